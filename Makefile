@@ -1,0 +1,68 @@
+# The targets are listed by `make help`. Every target makes .venv when it needs it.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+venv := .venv
+bin := $(venv)/bin
+# .venv is what requirements/dev.txt and pyproject.toml ask for while this file is newer than they are.
+stamp := $(venv)/.installed
+
+# A pip of another setting must not change what is installed, or where.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_USER := 0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format conformance bench wheel clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
+
+demo: $(stamp) ## Build the example rules, run them over example events and show the matches.
+	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows
+	$(bin)/sigmac run build/demo rules/examples/events/demo.ndjson
+
+test: $(stamp) ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
+	@$(bin)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(stamp) ## Check style, format and types.
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+
+format: $(stamp) ## Format the code and mend what can be mended by itself.
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
+
+conformance: $(stamp) ## Compile and run the public rule sets and list every difference.
+	$(bin)/python -m tests.conformance
+
+bench: $(stamp) ## Measure speed and memory and print the figures.
+	$(bin)/python -m bench
+
+# A module that is gone from the source would stay in the wheel if the old build folder stayed.
+wheel: $(stamp) ## Build dist/sigmac-*.whl.
+	rm -rf .cache/setuptools
+	$(bin)/python -m build --wheel --no-isolation
+
+clean: ## Remove all that was made, except .venv and build/README.md.
+	rm -rf .cache .hypothesis dist sigmac.egg-info
+	find build -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find . -path ./$(venv) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+$(stamp): requirements/dev.txt pyproject.toml setup.cfg
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "sigmac needs Python 3.11 or newer; there is no $(PYTHON) here." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+		"sigmac needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
+	@echo "Making $(venv): the pinned packages are about 150 MB to download the first time." >&2
+	@$(PYTHON) -m venv --clear $(venv)
+	@quiet=--quiet; test -t 2 && quiet=; \
+		$(bin)/python -m pip install $$quiet --no-deps -r requirements/dev.txt && \
+		$(bin)/python -m pip install --quiet --no-deps --no-build-isolation -e . && \
+		$(bin)/python -m pip check >&2
+	@touch $@

@@ -1,0 +1,1 @@
+"""The compiler: Sigma rules in, a rule pack out."""

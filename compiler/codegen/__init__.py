@@ -1,0 +1,1 @@
+"""Code generation: expressions in, the Python source of a pack out."""

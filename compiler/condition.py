@@ -1,0 +1,365 @@
+"""Conditions: the parse tree of `condition.lark` turned into expressions over search identifiers.
+
+Leaves are `Identifier` and `Quantifier`; `resolve` replaces them by what a rule's detections say, once its
+pipelines have run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
+from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, intern, transform, walk
+
+if TYPE_CHECKING:
+    from lark import Lark
+
+MAX_DEPTH = 200
+MAX_LENGTH = 100_000
+KEYWORDS = frozenset({"and", "or", "not", "of", "all", "any", "them"})
+_KEYWORD = re.compile(rf"(?<![\w.*-])(?:{'|'.join(sorted(KEYWORDS))})(?![\w.*-])", re.IGNORECASE)
+
+
+class Identifier(Expression):
+    """A search identifier named directly."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, name: str) -> Identifier:
+        return intern(cls, (name,), name=name)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Quantifier(Expression):
+    """`count of target`; count None means all. Target is a name with stars in it, or `them`."""
+
+    __slots__ = ("count", "target")
+    count: int | None
+    target: str
+
+    def __new__(cls, count: int | None, target: str) -> Quantifier:
+        return intern(cls, (count, target), count=count, target=target)
+
+    def __repr__(self) -> str:
+        return f"{'all' if self.count is None else self.count} of {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: its text, its expression, where it stands, and what the parser remarked (code, text)."""
+
+    text: str
+    expression: Expression
+    place: Place
+    remarks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    expression: Expression
+    remarks: tuple[tuple[str, str], ...]
+
+
+class _Fault(Exception):
+    def __init__(self, message: str, position: int = 0, hint: str = "", code: str = "E_CONDITION"):
+        super().__init__(message)
+        self.position, self.hint, self.code = position, hint, code
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> Lark:
+    from lark import Lark
+
+    text = resources.files("sigmac.compiler").joinpath("condition.lark").read_text("utf-8")
+    return Lark(text, parser="lalr", lexer="contextual")
+
+
+def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
+    """Parse one condition; `timeframe` only serves the advice for a legacy aggregation.
+
+    Raises `RuleError` with `E_CONDITION` or `E_AGGREGATION`, at the place inside the condition where it can be told.
+    """
+    try:
+        parsed = _parse(text)
+    except _Fault as fault:
+        hint = fault.hint
+        if fault.code == "E_AGGREGATION":
+            hint = _as_correlation(text, timeframe)
+        raise RuleError(fault.code, str(fault), _inside(place, text, fault.position), hint) from None
+    return Condition(text, parsed.expression, place, parsed.remarks)
+
+
+def _inside(place: Place, text: str, position: int) -> Place:
+    if "\n" in text or place.width < len(text):
+        return place  # folded or literal block: only the block's place is known
+    quote = (place.width - len(text)) // 2 if place.width > len(text) else 0
+    return Place(place.file, place.line, place.column + quote + position, 1, place.document)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> _Parsed:
+    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
+
+    if len(text) > MAX_LENGTH:
+        raise _Fault(f"the condition is longer than {MAX_LENGTH} characters")
+    if (bar := text.find("|")) >= 0 and "||" not in text:
+        raise _Fault(
+            "aggregations after `|` are not part of Sigma any more; write a correlation rule",
+            bar,
+            code="E_AGGREGATION",
+        )
+    _bound_nesting(text)
+    try:
+        tree = _grammar().parse(text)
+    except UnexpectedCharacters as error:
+        raise _Fault(
+            f"unexpected {error.char!r}", error.pos_in_stream, _replacement(text, error.pos_in_stream)
+        ) from None
+    except UnexpectedEOF:
+        raise _Fault("the condition ends too early", max(len(text) - 1, 0)) from None
+    except UnexpectedToken as error:
+        if error.token.type == "$END":
+            message = "the condition is empty" if not text.strip() else "the condition ends too early"
+            raise _Fault(message, max(len(text) - 1, 0), _expected(error.accepts)) from None
+        raise _Fault(
+            f"unexpected `{str(error.token)[:60]}`",
+            error.token.start_pos or 0,
+            _expected(error.accepts),
+        ) from None
+    remarks = [
+        ("W_KEYWORD_CASE", f"write the keyword `{word[0]}` in lower case")
+        for word in _KEYWORD.finditer(text)
+        if not word[0].islower()
+    ]
+    return _Parsed(_expression(tree, remarks), tuple(dict.fromkeys(remarks)))
+
+
+def _bound_nesting(text: str) -> None:
+    depth = run = 0
+    for token in re.finditer(r"[()]|\bnot\b|[^\s()]+", text, re.IGNORECASE):
+        word = token[0].lower()
+        if word == "(":
+            depth += 1
+        elif word == ")":
+            depth, run = depth - 1, 0
+        elif word == "not":
+            run += 1
+        else:
+            run = 0
+        if depth + run > MAX_DEPTH:
+            raise _Fault(f"nested deeper than {MAX_DEPTH} levels", token.start())
+
+
+_REPLACEMENTS = {"&": "and", "|": "or", "!": "not", ",": "or"}
+
+
+def _replacement(text: str, position: int) -> str:
+    word = _REPLACEMENTS.get(text[position])
+    if word:
+        return f"write `{word}`"
+    return "names are letters, digits, `_`, `-` and `.`"
+
+
+_READABLE = {
+    "NAME": "a name",
+    "PATTERN": "a pattern",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "_OR": "`or`",
+    "_AND": "`and`",
+    "_NOT": "`not`",
+    "_OF": "`of`",
+    "THEM": "`them`",
+    "ALL": "`all of`",
+    "ANY": "`any of`",
+    "COUNT": "`1 of`",
+    "$END": "the end",
+}
+
+
+def _expected(terminals: Iterable[str]) -> str:
+    words = [_READABLE[t] for t in _READABLE if t in set(terminals)]
+    return f"expected {', '.join(words)}" if words else ""
+
+
+def _expression(tree: Any, remarks: list[tuple[str, str]]) -> Expression:
+    # The tree is no deeper than MAX_DEPTH nestings, each of a few rules: recursion is bounded.
+    from lark import Tree
+
+    assert isinstance(tree, Tree)
+    kind = tree.data
+    if kind in {"disjunction", "conjunction"}:
+        operands = [_expression(child, remarks) for child in tree.children]
+        return Or(*operands) if kind == "disjunction" else And(*operands)
+    if kind == "negated":
+        return Not(_expression(tree.children[0], remarks))
+    if kind == "identifier":
+        return Identifier(str(tree.children[0]))
+    assert kind == "quantified", kind
+    quantifier, target = tree.children
+    assert isinstance(quantifier, Tree) and isinstance(target, Tree)
+    count_token: Any = quantifier.children[0]
+    target_token: Any = target.children[0]
+    name = "them" if target_token.type == "THEM" else str(target_token)
+    if count_token.type == "ALL":
+        return Quantifier(None, name)
+    if count_token.type == "ANY":
+        return Quantifier(1, name)
+    if len(count_token) > 9 or int(count_token) == 0:
+        message = f"`{str(count_token)[:20]} of` cannot be" + (" met" if len(count_token) > 9 else "")
+        raise _Fault(message, count_token.start_pos, "the least is `1 of`")
+    if int(count_token) > 1:
+        remarks.append(("W_N_OF", f"`{count_token} of` is an extension that other tools refuse"))
+    return Quantifier(int(count_token), name)
+
+
+def names_matching(target: str, names: Iterable[str]) -> list[str]:
+    """The search identifiers that a quantifier's target selects, in their order.
+
+    Names that begin with `_` are left out unless the pattern itself begins with it.
+
+    >>> names_matching("sel*", ["sel1", "sel2", "_sel", "filter"]), names_matching("them", ["a", "_b"])
+    (['sel1', 'sel2'], ['a'])
+    """
+    if target == "them":
+        return [name for name in names if not name.startswith("_")]
+    # Globs of hostile length stay linear: the runs between stars are searched for one after the other.
+    runs = target.split("*")
+    return [
+        name
+        for name in names
+        if _selects(runs, name) and (target.startswith("_") or not name.startswith("_"))
+    ]
+
+
+def _selects(runs: list[str], name: str) -> bool:
+    if len(runs) == 1:
+        return name == runs[0]
+    if not name.startswith(runs[0]) or len(name) < len(runs[0]) + len(runs[-1]):
+        return False
+    at, end = len(runs[0]), len(name) - len(runs[-1])
+    if not name.endswith(runs[-1]):
+        return False
+    for run in runs[1:-1]:
+        found = name.find(run, at, end)
+        if found < 0:
+            return False
+        at = found + len(run)
+    return True
+
+
+def check_names(condition: Condition, names: list[str]) -> None:
+    """Raise `RuleError` where the condition names what does not exist."""
+    for leaf in walk(condition.expression):
+        if isinstance(leaf, Identifier) and leaf.name not in names:
+            raise RuleError(
+                "E_CONDITION",
+                f"the condition names `{leaf.name[:80]}`, which the detection does not define",
+                _place_of(condition, leaf.name),
+                did_you_mean(leaf.name, names) or _known(names),
+            )
+        if isinstance(leaf, Quantifier):
+            chosen = names_matching(leaf.target, names)
+            if not chosen:
+                raise RuleError(
+                    "E_SELECTOR_EMPTY",
+                    f"`{leaf.target[:80]}` selects no search identifier",
+                    _place_of(condition, leaf.target),
+                    _known(names),
+                )
+            if leaf.count is not None and leaf.count > len(chosen):
+                raise RuleError(
+                    "E_CONDITION",
+                    f"`{leaf.count} of {leaf.target[:80]}` asks for more than the {len(chosen)} there are",
+                    _place_of(condition, leaf.target),
+                )
+
+
+def _known(names: list[str]) -> str:
+    return f"defined are {', '.join(f'`{name[:40]}`' for name in names[:8])}" if names else ""
+
+
+def _place_of(condition: Condition, word: str) -> Place:
+    match = re.search(rf"(?<![\w.*-]){re.escape(word)}(?![\w.*-])", condition.text)
+    inside = _inside(condition.place, condition.text, match.start() if match else 0)
+    if inside == condition.place:
+        return inside
+    return Place(inside.file, inside.line, inside.column, len(word), inside.document)
+
+
+def names_used(condition: Condition, names: list[str]) -> set[str]:
+    """The search identifiers that a condition refers to, directly or by a quantifier."""
+    used: set[str] = set()
+    for leaf in walk(condition.expression):
+        if isinstance(leaf, Identifier):
+            used.add(leaf.name)
+        elif isinstance(leaf, Quantifier):
+            used.update(names_matching(leaf.target, names))
+    return used
+
+
+def resolve(
+    expression: Expression, names: list[str], meaning: Callable[[str], Expression]
+) -> Expression:
+    """Replace identifiers by `meaning(name)` and quantifiers by the And, Or or AtLeast of theirs."""
+    def change(node: Expression) -> Expression:
+        if isinstance(node, Identifier):
+            return meaning(node.name)
+        if isinstance(node, Quantifier):
+            chosen = [meaning(name) for name in names_matching(node.target, names)]
+            if node.count is None:
+                return And(*chosen)
+            return Or(*chosen) if node.count == 1 else AtLeast(node.count, *chosen)
+        return node
+
+    return transform(expression, change)
+
+
+_AGGREGATION = re.compile(
+    r"\s*(?P<function>count|sum|avg|min|max|near)\s*"
+    r"(?:\(\s*(?P<field>[^)]*?)\s*\))?\s*(?:by\s+(?P<group>[\w.,\s-]+?))?\s*"
+    r"(?:(?P<operator><=|>=|==|=|<|>)\s*(?P<number>[\d.]+))?\s*",
+    re.IGNORECASE,
+)
+_OPERATORS = {"<=": "lte", ">=": "gte", "=": "eq", "==": "eq", "<": "lt", ">": "gt"}
+_TYPES = {"count": "value_count", "sum": "value_sum", "avg": "value_avg"}
+
+
+def _as_correlation(text: str, timeframe: str | None) -> str:
+    """Advice for a legacy aggregation: the correlation that says the same, in YAML's flow form."""
+    head, _, tail = text.partition("|")
+    match = _AGGREGATION.fullmatch(tail[:500])
+    span = timeframe or "5m  # the timeframe"
+    if not match:
+        return "see the correlation rules of the Sigma specification"
+    function, field = match["function"].lower(), match["field"]
+    if function == "near":
+        return (
+            "make a rule of each part and join them: "
+            f"correlation: {{type: temporal, rules: [...], group-by: [...], timespan: {span}}}"
+        )
+    if function in {"min", "max"} or not match["operator"]:
+        return "no correlation type says the same; value_sum, value_avg and value_percentile come near"
+    kind = "event_count" if function == "count" and not field else _TYPES[function]
+    fields = re.split(r"[,\s]+", match["group"].strip()) if match["group"] else []
+    group = f", group-by: [{', '.join(fields)}]" if fields else ""
+    condition = f"{_OPERATORS[match['operator']]}: {match['number']}"
+    if field:
+        condition = f"field: {field}, {condition}"
+    return (
+        f"keep `condition: {head.strip()}` here, give the rule a name and add a document "
+        f"`correlation: {{type: {kind}, rules: [<name>]{group}, timespan: {span}, condition: {{{condition}}}}}`"
+    )
+
+
+def report_remarks(condition: Condition, diagnostics: Diagnostics) -> None:
+    for code, message in condition.remarks:
+        diagnostics.report(code, message, condition.place)

@@ -1,0 +1,105 @@
+"""Errors and warnings with code, file, line, column and a hint.
+
+Every stage reports through a `Diagnostics` collector and goes on, so that one run finds all problems of
+all files. A rule that has an error is left out of the pack; a warning never changes what a rule means.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sigmac.runtime.errors import SigmacError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands: file as the user named it, 1-based line and column, width in characters.
+
+    `document` is the 0-based index of the YAML document in the file.
+    """
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    width: int = 1
+    document: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem: a stable code (`E_…` error, `W_…` warning), a sentence, its place, and how to mend it.
+
+    `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none.
+    """
+
+    code: str
+    message: str
+    place: Place
+    hint: str = ""
+    pointer: str = ""
+
+    @property
+    def severity(self) -> str:
+        """`"error"` or `"warning"`, as the code says."""
+        return "error" if self.code.startswith("E_") else "warning"
+
+    @property
+    def is_error(self) -> bool:
+        return self.code.startswith("E_")
+
+
+class RuleError(SigmacError):
+    """Raised by a stage that cannot go on with a rule; carries the diagnostic that says why."""
+
+    def __init__(self, code: str, message: str, place: Place, hint: str = "", pointer: str = ""):
+        self.diagnostic = Diagnostic(code, message, place, hint, pointer)
+        super().__init__(f"{place}: {code}: {message}")
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """Collects diagnostics in the order in which they are found."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def report(
+        self, code: str, message: str, place: Place, hint: str = "", pointer: str = ""
+    ) -> None:
+        self.found.append(Diagnostic(code, message, place, hint, pointer))
+
+    def extend(self, others: Iterable[Diagnostic]) -> None:
+        self.found.extend(others)
+
+    def catch(self, error: RuleError) -> None:
+        self.found.append(error.diagnostic)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self.found if d.is_error]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        return [d for d in self.found if not d.is_error]
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint naming the known word nearest to `word`, or `""`.
+
+    >>> did_you_mean("startwith", ["contains", "startswith"])
+    'did you mean `startswith`?'
+    >>> did_you_mean("zzz", ["contains"])
+    ''
+    """
+    near = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else ""

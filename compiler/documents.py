@@ -1,0 +1,122 @@
+"""What each document of a file is: rule, correlation or filter; legacy `action` documents merged.
+
+Source: Sigma specification ("file structure") and, for `action`, the collections of the first Sigma tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sigmac.compiler.correlation import Correlation, read_correlation
+from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.filter import Filter, read_filter
+from sigmac.compiler.rule import Rule, read_rule
+from sigmac.compiler.source import Document, Node, documents
+
+
+@dataclass(slots=True)
+class FileContents:
+    """The documents of one file that were read without an error, and what there was to say about all."""
+
+    file: str
+    rules: list[Rule] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    refused: int = 0  # documents left out because of an error
+
+
+def read_file(data: bytes, file: str) -> FileContents:
+    """Everything that a file of rules says; a faulty document is refused alone, a faulty file as a whole.
+
+    `file` is the name to report. Never raises for what stands in the file.
+    """
+    contents = FileContents(file)
+    try:
+        for document in _merged(list(documents(data, file)), contents):
+            _read_document(document, contents)
+    except RuleError as error:
+        contents.diagnostics.catch(error)
+        contents.refused += 1
+    return contents
+
+
+def _read_document(document: Document, contents: FileContents) -> None:
+    root = document.root
+    try:
+        kinds = [kind for kind in ("correlation", "filter", "detection") if kind in root.value]
+        if len(kinds) > 1:
+            key = root.keys[kinds[0]] if root.keys else root
+            raise RuleError(
+                "E_DOC_KIND",
+                f"a document has one of {' and '.join(f'`{kind}`' for kind in kinds)}",
+                key.place(document.file, document.index),
+                "make a document of each, separated by `---`",
+            )
+        if "correlation" in kinds:
+            contents.correlations.append(read_correlation(document, contents.diagnostics))
+        elif "filter" in kinds:
+            contents.filters.append(read_filter(document, contents.diagnostics))
+        else:
+            contents.rules.append(read_rule(document, contents.diagnostics))
+    except RuleError as error:
+        contents.diagnostics.catch(error)
+        contents.refused += 1
+
+
+def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]:
+    """The documents with `action: global`, `reset` and `repeat` carried out."""
+    template: Node | None = None
+    previous: Node | None = None
+    for document in found:
+        root = document.root
+        if not root.is_map:
+            contents.diagnostics.report(
+                "E_DOC_TYPE",
+                "a rule must be a map",
+                root.place(document.file, document.index),
+                "begin with `title: …`",
+            )
+            contents.refused += 1
+            continue
+        action = root.value.get("action")
+        if action is not None:
+            root = _without_action(root)
+            if action.value == "global":
+                template = root
+                continue
+            if action.value == "reset":
+                template = None
+                continue
+            if action.value != "repeat" or previous is None:
+                what = "there is nothing to repeat" if action.value == "repeat" else "unknown action"
+                place = action.place(document.file, document.index)
+                hint = "global, reset or repeat"
+                contents.diagnostics.report("E_DOC_KIND", what, place, hint)
+                contents.refused += 1
+                continue
+            root = _merge(previous, root)
+        if "correlation" not in root.value and "filter" not in root.value:
+            if template is not None:
+                root = _merge(root, template)
+            previous = root
+        yield Document(document.file, document.index, root)
+
+
+def _without_action(node: Node) -> Node:
+    value = {key: child for key, child in node.value.items() if key != "action"}
+    return Node(value, node.line, node.column, node.width, node.keys)
+
+
+def _merge(under: Node, over: Node) -> Node:
+    """Maps merged deeply; for anything else `over` wins."""
+    if not (under.is_map and over.is_map):
+        return over
+    value = dict(under.value)
+    for key, child in over.value.items():
+        value[key] = _merge(value[key], child) if key in value else child
+    keys = {**(under.keys or {}), **(over.keys or {})}
+    return Node(value, under.line, under.column, under.width, keys)
+
+

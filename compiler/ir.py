@@ -1,0 +1,257 @@
+"""Predicates and boolean expressions: the one language the middle of the compiler speaks.
+
+A *predicate* asks one question of one field; an *expression* is And, Or, Not, Const or Named over predicates.
+All nodes are immutable and hash-consed (Ershov 1958; Filliâtre and Conchon 2006): building an equal node
+twice gives the same object, so equality is identity and a predicate that occurs in 400 rules exists once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+from weakref import WeakValueDictionary
+
+from sigmac.compiler.values import Part, glob
+
+
+class Op(Enum):
+    """What a predicate asks; the value is the name of the generated call."""
+
+    EQUALS = "equals"  # argument: str, folded unless cased
+    CONTAINS = "contains"
+    STARTSWITH = "startswith"
+    ENDSWITH = "endswith"
+    LIKE = "like"  # argument: tuple of literal runs and wildcards
+    REGEX = "regex"  # argument: RE2 pattern, flags in front
+    NUMBER = "number"  # argument: int or float, numeric equality
+    LESS = "less"  # argument: int or float
+    LESS_EQUAL = "less_equal"
+    GREATER = "greater"
+    GREATER_EQUAL = "greater_equal"
+    CIDR = "cidr"  # argument: network in CIDR form
+    TIME = "time"  # argument: (part, operator, number)
+    EXISTS = "exists"  # argument: None
+    NULL = "null"  # argument: None
+    SAME = "same"  # argument: (other field, placement)
+
+
+TEXT_OPS = frozenset({Op.EQUALS, Op.CONTAINS, Op.STARTSWITH, Op.ENDSWITH})
+COMPARISONS = {
+    "lt": Op.LESS,
+    "lte": Op.LESS_EQUAL,
+    "gt": Op.GREATER,
+    "gte": Op.GREATER_EQUAL,
+    "eq": Op.NUMBER,
+}
+
+
+class Expression:
+    """A boolean question about an event. Compare with `is`; never built but through its class."""
+
+    __slots__ = ("__weakref__",)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("expressions are immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("expressions are immutable")
+
+    def __copy__(self) -> Expression:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Expression:
+        return self
+
+
+_E = TypeVar("_E", bound=Expression)
+_nodes: WeakValueDictionary[tuple[Any, ...], Expression] = WeakValueDictionary()
+
+
+def intern(cls: type[_E], key: tuple[Any, ...], **slots: Any) -> _E:
+    """The one node of this class and key; made with these slots where there is none yet."""
+    found = _nodes.get((cls, *key))
+    if found is None:
+        found = object.__new__(cls)
+        for name, value in slots.items():
+            object.__setattr__(found, name, value)
+        found = _nodes.setdefault((cls, *key), found)
+    assert isinstance(found, cls)
+    return found
+
+
+class Const(Expression):
+    """Always true or always false; there are two, `TRUE` and `FALSE`."""
+
+    __slots__ = ("value",)
+    value: bool
+
+    def __new__(cls, value: bool) -> Const:
+        return intern(cls, (value,), value=value)
+
+    def __repr__(self) -> str:
+        return "true" if self.value else "false"
+
+
+class Predicate(Expression):
+    """One question of one field: `Predicate(field, op, argument)`; field None asks every scalar leaf (keywords)."""
+
+    __slots__ = ("argument", "cased", "field", "op")
+    field: str | None
+    op: Op
+    argument: Any
+    cased: bool
+
+    def __new__(
+        cls, field: str | None, op: Op, argument: Any = None, cased: bool = False
+    ) -> Predicate:
+        # 1, 1.0 and True are equal to Python and are not equal here, hence the type in the key.
+        key = (field, op, type(argument), argument, cased)
+        return intern(cls, key, field=field, op=op, argument=argument, cased=cased)
+
+    def __repr__(self) -> str:
+        if self.op is Op.LIKE:
+            shown = f"{glob(self.argument)!r}"
+        elif self.argument is None:
+            return f"{self.op.value}({'*' if self.field is None else self.field})"
+        else:
+            shown = repr(self.argument)
+        name = "*" if self.field is None else self.field
+        return f"{self.op.value}{'_cased' if self.cased else ''}({name}, {shown})"
+
+
+class Not(Expression):
+    __slots__ = ("operand",)
+    operand: Expression
+
+    def __new__(cls, operand: Expression) -> Not:
+        return intern(cls, (operand,), operand=operand)
+
+    def __repr__(self) -> str:
+        return f"not {_wrapped(self.operand)}"
+
+
+class _Junction(Expression):
+    __slots__ = ("operands",)
+    operands: tuple[Expression, ...]
+    word: ClassVar[str]
+
+    def __repr__(self) -> str:
+        return f" {self.word} ".join(map(_wrapped, self.operands)) or self.word
+
+
+class And(_Junction):
+    """All operands are true; the empty And is true."""
+
+    __slots__ = ()
+    word = "and"
+
+    def __new__(cls, *operands: Expression) -> And:
+        return intern(cls, operands, operands=operands)
+
+
+class Or(_Junction):
+    """Some operand is true; the empty Or is false."""
+
+    __slots__ = ()
+    word = "or"
+
+    def __new__(cls, *operands: Expression) -> Or:
+        return intern(cls, operands, operands=operands)
+
+
+class AtLeast(Expression):
+    """At least `count` of the operands are true (`2 of selection_*`)."""
+
+    __slots__ = ("count", "operands")
+    count: int
+    operands: tuple[Expression, ...]
+
+    def __new__(cls, count: int, *operands: Expression) -> AtLeast:
+        return intern(cls, (count, *operands), count=count, operands=operands)
+
+    def __repr__(self) -> str:
+        return f"{self.count} of ({', '.join(map(repr, self.operands))})"
+
+
+class Named(Expression):
+    """An operand under the name that the rule gives it, kept so that generated code mirrors the rule."""
+
+    __slots__ = ("name", "operand")
+    name: str
+    operand: Expression
+
+    def __new__(cls, name: str, operand: Expression) -> Named:
+        return intern(cls, (name, operand), name=name, operand=operand)
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {_wrapped(self.operand)}"
+
+
+TRUE = Const(True)
+FALSE = Const(False)
+
+
+def _wrapped(expression: Expression) -> str:
+    plain = isinstance(expression, (Predicate, Const, AtLeast))
+    return repr(expression) if plain else f"({expression!r})"
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The direct operands of an expression."""
+    if isinstance(expression, (And, Or, AtLeast)):
+        return expression.operands
+    if isinstance(expression, (Not, Named)):
+        return (expression.operand,)
+    return ()
+
+
+def rebuild(expression: Expression, operands: tuple[Expression, ...]) -> Expression:
+    """The same kind of node over other operands; the node itself where they are its own."""
+    if operands == children(expression):
+        return expression
+    if isinstance(expression, And):
+        return And(*operands)
+    if isinstance(expression, Or):
+        return Or(*operands)
+    if isinstance(expression, AtLeast):
+        return AtLeast(expression.count, *operands)
+    if isinstance(expression, Not):
+        return Not(operands[0])
+    assert isinstance(expression, Named)
+    return Named(expression.name, operands[0])
+
+
+def transform(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Apply `change` to every node from the leaves up; each distinct node once."""
+    done: dict[Expression, Expression] = {}
+
+    def visit(node: Expression) -> Expression:
+        made = done.get(node)
+        if made is None:
+            made = change(rebuild(node, tuple(map(visit, children(node)))))
+            done[node] = made
+        return made
+
+    return visit(expression)
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Every node of the tree, parents first; a shared node as often as it is used."""
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children(node)))
+
+
+def predicates(expression: Expression) -> Iterator[Predicate]:
+    """Every predicate of the tree in order of writing, repeats included."""
+    for node in walk(expression):
+        if isinstance(node, Predicate):
+            yield node
+
+
+def is_pattern(parts: tuple[Part, ...]) -> bool:
+    """Whether parts hold a wildcard."""
+    return any(not isinstance(part, str) for part in parts)

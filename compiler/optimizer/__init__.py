@@ -1,0 +1,1 @@
+"""Passes that make a rule's expression smaller and cheaper, and never change its meaning."""

@@ -1,0 +1,1 @@
+"""Processing pipelines: field names, logsources and placeholders."""

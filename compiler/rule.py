@@ -1,0 +1,487 @@
+"""The document model: Rule, Correlation, Filter, made from YAML nodes.
+
+A fault in `title`, `logsource` or `detection` refuses the rule; a fault in metadata drops the value with a
+warning, because losing a detection over a bad date is worse. Source: Sigma specification 2.1.0.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigmac.compiler import condition as conditions
+from sigmac.compiler.condition import KEYWORDS, Condition
+from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
+from sigmac.compiler.modifiers import ModifierError, apply, split
+from sigmac.compiler.source import Document, Node
+from sigmac.compiler.values import Value
+
+STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
+LEVELS = ("informational", "low", "medium", "high", "critical")
+RELATIONS = ("derived", "obsolete", "merged", "renamed", "similar", "correlation")
+IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]+")
+MAX_NAME = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """Which logs a rule is for; never matched against events, see `docs/semantics.md`."""
+
+    category: str | None = None
+    product: str | None = None
+    service: str | None = None
+    definition: str | None = None
+    custom: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def key(self) -> tuple[str | None, str | None, str | None]:
+        return self.product, self.category, self.service
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self.key if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One detection item, its modifiers applied; `field` None is a keyword item.
+
+    `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value.
+    """
+
+    field: str | None
+    modifiers: tuple[str, ...]
+    values: tuple[Value, ...]
+    all: bool
+    negated: bool
+    place: Place
+    places: tuple[Place, ...] = ()
+    applied: frozenset[str] = frozenset()  # ids of the pipeline items that changed it
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A map: every child is true."""
+
+    children: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A list: some child is true."""
+
+    children: tuple[Detection, ...]
+
+
+Detection = Item | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What all three kinds of document share."""
+
+    title: str
+    id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    level: str | None = None
+    description: str | None = None
+    license: str | None = None
+    author: str | None = None
+    date: str | None = None
+    modified: str | None = None
+    taxonomy: str = "sigma"
+    references: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    related: tuple[tuple[str, str], ...] = ()
+    custom: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A detection rule: metadata, logsource, search identifiers in their order, and conditions (any of them)."""
+
+    meta: Metadata
+    logsource: LogSource
+    detections: dict[str, Detection]
+    conditions: tuple[Condition, ...]
+    place: Place
+    places: dict[str, Place] = field(default_factory=dict)  # of the search identifiers
+
+    @property
+    def label(self) -> str:
+        """How messages call the rule: its id, else its title."""
+        return self.meta.id or self.meta.title
+
+
+def items(detection: Detection) -> Iterator[Item]:
+    """Every detection item below a detection."""
+    if isinstance(detection, Item):
+        yield detection
+    else:
+        for child in detection.children:
+            yield from items(child)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one document: knows its file and collects its diagnostics."""
+
+    document: Document
+    diagnostics: Diagnostics
+
+    def place(self, node: Node) -> Place:
+        return node.place(self.document.file, self.document.index)
+
+    def warn(self, code: str, message: str, node: Node, hint: str = "") -> None:
+        self.diagnostics.report(code, message, self.place(node), hint)
+
+    def fail(self, code: str, message: str, node: Node, hint: str = "") -> RuleError:
+        return RuleError(code, message, self.place(node), hint)
+
+    # Metadata
+
+    def metadata(self, root: Node, known: frozenset[str]) -> Metadata:
+        """The shared keys; keys neither shared nor in `known` are custom attributes.
+
+        Raises `RuleError` (`E_TITLE`) where the title is missing or no text.
+        """
+        title = root.value.get("title")
+        if title is None or not isinstance(title.value, str) or not title.value.strip():
+            raise self.fail("E_TITLE", "the rule has no title", title or root, "add `title: …`")
+        if len(title.value) > 256:
+            self.warn("W_META", "the title is longer than 256 characters", title)
+        given: dict[str, Any] = {"title": title.value}
+        custom: list[tuple[str, Any]] = []
+        for key, node in root.value.items():
+            if key in _METADATA:
+                value = _METADATA[key](self, key, node)
+                if value is not None:
+                    given[key] = value
+            elif key not in known and key != "title":
+                custom.append((str(key), node.plain()))
+        return Metadata(**given, custom=tuple(custom))
+
+    def text(self, key: str, node: Node) -> str | None:
+        if node.value is None:
+            return None
+        if not isinstance(node.value, str):
+            self.warn("W_META", f"`{key}` should be text", node)
+            return None
+        if len(node.value) > 65_535:
+            self.warn("W_META", f"`{key}` is longer than 65,535 characters", node)
+            return None
+        return node.value
+
+    def name(self, key: str, node: Node) -> str | None:
+        if isinstance(node.value, str) and node.value:
+            return node.value
+        self.warn("W_META", "`name` should be a non-empty text", node)
+        return None
+
+    def taxonomy(self, key: str, node: Node) -> str | None:
+        if node.value != "sigma":
+            message = "field names of another taxonomy are used literally"
+            self.warn("W_TAXONOMY", message, node, "translate them with a pipeline")
+        return self.text(key, node)
+
+    def id(self, key: str, node: Node) -> str | None:
+        if node.value is None:
+            return None
+        text = node.value if isinstance(node.value, str) else str(node.plain())
+        if not _is_uuid(text):
+            self.warn("W_META", f"`{text[:60]}` is not a UUID", node)
+        return text
+
+    def texts(self, key: str, node: Node) -> tuple[str, ...] | None:
+        if node.value is None:
+            return None
+        if not node.is_list:
+            self.warn("W_META", f"`{key}` should be a list", node, f"write `{key}:` and `- …` below it")
+            return None
+        for child in node.value:
+            if not isinstance(child.value, str):
+                self.warn("W_META", f"`{key}` should hold text only", child)
+        return tuple(child.value for child in node.value if isinstance(child.value, str))
+
+    def tags(self, key: str, node: Node) -> tuple[str, ...] | None:
+        tags = self.texts(key, node)
+        if tags is None:
+            return None
+        for child in node.value:
+            if isinstance(child.value, str) and not re.fullmatch(r"[^.\s]+\.\S+", child.value):
+                self.warn("W_META", f"the tag `{child.value[:60]}` has no namespace", child, "as `attack.t1059`")
+        return tuple(tag for tag in tags if re.fullmatch(r"[^.\s]+\.\S+", tag))
+
+    def choice(self, key: str, node: Node) -> str | None:
+        known = STATUSES if key == "status" else LEVELS
+        if node.value is None:
+            return None
+        value = node.value if isinstance(node.value, str) else str(node.plain())
+        folded = value.lower() if key == "level" else value
+        if folded in known:
+            return folded
+        hint = did_you_mean(value.lower(), known) or f"one of {', '.join(known)}"
+        self.warn("W_META", f"`{value[:60]}` is no {key}", node, hint)
+        return None
+
+    def date(self, key: str, node: Node) -> str | None:
+        value = node.value
+        if value is None:
+            return None
+        if isinstance(value, datetime.datetime):
+            value = value.date()
+        if isinstance(value, datetime.date):
+            return value.isoformat()
+        match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)|(\d{4})/(\d{1,2})/(\d{1,2})", str(value))
+        try:
+            if match and isinstance(value, str):
+                return datetime.date(*(int(part) for part in match.groups() if part)).isoformat()
+        except ValueError:
+            pass  # said just below: the shape is right, the day does not exist
+        self.warn("W_META", f"`{str(value)[:60]}` is no date", node, "write YYYY-MM-DD")
+        return None
+
+    def related(self, key: str, node: Node) -> tuple[tuple[str, str], ...] | None:
+        if node.value is None:
+            return None
+        if not node.is_list:
+            self.warn("W_META", "`related` should be a list of `id` and `type`", node)
+            return None
+        found = []
+        for child in node.value:
+            entry = child.plain() if child.is_map else {}
+            if set(entry) != {"id", "type"} or not all(isinstance(v, str) for v in entry.values()):
+                self.warn("W_META", "`related` should hold maps of `id` and `type`", child)
+            elif entry["type"] not in RELATIONS:
+                hint = did_you_mean(entry["type"], RELATIONS) or f"one of {', '.join(RELATIONS)}"
+                self.warn("W_META", f"`{entry['type'][:60]}` is no relation", child, hint)
+            else:
+                found.append((entry["id"], entry["type"]))
+        return tuple(found)
+
+    # Logsource
+
+    def logsource(self, root: Node) -> LogSource:
+        """Raises `RuleError` (`E_LOGSOURCE`)."""
+        node = root.value.get("logsource")
+        if node is None:
+            raise self.fail("E_LOGSOURCE", "there is no logsource", root, "add `logsource: {product: …}`")
+        if not node.is_map:
+            raise self.fail("E_LOGSOURCE", "the logsource must be a map", node)
+        given: dict[str, str] = {}
+        custom: list[tuple[str, Any]] = []
+        for key, child in node.value.items():
+            if key not in ("category", "product", "service", "definition"):
+                custom.append((str(key), child.plain()))
+            elif child.value is not None:
+                if not isinstance(child.value, str):
+                    raise self.fail("E_LOGSOURCE", f"`{key}` must be text", child)
+                given[key] = child.value
+        if not any(given.get(key) for key in ("category", "product", "service")):
+            hint = "give at least one of them"
+            raise self.fail("E_LOGSOURCE", "the logsource has no category, product or service", node, hint)
+        return LogSource(
+            given.get("category") or None,
+            given.get("product") or None,
+            given.get("service") or None,
+            given.get("definition"),
+            tuple(custom),
+        )
+
+    # Detections
+
+    def detections(self, node: Node, reserved: frozenset[str]) -> tuple[dict[str, Detection], dict[str, Place]]:
+        """The search identifiers of a map; keys in `reserved` are not identifiers.
+
+        All faulty identifiers are reported; raises the last one's `RuleError`.
+        """
+        found: dict[str, Detection] = {}
+        places: dict[str, Place] = {}
+        failure: RuleError | None = None
+        for key, child in node.value.items():
+            if key in reserved:
+                continue
+            key_node = node.keys[key] if node.keys else child
+            try:
+                self.check_identifier(key, key_node)
+                found[key] = self.detection(child)
+                places[key] = self.place(key_node)
+            except RuleError as error:
+                if failure is not None:
+                    self.diagnostics.catch(failure)
+                failure = error
+        if failure is not None:
+            raise failure
+        return found, places
+
+    def check_identifier(self, key: Any, node: Node) -> None:
+        if not isinstance(key, str) or not key:
+            raise self.fail("E_IDENT", f"the search identifier `{key}` is not text", node, "put it in quotes")
+        if key.lower() in KEYWORDS or key.isdecimal():
+            message = f"`{key[:60]}` cannot be a search identifier: conditions read it otherwise"
+            raise self.fail("E_IDENT", message, node, f"write `selection_{key[:60]}`")
+        if len(key) > MAX_NAME:
+            raise self.fail("E_IDENT", f"a name is longer than {MAX_NAME} characters", node)
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+            hint = "use letters, digits, `_` and `-`"
+            if not IDENTIFIER.fullmatch(key):
+                hint += "; a condition reaches this one by a pattern only"
+            self.warn("W_IDENT", f"the search identifier `{key[:60]}` is unusual", node, hint)
+
+    def detection(self, node: Node) -> Detection:
+        if node.value is None or node.value in ({}, []):
+            raise self.fail("E_EMPTY", "the search identifier is empty", node, "give it items, or remove it")
+        if isinstance(node.value, dict):
+            return AllOf(tuple(self.item(key, child, node) for key, child in node.value.items()))
+        if not isinstance(node.value, list):
+            return self.keywords([node], node)
+        if all(child.is_scalar for child in node.value):
+            return self.keywords(node.value, node)
+        return AnyOf(
+            tuple(
+                self.keywords([child], child) if child.is_scalar else self.detection(child)
+                for child in node.value
+            )
+        )
+
+    def keywords(self, values: list[Node], node: Node) -> Item:
+        return self.make_item(None, (), values, node)
+
+    def item(self, key: Any, node: Node, parent: Node) -> Item:
+        key_node = parent.keys[key] if parent.keys else node
+        if not isinstance(key, str):
+            hint = "put the name of the field in quotes"
+            raise self.fail("E_IDENT", f"the field name `{key}` is not text", key_node, hint)
+        name, names = split(key)
+        if len(key) > MAX_NAME:
+            raise self.fail("E_IDENT", f"a field name is longer than {MAX_NAME} characters", key_node)
+        values = node.value if isinstance(node.value, list) else [node]
+        return self.make_item(name, names, values, key_node)
+
+    def make_item(self, name: str | None, names: tuple[str, ...], values: list[Node], node: Node) -> Item:
+        try:
+            applied = apply(name, names, [child.value for child in values])
+        except ModifierError as error:
+            at = values[error.index] if error.index is not None else node
+            raise self.fail(error.code, error.message, at, error.hint) from None
+        for code, message, index in applied.warnings:
+            self.warn(code, message, values[index] if index is not None else node)
+        places = tuple(self.place(child) for child in values)
+        return Item(name, names, applied.values, applied.all, applied.negated, self.place(node), places)
+
+    def conditions(self, node: Node, timeframe: str | None) -> tuple[Condition, ...]:
+        """Raises `RuleError` (`E_CONDITION`, `E_AGGREGATION`)."""
+        nodes = node.value if node.is_list else [node]
+        if not nodes:
+            raise self.fail("E_CONDITION", "the list of conditions is empty", node)
+        made = []
+        for each in nodes:
+            if not isinstance(each.value, str):
+                raise self.fail("E_CONDITION", "a condition must be text", each)
+            made.append(conditions.parse(each.value, self.place(each), timeframe))
+        return tuple(made)
+
+
+_METADATA: dict[str, Any] = {
+    "id": Reader.id,
+    "name": Reader.name,
+    "status": Reader.choice,
+    "level": Reader.choice,
+    "description": Reader.text,
+    "license": Reader.text,
+    "author": Reader.text,
+    "date": Reader.date,
+    "modified": Reader.date,
+    "taxonomy": Reader.taxonomy,
+    "references": Reader.texts,
+    "fields": Reader.texts,
+    "falsepositives": Reader.texts,
+    "scope": Reader.texts,
+    "tags": Reader.tags,
+    "related": Reader.related,
+}
+_RULE_KEYS = frozenset({"logsource", "detection"})
+_RESERVED = frozenset({"condition", "timeframe"})
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def read_rule(document: Document, diagnostics: Diagnostics) -> Rule:
+    """A detection rule from its document; warnings go to `diagnostics`.
+
+    Raises `RuleError` for what refuses the rule; where several things do, all but one are in `diagnostics`.
+    """
+    reader = Reader(document, diagnostics)
+    root = document.root
+    failures: list[RuleError] = []
+
+    def attempt(read: Any, *given: Any) -> Any:
+        try:
+            return read(*given)
+        except RuleError as error:
+            failures.append(error)
+            return None
+
+    meta = attempt(reader.metadata, root, _RULE_KEYS)
+    logsource = attempt(reader.logsource, root)
+    detection = attempt(_read_detection, reader, root)
+    if failures:
+        for error in failures[:-1]:
+            diagnostics.catch(error)
+        raise failures[-1]
+    detections, places, made = detection
+    return Rule(meta, logsource, detections, made, reader.place(root), places)
+
+
+def _read_detection(
+    reader: Reader, root: Node
+) -> tuple[dict[str, Detection], dict[str, Place], tuple[Condition, ...]]:
+    node = root.value.get("detection")
+    if node is None or not node.is_map:
+        message = "there is no detection" if node is None else "the detection must be a map"
+        raise reader.fail("E_DETECTION", message, node or root, "add `detection:` with a selection and a condition")
+    timeframe = node.value.get("timeframe")
+    if timeframe is not None:
+        message = "`timeframe` has no effect on a detection rule"
+        reader.warn("W_TIMEFRAME", message, node.keys["timeframe"], "write a correlation with `timespan`")
+    failure: RuleError | None = None
+    made: tuple[Condition, ...] = ()
+    condition = node.value.get("condition")
+    try:
+        if condition is None:
+            raise reader.fail("E_CONDITION", "the detection has no condition", node, "add `condition: …`")
+        made = reader.conditions(condition, str(timeframe.plain()) if timeframe else None)
+    except RuleError as error:
+        failure = error
+    try:
+        detections, places = reader.detections(node, _RESERVED)
+    except RuleError as error:
+        if failure:
+            reader.diagnostics.catch(failure)
+        raise error
+    if failure:
+        raise failure
+    names = list(detections)
+    used: set[str] = set()
+    for each in made:
+        conditions.check_names(each, names)
+        for code, message in each.remarks:
+            reader.diagnostics.report(code, message, each.place)
+        used |= conditions.names_used(each, names)
+    for name in names:
+        if name not in used:
+            message = f"no condition uses `{name[:80]}`"
+            reader.diagnostics.report("W_UNUSED", message, places[name], "use it in the condition or remove it")
+    return detections, places, made

@@ -1,0 +1,238 @@
+"""YAML text → nodes that know their file, line and column.
+
+PyYAML composes (with libyaml where it is built in) and resolves tags as its `SafeLoader` does, that is
+YAML 1.1; this module turns its nodes into ours. Hostile documents are refused before they cost anything:
+depth and node counts are bounded, aliases counted as often as they are used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sigmac.compiler.diagnostics import Place, RuleError
+
+MAX_DEPTH = 100
+MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)
+MAX_BYTES = 16 << 20  # of a file
+
+Scalar = Any  # str, int, float, bool, None, date, datetime or bytes
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_STR = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_NESTING = re.compile(rb"[\[{]|[-?][ \t]")
+
+
+@dataclass(slots=True)
+class Node:
+    """One YAML node: its value and where it stands.
+
+    `value` is a Python scalar, a list of nodes, or a dict from key to node; `keys` are a map's key nodes in
+    the same order. Line and column count from 1.
+    """
+
+    value: Any
+    line: int
+    column: int
+    width: int
+    keys: dict[Any, Node] | None = None
+
+    def place(self, file: str, document: int = 0) -> Place:
+        return Place(file, self.line, self.column, self.width, document)
+
+    @property
+    def is_map(self) -> bool:
+        return isinstance(self.value, dict)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.value, list)
+
+    @property
+    def is_scalar(self) -> bool:
+        return not isinstance(self.value, (dict, list))
+
+    def plain(self) -> Any:
+        """The same without positions: dicts, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file."""
+
+    file: str
+    index: int
+    root: Node
+
+
+def decode(data: bytes, file: str) -> str:
+    """UTF-8 text of a source file, a byte-order mark tolerated.
+
+    Raises `RuleError` (`E_YAML`) where the bytes are no UTF-8 or no text that YAML allows.
+    """
+    if len(data) > MAX_BYTES:
+        raise RuleError("E_YAML", f"the file is larger than {MAX_BYTES >> 20} MiB", Place(file))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        place = Place(file, before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
+        hint = "it looks like a binary file" if b"\0" in data[:4096] else "save it as UTF-8"
+        raise RuleError("E_YAML", "the file is not UTF-8 text", place, hint) from None
+
+
+def documents(data: bytes, file: str) -> Iterator[Document]:
+    """The non-empty documents of a file in order.
+
+    Raises `RuleError` with code `E_YAML` (not YAML, too deep, too large) or `E_YAML_DUP` (a key twice in one map).
+    """
+    text = decode(data, file)
+    _bound_depth(data, text, file)
+    loader = _Loader(text)
+    try:
+        index = 0
+        while loader.check_node():
+            composed = loader.get_node()
+            root = _Builder(file, index, loader).build(composed)
+            if root.value is not None:
+                yield Document(file, index, root)
+            index += 1
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        message = error.problem or error.context or "not YAML"
+        raise RuleError("E_YAML", message, place, _hint(message)) from None
+    except yaml.YAMLError as error:
+        raise RuleError("E_YAML", str(error).splitlines()[0], Place(file)) from None
+    finally:
+        loader.dispose()
+
+
+def _hint(problem: str) -> str:
+    if "cannot start any token" in problem:
+        return "quote the value"
+    if "alias" in problem or "anchor" in problem:
+        return "a value that begins with * or & must be quoted"
+    if "mapping values are not allowed" in problem:
+        return "quote a value that holds a colon and a blank"
+    return ""
+
+
+def _bound_depth(data: bytes, text: str, file: str) -> None:
+    # libyaml's composer recurses in C: nesting is measured on the event stream first, wherever it could be deep.
+    if len(_NESTING.findall(data)) < MAX_DEPTH and len(data) < 1 << 20:
+        return
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    mark = event.start_mark
+                    place = Place(file, mark.line + 1, mark.column + 1)
+                    raise RuleError("E_YAML", f"nested deeper than {MAX_DEPTH} levels", place)
+            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+                depth -= 1
+    except yaml.YAMLError:
+        return  # said with its place by the composer
+
+
+class _Builder:
+    """Turns PyYAML's nodes of one document into ours."""
+
+    def __init__(self, file: str, index: int, loader: Any):
+        self.file = file
+        self.index = index
+        self.loader = loader
+        self.count = 0
+        self.merged = 0
+        self.open: set[int] = set()
+
+    def build(self, node: Any) -> Node:
+        self.count += 1
+        if self.count > MAX_NODES:
+            self.fail(node, "E_YAML", f"more than {MAX_NODES} nodes after expanding aliases")
+        start, end = node.start_mark, node.end_mark
+        width = end.column - start.column if end.line == start.line else 1
+        made = Node(None, start.line + 1, start.column + 1, max(width, 1))
+        tag = node.tag
+        if tag == _STR and isinstance(node, yaml.ScalarNode):
+            made.value = node.value
+        elif isinstance(node, yaml.ScalarNode):
+            made.value = self.scalar(node)
+        elif id(node) in self.open or len(self.open) > MAX_DEPTH:
+            self.fail(node, "E_YAML", "an alias refers to the node that it stands in")
+        else:
+            self.open.add(id(node))
+            if isinstance(node, yaml.SequenceNode):
+                made.value = [self.build(child) for child in node.value]
+            else:
+                self.mapping(node, made)
+            self.open.discard(id(node))
+        return made
+
+    def scalar(self, node: Any) -> Any:
+        # libyaml gives an empty scalar as ""; SafeLoader resolves it to null.
+        try:
+            return self.loader.construct_object(node)
+        except yaml.YAMLError as error:
+            self.fail(node, "E_YAML", getattr(error, "problem", None) or "unknown tag")
+        except (ValueError, OverflowError) as error:
+            # PyYAML lets int(), float() and date() speak for themselves, as for 2024-99-01.
+            if node.tag == _TIMESTAMP:
+                return node.value
+            self.fail(node, "E_YAML", f"not a valid value: {error}")
+
+    def mapping(self, node: Any, made: Node) -> None:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                continue
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
+            if name in seen:
+                self.fail(key, "E_YAML_DUP", f"the key `{str(key.value)[:60]}` stands twice in one map")
+            seen.add(name)
+        self.bound_merge(node)
+        self.loader.flatten_mapping(node)
+        made.value, made.keys = {}, {}
+        for key, value in node.value:
+            key_node = self.build(key)
+            if not key_node.is_scalar:
+                self.fail(key, "E_YAML", "a key must be a scalar")
+            made.value[key_node.value] = self.build(value)
+            made.keys[key_node.value] = key_node
+
+    def bound_merge(self, node: Any) -> None:
+        # flatten_mapping copies merged pairs, so chained merges could double a map at every step: flattened from the
+        # inside here, with every copy counted.
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                continue
+            for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(part, yaml.MappingNode):
+                    continue  # flatten_mapping says what is wrong with it
+                if id(part) in self.open or len(self.open) > MAX_DEPTH:
+                    self.fail(key, "E_YAML", "a map is merged into itself")
+                self.open.add(id(part))
+                self.bound_merge(part)
+                self.open.discard(id(part))
+                self.loader.flatten_mapping(part)
+                self.merged += len(part.value)
+                if self.merged > MAX_NODES:
+                    self.fail(key, "E_YAML", f"merges expand to more than {MAX_NODES} nodes")
+
+    def fail(self, node: Any, code: str, message: str) -> Any:
+        mark = node.start_mark
+        place = Place(self.file, mark.line + 1, mark.column + 1, 1, self.index)
+        raise RuleError(code, message, place)

@@ -1,0 +1,1 @@
+"""The runtime: loads a rule pack and evaluates events."""

@@ -1,0 +1,19 @@
+"""The errors a user of the runtime can meet; each says in one line what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class SigmacError(Exception):
+    """The base of every error that a user, not a bug, causes."""
+
+
+class PackError(SigmacError):
+    """A rule pack is missing, damaged, changed, not trusted or of an unknown format."""
+
+
+class EventError(SigmacError, ValueError):
+    """An event is not what JSON can express: not an object, or it holds NaN, a lone surrogate or a foreign type."""
+
+
+class InputError(SigmacError):
+    """An input file cannot be read to its end."""

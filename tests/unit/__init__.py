@@ -1,0 +1,1 @@
+"""Tests that take seconds in all: one module at a time."""
