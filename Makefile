@@ -21,8 +21,8 @@ help: ## List the targets.
 		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
 demo: $(stamp) ## Build the example rules, run them over example events and show the matches.
-	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows
-	$(bin)/sigmac run build/demo rules/examples/events/demo.ndjson
+	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows --pipeline rules/pipelines/demo.yml
+	$(bin)/sigmac run build/demo rules/events/demo.ndjson
 
 test: $(stamp) ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -59,7 +59,7 @@ $(stamp): requirements/dev.txt pyproject.toml setup.cfg
 		"sigmac needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@echo "Making $(venv): the pinned packages are about 150 MB to download the first time." >&2
+	@echo "Making $(venv): the pinned packages are about 140 MB to download the first time." >&2
 	@$(PYTHON) -m venv --clear $(venv)
 	@quiet=--quiet; test -t 2 && quiet=; \
 		$(bin)/python -m pip install $$quiet --no-deps -r requirements/dev.txt && \

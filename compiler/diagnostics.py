@@ -1,7 +1,8 @@
-"""Errors and warnings with code, file, line, column and a hint.
+"""Errors, warnings and notes with code, file, line, column and a hint.
 
 Every stage reports through a `Diagnostics` collector and goes on, so that one run finds all problems of
-all files. A rule that has an error is left out of the pack; a warning never changes what a rule means.
+all files. A rule that has an error is left out of the pack; a warning never changes what a rule means; a
+note is advice that only `sigmac check` gives. `docs/checks.md` explains every code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sigmac.runtime.errors import SigmacError
+
+SEVERITIES = {"E_": "error", "W_": "warning", "N_": "note"}  # by how a code begins, worst first
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: a stable code (`E_…` error, `W_…` warning), a sentence, its place, and how to mend it.
+    """One problem: a stable code (`E_…` error, `W_…` warning, `N_…` note), a sentence, its place, how to mend it.
 
     `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none.
     """
@@ -45,8 +48,8 @@ class Diagnostic:
 
     @property
     def severity(self) -> str:
-        """`"error"` or `"warning"`, as the code says."""
-        return "error" if self.code.startswith("E_") else "warning"
+        """`"error"`, `"warning"` or `"note"`, as the code says."""
+        return SEVERITIES[self.code[:2]]
 
     @property
     def is_error(self) -> bool:
@@ -84,7 +87,7 @@ class Diagnostics:
 
     @property
     def warnings(self) -> list[Diagnostic]:
-        return [d for d in self.found if not d.is_error]
+        return [d for d in self.found if d.severity == "warning"]
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.found)

@@ -25,6 +25,7 @@ class FileContents:
     filters: list[Filter] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     refused: int = 0  # documents left out because of an error
+    refused_names: list[str] = field(default_factory=list)  # their ids and names, where legible
 
 
 def read_file(data: bytes, file: str) -> FileContents:
@@ -63,6 +64,8 @@ def _read_document(document: Document, contents: FileContents) -> None:
     except RuleError as error:
         contents.diagnostics.catch(error)
         contents.refused += 1
+        names = (root.value[key].value for key in ("id", "name") if key in root.value)
+        contents.refused_names += (name for name in names if isinstance(name, str))
 
 
 def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]:

@@ -7,7 +7,7 @@ twice gives the same object, so equality is identity and a predicate that occurs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
@@ -17,6 +17,9 @@ from sigmac.compiler.values import Part, glob
 
 class Op(Enum):
     """What a predicate asks; the value is the name of the generated call."""
+
+    # Enum's own hashes the name, in Python; members are compared by identity.
+    __hash__ = object.__hash__
 
     EQUALS = "equals"  # argument: str, folded unless cased
     CONTAINS = "contains"
@@ -63,8 +66,12 @@ class Expression:
     def __deepcopy__(self, memo: object) -> Expression:
         return self
 
+    def __repr__(self) -> str:
+        return bottom_up(self, _shown)
+
 
 _E = TypeVar("_E", bound=Expression)
+_T = TypeVar("_T")
 _nodes: WeakValueDictionary[tuple[Any, ...], Expression] = WeakValueDictionary()
 
 
@@ -127,17 +134,11 @@ class Not(Expression):
     def __new__(cls, operand: Expression) -> Not:
         return intern(cls, (operand,), operand=operand)
 
-    def __repr__(self) -> str:
-        return f"not {_wrapped(self.operand)}"
-
 
 class _Junction(Expression):
     __slots__ = ("operands",)
     operands: tuple[Expression, ...]
     word: ClassVar[str]
-
-    def __repr__(self) -> str:
-        return f" {self.word} ".join(map(_wrapped, self.operands)) or self.word
 
 
 class And(_Junction):
@@ -170,9 +171,6 @@ class AtLeast(Expression):
     def __new__(cls, count: int, *operands: Expression) -> AtLeast:
         return intern(cls, (count, *operands), count=count, operands=operands)
 
-    def __repr__(self) -> str:
-        return f"{self.count} of ({', '.join(map(repr, self.operands))})"
-
 
 class Named(Expression):
     """An operand under the name that the rule gives it, kept so that generated code mirrors the rule."""
@@ -184,17 +182,23 @@ class Named(Expression):
     def __new__(cls, name: str, operand: Expression) -> Named:
         return intern(cls, (name, operand), name=name, operand=operand)
 
-    def __repr__(self) -> str:
-        return f"{self.name}: {_wrapped(self.operand)}"
-
 
 TRUE = Const(True)
 FALSE = Const(False)
 
 
-def _wrapped(expression: Expression) -> str:
-    plain = isinstance(expression, (Predicate, Const, AtLeast))
-    return repr(expression) if plain else f"({expression!r})"
+def _shown(node: Expression, operands: tuple[str, ...]) -> str:
+    if isinstance(node, AtLeast):
+        return f"{node.count} of ({', '.join(operands)})"
+    if not operands:
+        return node.word if isinstance(node, (And, Or)) else repr(node)
+    shown = [
+        f"({text})" if children(child) and not isinstance(child, AtLeast) else text
+        for child, text in zip(children(node), operands, strict=True)
+    ]
+    if isinstance(node, (And, Or)):
+        return f" {node.word} ".join(shown)
+    return f"{node.name}: {shown[0]}" if isinstance(node, Named) else f"not {shown[0]}"
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -222,18 +226,74 @@ def rebuild(expression: Expression, operands: tuple[Expression, ...]) -> Express
     return Named(expression.name, operands[0])
 
 
-def transform(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
-    """Apply `change` to every node from the leaves up; each distinct node once."""
+def junction(kind: type[And] | type[Or], operands: Sequence[Expression]) -> Expression:
+    """`kind` over operands, the only operand where there is one, true or false where there is none."""
+    if len(operands) == 1:
+        return operands[0]
+    if not operands:
+        return TRUE if kind is And else FALSE
+    return kind(*operands)
+
+
+def bottom_up(
+    expression: Expression, compute: Callable[[Expression, tuple[_T, ...]], _T]
+) -> _T:
+    """`compute(node, what it gave for the operands)` for every node from the leaves up; each distinct node once.
+
+    A stack of its own: an expression is as deep as its rule is nested, which is deeper than Python's.
+    """
+    done: dict[Expression, _T] = {}
+    stack = [expression]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        operands = children(node)
+        waiting = False
+        for operand in operands:
+            if operand not in done:
+                if type(operand) is Predicate:  # most nodes are, and need no stack
+                    done[operand] = compute(operand, ())
+                else:
+                    stack.append(operand)
+                    waiting = True
+        if not waiting:
+            stack.pop()
+            done[node] = compute(node, tuple([done[operand] for operand in operands]))
+    return done[expression]
+
+
+def transform(
+    expression: Expression,
+    change: Callable[[Any], Expression],
+    kinds: tuple[type[Expression], ...] = (Expression,),
+) -> Expression:
+    """Apply `change` to every node of these kinds from the leaves up; each distinct node once."""
+    # Most nodes are predicates: they are changed where they are met, or not looked at.
+    leaf = change if issubclass(Predicate, kinds) else None
     done: dict[Expression, Expression] = {}
-
-    def visit(node: Expression) -> Expression:
-        made = done.get(node)
-        if made is None:
-            made = change(rebuild(node, tuple(map(visit, children(node)))))
-            done[node] = made
-        return made
-
-    return visit(expression)
+    stack = [expression]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        operands = children(node)
+        waiting = []
+        for operand in operands:
+            if type(operand) is not Predicate:
+                if operand not in done:
+                    waiting.append(operand)
+            elif leaf and operand not in done:
+                done[operand] = leaf(operand)
+        if waiting:
+            stack += waiting
+            continue
+        stack.pop()
+        made = rebuild(node, tuple([done.get(operand, operand) for operand in operands]))
+        done[node] = change(made) if isinstance(made, kinds) else made
+    return done[expression]
 
 
 def walk(expression: Expression) -> Iterator[Expression]:

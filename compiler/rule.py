@@ -7,10 +7,11 @@ warning, because losing a detection over a bad date is worse. Source: Sigma spec
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sigmac.compiler import condition as conditions
@@ -44,12 +45,16 @@ class LogSource:
     def __str__(self) -> str:
         return "/".join(part for part in self.key if part)
 
+    def plain(self) -> dict[str, Any]:
+        """What is given, as JSON types."""
+        return _given(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One detection item, its modifiers applied; `field` None is a keyword item.
 
-    `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value.
+    `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value, `raw` what is written there.
     """
 
     field: str | None
@@ -60,6 +65,7 @@ class Item:
     place: Place
     places: tuple[Place, ...] = ()
     applied: frozenset[str] = frozenset()  # ids of the pipeline items that changed it
+    raw: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,37 @@ class Metadata:
     tags: tuple[str, ...] = ()
     related: tuple[tuple[str, str], ...] = ()
     custom: tuple[tuple[str, Any], ...] = ()
+    nodes: dict[str, Node] = field(default_factory=dict, compare=False, repr=False)  # as written
+
+    def plain(self) -> dict[str, Any]:
+        """What is given, as JSON types."""
+        return _given(self)
+
+
+def _given(data: LogSource | Metadata) -> dict[str, Any]:
+    found = ((each.name, getattr(data, each.name)) for each in fields(data) if each.compare)
+    return {
+        name: _json(dict(value) if name == "custom" else value) for name, value in found if value
+    }
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(child) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    # JSON has no dates and no bytes either: their text stands for them.
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The id or name by which a correlation or filter speaks of a rule."""
+
+    text: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +182,24 @@ class Reader:
     def fail(self, code: str, message: str, node: Node, hint: str = "") -> RuleError:
         return RuleError(code, message, self.place(node), hint)
 
+    def attempt(self, *steps: Callable[[], Any]) -> list[Any]:
+        """What each step gives; all are carried out, so that all faults are found.
+
+        Raises the `RuleError` of the last step that raised one; those of the others are reported.
+        """
+        made: list[Any] = []
+        failures: list[RuleError] = []
+        for step in steps:
+            try:
+                made.append(step())
+            except RuleError as error:
+                failures.append(error)
+        for failure in failures[:-1]:
+            self.diagnostics.catch(failure)
+        if failures:
+            raise failures[-1]
+        return made
+
     # Metadata
 
     def metadata(self, root: Node, known: frozenset[str]) -> Metadata:
@@ -166,7 +221,8 @@ class Reader:
                     given[key] = value
             elif key not in known and key != "title":
                 custom.append((str(key), node.plain()))
-        return Metadata(**given, custom=tuple(custom))
+        nodes = {k: v for k, v in root.value.items() if k in _METADATA or k in ("title", "logsource")}
+        return Metadata(**given, custom=tuple(custom), nodes=nodes)
 
     def text(self, key: str, node: Node) -> str | None:
         if node.value is None:
@@ -367,26 +423,75 @@ class Reader:
 
     def make_item(self, name: str | None, names: tuple[str, ...], values: list[Node], node: Node) -> Item:
         try:
-            applied = apply(name, names, [child.value for child in values])
+            raw = [child.value for child in values]
+            applied = apply(name, names, raw)
         except ModifierError as error:
             at = values[error.index] if error.index is not None else node
             raise self.fail(error.code, error.message, at, error.hint) from None
         for code, message, index in applied.warnings:
             self.warn(code, message, values[index] if index is not None else node)
         places = tuple(self.place(child) for child in values)
-        return Item(name, names, applied.values, applied.all, applied.negated, self.place(node), places)
+        return Item(
+            name,
+            names,
+            applied.values,
+            applied.all,
+            applied.negated,
+            self.place(node),
+            places,
+            raw=tuple(raw),
+        )
+
+    def search(
+        self, node: Node, reserved: frozenset[str], timeframe: str | None = None
+    ) -> tuple[dict[str, Detection], dict[str, Place], tuple[Condition, ...]]:
+        """The search identifiers of a map, their places, and its conditions over them.
+
+        Raises `RuleError` for what refuses the rule; identifiers that no condition uses are reported.
+        """
+        made, (detections, places) = self.attempt(
+            lambda: self.conditions(node, timeframe), lambda: self.detections(node, reserved)
+        )
+        names = list(detections)
+        used: set[str] = set()
+        for each in made:
+            conditions.check_names(each, names)
+            conditions.report_remarks(each, self.diagnostics)
+            used |= conditions.names_used(each, names)
+        for name in names:
+            if name not in used:
+                message = f"no condition uses `{name[:80]}`"
+                hint = "use it in the condition or remove it"
+                self.diagnostics.report("W_UNUSED", message, places[name], hint)
+        return detections, places, made
 
     def conditions(self, node: Node, timeframe: str | None) -> tuple[Condition, ...]:
-        """Raises `RuleError` (`E_CONDITION`, `E_AGGREGATION`)."""
-        nodes = node.value if node.is_list else [node]
+        """The conditions of a map. Raises `RuleError` (`E_CONDITION`, `E_AGGREGATION`)."""
+        condition = node.value.get("condition")
+        if condition is None:
+            raise self.fail("E_CONDITION", "there is no condition", node, "add `condition: …`")
+        nodes = condition.value if condition.is_list else [condition]
         if not nodes:
-            raise self.fail("E_CONDITION", "the list of conditions is empty", node)
+            raise self.fail("E_CONDITION", "the list of conditions is empty", condition)
         made = []
         for each in nodes:
             if not isinstance(each.value, str):
                 raise self.fail("E_CONDITION", "a condition must be text", each)
             made.append(conditions.parse(each.value, self.place(each), timeframe))
         return tuple(made)
+
+    def references(self, node: Node, code: str) -> tuple[Reference, ...]:
+        """The rules that a correlation or filter names: one id or name, or a list of them.
+
+        Raises `RuleError` with the given code.
+        """
+        found = []
+        for child in node.value if node.is_list else [node]:
+            if not isinstance(child.value, str) or not child.value:
+                message = "a rule is referred to by its id or name, a text"
+                raise self.fail(code, message, child, "put it in quotes")
+            found.append(Reference(child.value, self.place(child)))
+        return tuple(found)
 
 
 _METADATA: dict[str, Any] = {
@@ -425,23 +530,11 @@ def read_rule(document: Document, diagnostics: Diagnostics) -> Rule:
     """
     reader = Reader(document, diagnostics)
     root = document.root
-    failures: list[RuleError] = []
-
-    def attempt(read: Any, *given: Any) -> Any:
-        try:
-            return read(*given)
-        except RuleError as error:
-            failures.append(error)
-            return None
-
-    meta = attempt(reader.metadata, root, _RULE_KEYS)
-    logsource = attempt(reader.logsource, root)
-    detection = attempt(_read_detection, reader, root)
-    if failures:
-        for error in failures[:-1]:
-            diagnostics.catch(error)
-        raise failures[-1]
-    detections, places, made = detection
+    meta, logsource, (detections, places, made) = reader.attempt(
+        lambda: reader.metadata(root, _RULE_KEYS),
+        lambda: reader.logsource(root),
+        lambda: _read_detection(reader, root),
+    )
     return Rule(meta, logsource, detections, made, reader.place(root), places)
 
 
@@ -456,32 +549,4 @@ def _read_detection(
     if timeframe is not None:
         message = "`timeframe` has no effect on a detection rule"
         reader.warn("W_TIMEFRAME", message, node.keys["timeframe"], "write a correlation with `timespan`")
-    failure: RuleError | None = None
-    made: tuple[Condition, ...] = ()
-    condition = node.value.get("condition")
-    try:
-        if condition is None:
-            raise reader.fail("E_CONDITION", "the detection has no condition", node, "add `condition: …`")
-        made = reader.conditions(condition, str(timeframe.plain()) if timeframe else None)
-    except RuleError as error:
-        failure = error
-    try:
-        detections, places = reader.detections(node, _RESERVED)
-    except RuleError as error:
-        if failure:
-            reader.diagnostics.catch(failure)
-        raise error
-    if failure:
-        raise failure
-    names = list(detections)
-    used: set[str] = set()
-    for each in made:
-        conditions.check_names(each, names)
-        for code, message in each.remarks:
-            reader.diagnostics.report(code, message, each.place)
-        used |= conditions.names_used(each, names)
-    for name in names:
-        if name not in used:
-            message = f"no condition uses `{name[:80]}`"
-            reader.diagnostics.report("W_UNUSED", message, places[name], "use it in the condition or remove it")
-    return detections, places, made
+    return reader.search(node, _RESERVED, str(timeframe.plain()) if timeframe else None)

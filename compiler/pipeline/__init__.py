@@ -1,1 +1,256 @@
-"""Processing pipelines: field names, logsources and placeholders."""
+"""Processing pipelines: field names, logsources and placeholders.
+
+A pipeline is a YAML file in pySigma's format. `load_pipelines` reads and checks files, `Pipelines.apply` makes of a
+rule its variants: the rule as it reads for one way of logging the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.diagnostics import (
+    Diagnostic,
+    Diagnostics,
+    Place,
+    RuleError,
+    did_you_mean,
+)
+from sigmac.compiler.pipeline.conditions import logsource_pattern
+from sigmac.compiler.pipeline.parameters import CODE, Parameters
+from sigmac.compiler.pipeline.placeholders import resolve
+from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.transformations import (
+    ProcessingItem,
+    process,
+    read_processing_items,
+)
+from sigmac.compiler.rule import LogSource, Rule
+from sigmac.compiler.source import MAX_BYTES, Node, documents
+
+SHIPPED: tuple[str, ...] = ("windows", "windows-audit")
+
+Placeholders = Mapping[str, Sequence[str | int | float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A rule after its pipelines; `name` is None where no pipeline of a variant changed it."""
+
+    name: str | None
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One pipeline file. `variant` None runs for every variant; `claims` are the logsources that it says it maps."""
+
+    file: str
+    priority: int
+    variant: str | None
+    claims: tuple[Callable[[LogSource], bool], ...]
+    variables: Mapping[str, tuple[str, ...]]
+    items: tuple[ProcessingItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """Pipelines in the order in which they run; made by `load_pipelines`.
+
+    `digest` is a SHA-256 over everything that decides what they make of a rule. `warnings` are about the files.
+    """
+
+    pipelines: tuple[Pipeline, ...]
+    variables: Mapping[str, tuple[str, ...]]
+    digest: str
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def apply(
+        self, rule: Rule, diagnostics: Diagnostics, *, strict_logsource: bool = False
+    ) -> tuple[Variant, ...]:
+        """The variants of a rule, at least one; warnings go to `diagnostics`.
+
+        A variant is there when a pipeline of its own changed the rule; when there is none, the pipelines without a
+        variant alone make the rule. Raises `RuleError` to refuse the rule: `E_PIPELINE` where a pipeline says so,
+        `E_PLACEHOLDER` where placeholders are left, `E_EMPTY` where everything was dropped, and with `strict_logsource`
+        `E_LOGSOURCE` where no pipeline maps the logsource though one claims to.
+        """
+        variants: list[Variant] = []
+        changed: set[str] = set()
+        for name in self._variant_names():
+            made, changed_here, run = self._run(rule, name)
+            changed |= changed_here
+            if any(p.variant == name and p.file in changed_here for p in self.pipelines):
+                variants.append(Variant(name, _finished(made, run)))
+        if not variants:
+            made, changed_here, run = self._run(rule, None)
+            changed |= changed_here
+            variants.append(Variant(None, _finished(made, run)))
+        self._check_logsource(rule, changed, diagnostics, strict_logsource)
+        return tuple(variants)
+
+    def apply_to_correlation(
+        self, correlation: Correlation, logsources: Sequence[LogSource] = ()
+    ) -> Correlation:
+        """The correlation with its field names mapped: group-by, aliases, the fields of its condition.
+
+        `logsources` are those of the rules that it refers to, for conditions on them. Pipelines of a variant take part
+        where there is one variant only. Raises `RuleError` (`E_PIPELINE`).
+        """
+        names = self._variant_names()
+        run = Run(self.variables, tuple(logsources))
+        for pipeline in self.pipelines:
+            if pipeline.variant is None or len(names) == 1:
+                correlation = process(pipeline.items, correlation, run)
+        return correlation
+
+    def _variant_names(self) -> list[str]:
+        return list(dict.fromkeys(p.variant for p in self.pipelines if p.variant is not None))
+
+    def _run(self, rule: Rule, variant: str | None) -> tuple[Rule, set[str], Run]:
+        """The rule after the pipelines of a variant and the common ones, and the files of those that changed it."""
+        run = Run(self.variables)
+        changed: set[str] = set()
+        for pipeline in self.pipelines:
+            if pipeline.variant in (None, variant):
+                made = process(pipeline.items, rule, run)
+                if made is not rule:
+                    changed.add(pipeline.file)
+                rule = made
+        return rule, changed, run
+
+    def _check_logsource(
+        self, rule: Rule, changed: set[str], diagnostics: Diagnostics, strict: bool
+    ) -> None:
+        claiming = [p for p in self.pipelines if any(c(rule.logsource) for c in p.claims)]
+        if not claiming or any(p.file in changed for p in claiming):
+            return
+        message = f"no pipeline maps the logsource {rule.logsource}, so every event is looked at"
+        hint = "add it to a pipeline of your own; docs/pipelines.md shows how"
+        if strict:
+            raise RuleError("E_LOGSOURCE", message, rule.place, hint)
+        diagnostics.report("W_LS_UNMAPPED", message, rule.place, hint)
+
+
+def _finished(rule: Rule, run: Run) -> Rule:
+    try:
+        return resolve(rule, run)
+    except Refusal as refusal:
+        place = refusal.place or rule.place
+        raise RuleError(refusal.code, refusal.message, place, refusal.hint) from None
+
+
+def load_pipelines(
+    names_or_files: Sequence[str], placeholders: Placeholders | None = None
+) -> Pipelines:
+    """Pipelines by shipped name or file, in the order of their priorities; of equal ones, as given.
+
+    `placeholders` have values that win over the `vars` of the files. What is given twice runs once.
+    Raises `RuleError` with the place: `E_PIPELINE` for a file that cannot be read, an unknown type or key, a bad
+    parameter; `E_YAML` for what is no YAML; `E_PLACEHOLDER` for a placeholder without values.
+    """
+    warnings = Diagnostics()
+    given = [(name, _contents(name)) for name in dict.fromkeys(names_or_files)]
+    loaded = [_read_pipeline(data, name, warnings) for name, data in given]
+    ordered = tuple(sorted(loaded, key=lambda pipeline: pipeline.priority))
+    variables = {name: values for each in ordered for name, values in each.variables.items()}
+    variables.update({name: _given_values(name, v) for name, v in (placeholders or {}).items()})
+    return Pipelines(ordered, variables, _digest(given, placeholders or {}), tuple(warnings))
+
+
+def _contents(name: str) -> bytes:
+    if name in SHIPPED:
+        return resources.files(__name__).joinpath("shipped", f"{name}.yml").read_bytes()
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        hint = did_you_mean(name, SHIPPED) or f"a file, or one of {', '.join(SHIPPED)}"
+        raise RuleError(CODE, f"there is no pipeline `{name}`", Place(name), hint) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise RuleError(CODE, f"the pipeline cannot be read: {reason}", Place(name)) from None
+
+
+def _digest(given: list[tuple[str, bytes]], placeholders: Placeholders) -> str:
+    parts: list[Any] = [[name, hashlib.sha256(data).hexdigest()] for name, data in given]
+    parts.append({name: list(values) for name, values in placeholders.items()})
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _given_values(name: str, values: Sequence[str | int | float]) -> tuple[str, ...]:
+    if not values:
+        raise RuleError("E_PLACEHOLDER", f"the placeholder `{name}` is given no value", Place())
+    return tuple(str(value) for value in values)
+
+
+def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
+    found = list(documents(data, file))
+    if len(found) != 1:
+        message = "the file is empty" if not found else "a pipeline file has one document only"
+        place = found[1].root.place(file, 1) if found else Place(file)
+        raise RuleError(CODE, message, place)
+    given = Parameters(found[0], found[0].root, "a pipeline")
+    given.text("name", "")
+    given.optional("allowed_backends")
+    priority = given.integer("priority")
+    variant = given.text("variant", "") or None
+    if variant is not None and not variant.isidentifier():
+        node = given.optional("variant")
+        raise given.fail(
+            f"`{variant[:60]}` cannot be a variant", node, "use letters, digits and `_`"
+        )
+    for key in ("postprocessing", "finalizers"):
+        ignored = given.optional(key)
+        if ignored is not None:
+            message = f"`{key}` is ignored: it is for the text of queries"
+            warnings.report("W_PIPELINE", message, given.place(ignored))
+    claims = _claims(given)
+    variables = _variables(given, warnings)
+    transformations = given.optional("transformations")
+    items = (
+        read_processing_items(given.document, transformations, warnings)
+        if transformations is not None
+        else ()
+    )
+    given.finish()
+    return Pipeline(file, priority, variant, claims, variables, items)
+
+
+def _claims(given: Parameters) -> tuple[Callable[[LogSource], bool], ...]:
+    node = given.optional("maps_logsource")
+    if node is None:
+        return ()
+    made = []
+    for child in node.value if node.is_list else [node]:
+        claim = Parameters(given.document, child, "`maps_logsource`")
+        made.append(logsource_pattern(claim))
+        claim.finish()
+    return tuple(made)
+
+
+def _variables(given: Parameters, warnings: Diagnostics) -> dict[str, tuple[str, ...]]:
+    made: dict[str, tuple[str, ...]] = {}
+    for source, target in given.pairs("vars", optional=True):
+        name = given.name(source, "the name of a variable")
+        nodes = target.value if target.is_list else [target]
+        if not all(_is_value(node) for node in nodes):
+            message = (
+                f"`{name[:60]}` is no list of strings and numbers, so no placeholder can use it"
+            )
+            warnings.report("W_PIPELINE", message, given.place(target))
+        elif not nodes:
+            raise given.fail(f"the variable `{name[:60]}` has no values", target)
+        else:
+            made[name] = tuple(str(node.value) for node in nodes)
+    return made
+
+
+def _is_value(node: Node) -> bool:
+    return isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)

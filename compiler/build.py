@@ -1,0 +1,284 @@
+"""The build: sources → units (cached, in parallel) → a pack, with everything there is to say about it."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sigmac.compiler.cache import Cache, compiler_digest
+from sigmac.compiler.diagnostics import Diagnostic, Diagnostics
+from sigmac.compiler.sources import SourceFile
+from sigmac.runtime.errors import PackError
+from sigmac.runtime.seal import read_files, read_manifest, sha256
+
+Plain = dict[str, Any]
+Progress = Callable[[int, int], None]  # files done, files in all
+
+CHUNK = 48  # files a worker takes at once
+MIN_PARALLEL = 100  # files below which starting workers costs more than it gains
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What `sigmac build` was asked for. `placeholders` and `pipelines` as `load_pipelines` takes them."""
+
+    name: str
+    version: str = "0.0.0"
+    pipelines: tuple[str, ...] = ()
+    placeholders: Mapping[str, Sequence[str | int | float]] = field(default_factory=dict)
+    logsources: tuple[Mapping[str, str], ...] = ()
+    strict_logsource: bool = False
+    optimize: bool = True
+    skip_errors: bool = False
+    jobs: int = 0  # 0: as many as there are cores
+
+
+@dataclass(slots=True)
+class PassReport:
+    """What one optimizer pass did to all rules: nodes and predicates before and after."""
+
+    name: str
+    nodes: tuple[int, int]
+    predicates: tuple[int, int]
+
+
+@dataclass(slots=True)
+class BuildResult:
+    """What a build found and did. `unchanged` when the pack that is there is what would have been written."""
+
+    rules: int = 0
+    refused: int = 0
+    skipped: int = 0
+    files: int = 0
+    correlations: int = 0
+    filters: int = 0
+    passes: list[PassReport] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    cached: int = 0
+    unchanged: bool = False
+    rendered: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [each for each in self.diagnostics if each.is_error]
+
+
+def compile_sources(
+    sources: Sequence[SourceFile],
+    options: BuildOptions,
+    cache: Cache,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Compile rule files to the files of a pack.
+
+    Where `output` holds a pack of exactly these inputs nothing is compiled and `unchanged` is set. `rendered` is
+    empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
+    read and `RuleError` for a faulty pipeline.
+    """
+    data = [source.read() for source in sources]
+    digests = [sha256(each) for each in data]
+    settings = _settings(options)
+    inputs = _digest(
+        settings, options.name, options.version, options.skip_errors, *zip((s.source for s in sources), digests, strict=True)
+    )
+    shown = _digest(*(source.file for source in sources))
+    if output is not None and _holds(output, inputs):
+        known = cache.load(f"result-{_digest(inputs, shown)}")
+        if known:
+            return _result_of(known)
+    key = f"units-{_digest(settings, shown)}"
+    known_units = cache.load(key)
+    units: list[Plain | None] = [
+        known_units.get(f"{digest} {source.source}")
+        for source, digest in zip(sources, digests, strict=True)
+    ]
+    missing = [i for i, unit in enumerate(units) if unit is None]
+    result = BuildResult(files=len(sources), cached=len(sources) - len(missing))
+    work = [(data[i], sources[i].file, sources[i].source) for i in missing]
+    for i, unit in zip(missing, _compile_all(work, options, progress), strict=True):
+        units[i] = unit
+    done = [unit for unit in units if unit is not None]
+    if missing:
+        kept = zip(sources, digests, done, strict=True)
+        cache.store(key, {f"{digest} {source.source}": unit for source, digest, unit in kept})
+    _assemble(done, sources, data, digests, options, settings, inputs, result)
+    if result.rendered:
+        cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
+    return result
+
+
+def _settings(options: BuildOptions) -> str:
+    """A digest of everything but the sources that decides what a unit holds."""
+    from sigmac.compiler.pipeline import load_pipelines
+
+    pipelines = load_pipelines(options.pipelines, options.placeholders)
+    return _digest(
+        compiler_digest(),
+        pipelines.digest,
+        [sorted(each.items()) for each in options.logsources],
+        options.strict_logsource,
+        options.optimize,
+    )
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
+def _holds(output: Path, inputs: str) -> bool:
+    """Whether a folder holds an unharmed pack of these inputs."""
+    try:
+        manifest, _ = read_manifest(output)
+        if manifest.get("inputs") != inputs:
+            return False
+        read_files(output, manifest)
+    except PackError:
+        return False
+    return True
+
+
+# Set in each worker by `_start`: pipelines hold functions and do not travel.
+_options: Any = None
+
+
+def _start(options: BuildOptions) -> None:
+    global _options
+    from sigmac.compiler.pipeline import load_pipelines
+    from sigmac.compiler.unit import Options
+
+    # Compilation makes trees, hardly any cycle: the collector would walk them again and again.
+    gc.set_threshold(200_000, 20, 100)
+    _options = Options(
+        load_pipelines(options.pipelines, options.placeholders),
+        options.strict_logsource,
+        options.optimize,
+        options.logsources,
+    )
+
+
+def _compile_chunk(work: Sequence[tuple[bytes, str, str]]) -> bytes:
+    """Units as JSON: what a worker sends back is data."""
+    from sigmac.compiler.unit import compile_unit, format_units
+
+    units = [compile_unit(*each, _options) for each in work]
+    format_units(units)
+    return orjson.dumps(units)
+
+
+def _compile_all(
+    work: Sequence[tuple[bytes, str, str]], options: BuildOptions, progress: Progress | None
+) -> Iterable[Plain]:
+    jobs = min(options.jobs or os.cpu_count() or 1, len(work) // CHUNK + 1)
+    chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
+    done: list[Plain] = []
+
+    def take(made: bytes) -> None:
+        done.extend(orjson.loads(made))
+        if progress is not None:
+            progress(len(done), len(work))
+
+    if jobs == 1 or len(work) < MIN_PARALLEL:
+        if work:
+            _start(options)
+        for chunk in chunks:
+            take(_compile_chunk(chunk))
+        return done
+    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,)) as pool:
+        for made in pool.map(_compile_chunk, chunks):
+            take(made)
+    return done
+
+
+def _assemble(
+    units: Sequence[Plain],
+    sources: Sequence[SourceFile],
+    data: Sequence[bytes],
+    digests: Sequence[str],
+    options: BuildOptions,
+    settings: str,
+    inputs: str,
+    result: BuildResult,
+) -> None:
+    from sigmac.compiler.pack import Identity, render_pack
+    from sigmac.compiler.ruleset import relate
+    from sigmac.compiler.unit import diagnostic_of
+
+    rules = [rule for unit in units for rule in unit["rules"]]
+    found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
+    others = [(sources[i], data[i]) for i, unit in enumerate(units) if unit["others"]]
+    documents = relate(rules, others, found)
+    result.refused = sum(unit["refused"] for unit in units)
+    result.skipped = sum(unit["skipped"] for unit in units)
+    result.rules = len(rules)
+    result.correlations = len(documents.correlations)
+    result.filters = len(documents.filters)
+    result.passes = _pass_reports(rules)
+    result.diagnostics = found.found
+    if (result.errors and not options.skip_errors) or not rules:
+        return
+    identity = Identity(
+        options.name,
+        options.version,
+        inputs,
+        {
+            "pipelines": list(options.pipelines),
+            "logsources": [dict(each) for each in options.logsources],
+            "optimize": options.optimize,
+            "strict_logsource": options.strict_logsource,
+            "settings": settings,
+        },
+        {source.source: digest for source, digest in zip(sources, digests, strict=True)},
+    )
+    result.rendered = render_pack(rules, documents.plain(), identity)
+
+
+def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:
+    """Sums over all rules. A pass that ran several times counts as one, in the place of its first run."""
+    saved: dict[str, list[int]] = {}
+    nodes = predicates = 0
+    for rule in rules:
+        for i, (name, nodes_before, before, nodes_after, after) in enumerate(rule["passes"]):
+            if i == 0:
+                nodes += nodes_before
+                predicates += before
+            entry = saved.setdefault(name, [0, 0])
+            entry[0] += nodes_after - nodes_before
+            entry[1] += after - before
+    reports = []
+    for name, (change, change_predicates) in saved.items():
+        reports.append(
+            PassReport(name, (nodes, nodes + change), (predicates, predicates + change_predicates))
+        )
+        nodes += change
+        predicates += change_predicates
+    return reports
+
+
+def _plain_result(result: BuildResult) -> Plain:
+    from sigmac.compiler.unit import plain_diagnostic
+
+    return {
+        "counts": [result.rules, result.refused, result.skipped, result.files, result.correlations, result.filters],
+        "passes": [[each.name, each.nodes, each.predicates] for each in result.passes],
+        "diagnostics": [plain_diagnostic(each) for each in result.diagnostics],
+    }
+
+
+def _result_of(plain: Plain) -> BuildResult:
+    from sigmac.compiler.unit import diagnostic_of
+
+    result = BuildResult(*plain["counts"], unchanged=True)
+    result.cached = result.files
+    result.passes = [PassReport(n, tuple(a), tuple(b)) for n, a, b in plain["passes"]]
+    result.diagnostics = [diagnostic_of(each) for each in plain["diagnostics"]]
+    return result
+

@@ -1,0 +1,59 @@
+"""What `sigmac check` looks at beyond what reading, lowering and pipelines report.
+
+A check is a function from a rule, an item or a set of rules to diagnostics; its docstring begins with its codes. To
+add one, write it in the module of its topic, name it in that module's tuple, and describe its codes in
+`codes/<topic>.yml` with an example that shows them and one that does not: the tests run both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sigmac.compiler.checks import conditions, metadata, regexes, sets, text, values
+from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.documents import FileContents
+from sigmac.compiler.filter import Filter
+from sigmac.compiler.ir import Expression
+from sigmac.compiler.rule import Rule, items
+
+RULE_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS, *conditions.RULE_CHECKS)
+ITEM_CHECKS = (*values.ITEM_CHECKS, *text.ITEM_CHECKS, *regexes.ITEM_CHECKS)
+
+
+def check_file(contents: FileContents) -> Iterator[Diagnostic]:
+    """W_NO_RULE: a file in which there is no document at all."""
+    if not (contents.rules or contents.correlations or contents.filters or contents.refused):
+        message = "the file holds no rule, correlation or filter"
+        yield Diagnostic("W_NO_RULE", message, Place(contents.file, 1), "remove it, or name it otherwise")
+
+
+def check_rule(rule: Rule, expression: Expression | None = None) -> Iterator[Diagnostic]:
+    """What there is to say about one rule as it is written.
+
+    `expression` is what its pipelines and lowering made of it; without it only the rule itself is looked at.
+    """
+    decided = False
+    for check in RULE_CHECKS:
+        for found in check(rule):
+            decided = decided or found.code in conditions.DECIDED
+            yield found
+    for detection in rule.detections.values():
+        for item in items(detection):
+            for check_item in ITEM_CHECKS:
+                yield from check_item(item)
+    if expression is not None and not decided:
+        yield from conditions.with_pipelines(rule, expression)
+
+
+def check_set(
+    rules: Sequence[Rule],
+    correlations: Sequence[Correlation] = (),
+    filters: Sequence[Filter] = (),
+) -> Iterator[Diagnostic]:
+    """What there is to say about documents among each other; `references.check_references` says the rest."""
+    documents = [*rules, *correlations, *filters]
+    yield from sets.repeated_titles(documents)
+    yield from sets.related_rules(documents)
+    yield from sets.same_rules(rules)
+    yield from sets.field_spellings(rules)

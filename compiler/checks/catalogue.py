@@ -1,0 +1,152 @@
+"""The table of every diagnostic code: what it says, why, a bad and a good example.
+
+`codes/*.yml` hold it, a file a topic, one entry a code: `summary` in one line, `explanation` in a few sentences, and
+two examples in YAML. A comment of carets under a line of the bad example marks the place that the diagnostic names.
+An example that has neither title nor logsource gets both, so that it can be short. The tests run all examples,
+`docs/checks.md` is made from this table, and `sigmac check --list` prints it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from sigmac.compiler.diagnostics import SEVERITIES
+
+TOPICS = {
+    "files": "Files and documents",
+    "metadata": "Metadata and logsource",
+    "detections": "Detections",
+    "values": "Values",
+    "regexes": "Regular expressions",
+    "text": "Characters that mislead",
+    "conditions": "Conditions",
+    "logic": "Logic",
+    "sets": "Rules among rules",
+    "correlations": "Correlations and filters",
+    "pipelines": "Pipelines and placeholders",
+}
+_FRAME = "title: An example\nlogsource:\n    category: process_creation\n    product: windows\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One diagnostic code as users read of it.
+
+    `pipeline` and `placeholders` are what the examples are compiled with, where they need it.
+    """
+
+    code: str
+    topic: str
+    summary: str
+    explanation: str
+    bad: str
+    good: str
+    pipeline: str = ""
+    placeholders: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def severity(self) -> str:
+        return SEVERITIES[self.code[:2]]
+
+
+@cache
+def catalogue() -> dict[str, Check]:
+    """Every code, by topic and then in the order of its file."""
+    found: dict[str, Check] = {}
+    folder = resources.files("sigmac.compiler.checks").joinpath("codes")
+    for topic in TOPICS:
+        entries: dict[str, dict[str, Any]] = yaml.safe_load(
+            folder.joinpath(f"{topic}.yml").read_text("utf-8")
+        )
+        for code, entry in entries.items():
+            found[code] = Check(code, topic, **{k: _text(v) for k, v in entry.items()})
+    return found
+
+
+def _text(value: Any) -> Any:
+    return value.strip("\n") + "\n" if isinstance(value, str) and "\n" in value else value
+
+
+def completed(example: str) -> str:
+    """An example as a whole rule: title and logsource added where it has neither.
+
+    They come last, so that lines keep their numbers.
+    """
+    if re.search(r"^(title|logsource):", example, re.MULTILINE) or "detection:" not in example:
+        return example
+    return example + _FRAME
+
+
+def markdown(check: Check) -> str:
+    """A code's explanation and examples as Markdown."""
+    return (
+        f"{check.explanation.strip()}\n\n"
+        f"Instead of\n\n```yaml\n{check.bad}```\n\nwrite\n\n```yaml\n{check.good}```\n"
+    )
+
+
+_HEAD = """\
+<!-- Made from compiler/checks/codes by `python -m sigmac.compiler.checks`; change it there. -->
+
+# What sigmac checks
+
+`sigmac check PATH...` reads rules, finds every problem of every file in one run, and builds nothing.
+`sigmac build` reports the errors and warnings that it meets on its way.
+
+- An **error** (`E_…`) refuses one document: it cannot be given a meaning. All others are compiled.
+- A **warning** (`W_…`) never changes what a rule means: it says that the rule may not mean what its author meant.
+- A **note** (`N_…`) is advice, which only `sigmac check` gives.
+
+Codes are stable: they are not renamed, and their numbers in a report can be compared over time.
+
+## Reports
+
+`--format text` (for people), `json` or `sarif` (SARIF 2.1.0, for code hosts and editors). The JSON report is one object:
+
+| key | value |
+| --- | --- |
+| `version` | 1; keys are added without changing it |
+| `diagnostics` | list of objects, sorted by file, line and column |
+| `counts` | `errors`, `warnings`, `notes`, and `files` that have any |
+
+and each of the diagnostics has
+
+| key | value |
+| --- | --- |
+| `code`, `severity` | as below; `error`, `warning` or `note` |
+| `message`, `hint` | one sentence each; `hint` is empty where there is none |
+| `file` | as it was named on the command line |
+| `line`, `column` | from 1; 0 where unknown. A column counts characters, not bytes |
+| `width` | how many characters are meant |
+| `document` | which document of the file, from 0 |
+| `pointer` | JSON pointer of the node inside its document, as `/detection/selection/Image` |
+
+Titles and logsources are left out of the examples below, where they do not matter. Carets mark what is reported.
+"""
+
+
+def reference() -> str:
+    """The text of `docs/checks.md`."""
+    return "\n".join(_reference())
+
+
+def _reference() -> Iterator[str]:
+    yield _HEAD
+    yield "## All codes\n"
+    yield "| code | what it says |\n| --- | --- |"
+    for check in catalogue().values():
+        yield f"| [`{check.code}`](#{check.code.lower()}) | {check.summary.replace('|', chr(92) + '|')} |"
+    for topic, heading in TOPICS.items():
+        yield f"\n## {heading}"
+        for check in catalogue().values():
+            if check.topic == topic:
+                yield f"\n### {check.code}\n\n*{check.severity.capitalize()}.* **{check.summary}.**"
+                yield markdown(check).rstrip("\n")
+    yield ""

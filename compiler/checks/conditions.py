@@ -1,0 +1,156 @@
+"""Checks of conditions and search identifiers: what cannot be, what is always so, what makes no difference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sigmac.compiler.checks.logic import contradicts_itself, truth_table
+from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching, resolve
+from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.ir import Expression, Not, children, walk
+from sigmac.compiler.lower import lower_detection
+from sigmac.compiler.modifiers import placeholders
+from sigmac.compiler.reference import matches
+from sigmac.compiler.rule import Rule, items
+
+DECIDED = frozenset({"W_NEVER", "W_ALWAYS", "W_ARRAY_ONLY"})
+
+
+def names(rule: Rule) -> Iterator[Diagnostic]:
+    """W_IDENT_CASE: search identifiers that differ by letter case only."""
+    first: dict[str, str] = {}
+    for name in rule.detections:
+        other = first.setdefault(name.lower(), name)
+        if other != name and name in rule.places:
+            message = f"`{name[:60]}` and `{other[:60]}` are two search identifiers"
+            yield Diagnostic("W_IDENT_CASE", message, rule.places[name], "give one another name")
+
+
+def quantifiers(rule: Rule) -> Iterator[Diagnostic]:
+    """W_QUANTIFIER and W_THEM_FILTER: `1 of` where there is one, `them` where filters are among them."""
+    identifiers = list(rule.detections)
+    for condition in rule.conditions:
+        for leaf in walk(condition.expression):
+            if not isinstance(leaf, Quantifier):
+                continue
+            chosen = names_matching(leaf.target, identifiers)
+            place = _inside(condition, leaf.target)
+            filters = [name for name in chosen if name.lower().startswith("filter")]
+            if leaf.target == "them" and filters and len(filters) < len(chosen):
+                message = f"`them` takes in `{filters[0][:60]}`, which is named as a filter"
+                hint = "name what is meant, as `all of selection_* and not 1 of filter_*`"
+                yield Diagnostic("W_THEM_FILTER", message, place, hint)
+            elif len(chosen) == 1 and (leaf.target == "them" or "*" not in leaf.target):
+                message = f"`{leaf!r}` is one search identifier"
+                yield Diagnostic("W_QUANTIFIER", message, place, f"write `{chosen[0][:60]}`")
+
+
+def _inside(condition: Condition, word: str) -> Place:
+    """The place of a word of a condition; that of the condition where it is folded over lines."""
+    place = condition.place
+    match = re.search(rf"(?<![\w.*-]){re.escape(word)}(?![\w.*-])", condition.text)
+    quotes = place.width - len(condition.text)
+    if match is None or "\n" in condition.text or quotes not in (0, 2):
+        return place
+    column = place.column + quotes // 2 + match.start()
+    return Place(place.file, place.line, column, len(word), place.document)
+
+
+def filters(rule: Rule) -> Iterator[Diagnostic]:
+    """N_FILTER: a search identifier named as a filter that no condition negates."""
+    identifiers = list(rule.detections)
+    wanted: set[str] = set()
+    negated: set[str] = set()
+    for condition in rule.conditions:
+        stack = [(condition.expression, True)]
+        while stack:
+            node, sign = stack.pop()
+            if isinstance(node, Identifier):
+                (wanted if sign else negated).add(node.name)
+            elif isinstance(node, Quantifier):
+                (wanted if sign else negated).update(names_matching(node.target, identifiers))
+            stack.extend((each, sign is not isinstance(node, Not)) for each in children(node))
+    for name in rule.detections:
+        if re.match(r"filter(_|\d|$)", name, re.IGNORECASE) and name in wanted - negated:
+            message = f"`{name[:60]}` is named as a filter, and the rule asks for it"
+            hint = "write `not` before it, or name it `selection_…`"
+            yield Diagnostic("N_FILTER", message, rule.places.get(name, rule.place), hint)
+
+
+def logic(rule: Rule) -> Iterator[Diagnostic]:
+    """W_NEVER, W_ALWAYS, W_ARRAY_ONLY, W_NO_EFFECT and W_SELECTION_TWICE."""
+    if any(placeholders(v) for d in rule.detections.values() for i in items(d) for v in i.values):
+        return  # what a placeholder stands for may decide
+    meanings = {name: lower_detection(detection) for name, detection in rule.detections.items()}
+    decided = False
+    for name, meaning in meanings.items():
+        what = f"`{name[:60]}`"
+        for found in _constant(meaning, what, rule.places.get(name, rule.place)):
+            decided = True
+            yield found
+    yield from _same_meaning(rule, meanings)
+    if not decided:
+        for condition in rule.conditions:
+            yield from _condition(condition, meanings)
+
+
+def empty_event(rule: Rule) -> Iterator[Diagnostic]:
+    """W_EMPTY_EVENT: a rule that asks for the absence of things only."""
+    if matches(rule, {}):
+        message = "the rule matches every event that has none of its fields"
+        hint = "add a selection that says which events are meant"
+        yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)
+
+
+def _condition(condition: Condition, meanings: dict[str, Expression]) -> Iterator[Diagnostic]:
+    names = list(meanings)
+    table = truth_table(condition.expression, names)
+    if table is not None and table.constant is not None:
+        code, word = ("W_ALWAYS", "always") if table.constant else ("W_NEVER", "never")
+        message = f"the condition is {word} true, whatever its search identifiers are"
+        yield Diagnostic(code, message, condition.place, "look for a `not` or a bracket too many")
+        return
+    whole = resolve(condition.expression, names, meanings.__getitem__)
+    constant = False
+    if whole in meanings.values():
+        return  # one search identifier alone
+    for found in _constant(whole, "the condition", condition.place):
+        constant = True
+        yield found
+    if not constant and table is not None:
+        for name in table.without_effect:
+            message = f"`{name[:60]}` makes no difference to the condition"
+            hint = "the condition is true or false whatever it is: look for a missing bracket"
+            yield Diagnostic("W_NO_EFFECT", message, _inside(condition, name), hint)
+
+
+def _constant(meaning: Expression, what: str, place: Place) -> Iterator[Diagnostic]:
+    """What an expression always is, where it is always so."""
+    if contradicts_itself(meaning):
+        hint = "two of its parts contradict each other"
+        yield Diagnostic("W_NEVER", f"{what} can never be true", place, hint)
+    elif contradicts_itself(Not(meaning)):
+        hint = "it says nothing about the event"
+        yield Diagnostic("W_ALWAYS", f"{what} is always true", place, hint)
+    elif contradicts_itself(meaning, single_valued=True):
+        message = f"{what} asks one field for two values that exclude each other"
+        hint = "only a field with several values (an array) can satisfy both; for one of them write a list"
+        yield Diagnostic("W_ARRAY_ONLY", message, place, hint)
+
+
+def _same_meaning(rule: Rule, meanings: dict[str, Expression]) -> Iterator[Diagnostic]:
+    first: dict[Expression, str] = {}
+    for name, meaning in meanings.items():
+        other = first.setdefault(meaning, name)
+        if other != name and name in rule.places:
+            message = f"`{name[:60]}` says the same as `{other[:60]}`"
+            yield Diagnostic("W_SELECTION_TWICE", message, rule.places[name], "remove one")
+
+
+def with_pipelines(rule: Rule, expression: Expression) -> Iterator[Diagnostic]:
+    """W_NEVER, W_ALWAYS and W_ARRAY_ONLY of a rule as its pipelines leave it."""
+    yield from _constant(expression, "what the pipelines make of the rule", rule.conditions[0].place)
+
+
+RULE_CHECKS = (names, quantifiers, filters, logic, empty_event)

@@ -1,0 +1,122 @@
+"""Checks of what a rule says about itself: dates, tags, lists, logsource."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sigmac.compiler.diagnostics import Diagnostic, Place, did_you_mean
+from sigmac.compiler.rule import Metadata, Rule
+
+# Namespaces and what may stand behind the dot. Source: Sigma specification, tags appendix 2.1.0.
+NAMESPACES = {
+    "attack": r"(?:t\d{4}(?:\.\d{3})?|(?:g|s|m|a|ds|ta|c)\d{4}|[a-z][a-z0-9-]*[a-z])",
+    "car": r"\d{4}-\d{2}-\d{3}",
+    "cve": r"\d{4}-\d{4,}",
+    "d3fend": r"(?:d3f?-[A-Za-z0-9-]+|model|harden|detect|isolate|deceive|evict|restore)",
+    "detection": r"(?:dfir|emerging-threats|threat-hunting)",
+    "stp": r"[1-5][aku]?",
+    "tlp": r"(?:red|amber|amber-strict|green|clear)",
+}
+_FORM = {
+    "attack": "a technique (`t1059.001`), group, software, data source or tactic (`lateral-movement`)",
+    "car": "as `car.2016-04-005`",
+    "cve": "as `cve.2021-44228`",
+    "d3fend": "as `d3fend.d3-am`",
+    "detection": "one of dfir, emerging-threats, threat-hunting",
+    "stp": "as `stp.4` or `stp.3k`",
+    "tlp": "one of red, amber, amber-strict, green, clear",
+}
+# The generic categories. Source: Sigma specification, taxonomy appendix, and the rules of SigmaHQ.
+CATEGORIES = (
+    *("antivirus", "api_gateway", "application", "clipboard_capture", "create_remote_thread"),
+    *("create_stream_hash", "database", "dns", "dns_query", "driver_load", "file_access"),
+    *("file_block_executable", "file_block_shredding", "file_change", "file_delete"),
+    *("file_delete_detected", "file_event", "file_executable_detected", "file_rename", "firewall"),
+    *("image_load", "network_connection", "pipe_created", "process_access", "process_creation"),
+    *("process_tampering", "process_termination", "proxy", "ps_classic_provider_start"),
+    *("ps_classic_script", "ps_classic_start", "ps_module", "ps_script", "raw_access_thread"),
+    *("registry_add", "registry_delete", "registry_event", "registry_rename", "registry_set"),
+    *("sysmon_error", "sysmon_status", "webserver", "wmi_event"),
+)
+_UNIQUE = ("tags", "references", "falsepositives", "fields")
+
+
+def _place(rule: Rule, key: str, index: int | None = None) -> Place:
+    """Where a key's value stands, or one element of its list."""
+    node = rule.meta.nodes.get(key)
+    if node is None:
+        return rule.place
+    if index is not None and node.is_list and index < len(node.value):
+        node = node.value[index]
+    return node.place(rule.place.file, rule.place.document)
+
+
+def _elements(meta: Metadata, key: str) -> list[Any]:
+    node = meta.nodes.get(key)
+    return [child.value for child in node.value] if node is not None and node.is_list else []
+
+
+def tags(rule: Rule) -> Iterator[Diagnostic]:
+    """W_TAG: tags that are no lower case, or of a namespace or form that the specification does not know."""
+    for index, tag in enumerate(_elements(rule.meta, "tags")):
+        if not isinstance(tag, str) or tag not in rule.meta.tags:
+            continue  # the reader has said it
+        namespace, _, name = tag.partition(".")
+        place = _place(rule, "tags", index)
+        if namespace.lower() not in NAMESPACES:
+            hint = did_you_mean(namespace.lower(), NAMESPACES) or f"known are {', '.join(NAMESPACES)}"
+            message = f"the specification has no tag namespace `{namespace[:60]}`"
+            yield Diagnostic("W_TAG", message, place, hint)
+        elif not re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9._-]+", tag) and namespace != "d3fend":
+            yield Diagnostic("W_TAG", f"the tag `{tag[:60]}` is not in lower case", place, f"write `{tag.lower()[:60]}`")
+        elif not re.fullmatch(NAMESPACES[namespace], name):
+            message = f"`{name[:60]}` is not what a tag of `{namespace}` looks like"
+            hint = _FORM[namespace]
+            if namespace == "attack" and "_" in name:
+                hint = f"write `attack.{name.replace('_', '-')[:60]}`"
+            yield Diagnostic("W_TAG", message, place, hint)
+
+
+def dates(rule: Rule) -> Iterator[Diagnostic]:
+    """W_DATE_ORDER: modified before it was written."""
+    meta = rule.meta
+    if meta.date and meta.modified and meta.modified < meta.date:
+        message = f"modified on {meta.modified}, before the date {meta.date}"
+        yield Diagnostic("W_DATE_ORDER", message, _place(rule, "modified"), "exchange them, or correct one")
+
+
+def repeated_entries(rule: Rule) -> Iterator[Diagnostic]:
+    """W_ENTRY_TWICE: an entry twice in a list that the specification wants unique."""
+    for key in _UNIQUE:
+        seen: set[str] = set()
+        for index, entry in enumerate(_elements(rule.meta, key)):
+            if isinstance(entry, str) and entry in seen:
+                message = f"`{entry[:60]}` stands twice in `{key}`"
+                yield Diagnostic("W_ENTRY_TWICE", message, _place(rule, key, index), "remove one")
+            elif isinstance(entry, str):
+                seen.add(entry)
+
+
+def logsource(rule: Rule) -> Iterator[Diagnostic]:
+    """W_LOGSOURCE: a logsource written otherwise than all others, or nearly a known category."""
+    node = rule.meta.nodes.get("logsource")
+    for key in ("category", "product", "service"):
+        value = getattr(rule.logsource, key)
+        if value is None or node is None:
+            continue
+        place = node.value[key].place(rule.place.file, rule.place.document)
+        plain = value.strip().lower()
+        if value != plain:
+            message = f"the {key} `{value[:60]}` is not plain lower case"
+            yield Diagnostic("W_LOGSOURCE", message, place, f"write `{plain[:60]}`")
+        elif key == "category" and plain not in CATEGORIES:
+            near = difflib.get_close_matches(plain[:60], CATEGORIES, n=1, cutoff=0.85)
+            if near:
+                message = f"the category `{plain[:60]}` is unknown, and nearly `{near[0]}`"
+                yield Diagnostic("W_LOGSOURCE", message, place, f"did you mean `{near[0]}`?")
+
+
+RULE_CHECKS = (tags, dates, repeated_entries, logsource)

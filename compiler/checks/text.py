@@ -1,0 +1,182 @@
+"""Checks of characters: what looks like something else, or like nothing at all."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from sigmac.compiler.checks.values import PLACEMENTS, strings
+from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.modifiers import MODIFIERS
+from sigmac.compiler.rule import Item, Rule, items
+
+# Letters of other scripts that look like a Latin letter in most fonts. Source: Unicode TR 39, confusables.
+LOOKALIKES = dict(
+    zip(
+        "аеорсхуіјѕһԁԛԝАВЕКМНОРСТУХІЈЅ" "αορνυικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",  # noqa: RUF001
+        "aeopcxyijshdqwABEKMHOPCTYXIJS" "aopvuikABEZHIKMNOPTYX",
+        strict=True,
+    )
+)
+_LATIN = re.compile(r"[A-Za-z]")
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_JOINER = "\u200d"  # joins emoji to one
+_TAGS = range(0xE0020, 0xE0080)  # spell out the region of a flag
+
+
+def misleading_characters(rule: Rule) -> Iterator[Diagnostic]:
+    """W_INVISIBLE and W_LOOKALIKE in title, search identifiers, field names and values."""
+    title = rule.meta.nodes.get("title")
+    if title is not None and not rule.meta.title.isascii():
+        place = title.place(rule.place.file, rule.place.document)
+        yield from _invisible(rule.meta.title, place, "the title")
+        yield from _lookalike(rule.meta.title, place, "the title")
+    for name, detection in rule.detections.items():
+        if not name.isascii() and name in rule.places:
+            yield from _invisible(name, rule.places[name], "the search identifier")
+            yield from _lookalike(name, rule.places[name], "the search identifier")
+        for item in items(detection):
+            if item.field and not item.field.isascii():
+                yield from _invisible(item.field, item.place, "the field name")
+                yield from _lookalike(item.field, item.place, "the field name")
+            for raw, place in zip(item.raw, item.places, strict=False):
+                if isinstance(raw, str) and not raw.isascii():
+                    yield from _invisible(raw, place, "the value")
+                    yield from _lookalike(raw, place, "the value")
+
+
+def _invisible(text: str, place: Place, what: str) -> Iterator[Diagnostic]:
+    if place.width > len(text) + 2:
+        return  # written as escapes, which can be seen
+    visible = any(not _is_invisible(text, i) and not text[i].isspace() for i in range(len(text)))
+    for index, char in enumerate(text):
+        # A value of blanks alone looks for just them.
+        if _is_invisible(text, index) and (visible or char in _BIDI):
+            name = unicodedata.name(char, "a control character")
+            message = f"{what} holds U+{ord(char):04X} {name}, which cannot be seen"
+            hint = f'remove it, or write it as "{_yaml_escape(char)}" in double quotes'
+            yield Diagnostic("W_INVISIBLE", message, _at(place, text, index), hint)
+            return
+
+
+def _is_invisible(text: str, index: int) -> bool:
+    char = text[index]
+    if char.isascii():
+        return False
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return True  # a blank that is not the usual one
+    if category not in ("Cc", "Cf", "Zl", "Zp") or ord(char) in _TAGS:
+        return False
+    # Between two emoji, or after a variation selector, a joiner makes one of both.
+    return not (char == _JOINER and 0 < index < len(text) - 1 and not text[index - 1].isascii())
+
+
+def _lookalike(text: str, place: Place, what: str) -> Iterator[Diagnostic]:
+    for word in re.finditer(r"[^\W\d_]+", text):
+        if _LATIN.search(word[0]):
+            for index, char in enumerate(word[0], word.start()):
+                if char in LOOKALIKES:
+                    name = unicodedata.name(char)
+                    message = f"{what} holds U+{ord(char):04X} {name}, which looks like `{LOOKALIKES[char]}`"
+                    hint = f'write `{LOOKALIKES[char]}`, or "{_yaml_escape(char)}" in double quotes if it is meant'
+                    if place.width <= len(text) + 2:
+                        yield Diagnostic("W_LOOKALIKE", message, _at(place, text, index), hint)
+                    return
+
+
+def _yaml_escape(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+
+def _at(place: Place, text: str, index: int) -> Place:
+    """The place of one character of a scalar; that of the scalar where it is not written in one line as it is."""
+    if place.width not in (len(text), len(text) + 2):
+        return place
+    quote = (place.width - len(text)) // 2
+    return Place(place.file, place.line, place.column + quote + index, 1, place.document)
+
+
+def outer_blanks(item: Item) -> Iterator[Diagnostic]:
+    """W_BLANK: a blank at an end that the event's value must have too; around a field name."""
+    if item.field is None:
+        return
+    if item.field != item.field.strip():
+        message = f"the field name `{item.field[:60]}` has a blank at its end"
+        yield Diagnostic("W_BLANK", message, item.place, "remove it: names are compared exactly")
+    if not set(item.modifiers) <= {"startswith", "endswith", "all", "cased", "neq"}:
+        return
+    for raw, _, place in strings(item):
+        if not raw.strip():
+            continue
+        front = raw[0].isspace() and "endswith" not in item.modifiers
+        back = raw[-1].isspace() and "startswith" not in item.modifiers
+        if front or back:
+            where = "begins" if front else "ends"
+            message = f"`{raw[:60]}` {where} with a blank that must stand there in the event"
+            hint = "" if not PLACEMENTS.isdisjoint(item.modifiers) else "; `contains` finds it anywhere"
+            yield Diagnostic("W_BLANK", message, place, "remove it if it is not meant" + hint)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LETTERS = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", "\0": "0"}
+
+
+def control_characters(item: Item) -> Iterator[Diagnostic]:
+    r"""W_CONTROL: a control character beside text, as `"C:\temp"` in double quotes makes one."""
+    if "re" in item.modifiers:
+        return
+    for raw, _, place in strings(item):
+        found = _CONTROL.search(raw)
+        if found and raw.strip() and place.width > 1:
+            char = found[0]
+            letter = _LETTERS.get(char)
+            escape = f"\\{letter}" if letter else f"\\x{ord(char):02x}"
+            message = f"the value holds a control character, {unicodedata_name(char)}"
+            hint = f"in double quotes `{escape}` is an escape: use single quotes for a backslash"
+            yield Diagnostic("W_CONTROL", message, place, hint)
+
+
+def unicodedata_name(char: str) -> str:
+    names = {"\t": "a tab", "\n": "a line break", "\r": "a carriage return", "\b": "a backspace", "\0": "NUL"}
+    return names.get(char, f"U+{ord(char):04X}")
+
+
+_MODIFIER_IN_NAME = re.compile(
+    r"(?P<field>.*\w)(?P<sign>[ ./:;,_\\>-]+|｜|¦)(?P<name>[A-Za-z0-9]+)",  # noqa: RUF001
+    re.DOTALL,
+)
+_CLEAR = frozenset({"contains", "startswith", "endswith", "windash", "base64offset", "fieldref"})
+
+
+def modifier_in_name(item: Item) -> Iterator[Diagnostic]:
+    """W_FIELD_MODIFIER: a field name that ends like a modifier, as `Image.endswith`."""
+    if item.field is None:
+        return
+    match = _MODIFIER_IN_NAME.fullmatch(item.field[:1000])
+    if match is None:
+        return
+    name = match["name"].lower()
+    known = _CLEAR if match["sign"] in (".", "_", "-") else MODIFIERS
+    if name in known:
+        message = f"`{match['sign']}{match['name']}` is part of the field name `{item.field[:60]}`"
+        hint = f"a modifier follows a bar: write `{match['field'][:60]}|{name}`"
+        yield Diagnostic("W_FIELD_MODIFIER", message, item.place, hint)
+
+
+def field_spellings(rule: Rule) -> Iterator[Diagnostic]:
+    """W_FIELD_CASE: two field names of one rule that differ by letter case only."""
+    first: dict[str, str] = {}
+    for detection in rule.detections.values():
+        for item in items(detection):
+            if item.field is None:
+                continue
+            other = first.setdefault(item.field.lower(), item.field)
+            if other != item.field:
+                message = f"the rule asks for both `{item.field[:60]}` and `{other[:60]}`"
+                yield Diagnostic("W_FIELD_CASE", message, item.place, "field names are compared exactly")
+
+
+RULE_CHECKS = (misleading_characters, field_spellings)
+ITEM_CHECKS = (outer_blanks, control_characters, modifier_in_name)

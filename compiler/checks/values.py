@@ -1,0 +1,235 @@
+"""Checks of one detection item: values that say more, or less, than their author thinks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.rule import Item
+from sigmac.compiler.values import (
+    ANY,
+    Alternatives,
+    Boolean,
+    FieldRef,
+    Number,
+    Text,
+    Value,
+    parse_text,
+)
+from sigmac.runtime.folding import default_fold
+
+PLACEMENTS = frozenset({"contains", "startswith", "endswith"})
+_ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})
+_SHOWN = 60  # characters of a value in a message
+
+
+def strings(item: Item) -> Iterator[tuple[str, Value, Place]]:
+    """The values of an item that are Sigma strings: as written, as parsed, where."""
+    if len(item.raw) != len(item.values) or "re" in item.modifiers:
+        return  # a pipeline has changed the item
+    for raw, value, place in zip(item.raw, item.values, item.places, strict=True):
+        if isinstance(raw, str) and isinstance(value, (Text, Alternatives)):
+            yield raw, value, place
+
+
+def redundant_wildcards(item: Item) -> Iterator[Diagnostic]:
+    """W_WILDCARD_REDUNDANT: a wildcard that the modifier adds anyway, or `**`."""
+    front = not PLACEMENTS.isdisjoint(item.modifiers) and "startswith" not in item.modifiers
+    back = not PLACEMENTS.isdisjoint(item.modifiers) and "endswith" not in item.modifiers
+    for raw, _, place in strings(item):
+        if "*" not in raw:
+            continue
+        parts = parse_text(raw)
+        shown = raw[:_SHOWN]
+        if len(parts) > 1 and ((front and parts[0] is ANY) or (back and parts[-1] is ANY)):
+            names = " and ".join(f"`{name}`" for name in item.modifiers if name in PLACEMENTS)
+            message = f"{names} adds the outer `*` of `{shown}` anyway"
+            yield Diagnostic("W_WILDCARD_REDUNDANT", message, place, r"remove it, or write `\*` for a star")
+        elif re.search(r"\*\*", re.sub(r"\\[*?\\]", "-", raw)) and len(parts) > 1:
+            message = f"`**` in `{shown}` means the same as `*`"
+            yield Diagnostic("W_WILDCARD_REDUNDANT", message, place, r"write one, or `\*` for a star")
+
+
+def any_value(item: Item) -> Iterator[Diagnostic]:
+    """W_ANY_VALUE and N_EXISTS: a value that every value of the field matches."""
+    if item.field is None:
+        return
+    for raw, value, place in strings(item):
+        forms = value.values if isinstance(value, Alternatives) else (value,)
+        if not any(isinstance(form, Text) and form.parts == (ANY,) for form in forms):
+            continue
+        if not _ENCODINGS.isdisjoint(item.modifiers):
+            message = f"`{raw[:_SHOWN]}` is too short: an encoded form is empty and matches any value"
+            yield Diagnostic("W_ANY_VALUE", message, place, "encode three bytes or more")
+        elif item.modifiers:
+            message = f"this matches every value that `{item.field[:_SHOWN]}` can have"
+            hint = f"write `{item.field[:_SHOWN]}|exists: true` if that is meant"
+            yield Diagnostic("W_ANY_VALUE", message, place, hint)
+        else:
+            message = f"`*` asks whether `{item.field[:_SHOWN]}` has a value, the empty one too"
+            hint = f"`{item.field[:_SHOWN]}|exists: true` asks whether the field is there"
+            yield Diagnostic("N_EXISTS", message, place, hint)
+
+
+def placement_by_wildcards(item: Item) -> Iterator[Diagnostic]:
+    """N_PLACEMENT: outer wildcards where a modifier says it more clearly."""
+    if item.modifiers not in ((), ("cased",), ("all",)) or item.field is None:
+        return
+    for raw, value, place in strings(item):
+        if "*" not in raw or not isinstance(value, Text):
+            continue
+        inner = [part for part in value.parts if part is not ANY]
+        edges = (value.parts[0] is ANY, value.parts[-1] is ANY)
+        if len(inner) == 1 and isinstance(inner[0], str) and any(edges):
+            name = {(True, True): "contains", (True, False): "endswith", (False, True): "startswith"}[edges]
+            message = f"`{raw[:_SHOWN]}` is what the modifier `{name}` is for"
+            hint = f"write `{item.field[:_SHOWN]}|{name}:` and leave the outer `*` out"
+            yield Diagnostic("N_PLACEMENT", message, place, hint)
+
+
+# A path such as \Users\x\*.exe: the backslash before the star was meant to separate folders.
+_PATH_STAR = re.compile(r"(?:^|[^\\])\\[\w ().%$-]+[\w)%$]\\\*")
+
+
+def escaped_wildcards(item: Item) -> Iterator[Diagnostic]:
+    r"""W_ESCAPED_WILDCARD: `\*` in a path, where the backslash was meant to be one."""
+    for raw, _, place in strings(item):
+        if r"\*" in raw and _PATH_STAR.search(raw):
+            message = rf"in `{raw[:_SHOWN]}` the `\*` is a literal star without a backslash before it"
+            hint = r"write `\\*` for a backslash and a wildcard, `\\\*` for a backslash and a star"
+            yield Diagnostic("W_ESCAPED_WILDCARD", message, place, hint)
+
+
+_UNC = re.compile(r"\\\\[\w.$-]+\\[\w.$-]")
+
+
+def lost_backslash(item: Item) -> Iterator[Diagnostic]:
+    r"""W_LOST_BACKSLASH: `\\server\share`, which means one backslash in front."""
+    for raw, _, place in strings(item):
+        if raw.startswith("\\\\") and _UNC.match(raw) and "endswith" not in item.modifiers:
+            message = rf"`{raw[:_SHOWN]}` begins with one backslash: `\\` stands for one"
+            hint = r"write `\\\\` for the two of a network path, `\` for one"
+            yield Diagnostic("W_LOST_BACKSLASH", message, place, hint)
+
+
+def cased_without_letters(item: Item) -> Iterator[Diagnostic]:
+    """W_CASED_NO_LETTER: `cased` where nothing has case."""
+    if "cased" not in item.modifiers:
+        return
+    for raw, value, place in strings(item):
+        if isinstance(value, Text) and raw.upper() == raw.lower() and not value.placeholders:
+            message = f"`cased` has no effect: `{raw[:_SHOWN]}` has no upper and lower case"
+            yield Diagnostic("W_CASED_NO_LETTER", message, place, "remove `cased`")
+
+
+def yaml_traps(item: Item) -> Iterator[Diagnostic]:
+    """W_YAML_VALUE: scalars that YAML 1.1 reads as something else than they look like."""
+    if len(item.raw) != len(item.values):
+        return
+    for raw, value, place in zip(item.raw, item.values, item.places, strict=True):
+        # A plain scalar is as wide as it is written.
+        if isinstance(value, Boolean) and place.width != (4 if value.value else 5):
+            written = {(2, True): "on", (3, False): "off", (3, True): "yes", (2, False): "no"}
+            said = written.get((place.width, value.value), "this")
+            message = f"YAML reads `{said}` as {str(value.value).lower()}"
+            hint = f"put it in quotes for the text, or write {str(value.value).lower()}"
+            yield Diagnostic("W_YAML_VALUE", message, place, hint)
+        elif isinstance(value, Number) and type(raw) is int and place.width != len(str(raw)):
+            message = f"YAML reads this as the number {raw}"
+            yield Diagnostic("W_YAML_VALUE", message, place, f"put it in quotes for the text, or write {raw}")
+
+
+def compared_with_itself(item: Item) -> Iterator[Diagnostic]:
+    """W_SELF_REFERENCE: `fieldref` to the item's own field."""
+    for value, place in zip(item.values, item.places, strict=False):
+        if isinstance(value, FieldRef) and value.field == item.field:
+            message = f"`{item.field[:_SHOWN]}` is compared with itself"
+            yield Diagnostic("W_SELF_REFERENCE", message, place, "name the other field")
+
+
+def repeated_values(item: Item) -> Iterator[Diagnostic]:
+    """W_VALUE_TWICE and N_VALUE_REDUNDANT: values of an item that another of its values makes redundant."""
+    if len(item.values) < 2 or len(item.places) != len(item.values):
+        return
+    fold = default_fold()
+    first: dict[tuple[object, ...], int] = {}
+    literals: list[tuple[str, int]] = []
+    for index, value in enumerate(item.values):
+        key: tuple[object, ...] = (type(value), value)
+        if isinstance(value, Text):
+            if not value.cased:
+                folded = [fold(p) if isinstance(p, str) else p for p in value.parts]
+                key = (Text, *folded)
+            else:
+                folded = list(value.parts)
+            if (literal := _placed(item, folded)) is not None:
+                literals.append((literal, index))
+        elif isinstance(value, Number):
+            key = (Number, value.value)
+        before = first.setdefault(key, index)
+        if before != index:
+            same = item.raw[before : before + 1] == item.raw[index : index + 1]
+            message = f"{_written(item, index)} stands here twice" + ("" if same else ", but for letter case")
+            line = item.places[before].line
+            yield Diagnostic("W_VALUE_TWICE", message, item.places[index], f"the first is in line {line}")
+    yield from _covered(item, literals)
+
+
+_PAIR_COST = 20_000_000  # characters compared, so that hostile lists cost no more than a moment
+
+
+def _placed(item: Item, parts: list[object]) -> str | None:
+    """The literal that an item's placement surrounds with wildcards; None for anything else."""
+    if "startswith" in item.modifiers:
+        literal, shape = parts[:1], (str, ANY)
+    elif "endswith" in item.modifiers:
+        literal, shape = parts[1:], (ANY, str)
+    elif "contains" in item.modifiers or item.field is None:
+        literal, shape = parts[1:2], (ANY, str, ANY)
+    else:
+        return None
+    kinds = tuple(str if isinstance(part, str) else part for part in parts)
+    return str(literal[0]) if kinds == shape else None
+
+
+def _covered(item: Item, literals: list[tuple[str, int]]) -> Iterator[Diagnostic]:
+    """Literals that contain (or begin or end with) another: with OR the longer is redundant, with `all` the shorter."""
+    if sum(len(text) for text, _ in literals) * len(literals) > _PAIR_COST:
+        return
+    covers = str.__contains__
+    for name, test in (("startswith", str.startswith), ("endswith", str.endswith)):
+        covers = test if name in item.modifiers else covers
+    everything = "\n".join(text for text, _ in literals)
+    redundant: dict[int, int] = {}  # and beside which value
+    for short, index in literals:
+        if everything.count(short) < 2:
+            continue  # only in itself
+        for long, other in literals:
+            if len(long) > len(short) and covers(long, short):
+                redundant.setdefault(*((index, other) if item.all else (other, index)))
+    if redundant:
+        one = min(redundant)
+        message = f"{_written(item, one)} is redundant beside {_written(item, redundant[one])}"
+        if len(redundant) > 1:
+            message += f", and {len(redundant) - 1} more of this list beside others"
+        hint = "remove it, if it is not kept for readers"
+        yield Diagnostic("N_VALUE_REDUNDANT", message, item.places[one], hint)
+
+
+def _written(item: Item, index: int) -> str:
+    raw = item.raw[index] if index < len(item.raw) else item.values[index]
+    return f"`{str(raw)[:_SHOWN]}`"
+
+
+ITEM_CHECKS = (
+    redundant_wildcards,
+    any_value,
+    placement_by_wildcards,
+    escaped_wildcards,
+    lost_backslash,
+    cased_without_letters,
+    yaml_traps,
+    compared_with_itself,
+    repeated_values,
+)

@@ -1,0 +1,184 @@
+"""IR → the statements of a rule's function: a local variable for every search identifier, then the condition.
+
+Expression text only; templates lay out functions and modules, the formatter breaks lines.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sigmac.compiler.codegen.text import Code, identifier, literal, quote
+from sigmac.compiler.ir import (
+    And,
+    AtLeast,
+    Const,
+    Expression,
+    Named,
+    Not,
+    Op,
+    Or,
+    Predicate,
+    children,
+)
+from sigmac.compiler.values import glob
+
+# Deeper nesting is given a name of its own: a person stops reading there, and Python stops at 200 parentheses.
+MAX_NESTING = 12
+
+# Questions that take several arguments, any of which may hold.
+_MANY = frozenset(
+    {Op.EQUALS, Op.CONTAINS, Op.STARTSWITH, Op.ENDSWITH, Op.LIKE, Op.REGEX, Op.NUMBER, Op.CIDR}
+)
+_OR, _AND, _NOT, _ATOM = range(4)
+
+
+@dataclass(slots=True)
+class Body:
+    """The inside of a function: (variable, expression) in order, and what it returns.
+
+    `renamed` has the variables that are spelled differently from their search identifier.
+    """
+
+    assignments: list[tuple[Code, Code]] = field(default_factory=list)
+    result: Code = Code("False")
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def print_body(expression: Expression) -> Body:
+    """The statements that compute an expression."""
+    printer = _Printer()
+    result = printer.text(expression, _OR, 0)
+    printer.body.result = Code(result)
+    return printer.body
+
+
+def print_expression(expression: Expression) -> Code:
+    """One Python expression without local variables; `Named` nodes are printed in place."""
+    return Code(_Printer(inline=True).text(expression, _OR, 0))
+
+
+class _Printer:
+    def __init__(self, inline: bool = False):
+        self.inline = inline
+        self.body = Body()
+        self.variables: dict[Expression, str] = {}
+        self.taken: set[str] = {"logsource"}
+        self.heights: dict[Expression, int] = {}
+        self.too_deep: set[Expression] = set()
+
+    def text(self, node: Expression, context: int, depth: int) -> str:
+        """Python text of a node that binds at least as tightly as `context`."""
+        if isinstance(node, Named) and not self.inline:
+            return self.variable(node)
+        if isinstance(node, Named):
+            return self.text(node.operand, context, depth)
+        if isinstance(node, Const):
+            return repr(node.value)
+        if isinstance(node, Predicate):
+            return call([node])
+        if not self.inline and self.height(node) == 1 and depth and node in self.too_deep:
+            return self.hoisted(node)
+        if isinstance(node, Not):
+            return wrapped(f"not {self.text(node.operand, _NOT, depth + 1)}", _NOT, context)
+        if isinstance(node, AtLeast):
+            operands = ", ".join(self.text(each, _OR, depth + 1) for each in node.operands)
+            return wrapped(f"sum(({operands},)) >= {node.count}", _NOT, context)
+        assert isinstance(node, And | Or)
+        if not node.operands:
+            return repr(isinstance(node, And))
+        if len(node.operands) == 1:
+            return self.text(node.operands[0], context, depth)
+        binding = _AND if isinstance(node, And) else _OR
+        pieces = [
+            self.text(group[0], binding + 1, depth + 1)
+            if len(group) == 1
+            else call(group, every=isinstance(node, And))
+            for group in grouped(node)
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return wrapped(f" {node.word} ".join(pieces), binding, context)
+
+    def variable(self, node: Named) -> str:
+        known = self.variables.get(node)
+        if known is None:
+            value = self.text(node.operand, _OR, 0)
+            known = self.assign(node.name, value)
+            self.variables[node] = known
+        return known
+
+    def hoisted(self, node: Expression) -> str:
+        known = self.variables.get(node)
+        if known is None:
+            known = self.variables[node] = self.assign("part", self.text(node, _OR, 0))
+        return known
+
+    def assign(self, name: str, value: str) -> str:
+        base = identifier(name, "selection")
+        chosen = next(
+            n
+            for n in itertools.chain([base], (f"{base}_{i}" for i in itertools.count(2)))
+            if n not in self.taken
+        )
+        self.taken.add(chosen)
+        if chosen != name:
+            self.body.renamed[str(chosen)] = name
+        self.body.assignments.append((Code(chosen), Code(value)))
+        return chosen
+
+    def height(self, node: Expression) -> int:
+        """Nesting below a node, up to the next variable."""
+        known = self.heights.get(node)
+        if known is None:
+            inner = (0 if isinstance(each, Named) else self.height(each) for each in children(node))
+            known = 1 + max(inner, default=0)
+            if known > MAX_NESTING:
+                self.too_deep.add(node)
+                known = 1  # a variable, to whatever stands above it
+            self.heights[node] = known
+        return known
+
+
+def wrapped(text: str, binding: int, context: int) -> str:
+    return f"({text})" if binding < context else text
+
+
+def grouped(node: And | Or) -> Iterator[list[Predicate] | list[Expression]]:
+    """Operands in order; adjacent predicates that one call can ask stand together."""
+
+    def key(operand: Expression) -> object:
+        if isinstance(operand, Predicate) and operand.op in _MANY:
+            if isinstance(node, Or) or operand.op is Op.CONTAINS:
+                return (operand.field, operand.op, operand.cased)
+        return operand
+
+    for _, group in itertools.groupby(node.operands, key):
+        yield list(group)
+
+
+def call(predicates: Iterable[Expression], *, every: bool = False) -> str:
+    """The question to the event that asks for any (or every) of some predicates of one field and kind."""
+    asked = [each for each in predicates if isinstance(each, Predicate)]
+    first = asked[0]
+    arguments: list[str] = [quote(first.field or "")]
+    method = first.op.value
+    if every and len(asked) > 1:
+        method += "_all"
+    if first.cased and first.op is not Op.SAME:
+        method += "_cased"
+    if first.op is Op.LIKE:
+        arguments += [quote(glob(each.argument)) for each in asked]
+    elif first.op is Op.TIME:
+        arguments += [literal(part) for part in first.argument]
+    elif first.op is Op.SAME:
+        other, placement = first.argument
+        arguments.append(quote(other))
+        if placement != "equals":
+            arguments.append(quote(placement))
+        if first.cased:
+            arguments.append("cased=True")
+    elif first.argument is not None:
+        arguments += [literal(each.argument) for each in asked]
+    return f"event.{method}({', '.join(arguments)})"

@@ -1,0 +1,104 @@
+"""The arrays of `tables.npz`: what the runtime needs before any generated code runs, as numbers and one pool of text.
+
+`runtime/vocabulary.py` and `runtime/pack.py` read them; `docs/pack.md` has the list.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigmac.runtime.event import KEYWORDS
+from sigmac.runtime.folding import as_array, fold_table
+
+
+class _Pool:
+    """Strings by number, each kept once."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        return self.numbers.setdefault(text, len(self.numbers))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        encoded = [text.encode("utf-8") for text in self.numbers]
+        return {
+            "strings": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+            "string_ends": np.cumsum([len(each) for each in encoded], dtype=np.int64),
+        }
+
+
+def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays of all rules' questions; `asked[i]` is `Questions.plain()` of rule i."""
+    pool = _Pool()
+    pool("")
+    literals: dict[tuple[str, str], int] = {}
+    gates: dict[tuple[str, int, str], list[int]] = {}
+    regexes: dict[tuple[str, str], list[str]] = {}
+    numeric: set[str] = set()
+    always, keyword_rules = [], []
+    for rule, each in enumerate(asked):
+        for field, text, bit in each["literals"]:
+            literals[field, text] = literals.get((field, text), 0) | bit
+        for field, pattern, required in each["regexes"]:
+            regexes[field, pattern] = required
+        numeric.update(field for field, _ in each["numbers"])
+        if each["gate"] is None:
+            always.append(rule)
+        for field, question, argument in each["gate"] or ():
+            rules = gates.setdefault((field, question, argument), [])
+            if not rules or rules[-1] != rule:
+                rules.append(rule)
+            if field == KEYWORDS:
+                keyword_rules.append(rule)
+    sorted_literals = sorted(literals)
+    sorted_gates = sorted(gates)
+    sorted_regexes = sorted(regexes)
+    arrays = {
+        "always": _ints(always),
+        "keyword_rules": _ints(sorted(set(keyword_rules))),
+        "numeric_fields": _ints(pool(field) for field in sorted(numeric)),
+        "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
+        "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),
+        "gates": _rows(((pool(f), question, pool(argument)) for f, question, argument in sorted_gates), 3),
+        "gate_rules": _ints(rule for key in sorted_gates for rule in gates[key]),
+        "gate_ends": np.cumsum([len(gates[key]) for key in sorted_gates], dtype=np.int64),
+        "regexes": _rows(((pool(field), pool(pattern)) for field, pattern in sorted_regexes), 2),
+        "regex_literals": _ints(pool(text) for key in sorted_regexes for text in regexes[key]),
+        "regex_ends": np.cumsum([len(regexes[key]) for key in sorted_regexes], dtype=np.int64),
+        "fold": as_array(fold_table()),
+    }
+    return {**arrays, **pool.arrays()}
+
+
+def _ints(values: Iterable[int]) -> NDArray[np.int32]:
+    return np.fromiter(values, dtype=np.int32)
+
+
+def _rows(rows: Iterable[tuple[int, ...]], width: int) -> NDArray[np.int32]:
+    return np.array(list(rows), dtype=np.int32).reshape(-1, width)
+
+
+def span_array(spans: Sequence[tuple[int, ...]], width: int) -> NDArray[np.int32]:
+    """Lines and indices of pieces of source, shape (n, width)."""
+    return _rows(spans, width)
+
+
+def render_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The bytes of an `.npz` with these arrays, the same for the same arrays."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(arrays):
+            data = io.BytesIO()
+            np.lib.format.write_array(data, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            # A ZipInfo made by hand has a fixed date and no trace of the machine.
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data.getvalue())
+    return buffer.getvalue()

@@ -1,0 +1,144 @@
+"""Rule → IR: every detection item becomes predicates, every search identifier a `Named` expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sigmac.compiler.condition import resolve
+from sigmac.compiler.ir import (
+    COMPARISONS,
+    FALSE,
+    And,
+    Expression,
+    Named,
+    Not,
+    Op,
+    Or,
+    Predicate,
+)
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.values import (
+    ANY,
+    Alternatives,
+    Boolean,
+    Compare,
+    Exists,
+    FieldRef,
+    Network,
+    Null,
+    Number,
+    Part,
+    Placeholder,
+    Regex,
+    Text,
+    TimePart,
+    Value,
+)
+from sigmac.runtime.folding import default_fold
+
+
+class RuleVariant(Protocol):
+    """A rule as pipelines left it; `name` tells the variants of one rule apart."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def rule(self) -> Rule: ...
+
+
+def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
+    """The expression of a rule: the Or of its variants, each the Or of its conditions.
+
+    Search identifiers are `Named`, several conditions are `condition_0`, `condition_1`, …; where there are several
+    variants each is `Named` and its identifiers carry its name in front.
+    """
+    if len(variants) == 1:
+        return _variant(variants[0].rule, "")
+    return Or(
+        *(
+            Named(f"variant_{each.name}", _variant(each.rule, f"{each.name}_"))
+            for each in variants
+        )
+    )
+
+
+def _variant(rule: Rule, prefix: str) -> Expression:
+    names = list(rule.detections)
+    meanings = {
+        name: Named(prefix + name, lower_detection(detection))
+        for name, detection in rule.detections.items()
+    }
+    made = [resolve(each.expression, names, meanings.__getitem__) for each in rule.conditions]
+    if len(made) == 1:
+        return made[0]
+    return Or(*(Named(f"{prefix}condition_{i}", each) for i, each in enumerate(made)))
+
+
+def lower_detection(detection: Detection) -> Expression:
+    """The expression of what stands under a search identifier."""
+    if isinstance(detection, AllOf):
+        return _joined(And, [lower_detection(child) for child in detection.children])
+    if isinstance(detection, AnyOf):
+        return _joined(Or, [lower_detection(child) for child in detection.children])
+    return _item(detection)
+
+
+def _joined(kind: type[And] | type[Or], operands: list[Expression]) -> Expression:
+    return operands[0] if len(operands) == 1 else kind(*operands)
+
+
+def _item(item: Item) -> Expression:
+    found = _joined(And if item.all else Or, [_value(item.field, value) for value in item.values])
+    return Not(found) if item.negated else found
+
+
+def _value(field: str | None, value: Value) -> Expression:
+    match value:
+        case Alternatives(values):
+            return _joined(Or, [_value(field, each) for each in values]) if values else FALSE
+        case Text():
+            return text_predicate(field, value)
+        case Number(number):
+            return Predicate(field, Op.NUMBER, number)
+        case Boolean(truth):
+            # Only a boolean and a string can have this text, which is what the table of values asks for.
+            return Predicate(field, Op.EQUALS, "true" if truth else "false")
+        case Null():
+            return Predicate(field, Op.NULL)
+        case Regex():
+            return Predicate(field, Op.REGEX, value.pattern)
+        case Network(cidr):
+            return Predicate(field, Op.CIDR, cidr)
+        case Compare(operator, number):
+            return Predicate(field, COMPARISONS[operator], number)
+        case TimePart(part, operator, number):
+            return Predicate(field, Op.TIME, (part, operator, number))
+        case Exists(present):
+            exists = Predicate(field, Op.EXISTS)
+            return exists if present else Not(exists)
+        case FieldRef(other, placement, cased):
+            return Predicate(field, Op.SAME, (other, placement), cased)
+
+
+def text_predicate(field: str | None, text: Text) -> Predicate:
+    """The predicate of a Sigma string: a plain comparison where its wildcards stand at the ends only."""
+    fold = default_fold()
+    parts: tuple[Part, ...] = tuple(
+        fold(part) if isinstance(part, str) and not text.cased else part for part in text.parts
+    )
+    assert not any(isinstance(part, Placeholder) for part in parts), "placeholders are replaced before"
+    match parts:
+        case ():
+            return Predicate(field, Op.EQUALS, "", text.cased)
+        case (str() as literal,):
+            return Predicate(field, Op.EQUALS, literal, text.cased)
+        case (a,) if a is ANY:
+            return Predicate(field, Op.CONTAINS, "", text.cased)
+        case (a, str() as literal) if a is ANY:
+            return Predicate(field, Op.ENDSWITH, literal, text.cased)
+        case (str() as literal, a) if a is ANY:
+            return Predicate(field, Op.STARTSWITH, literal, text.cased)
+        case (a, str() as literal, b) if a is ANY and b is ANY:
+            return Predicate(field, Op.CONTAINS, literal, text.cased)
+    return Predicate(field, Op.LIKE, parts, text.cased)

@@ -1,0 +1,83 @@
+"""What is true or false whatever the event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sigmac.compiler.ir import (
+    FALSE,
+    TRUE,
+    And,
+    AtLeast,
+    Const,
+    Expression,
+    Named,
+    Not,
+    Or,
+    junction,
+    transform,
+)
+
+
+def fold_constants(expression: Expression) -> Expression:
+    """Decide what no event can change: constants, double negation, `x and not x`, counts that cannot fail.
+
+    >>> from sigmac.compiler.ir import Op, Predicate
+    >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
+    >>> fold_constants(Or(And(a, Named("selection", TRUE)), And(b, Not(b))))
+    exists(a)
+    >>> fold_constants(Not(Not(a))), fold_constants(Or(a, Not(a), b))
+    (exists(a), true)
+    >>> AtLeast(2, a, b, FALSE)
+    2 of (exists(a), exists(b), false)
+    >>> fold_constants(_)
+    exists(a) and exists(b)
+    """
+    return transform(expression, _folded, (And, Or, Not, AtLeast, Named))
+
+
+def _folded(node: Expression) -> Expression:
+    if isinstance(node, (And, Or)):
+        return _junction(node)
+    if isinstance(node, Not):
+        if isinstance(node.operand, Const):
+            return FALSE if node.operand.value else TRUE
+        return node.operand.operand if isinstance(node.operand, Not) else node
+    if isinstance(node, Named):
+        return node.operand if isinstance(node.operand, Const) else node
+    return _at_least(node) if isinstance(node, AtLeast) else node
+
+
+def _junction(node: And | Or) -> Expression:
+    decisive, neutral = (FALSE, TRUE) if isinstance(node, And) else (TRUE, FALSE)
+    if decisive in node.operands or _complementary(node.operands):
+        return decisive
+    if neutral in node.operands or len(node.operands) < 2:
+        return junction(type(node), [each for each in node.operands if each is not neutral])
+    return node
+
+
+def _complementary(operands: Sequence[Expression]) -> bool:
+    """Whether some operand is the negation of another, whatever names the rule gives them."""
+    if not any(isinstance(operand, (Not, Named)) for operand in operands):
+        return False
+    meanings = {_meaning(operand) for operand in operands}
+    return any(isinstance(each, Not) and _meaning(each.operand) in meanings for each in meanings)
+
+
+def _meaning(expression: Expression) -> Expression:
+    while isinstance(expression, Named):
+        expression = expression.operand
+    return expression
+
+
+def _at_least(node: AtLeast) -> Expression:
+    operands = [operand for operand in node.operands if not isinstance(operand, Const)]
+    count = node.count - node.operands.count(TRUE)
+    if count <= 0:
+        return TRUE
+    if count > len(operands):
+        return FALSE
+    if count == len(operands):
+        return junction(And, operands)
+    return junction(Or, operands) if count == 1 else AtLeast(count, *operands)

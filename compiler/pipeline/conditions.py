@@ -1,0 +1,475 @@
+"""Conditions of processing items: on the rule, on a detection item, on a field name.
+
+Each table maps a type to a reader, which turns parameters into a test. Source: the processing pipelines of pySigma;
+deviations are listed in `docs/pipelines.md`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import re2
+
+from sigmac.compiler import condition as conditions
+from sigmac.compiler.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.diagnostics import RuleError, did_you_mean
+from sigmac.compiler.ir import And, Expression, Not, Or
+from sigmac.compiler.modifiers import apply, re2_options
+from sigmac.compiler.pipeline.parameters import CODE, Parameters
+from sigmac.compiler.pipeline.run import Run
+from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
+from sigmac.compiler.source import Node
+from sigmac.compiler.values import (
+    ANY,
+    ONE,
+    Alternatives,
+    Boolean,
+    Null,
+    Number,
+    Text,
+    Value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldName:
+    """A field name where it stands: None is a keyword item's; `applied` are the processing items that gave it."""
+
+    name: str | None
+    applied: frozenset[str] = frozenset()
+
+
+AnyRule = Rule | Correlation
+_S = TypeVar("_S")
+Test = Callable[[_S, Run], bool]
+RuleTest = Test[AnyRule]
+ItemTest = Test[Item]
+FieldTest = Test[FieldName]
+Reader = Callable[[Parameters], Test[_S]]
+
+
+def matcher(pattern: str, *, whole: bool) -> Callable[[str], bool]:
+    """A test of text by an RE2 pattern: the whole text, or from its start on."""
+    regex = re2.compile(pattern, re2_options())
+    find = regex.fullmatch if whole else regex.match
+    return lambda text: find(text) is not None
+
+
+# On the rule
+
+
+def logsource(given: Parameters) -> RuleTest:
+    """The parts that are given are the rule's, ASCII letter case aside.
+
+    A correlation has the logsources of the rules that it refers to.
+    """
+    matches = logsource_pattern(given)
+
+    def test(rule: AnyRule, run: Run) -> bool:
+        if isinstance(rule, Rule):
+            return matches(rule.logsource)
+        return any(map(matches, run.logsources))
+
+    return test
+
+
+def logsource_pattern(given: Parameters) -> Callable[[LogSource], bool]:
+    """A test of logsources, from `category`, `product` and `service`."""
+    wanted = (given.text("product", ""), given.text("category", ""), given.text("service", ""))
+    if not any(wanted):
+        raise given.fail(f"{given.what} needs a category, product or service")
+    product, category, service = _folded(wanted)
+
+    def matches(found: LogSource) -> bool:
+        # A pipeline asks this many times of every rule: a row of cheap comparisons.
+        its_product, its_category, its_service = _folded(found.key)
+        return (
+            (not category or category == its_category)
+            and (not service or service == its_service)
+            and (not product or product == its_product)
+        )
+
+    return matches
+
+
+@lru_cache(maxsize=1024)
+def _folded(key: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    return tuple(part.lower() if part and part.isascii() else part for part in key)
+
+
+def contains_field(given: Parameters) -> RuleTest:
+    """Some detection item asks for the field."""
+    field = given.text("field")
+    return lambda rule, run: any(item.field == field for item in all_items(rule))
+
+
+def contains_detection_item(given: Parameters) -> RuleTest:
+    """Some detection item asks for the field and has the value."""
+    field = given.text("field")
+    value = _sigma_value(given)
+
+    def test(rule: AnyRule, run: Run) -> bool:
+        return any(
+            item.field == field and any(same(value, each) for each in leaves(item.values))
+            for item in all_items(rule)
+        )
+
+    return test
+
+
+def rule_attribute(given: Parameters) -> RuleTest:
+    """An attribute of the rule, a custom one too, compares with a value; an attribute it does not have never does."""
+    attribute = given.text("attribute")
+    operator = given.choice("op", [*_COMPARISONS, "in", "not_in"], "eq")
+    value = given.scalar("value")
+    check = _attribute_test(given, attribute, operator, value)
+
+    def test(rule: AnyRule, run: Run) -> bool:
+        found = _attribute(rule.meta, attribute)
+        return found is not None and check(found)
+
+    return test
+
+
+_LISTS = frozenset({"references", "fields", "falsepositives", "scope", "tags"})
+_ORDERED = {"level": LEVELS, "status": STATUSES}
+_ATTRIBUTES = frozenset(Metadata.__dataclass_fields__) - {"custom", "nodes", "related"}
+
+
+def _attribute_test(
+    given: Parameters, attribute: str, operator: str, value: Any
+) -> Callable[[Any], bool]:
+    node = given.optional("value")
+    allowed = _operators(attribute)
+    if operator not in allowed:
+        hint = f"one of {', '.join(allowed)}"
+        raise given.fail(
+            f"`{attribute}` cannot be compared by `{operator}`", given.optional("op"), hint
+        )
+    if attribute in _ORDERED:
+        order = _ORDERED[attribute]
+        word = value.lower() if isinstance(value, str) else value
+        if word not in order:
+            hint = did_you_mean(str(value), order) or f"one of {', '.join(order)}"
+            raise given.fail(f"there is no {attribute} `{str(value)[:60]}`", node, hint)
+        return lambda found: _compare(operator, order.index(found), order.index(word))
+    if attribute in ("date", "modified"):
+        try:
+            datetime.date.fromisoformat(str(value))
+        except ValueError:
+            raise given.fail(f"`{str(value)[:60]}` is no date", node, "write YYYY-MM-DD") from None
+        return lambda found: _compare(operator, found, str(value))
+    return lambda found: _compare(operator, found, value)
+
+
+def _operators(attribute: str) -> tuple[str, ...]:
+    if attribute in _ORDERED or attribute in ("date", "modified"):
+        return tuple(_COMPARISONS)
+    if attribute in _LISTS:
+        return ("in", "not_in", "eq", "ne")
+    if attribute in _ATTRIBUTES:
+        return ("eq", "ne")
+    return (*_COMPARISONS, "in", "not_in")
+
+
+def _attribute(meta: Metadata, attribute: str) -> Any:
+    if attribute in _ATTRIBUTES:
+        return getattr(meta, attribute)
+    return dict(meta.custom).get(attribute)
+
+
+def tag(given: Parameters) -> RuleTest:
+    """The rule has the tag."""
+    wanted = given.text("tag")
+    if "." not in wanted:
+        raise given.fail(
+            f"the tag `{wanted[:60]}` has no namespace", given.optional("tag"), "as attack.t1059"
+        )
+    return lambda rule, run: wanted in rule.meta.tags
+
+
+def rule_was_processed(given: Parameters) -> RuleTest:
+    """The processing item with the id was applied to the rule: its rule conditions held."""
+    wanted = given.text("processing_item_id")
+    return lambda rule, run: wanted in run.applied
+
+
+def is_sigma_rule(given: Parameters) -> RuleTest:
+    return lambda rule, run: isinstance(rule, Rule)
+
+
+def is_sigma_correlation_rule(given: Parameters) -> RuleTest:
+    return lambda rule, run: isinstance(rule, Correlation)
+
+
+# On a detection item
+
+
+def match_string(given: Parameters) -> ItemTest:
+    """Strings that a regular expression matches from their start on."""
+    found = matcher(given.regex("pattern"), whole=False)
+    negated = given.flag("negate")
+
+    def matches(value: Value) -> bool:
+        return (isinstance(value, Text) and found(PlainText(value.parts).text)) is not negated
+
+    return _of_values(given, matches)
+
+
+def match_value(given: Parameters) -> ItemTest:
+    """A value that is exactly this, of the same type."""
+    wanted = _sigma_value(given)
+    return _of_values(given, lambda value: same(wanted, value))
+
+
+def contains_wildcard(given: Parameters) -> ItemTest:
+    """Strings with a wildcard, be it written or put there by `contains` and its like."""
+    return _of_values(
+        given, lambda value: isinstance(value, Text) and (ANY in value.parts or ONE in value.parts)
+    )
+
+
+def is_null(given: Parameters) -> ItemTest:
+    return _of_values(given, lambda value: isinstance(value, Null))
+
+
+def item_was_processed(given: Parameters) -> ItemTest:
+    """The processing item with the id changed the detection item."""
+    wanted = given.text("processing_item_id")
+    return lambda item, run: wanted in item.applied
+
+
+def _of_values(given: Parameters, matches: Callable[[Value], bool]) -> ItemTest:
+    """`cond` says whether any or all of the values must match."""
+    quantifier = any if given.choice("cond", ("any", "all")) == "any" else all
+    return lambda item, run: quantifier(matches(value) for value in leaves(item.values))
+
+
+# On a field name
+
+
+def include_fields(given: Parameters) -> FieldTest:
+    """The name is one of `fields`: as it stands, or the whole of it matched by one of the regular expressions."""
+    nodes = given.required("fields")
+    names = given.names("fields")
+    if given.choice("mode", ("plain", "re"), "plain") == "plain":
+        known = frozenset(names)
+        return lambda field, run: field.name in known
+    patterns = [
+        matcher(given.as_regex(node, "`fields`"), whole=True)
+        for node in (nodes.value if nodes.is_list else [nodes])
+    ]
+    return lambda field, run: field.name is not None and any(p(field.name) for p in patterns)
+
+
+def exclude_fields(given: Parameters) -> FieldTest:
+    """The opposite of `include_fields`."""
+    included = include_fields(given)
+    return lambda field, run: not included(field, run)
+
+
+def field_was_processed(given: Parameters) -> FieldTest:
+    """The processing item with the id gave the field its name."""
+    wanted = given.text("processing_item_id")
+    return lambda field, run: wanted in field.applied
+
+
+# On anything
+
+
+def processing_state(given: Parameters) -> Test[Any]:
+    """What `set_state` set compares with a value; a key that was never set does not."""
+    key = given.text("key")
+    value = given.scalar("val")
+    operator = given.choice("op", _COMPARISONS, "eq")
+    return lambda subject, run: key in run.state and _compare(operator, run.state[key], value)
+
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda left, right: bool(left == right),
+    "ne": lambda left, right: bool(left != right),
+    "gte": lambda left, right: bool(left >= right),
+    "gt": lambda left, right: bool(left > right),
+    "lte": lambda left, right: bool(left <= right),
+    "lt": lambda left, right: bool(left < right),
+}
+
+
+def _compare(operator: str, left: Any, right: Any) -> bool:
+    """False where the two cannot be compared, such as a text with a number; lists only know membership."""
+    if isinstance(left, (list, tuple)):
+        present = right in left
+        return {"in": present, "not_in": not present, "ne": True}.get(operator, False)
+    if operator not in _COMPARISONS:
+        return False
+    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+    if operator not in ("eq", "ne") and not numbers and type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return operator == "ne"
+    return left is not None and right is not None and _COMPARISONS[operator](left, right)
+
+
+RULE_CONDITIONS: Mapping[str, Reader[AnyRule]] = {
+    "logsource": logsource,
+    "contains_detection_item": contains_detection_item,
+    "contains_field": contains_field,
+    "rule_attribute": rule_attribute,
+    "tag": tag,
+    "is_sigma_rule": is_sigma_rule,
+    "is_sigma_correlation_rule": is_sigma_correlation_rule,
+    "processing_item_applied": rule_was_processed,
+    "processing_state": processing_state,
+}
+ITEM_CONDITIONS: Mapping[str, Reader[Item]] = {
+    "match_string": match_string,
+    "match_value": match_value,
+    "contains_wildcard": contains_wildcard,
+    "is_null": is_null,
+    "processing_item_applied": item_was_processed,
+    "processing_state": processing_state,
+}
+FIELD_CONDITIONS: Mapping[str, Reader[FieldName]] = {
+    "include_fields": include_fields,
+    "exclude_fields": exclude_fields,
+    "processing_item_applied": field_was_processed,
+    "processing_state": processing_state,
+}
+
+
+def read_conditions(
+    given: Parameters, kind: str, table: Mapping[str, Reader[_S]]
+) -> Test[_S] | None:
+    """The test that `<kind>_conditions`, `<kind>_cond_op`, `_cond_not` and `_cond_expr` make; None without conditions.
+
+    Raises `RuleError` (`E_PIPELINE`).
+    """
+    node = given.optional(f"{kind}_conditions")
+    operator = given.choice(f"{kind}_cond_op", ("and", "or"), "and")
+    negated = given.flag(f"{kind}_cond_not")
+    expression = given.optional(f"{kind}_cond_expr")
+    tests = _named_tests(given, node, f"{kind}_conditions", table) if node else {}
+    if expression is not None:
+        if given.optional(f"{kind}_cond_op") is not None:
+            message = f"`{kind}_cond_expr` and `{kind}_cond_op` exclude each other"
+            raise given.fail(message, expression)
+        if node is None or not node.is_map:
+            message = (
+                f"`{kind}_cond_expr` needs `{kind}_conditions` as a map from names to conditions"
+            )
+            raise given.fail(message, node or expression)
+        combined = _by_expression(given, expression, tests)
+    elif tests:
+        combined = _joined(list(tests.values()), all if operator == "and" else any)
+    else:
+        return None
+    return _negation(combined) if negated else combined
+
+
+def _named_tests(
+    given: Parameters, node: Node, key: str, table: Mapping[str, Reader[_S]]
+) -> dict[str, Test[_S]]:
+    if node.is_list:
+        named = {str(index): child for index, child in enumerate(node.value, 1)}
+    elif node.is_map:
+        named = {str(name): child for name, child in node.value.items()}
+    else:
+        raise given.fail(f"`{key}` must be a list of conditions, or a map of them", node)
+    return {name: _test(given, child, key, table) for name, child in named.items()}
+
+
+def _test(given: Parameters, node: Node, key: str, table: Mapping[str, Reader[_S]]) -> Test[_S]:
+    parameters = Parameters(given.document, node, f"a condition of `{key}`")
+    kind = parameters.text("type")
+    if kind not in table:
+        hint = did_you_mean(kind, table) or f"one of {', '.join(table)}"
+        raise given.fail(f"`{key}` knows no type `{kind[:60]}`", parameters.optional("type"), hint)
+    parameters.what = f"the condition `{kind}`"
+    test = table[kind](parameters)
+    parameters.finish()
+    return test
+
+
+def _joined(tests: list[Test[_S]], quantifier: Callable[[Iterable[bool]], bool]) -> Test[_S]:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda subject, run: quantifier(test(subject, run) for test in tests)
+
+
+def _negation(test: Test[_S]) -> Test[_S]:
+    return lambda subject, run: not test(subject, run)
+
+
+def _by_expression(given: Parameters, node: Node, tests: dict[str, Test[_S]]) -> Test[_S]:
+    text = given.as_text(node, "an expression of conditions")
+    names = list(tests)
+    try:
+        parsed = conditions.parse(text, given.place(node))
+        conditions.check_names(parsed, names)
+    except RuleError as error:
+        found = error.diagnostic
+        raise RuleError(CODE, found.message, found.place, found.hint) from None
+    unused = sorted(set(names) - conditions.names_used(parsed, names))
+    if unused:
+        raise given.fail(f"the expression does not use the condition `{unused[0][:60]}`", node)
+    return _evaluation(parsed.expression, tests)
+
+
+def _evaluation(node: Expression, tests: dict[str, Test[_S]]) -> Test[_S]:
+    if isinstance(node, Identifier):
+        return tests[node.name]
+    if isinstance(node, Not):
+        return _negation(_evaluation(node.operand, tests))
+    if isinstance(node, (And, Or)):
+        operands = [_evaluation(each, tests) for each in node.operands]
+        return _joined(operands, all if isinstance(node, And) else any)
+    assert isinstance(node, Quantifier)
+    chosen = [tests[name] for name in names_matching(node.target, tests)]
+    least = len(chosen) if node.count is None else node.count
+    return lambda subject, run: sum(test(subject, run) for test in chosen) >= least
+
+
+# Rules and values as conditions look at them
+
+
+def all_items(rule: AnyRule) -> Iterable[Item]:
+    """Every detection item of a rule; a correlation has none."""
+    if isinstance(rule, Correlation):
+        return ()
+    return (item for detection in rule.detections.values() for item in items(detection))
+
+
+def leaves(values: Iterable[Value]) -> Iterable[Value]:
+    """The values one by one, alternatives opened."""
+    for value in values:
+        if isinstance(value, Alternatives):
+            yield from leaves(value.values)
+        else:
+            yield value
+
+
+def same(wanted: Value, found: Value) -> bool:
+    """Whether two values of a rule are the same, `cased` aside."""
+    if isinstance(wanted, Text) and isinstance(found, Text):
+        return wanted.parts == found.parts
+    return wanted == found
+
+
+def _sigma_value(given: Parameters) -> Value:
+    value = sigma_value(given.scalar("value"))
+    assert isinstance(value, (Text, Number, Boolean, Null))
+    return value
+
+
+def sigma_value(raw: Any, *, keyword: bool = False) -> Value:
+    """A scalar of a pipeline as the value of a detection item without modifiers.
+
+    Raises `ModifierError`: a keyword cannot be empty.
+    """
+    return apply(None if keyword else "field", (), [raw]).values[0]

@@ -1,0 +1,86 @@
+"""Transformations of whole detection items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sigmac.compiler.pipeline.levels import ItemChange, weight
+from sigmac.compiler.pipeline.parameters import Parameters
+from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item
+from sigmac.compiler.values import Text, parse_text
+
+_HASH_LENGTHS = {32: "MD5", 40: "SHA1", 64: "SHA256", 128: "SHA512"}
+
+
+def drop_detection_item(given: Parameters) -> ItemChange:
+    """The item is taken out of its selection."""
+    return lambda item, run: None
+
+
+def detection_item_failure(given: Parameters) -> ItemChange:
+    """The rule is refused with `message` because of the item."""
+    message = given.text("message")
+
+    def change(item: Item, run: Run) -> Detection:
+        raise Refusal(message, item.place)
+
+    return change
+
+
+def hashes_fields(given: Parameters) -> ItemChange:
+    """One item a hash algorithm in place of `Hashes: SHA1=…`.
+
+    Values of algorithms outside `valid_hash_algos` are left out; where none is left, the rule is refused. The fields are
+    named `field_prefix` and algorithm, with `drop_algo_prefix` by `field_prefix` alone. The items are ORed; ANDed under
+    `all`.
+    """
+    algorithms = frozenset(given.names("valid_hash_algos"))
+    prefix = given.text("field_prefix", "")
+    bare = given.flag("drop_algo_prefix")
+    fields = frozenset(given.optional_names("field_to_parse") or ("Hashes", "Hash"))
+    if bare and not prefix:
+        raise given.fail(
+            "`drop_algo_prefix` needs a `field_prefix`", given.optional("drop_algo_prefix")
+        )
+
+    def change(item: Item, run: Run) -> Detection:
+        if item.field not in fields or not all(isinstance(value, Text) for value in item.values):
+            return item
+        found: dict[str, list[int]] = {}
+        hashes: list[Text] = []
+        for index, value in enumerate(item.values):
+            assert isinstance(value, Text)
+            algorithm, digits = _algorithm_and_hash(PlainText(value.parts).text)
+            hashes.append(Text(parse_text(digits), value.cased))
+            if algorithm in algorithms:
+                found.setdefault(prefix if bare else prefix + algorithm, []).append(index)
+        if not found:
+            message = f"`{item.field}` has no hash of {', '.join(sorted(algorithms))}"
+            raise Refusal(message, item.place)
+        run.charge(weight(hashes))
+        made = tuple(
+            replace(
+                item,
+                field=field,
+                modifiers=(),
+                values=tuple(hashes[i] for i in indices),
+                places=tuple(item.places[i] for i in indices) if item.places else (),
+            )
+            for field, indices in found.items()
+        )
+        if len(made) == 1:
+            return made[0]
+        return AnyOf(made) if item.all is item.negated else AllOf(made)
+
+    return change
+
+
+def _algorithm_and_hash(text: str) -> tuple[str, str]:
+    """Of `SHA1=…`, `SHA1|…` or a hash alone, which its length tells."""
+    algorithm, _, digits = text.partition("|" if "|" in text else "=")
+    if digits:
+        return algorithm.lstrip("*").upper(), digits.strip("*?")
+    alone = text.strip("*?")
+    return _HASH_LENGTHS.get(len(alone), ""), alone

@@ -1,0 +1,305 @@
+"""Where a transformation acts: on field names, detection items, values, metadata or the whole rule.
+
+A transformation says what changes; the functions of this module carry the change to every place it concerns, ask
+the conditions of the processing item, and note on each detection item which processing items changed it. What does
+not change is given back as the same object: that is how a pipeline knows whether it changed a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from sigmac.compiler.correlation import Correlation, Threshold
+from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.pipeline.conditions import FieldName, FieldTest, ItemTest, leaves
+from sigmac.compiler.pipeline.parameters import Parameters
+from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.walk import change_items
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule
+from sigmac.compiler.values import Alternatives, FieldRef, Regex, Text, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a processing item acts on: its id, and its conditions on detection items and field names."""
+
+    id: str
+    items: ItemTest | None
+    fields: FieldTest | None
+
+    def selects(self, item: Item, run: Run) -> bool:
+        """Whether a detection item meets both kinds of conditions; for the names, its own or one that it refers to."""
+        if self.items is not None and not self.items(item, run):
+            return False
+        if self.fields is None or self.fields(FieldName(item.field, item.applied), run):
+            return True
+        return any(self.names(ref.field, run) for ref in _references(item.values))
+
+    def names(self, name: str, run: Run) -> bool:
+        """Whether a field name that stands alone meets the conditions."""
+        if self.fields is None:
+            return True
+        return self.fields(FieldName(name, run.renamed.get(name, frozenset())), run)
+
+    def marked(self, detection: Detection) -> Detection:
+        """The same, its items noted as changed by this processing item."""
+        if isinstance(detection, Item):
+            return replace(detection, applied=detection.applied | {self.id})
+        return replace(
+            detection, children=tuple(self.marked(child) for child in detection.children)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Transformation:
+    """What one processing item does to a rule and to a correlation; None: nothing."""
+
+    rule: Callable[[Rule, Run], Rule]
+    correlation: Callable[[Correlation, Run], Correlation] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransformationType:
+    """A row of the table of transformations: how one is made of its parameters, and whether it asks the conditions on
+    detection items and field names."""
+
+    make: Callable[[Parameters, Scope], Transformation]
+    selective: bool
+
+
+FieldChange = Callable[[str], tuple[str, ...] | None]  # None: not concerned
+ItemChange = Callable[[Item, Run], Detection | None]  # None: dropped
+ValueChange = Callable[[Value, Item, Run], Value]
+MetadataChange = Callable[[Metadata], Metadata]
+RuleChange = Callable[[Rule, Run], Rule]
+RunChange = Callable[[Run], None]
+
+
+def on_fields(read: Callable[[Parameters], FieldChange]) -> TransformationType:
+    """Field names of detection items, of what `fieldref` refers to, and of the rule's `fields`.
+
+    One name that becomes several is an Or of as many items, within `neq` a negated one. Of a correlation, the names that
+    it groups by, that its aliases stand for and that its condition looks at.
+    """
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        renaming = _Renaming(read(given), scope)
+        return Transformation(renaming.rule, renaming.correlation)
+
+    return TransformationType(make, selective=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renaming:
+    change: FieldChange
+    scope: Scope
+
+    def names(self, field: FieldName, run: Run) -> tuple[str, ...] | None:
+        if field.name is None or (
+            self.scope.fields is not None and not self.scope.fields(field, run)
+        ):
+            return None
+        names = self.change(field.name)
+        if names is not None:
+            run.mapped.update(names)
+            for name in names:
+                if name != field.name:
+                    given = run.renamed.get(field.name, frozenset())
+                    run.renamed[name] = given | {self.scope.id}
+        return names
+
+    def alone(self, name: str, run: Run) -> tuple[str, ...]:
+        """The new names of one that stands outside of detection items."""
+        return self.names(FieldName(name, run.renamed.get(name, frozenset())), run) or (name,)
+
+    def only(self, name: str, run: Run, place: Place) -> str:
+        names = self.alone(name, run)
+        if len(names) > 1:
+            raise Refusal(
+                f"`{name[:60]}` maps to several fields, which cannot be compared here", place
+            )
+        return names[0]
+
+    def value(self, value: Value, run: Run) -> Value:
+        if isinstance(value, Alternatives):
+            return _alternatives(value, lambda each: self.value(each, run))
+        if not isinstance(value, FieldRef):
+            return value
+        references = tuple(replace(value, field=name) for name in self.alone(value.field, run))
+        if references == (value,):
+            return value
+        return references[0] if len(references) == 1 else Alternatives(references)
+
+    def item(self, item: Item, run: Run) -> Detection:
+        if self.scope.items is not None and not self.scope.items(item, run):
+            return item
+        values = _each(item.values, lambda value: self.value(value, run))
+        names = self.names(FieldName(item.field, item.applied), run)
+        if names is None:
+            return (
+                item if values is item.values else self.scope.marked(replace(item, values=values))
+            )
+        if len(names) == 1:
+            return self.scope.marked(replace(item, field=names[0], values=values))
+        run.charge((len(names) - 1) * weight(values))
+        made = tuple(self.scope.marked(replace(item, field=name, values=values)) for name in names)
+        return AllOf(made) if item.negated else AnyOf(made)
+
+    def metadata(self, meta: Metadata, run: Run) -> Metadata:
+        fields = tuple(dict.fromkeys(new for name in meta.fields for new in self.alone(name, run)))
+        return meta if fields == meta.fields else replace(meta, fields=fields)
+
+    def rule(self, rule: Rule, run: Run) -> Rule:
+        meta = self.metadata(rule.meta, run)
+        if meta is not rule.meta:
+            rule = replace(rule, meta=meta)
+        return change_items(rule, lambda item: self.item(item, run))
+
+    def correlation(self, correlation: Correlation, run: Run) -> Correlation:
+        place = correlation.place
+        names = {alias.name for alias in correlation.aliases}
+        grouped = (
+            (name,) if name in names else self.alone(name, run) for name in correlation.group_by
+        )
+        condition = correlation.condition
+        if isinstance(condition, Threshold):
+            fields = tuple(self.only(name, run, place) for name in condition.fields)
+            condition = replace(condition, fields=fields)
+        return replace(
+            correlation,
+            meta=self.metadata(correlation.meta, run),
+            group_by=tuple(dict.fromkeys(name for group in grouped for name in group)),
+            aliases=tuple(
+                replace(
+                    alias,
+                    fields=tuple(
+                        (rule, self.only(name, run, alias.place)) for rule, name in alias.fields
+                    ),
+                )
+                for alias in correlation.aliases
+            ),
+            condition=condition,
+        )
+
+
+def on_items(read: Callable[[Parameters], ItemChange]) -> TransformationType:
+    """Detection items that the conditions select."""
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        change = read(given)
+
+        def change_item(item: Item, run: Run) -> Detection | None:
+            if not scope.selects(item, run):
+                return item
+            made = change(item, run)
+            return made if made is None or made is item else scope.marked(made)
+
+        return Transformation(
+            lambda rule, run: change_items(rule, lambda item: change_item(item, run))
+        )
+
+    return TransformationType(make, selective=True)
+
+
+def on_values(read: Callable[[Parameters], ValueChange]) -> TransformationType:
+    """Each value of the detection items that the conditions select; several from one stay one group, ORed."""
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        change = read(given)
+
+        def change_item(item: Item, run: Run) -> Item:
+            if not scope.selects(item, run):
+                return item
+
+            def one(value: Value) -> Value:
+                if isinstance(value, Alternatives):
+                    return _alternatives(value, one)
+                return change(value, item, run)
+
+            values = _each(item.values, one)
+            if values is item.values:
+                return item
+            return replace(item, values=values, applied=item.applied | {scope.id})
+
+        return Transformation(
+            lambda rule, run: change_items(rule, lambda item: change_item(item, run))
+        )
+
+    return TransformationType(make, selective=True)
+
+
+def on_metadata(read: Callable[[Parameters], MetadataChange]) -> TransformationType:
+    """What the rule reports: `fields` and custom attributes."""
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        change = read(given)
+
+        def change_rule(rule: Rule, run: Run) -> Rule:
+            meta = change(rule.meta)
+            return rule if meta == rule.meta else replace(rule, meta=meta)
+
+        def change_correlation(correlation: Correlation, run: Run) -> Correlation:
+            return replace(correlation, meta=change(correlation.meta))
+
+        return Transformation(change_rule, change_correlation)
+
+    return TransformationType(make, selective=False)
+
+
+def on_rules(read: Callable[[Parameters], RuleChange]) -> TransformationType:
+    """The rule as a whole; correlations are left alone."""
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        return Transformation(read(given))
+
+    return TransformationType(make, selective=False)
+
+
+def on_run(read: Callable[[Parameters], RunChange]) -> TransformationType:
+    """Nothing of the rule: what later processing items see, or whether the rule is compiled at all."""
+
+    def make(given: Parameters, scope: Scope) -> Transformation:
+        act = read(given)
+
+        def on_rule(rule: Rule, run: Run) -> Rule:
+            act(run)
+            return rule
+
+        def on_correlation(correlation: Correlation, run: Run) -> Correlation:
+            act(run)
+            return correlation
+
+        return Transformation(on_rule, on_correlation)
+
+    return TransformationType(make, selective=False)
+
+
+def weight(values: Iterable[Value]) -> int:
+    """How many values there are, long texts counted more than once."""
+    total = 0
+    for value in leaves(values):
+        total += 1
+        if isinstance(value, (Text, Regex)):
+            total += sum(len(part) for part in value.parts if isinstance(part, str)) // 64
+    return total
+
+
+def _references(values: Iterable[Value]) -> Iterable[FieldRef]:
+    return (value for value in leaves(values) if isinstance(value, FieldRef))
+
+
+def _each(values: tuple[Value, ...], change: Callable[[Value], Value]) -> tuple[Value, ...]:
+    """The changed values; the same tuple where none changed."""
+    made = tuple(change(value) for value in values)
+    same = all(new is old for new, old in zip(made, values, strict=True))
+    return values if same else made
+
+
+def _alternatives(value: Alternatives, change: Callable[[Value], Value]) -> Value:
+    made = _each(value.values, change)
+    if made is value.values:
+        return value
+    flat = tuple(each for new in made for each in leaves([new]))
+    unique = tuple(dict.fromkeys(flat))
+    return unique[0] if len(unique) == 1 else Alternatives(unique)

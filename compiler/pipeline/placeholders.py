@@ -1,0 +1,116 @@
+"""Transformations of placeholders, and what becomes of those that no pipeline replaces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from sigmac.compiler.modifiers import ModifierError, placeholders, replace_placeholders
+from sigmac.compiler.pipeline.conditions import all_items
+from sigmac.compiler.pipeline.levels import ValueChange
+from sigmac.compiler.pipeline.parameters import Parameters
+from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.walk import change_items
+from sigmac.compiler.rule import Item, Rule
+from sigmac.compiler.values import ANY, Alternatives, Placeholder, Regex, Text, Value, Wildcard
+
+Replacement = Callable[[str], list[str | Wildcard] | None]
+
+
+def value_placeholders(given: Parameters) -> ValueChange:
+    """The values of `vars` in place of the placeholders; one without values waits for what comes later."""
+    handled = _handled(given)
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        return _replaced(
+            value, run, lambda name: _values(run.variables, name) if handled(name) else None
+        )
+
+    return change
+
+
+def wildcard_placeholders(given: Parameters) -> ValueChange:
+    """`*` in place of the placeholders."""
+    handled = _handled(given)
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        return _replaced(value, run, lambda name: [ANY] if handled(name) else None)
+
+    return change
+
+
+def _handled(given: Parameters) -> Callable[[str], bool]:
+    include = given.optional_names("include")
+    exclude = given.optional_names("exclude")
+    if include is not None and exclude is not None:
+        raise given.fail("`include` and `exclude` exclude each other", given.optional("exclude"))
+    if include is not None:
+        return lambda name: name in include
+    return lambda name: exclude is None or name not in exclude
+
+
+def _values(variables: Mapping[str, tuple[str, ...]], name: str) -> list[str | Wildcard] | None:
+    return list(variables[name]) if name in variables else None
+
+
+def _replaced(value: Value, run: Run, replacement: Replacement) -> Value:
+    if not placeholders(value):
+        return value
+    if isinstance(value, (Text, Regex)):
+        _charge(value, run, replacement)
+    try:
+        return replace_placeholders(value, replacement)
+    except ModifierError as error:
+        raise Refusal(error.message, code=error.code, hint=error.hint) from None
+
+
+def _charge(value: Text | Regex, run: Run, replacement: Replacement) -> None:
+    # Before anything is made: the cross product of long values would not fit into memory.
+    choices = [
+        replacement(part.name) or [] for part in value.parts if isinstance(part, Placeholder)
+    ]
+    total = math.prod(len(choice) or 1 for choice in choices)
+    longest = sum(max((len(str(each)) for each in choice), default=0) for choice in choices)
+    own = sum(len(part) for part in value.parts if isinstance(part, str))
+    run.charge(total, total * (longest + own))
+
+
+def resolve(rule: Rule, run: Run) -> Rule:
+    """The rule with the placeholders that no pipeline replaced filled from the given values.
+
+    Raises `Refusal` (`E_PLACEHOLDER`) where some have no value.
+    """
+    if not any(placeholders(value) for item in all_items(rule) for value in item.values):
+        return rule
+
+    def fill(value: Value) -> Value:
+        if isinstance(value, Alternatives):
+            return Alternatives(tuple(fill(each) for each in value.values))
+        return _replaced(value, run, lambda name: _values(run.variables, name))
+
+    def change(item: Item) -> Item:
+        if not any(placeholders(value) for value in item.values):
+            return item
+        return replace(item, values=tuple(fill(value) for value in item.values))
+
+    filled = change_items(rule, change)
+    _check(filled)
+    return filled
+
+
+def _check(rule: Rule) -> None:
+    left = [
+        (name, item.places[index] if item.places else item.place)
+        for item in all_items(rule)
+        for index, value in enumerate(item.values)
+        for name in placeholders(value)
+    ]
+    if left:
+        names = list(dict.fromkeys(f"`%{name[:60]}%`" for name, _ in left))
+        what = "the placeholder" if len(names) == 1 else "the placeholders"
+        verb = "has" if len(names) == 1 else "have"
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        message = f"{what} {', '.join(names[:5])}{more} {verb} no value"
+        hint = "give values, or use a pipeline that has them in `vars`"
+        raise Refusal(message, left[0][1], "E_PLACEHOLDER", hint)

@@ -1,0 +1,49 @@
+"""What is known while pipelines run over one rule, and how a transformation refuses the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.rule import LogSource
+
+MAX_MADE = 200_000  # values that pipelines may add to one rule; 64 characters count as one more
+
+
+class Refusal(Exception):
+    """Raised by a transformation that refuses the rule; `place` None means the rule's own."""
+
+    def __init__(
+        self, message: str, place: Place | None = None, code: str = "E_PIPELINE", hint: str = ""
+    ):
+        super().__init__(message)
+        self.message, self.place, self.code, self.hint = message, place, code, hint
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one run of processing items over one rule.
+
+    `variables` are the values of placeholders; `state` is what `set_state` sets; `applied` are the ids of the
+    processing items whose rule conditions held; `renamed` says which of them gave a field name; `mapped` are the field
+    names that come from a mapping; `generated` the selections that pipelines added; `logsources` are those of the rules
+    that a correlation refers to.
+    """
+
+    variables: Mapping[str, tuple[str, ...]]
+    logsources: tuple[LogSource, ...] = ()
+    state: dict[str, Any] = field(default_factory=dict)
+    applied: set[str] = field(default_factory=set)
+    renamed: dict[str, frozenset[str]] = field(default_factory=dict)
+    mapped: set[str] = field(default_factory=set)
+    generated: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def charge(self, values: int, characters: int = 0) -> None:
+        """Account for what is about to be added to the rule, so that no pipeline blows it up without bound."""
+        self.made += values + characters // 64
+        if self.made > MAX_MADE:
+            message = f"the pipelines make more than {MAX_MADE} values of this rule"
+            raise Refusal(message, hint="map to fewer fields, or give placeholders fewer values")

@@ -1,0 +1,208 @@
+"""Transformations of values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import re2
+
+from sigmac.compiler.modifiers import re2_options
+from sigmac.compiler.pipeline.conditions import sigma_value
+from sigmac.compiler.pipeline.levels import ValueChange
+from sigmac.compiler.pipeline.parameters import Parameters
+from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.rule import Item
+from sigmac.compiler.source import Node
+from sigmac.compiler.values import Alternatives, Number, Part, Text, Value, join, parse_text
+
+MAX_TEXT = 1_000_000  # characters of one replaced value
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?", re.ASCII)
+
+
+def case(given: Parameters) -> ValueChange:
+    """Strings in `method`: lower (default), upper or snake_case."""
+    function = _CASES[given.choice("method", _CASES, "lower")]
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        if not isinstance(value, Text):
+            return value
+        parts = tuple(function(part) if isinstance(part, str) else part for part in value.parts)
+        return value if parts == value.parts else replace(value, parts=parts)
+
+    return change
+
+
+def _snake_case(text: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", text).lower()
+
+
+_CASES: dict[str, Callable[[str], str]] = {
+    "lower": str.lower,
+    "upper": str.upper,
+    "snake_case": _snake_case,
+}
+
+
+def map_string(given: Parameters) -> ValueChange:
+    """`mapping` from a whole string to one string or several, ORed; letter case and wildcards count."""
+    mapping: dict[tuple[Part, ...], tuple[tuple[Part, ...], ...]] = {}
+    for source, target in given.pairs("mapping"):
+        nodes = target.value if target.is_list else [target]
+        if not nodes:
+            raise given.fail("a list of strings is empty", target)
+        mapping[parse_text(given.as_text(source, "a key of `mapping`"))] = tuple(
+            parse_text(given.as_text(node, "a value of `mapping`")) for node in nodes
+        )
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        if not isinstance(value, Text) or value.parts not in mapping:
+            return value
+        texts = tuple(replace(value, parts=parts) for parts in mapping[value.parts])
+        run.charge(len(texts))
+        return texts[0] if len(texts) == 1 else Alternatives(texts)
+
+    return change
+
+
+def set_value(given: Parameters) -> ValueChange:
+    """`value` in place of every value; `force_type` makes it `str` or `num`."""
+    raw = given.scalar("value")
+    forced = given.choice("force_type", ("str", "num", ""), "")
+    if forced:
+        raw = _forced(given, raw, forced)
+    of_field = sigma_value(raw)
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        made = of_field if item.field is not None else sigma_value(raw, keyword=True)
+        return value if made == value else made
+
+    return change
+
+
+def _forced(given: Parameters, raw: Any, forced: str) -> Any:
+    node: Node | None = given.optional("value")
+    if isinstance(raw, bool) or raw is None:
+        raise given.fail("`force_type` is for text and numbers", node)
+    if forced == "str":
+        return str(raw)
+    number = _number(raw) if isinstance(raw, str) else raw
+    if number is None:
+        raise given.fail(f"`{str(raw)[:60]}` is no number", node)
+    return number
+
+
+def convert_type(given: Parameters) -> ValueChange:
+    """Numbers as strings, or strings as numbers, as `target_type` says: `str` or `num`."""
+    target = given.choice("target_type", ("str", "num"))
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        if target == "str":
+            return Text((str(value.value),)) if isinstance(value, Number) else value
+        if not isinstance(value, Text) or item.field is None:
+            return value
+        number = _number(value.literal or "")
+        if number is None:
+            text = PlainText(value.parts).text
+            raise Refusal(f"`{text[:60]}` cannot be converted to a number", item.place)
+        return Number(number)
+
+    return change
+
+
+def _number(text: str) -> int | float | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    return float(text) if "." in text else int(text)
+
+
+def replace_string(given: Parameters) -> ValueChange:
+    r"""What `regex` matches in a string or number becomes `replacement`, a Sigma string with groups `\1`, `\g<name>`.
+
+    The expression sees the string as `PlainText` shows it; with `skip_special` only its literal runs, and then the
+    replacement is literal, unless `interpret_special`.
+    """
+    pattern = given.regex("regex")
+    regex = re2.compile(pattern, re2_options())
+    template = _template(given, regex)
+    skip = given.flag("skip_special")
+    interpret = given.flag("interpret_special") or not skip
+
+    def replaced(parts: tuple[Part, ...], expand: bool) -> tuple[Part, ...] | None:
+        plain = PlainText(parts, escape=not skip)
+        made: list[Part] = []
+        size = end = 0
+        found = False
+        for match in regex.finditer(plain.text):
+            found = True
+            made.extend(plain.slice(end, match.start()))
+            new = list(_expanded(template, match, plain, interpret, expand))
+            made.extend(new)
+            size += (
+                match.end() - end + sum(len(part) if isinstance(part, str) else 1 for part in new)
+            )
+            if size > MAX_TEXT:
+                raise Refusal(f"a replaced string is longer than {MAX_TEXT} characters")
+            end = match.end()
+        made.extend(plain.slice(end, len(plain.text)))
+        return join(made) if found else None
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        text = Text((str(value.value),)) if isinstance(value, Number) else value
+        if not isinstance(text, Text):
+            return value
+        expand = bool(text.placeholders)
+        if skip:
+            pieces = [
+                (replaced((p,), expand) or (p,)) if isinstance(p, str) else (p,) for p in text.parts
+            ]
+            parts = join(part for piece in pieces for part in piece)
+        else:
+            parts = replaced(text.parts, expand) or text.parts
+        if parts == text.parts:
+            return value
+        run.charge(1, sum(len(part) for part in parts if isinstance(part, str)))
+        return replace(text, parts=parts)
+
+    return change
+
+
+_REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>)|(\\.|[^\\]+|\\)", re.DOTALL)
+
+
+def _template(given: Parameters, regex: Any) -> list[str | int]:
+    """Text and group numbers of `replacement` in turn."""
+    pieces: list[str | int] = []
+    for match in _REFERENCE.finditer(given.text("replacement")):
+        number, name, text = match.groups()
+        if text is not None:
+            if pieces and isinstance(pieces[-1], str):
+                pieces[-1] += text
+            else:
+                pieces.append(text)
+            continue
+        group = number or name
+        index = int(group) if group.isdecimal() else regex.groupindex.get(group)
+        if index is None or index > regex.groups:
+            message = f"`regex` has no group `{group[:60]}`"
+            raise given.fail(
+                message, given.optional("replacement"), "two backslashes stand for one"
+            )
+        pieces.append(index)
+    return pieces
+
+
+def _expanded(
+    template: list[str | int], match: Any, plain: PlainText, interpret: bool, expand: bool
+) -> Iterator[Part]:
+    for piece in template:
+        if isinstance(piece, int):
+            start, end = match.span(piece)
+            yield from plain.slice(max(start, 0), end)
+        elif interpret:
+            yield from parse_text(piece, expand=expand)
+        else:
+            yield piece.replace("\\\\", "\\")

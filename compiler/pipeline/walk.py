@@ -1,0 +1,85 @@
+"""Detection items changed in place of a rule: the tree around them kept, what becomes empty taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sigmac.compiler.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.ir import And, Expression, Not, Or, transform
+from sigmac.compiler.pipeline.run import Refusal
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
+
+ItemChange = Callable[[Item], Detection | None]
+
+_GONE = And()  # stands for an operand that is taken out; no condition of a rule holds an empty And
+
+
+def change_items(rule: Rule, change: ItemChange) -> Rule:
+    """The rule with each detection item replaced by what `change` gives: the item itself keeps it, None drops it.
+
+    A selection that loses all its items is taken out of the conditions: And and Or go on without it. The rule itself
+    is given back where nothing changed. Raises `Refusal` (`E_EMPTY`) where nothing is left.
+    """
+    detections: dict[str, Detection] = {}
+    changed = False
+    for name, detection in rule.detections.items():
+        made = _changed(detection, change)
+        changed = changed or made is not detection
+        if made is not None:
+            detections[name] = made
+    if not changed:
+        return rule
+    if len(detections) == len(rule.detections):
+        return replace(rule, detections=detections)
+    return _without_dropped(rule, detections)
+
+
+def _changed(detection: Detection, change: ItemChange) -> Detection | None:
+    if isinstance(detection, Item):
+        return change(detection)
+    kept: list[Detection] = []
+    changed = False
+    for child in detection.children:
+        made = _changed(child, change)
+        changed = changed or made is not child
+        if made is None:
+            continue
+        # What replaces an item joins its neighbours, so that repeated changes do not nest ever deeper.
+        if made is not child and isinstance(made, (AllOf, AnyOf)) and type(made) is type(detection):
+            kept.extend(made.children)
+        else:
+            kept.append(made)
+    if not changed:
+        return detection
+    return replace(detection, children=tuple(kept)) if kept else None
+
+
+def _without_dropped(rule: Rule, detections: dict[str, Detection]) -> Rule:
+    names = list(detections)
+
+    def change(node: Expression) -> Expression:
+        if isinstance(node, Identifier):
+            return node if node.name in detections else _GONE
+        if isinstance(node, Quantifier):
+            count = len(names_matching(node.target, names))
+            if not count:
+                return _GONE
+            return Quantifier(count, node.target) if node.count and node.count > count else node
+        if isinstance(node, Not):
+            return _GONE if node.operand is _GONE else node
+        if isinstance(node, (And, Or)):
+            left = [operand for operand in node.operands if operand is not _GONE]
+            return _GONE if not left else left[0] if len(left) == 1 else type(node)(*left)
+        return node
+
+    conditions = tuple(
+        replace(condition, expression=expression)
+        for condition in rule.conditions
+        if (expression := transform(condition.expression, change)) is not _GONE
+    )
+    if not conditions:
+        message = "the pipelines drop every detection item that the condition asks for"
+        raise Refusal(message, code="E_EMPTY")
+    places = {name: place for name, place in rule.places.items() if name in detections}
+    return replace(rule, detections=detections, conditions=conditions, places=places)

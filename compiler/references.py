@@ -1,0 +1,262 @@
+"""What the documents of a rule set say of each other: correlations and filters refer to rules.
+
+A reference is an id or a name, never a title. A correlation with a faulty reference is refused, and
+so is every correlation above it. Source: Sigma specification, rule references of correlations and
+filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.diagnostics import Diagnostics, Place, did_you_mean
+from sigmac.compiler.filter import Filter
+from sigmac.compiler.rule import Reference, Rule
+
+MAX_SUGGESTIONS = 100  # each compares a faulty reference with every name
+
+Target = Rule | Correlation
+
+
+@dataclass(slots=True)
+class _Targets:
+    """Rules and correlations by what they can be referred to; ids are in lower case."""
+
+    by_id: dict[str, Target]  # the last of each
+    by_name: dict[str, list[Target]]
+    by_title: dict[str, Target]
+    refused: frozenset[str]  # ids and names in lower case
+    suggestions: int = 0  # asked for so far
+
+    @classmethod
+    def of(cls, targets: Sequence[Target], refused: Iterable[str]) -> _Targets:
+        by_name: dict[str, list[Target]] = {}
+        for target in targets:
+            if target.meta.name:
+                by_name.setdefault(target.meta.name, []).append(target)
+        return cls(
+            {target.meta.id.lower(): target for target in targets if target.meta.id},
+            by_name,
+            {target.meta.title: target for target in targets},
+            frozenset(each.lower() for each in refused),
+        )
+
+    def find(self, reference: Reference) -> list[Target]:
+        """What a reference can mean: nothing, or one rule, or all that share a name."""
+        by_id = self.by_id.get(reference.text.lower())
+        return [by_id] if by_id else self.by_name.get(reference.text, [])
+
+    def why_unknown(self, reference: Reference) -> tuple[str, str]:
+        """Why a reference finds nothing, and a hint."""
+        text = reference.text
+        if text.lower() in self.refused:
+            return f"`{text[:80]}` is refused", "mend its errors first"
+        message = f"no rule has the id or name `{text[:80]}`"
+        if text in self.by_title:
+            meta = self.by_title[text].meta
+            known = meta.id or meta.name
+            hint = f"refer to it as `{known[:80]}`" if known else "give that rule a name"
+            return message, f"a title is no reference: {hint}"
+        self.suggestions += 1
+        if self.suggestions > MAX_SUGGESTIONS:
+            return message, ""
+        return message, did_you_mean(text, self.by_name)
+
+
+def check_references(
+    rules: Sequence[Rule],
+    correlations: Sequence[Correlation],
+    filters: Sequence[Filter],
+    diagnostics: Diagnostics,
+    refused: Collection[str] = (),
+) -> tuple[list[Correlation], list[Filter]]:
+    """The correlations and filters whose references are sound, in their order.
+
+    `refused` are the ids and names of the documents that an error has left out already. What is
+    wrong is reported: errors for what is left out here; warnings for references without effect, and
+    for ids that stand twice in the set.
+    """
+    _report_repeated_ids([*rules, *correlations, *filters], diagnostics)
+    targets = _Targets.of([*rules, *correlations], refused)
+    return (
+        _sound_correlations(correlations, targets, diagnostics),
+        [each for each in filters if _is_sound(each, rules, targets, diagnostics)],
+    )
+
+
+def _report_repeated_ids(documents: Iterable[Target | Filter], diagnostics: Diagnostics) -> None:
+    first: dict[str, Place] = {}
+    for each in documents:
+        if not each.meta.id:
+            continue
+        node = each.meta.nodes.get("id")
+        place = node.place(each.place.file, each.place.document) if node else each.place
+        known = first.setdefault(each.meta.id.lower(), place)
+        if known is not place:
+            message = f"the id `{each.meta.id[:80]}` stands at {known} too"
+            hint = "give each rule its own id: references use the last one"
+            diagnostics.report("W_META", message, place, hint)
+
+
+# Correlations
+
+
+def _sound_correlations(
+    correlations: Sequence[Correlation], targets: _Targets, diagnostics: Diagnostics
+) -> list[Correlation]:
+    number = {id(each): i for i, each in enumerate(correlations)}
+    faulty: set[int] = set()
+    below: dict[int, dict[int, Reference]] = {}  # the correlations that each one refers to
+    for i, correlation in enumerate(correlations):
+        own = Diagnostics()
+        found = _resolve(correlation, targets, own)
+        if own.errors:
+            faulty.add(i)
+        diagnostics.extend(own)
+        below[i] = {number[id(target)]: rule for rule, target in found if id(target) in number}
+    ordered, cycles = _in_order(below)
+    for cycle in cycles:
+        _report_cycle(cycle, below, diagnostics)
+    # What has no place in the order is in a cycle or leads to one: refused, whatever else it says.
+    unordered = below.keys() - set(ordered)
+    faulty |= unordered
+    for i in [*ordered, *sorted(unordered.difference(*cycles))]:
+        for child, rule in below[i].items():
+            if child in faulty:
+                message = f"`{rule.text[:80]}` is refused"
+                diagnostics.report("E_REFERENCE", message, rule.place, "mend its errors first")
+                faulty.add(i)
+    return [each for i, each in enumerate(correlations) if i not in faulty]
+
+
+def _resolve(
+    correlation: Correlation, targets: _Targets, diagnostics: Diagnostics
+) -> list[tuple[Reference, Target]]:
+    """The references of a correlation that mean one rule; what is wrong is reported."""
+    known = {rule.text: _one(rule, targets, diagnostics) for rule in correlation.rules}
+    found = [(rule, target) for rule in correlation.rules if (target := known[rule.text])]
+    first: dict[int, Reference] = {}
+    for rule, target in found:
+        if correlation.type.startswith("value_") and isinstance(target, Correlation):
+            message = f"{correlation.type} looks at events, and `{rule.text[:80]}` is a correlation"
+            hint = "refer to detection rules only"
+            diagnostics.report("E_CORRELATION", message, rule.place, hint)
+        other = first.setdefault(id(target), rule)
+        if other.text != rule.text:
+            message = f"`{rule.text[:80]}` and `{other.text[:80]}` are the same rule"
+            diagnostics.report("W_META", message, rule.place, "refer to it in one way")
+    for alias in correlation.aliases:
+        covered = set()
+        for rule, _ in alias.fields:
+            if rule.text not in known:
+                known[rule.text] = _one(rule, targets, diagnostics)
+            covered.add(id(known[rule.text]))
+            if known[rule.text] and id(known[rule.text]) not in first:
+                message = f"`{rule.text[:80]}` is not among the rules of the correlation"
+                diagnostics.report("W_META", message, rule.place, "add it to `rules` or remove it")
+        if alias.name not in correlation.group_by:
+            message = f"nothing uses the alias `{alias.name[:80]}`"
+            diagnostics.report("W_META", message, alias.place, "add it to `group-by` or remove it")
+            continue
+        for rule, target in found:
+            if isinstance(target, Rule) and id(target) not in covered:
+                message = f"the alias `{alias.name[:80]}` has no field for `{rule.text[:80]}`"
+                hint = f"add `{rule.text[:80]}: <field>`"
+                diagnostics.report("E_CORRELATION", message, alias.place, hint)
+    return found
+
+
+def _one(reference: Reference, targets: _Targets, diagnostics: Diagnostics) -> Target | None:
+    """The one rule that a reference means; where there is none or several, that is reported."""
+    found = targets.find(reference)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        _report_ambiguous(reference, found, diagnostics)
+    else:
+        message, hint = targets.why_unknown(reference)
+        diagnostics.report("E_REFERENCE", message, reference.place, hint)
+    return None
+
+
+def _report_ambiguous(reference: Reference, found: list[Target], diagnostics: Diagnostics) -> None:
+    places = ", ".join(str(target.place) for target in found[:4])
+    message = f"{len(found)} rules have the name `{reference.text[:80]}`: {places}"
+    diagnostics.report("E_REFERENCE", message, reference.place, "refer to one by its id")
+
+
+def _in_order(below: dict[int, dict[int, Reference]]) -> tuple[list[int], list[list[int]]]:
+    """The nodes of a graph, each after those below it, and cycles among the nodes left over.
+
+    Every node left over is in one of the cycles or leads to one.
+    """
+    sorter = TopologicalSorter(below)
+    with suppress(CycleError):  # the sorter still goes as far as it can
+        sorter.prepare()
+    ordered: list[int] = []
+    while ready := sorter.get_ready():
+        ordered += ready
+        sorter.done(*ready)
+    # Each node left over has another one below it: stepping down from one to the next comes round.
+    left = dict.fromkeys(below)
+    for node in ordered:
+        del left[node]
+    cycles: list[list[int]] = []
+    start_of: dict[int, int] = {}
+    for start in left:
+        path = []
+        node = start
+        while node not in start_of:
+            start_of[node] = start
+            path.append(node)
+            node = next(child for child in below[node] if child in left)
+        if start_of[node] == start:
+            cycles.append(path[path.index(node) :])
+    return ordered, cycles
+
+
+def _report_cycle(
+    cycle: list[int], below: dict[int, dict[int, Reference]], diagnostics: Diagnostics
+) -> None:
+    steps = [below[i][after] for i, after in zip(cycle, [*cycle[1:], cycle[0]], strict=True)]
+    names = [f"`{step.text[:80]}`" for step in [steps[-1], *steps]]
+    shown = names if len(names) <= 6 else [*names[:4], "…", names[-1]]
+    message = f"the correlation refers to itself: {' → '.join(shown)}"
+    for step in steps:
+        diagnostics.report("E_CYCLE", message, step.place, "remove one of these references")
+
+
+# Filters
+
+
+def _is_sound(
+    each: Filter, rules: Sequence[Rule], targets: _Targets, diagnostics: Diagnostics
+) -> bool:
+    """Whether it is clear what a filter refers to; references without effect are reported only."""
+    if not each.rules and not any(each.covers(rule.logsource) for rule in rules):
+        message = f"no rule has the logsource {each.logsource} of the filter"
+        diagnostics.report("W_FILTER_UNUSED", message, each.place)
+    sound = True
+    for reference in each.rules:
+        found = targets.find(reference)
+        message = hint = ""
+        if len(found) > 1:
+            _report_ambiguous(reference, found, diagnostics)
+            sound = False
+        elif not found:
+            message, hint = targets.why_unknown(reference)
+        elif isinstance(found[0], Correlation):
+            message = (
+                f"`{reference.text[:80]}` is a correlation, and filters act on detection rules"
+            )
+            hint = "list the rules that it refers to"
+        elif not each.covers(found[0].logsource):
+            other = f"has the logsource {found[0].logsource}, the filter {each.logsource}"
+            message = f"the filter does not act on `{reference.text[:80]}`, which {other}"
+        if message:
+            diagnostics.report("W_FILTER_UNUSED", message, reference.place, hint)
+    return sound

@@ -1,0 +1,59 @@
+"""What the documents of a whole rule set say of each other, from units and the few files that hold more than rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.diagnostics import Diagnostics, Place
+from sigmac.compiler.documents import read_file
+from sigmac.compiler.filter import Filter
+from sigmac.compiler.references import check_references
+from sigmac.compiler.rule import LogSource, Metadata, Rule
+from sigmac.compiler.sources import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The correlations and filters of a rule set whose references hold."""
+
+    correlations: list[Correlation] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON files for the pack; none for a kind that does not occur."""
+        made = {
+            "correlations.json": [each.plain() for each in self.correlations],
+            "filters.json": [each.plain() for each in self.filters],
+        }
+        return {name: content for name, content in made.items() if content}
+
+
+def relate(
+    rules: Sequence[dict[str, Any]],
+    others: Sequence[tuple[SourceFile, bytes]],
+    diagnostics: Diagnostics,
+) -> Documents:
+    """Check the references between rules (as units), correlations and filters."""
+    known = [_outline(rule) for rule in rules]
+    correlations: list[Correlation] = []
+    filters: list[Filter] = []
+    for source, data in others:
+        contents = read_file(data, source.file)
+        correlations += contents.correlations
+        filters += contents.filters
+    sound = Documents(*check_references(known, correlations, filters, diagnostics))
+    for each in (*sound.correlations, *sound.filters):
+        kind = "correlation" if isinstance(each, Correlation) else "filter"
+        message = f"this {kind} is checked and kept in the pack, but not evaluated yet"
+        diagnostics.report("W_NOT_EVALUATED", message, each.place)
+    return sound
+
+
+def _outline(unit: dict[str, Any]) -> Rule:
+    """As much of a rule as others can refer to."""
+    product, category, service = unit["logsource"]
+    meta = Metadata(unit["title"], unit["id"], unit["rule_name"])
+    return Rule(meta, LogSource(category, product, service), {}, (), Place(*unit["place"]))

@@ -1,0 +1,251 @@
+"""One source file compiled as far as it can be by itself: the unit of the build's cache and of its parallel work.
+
+A unit is plain JSON types from end to end, so that a cache never needs to be trusted with more than data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from sigmac.compiler.codegen.formatter import format_pieces
+from sigmac.compiler.codegen.printer import print_body, print_expression
+from sigmac.compiler.codegen.questions import questions
+from sigmac.compiler.codegen.templates import render
+from sigmac.compiler.codegen.text import Code, identifier, literal, prose
+from sigmac.compiler.diagnostics import Diagnostic, Place, RuleError
+from sigmac.compiler.documents import FileContents, read_file
+from sigmac.compiler.ir import Expression, Named, Or, predicates, walk
+from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.optimizer import optimize
+from sigmac.compiler.optimizer.gate import gate
+from sigmac.compiler.optimizer.logsource_part import logsource_part
+from sigmac.compiler.pipeline import Pipelines, Variant
+from sigmac.compiler.rule import LogSource, Metadata, Rule
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What decides how a rule is compiled, besides its text."""
+
+    pipelines: Pipelines
+    strict_logsource: bool = False
+    optimize: bool = True
+    logsources: tuple[Mapping[str, str], ...] = ()  # rules of these only; none: all
+
+
+@dataclass(slots=True)
+class Compiled:
+    """A rule on its way through the compiler; `variants` are empty where a pipeline refused it."""
+
+    rule: Rule
+    variants: tuple[Variant, ...] = ()
+    lowered: Expression | None = None
+    optimized: Expression | None = None
+    passes: list[list[Any]] = field(default_factory=list)
+
+
+def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compiled:
+    """Pipelines, lowering and optimizer for one rule; a refusal goes to the file's diagnostics."""
+    compiled = Compiled(rule)
+    try:
+        variants = options.pipelines.apply(
+            rule, contents.diagnostics, strict_logsource=options.strict_logsource
+        )
+    except RuleError as error:
+        contents.diagnostics.catch(error)
+        contents.refused += 1
+        return compiled
+    compiled.variants = variants
+    compiled.lowered = compiled.optimized = lower_rule(variants)
+    if options.optimize:
+
+        def observe(name: str, before: Expression, after: Expression) -> None:
+            compiled.passes.append([name, *_size(before), *_size(after)])
+
+        compiled.optimized = optimize(compiled.lowered, observe=observe)
+    return compiled
+
+
+def _size(expression: Expression) -> tuple[int, int]:
+    """Nodes and predicates of an expression, repeats included."""
+    return sum(1 for _ in walk(expression)), sum(1 for _ in predicates(expression))
+
+
+def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain:
+    """Everything a build needs of one file.
+
+    `file` is the name for diagnostics, `source` the one for the pack. Keys of the result: `rules`, `diagnostics`,
+    `refused` and `skipped` (numbers of documents left out), and `others`: whether correlations or filters are in the
+    file, which are not kept in units.
+    """
+    contents = read_file(data, file)
+    made: list[Plain] = []
+    skipped = 0
+    for rule in contents.rules:
+        if options.logsources and not any(_wanted(rule.logsource, w) for w in options.logsources):
+            skipped += 1
+            continue
+        compiled = compile_rule(rule, options, contents)
+        if compiled.optimized is not None:
+            made.append(_rule_unit(compiled, compiled.optimized, source))
+    return {
+        "source": source,
+        "rules": made,
+        "refused": contents.refused,
+        "skipped": skipped,
+        "diagnostics": [plain_diagnostic(each) for each in contents.diagnostics],
+        "others": bool(contents.correlations or contents.filters),
+    }
+
+
+def _wanted(logsource: LogSource, wanted: Mapping[str, str]) -> bool:
+    have = {
+        "product": logsource.product,
+        "category": logsource.category,
+        "service": logsource.service,
+    }
+    return all((have[key] or "").lower() == value.lower() for key, value in wanted.items())
+
+
+def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain:
+    rule = compiled.rule
+    place = f"{source}:{rule.place.line}"
+    guard, rest = _guard(expression)
+    body = print_body(rest)
+    base = identifier(_stem(source) if rule.place.document == 0 else rule.meta.title)
+    found = gate(expression)
+    function = render(
+        "rule_function",
+        name=base,
+        title=prose(rule.meta.title),
+        level=prose(rule.meta.level or ""),
+        source=prose(place),
+        guarded=guard is not None,
+        assignments=body.assignments,
+        result=body.result,
+    )
+    metadata = render(
+        "rule_metadata", name=base, attributes=_attributes(compiled, body.renamed, place)
+    )
+    unit = questions(expression, None if found is None else found.predicates)
+    return {
+        "name": base,
+        "title": rule.meta.title,
+        "id": rule.meta.id,
+        "rule_name": rule.meta.name,
+        "logsource": list(rule.logsource.key),
+        "document": rule.place.document,
+        "module": _module(rule.logsource),
+        "subject": str(rule.logsource),
+        "function": function,
+        "metadata": metadata,
+        "guard": None if guard is None else print_expression(guard),
+        "guard_fields": [] if guard is None else sorted(_fields(guard)),
+        "questions": unit.plain(),
+        "passes": compiled.passes,
+        "place": list(astuple(rule.place)),
+    }
+
+
+def _guard(expression: Expression) -> tuple[Expression | None, Expression]:
+    """The part that pipelines added, for all rules of a logsource to share, and what is left for the rule's function."""
+    guard, rest = logsource_part(expression)
+    if guard is None and isinstance(expression, Or):
+        # Of variants, each with a logsource condition of its own: their Or is necessary, and stays in the rule.
+        parts = [
+            logsource_part(each.operand)[0] if isinstance(each, Named) else None
+            for each in expression.operands
+        ]
+        found = [part for part in parts if part is not None]
+        if found and len(found) == len(parts):
+            return Or(*found), expression
+    return guard, rest
+
+
+def _fields(expression: Expression) -> Iterator[str]:
+    for predicate in predicates(expression):
+        yield predicate.field or ""
+        if predicate.op.value == "same":
+            yield predicate.argument[0]
+
+
+def _stem(source: str) -> str:
+    return source.rpartition("/")[2].rpartition(".")[0]
+
+
+def _module(logsource: LogSource) -> str:
+    return identifier("_".join(part for part in logsource.key if part).lower(), "logsource")
+
+
+def _attributes(
+    compiled: Compiled, renamed: Mapping[str, str], place: str
+) -> list[tuple[Code, Code]]:
+    """Arguments of `Rule(…)` in `rules.py`: what the author gave, defaults left out."""
+    meta = compiled.rule.meta
+    found: list[tuple[Code, Code]] = []
+    for name in _METADATA:
+        value = getattr(meta, name)
+        if value != Metadata.__dataclass_fields__[name].default:
+            found.append((Code(name), literal(value)))
+    logsource = compiled.rule.logsource
+    source = ", ".join(
+        f"{key}={literal(value)}"
+        for key, value in zip(("product", "category", "service"), logsource.key, strict=True)
+        if value
+    )
+    found.append((Code("logsource"), Code(f"LogSource({source})")))
+    variants = [each.name for each in compiled.variants if each.name]
+    if variants:
+        found.append((Code("variants"), literal(variants)))
+    if meta.custom:
+        found.append((Code("custom"), literal(dict(meta.custom))))
+    if renamed:
+        found.append((Code("renamed"), literal(dict(renamed))))
+    found.append((Code("source"), literal(place)))
+    return found
+
+
+_METADATA = (
+    "title",
+    "id",
+    "name",
+    "level",
+    "status",
+    "tags",
+    "description",
+    "author",
+    "date",
+    "modified",
+    "license",
+    "references",
+    "falsepositives",
+    "fields",
+    "related",
+    "scope",
+)
+
+
+def format_units(units: list[Plain]) -> None:
+    """Put the generated pieces of units in the formatter's style, all in one call."""
+    rules = [rule for unit in units for rule in unit["rules"]]
+    pieces = format_pieces([rule[kind] for rule in rules for kind in ("function", "metadata")])
+    for i, rule in enumerate(rules):
+        rule["function"], rule["metadata"] = pieces[2 * i], pieces[2 * i + 1]
+
+
+def plain_diagnostic(diagnostic: Diagnostic) -> list[Any]:
+    """A diagnostic as JSON types."""
+    d = diagnostic
+    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer]
+
+
+def diagnostic_of(plain: list[Any]) -> Diagnostic:
+    """The diagnostic that `plain_diagnostic` took apart."""
+    code, message, place, hint, pointer = plain
+    return Diagnostic(code, message, Place(*place), hint, pointer)
+
+

@@ -1,0 +1,91 @@
+"""Why a rule matched: its generated function run once more, with every question and every selection written down."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sigmac.runtime.event import Event
+from sigmac.runtime.match import Explanation, Question
+from sigmac.runtime.vocabulary import Vocabulary
+
+_SINGLE = frozenset({"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"})
+
+
+class TracingEvent(Event):
+    """An event that writes down what it is asked."""
+
+    __slots__ = ("questions",)
+
+    def __init__(self, fields: Mapping[str, Any], vocabulary: Vocabulary):
+        super().__init__(fields, vocabulary)
+        self.questions: list[Question] = []
+
+
+def _traced(name: str) -> Callable[..., bool]:
+    plain = getattr(Event, name)
+
+    def ask(self: TracingEvent, field: str, *arguments: Any, **options: Any) -> bool:
+        answer = bool(plain(self, field, *arguments, **options))
+        if name in _SINGLE:
+            held = arguments if answer else ()
+        else:
+            held = tuple(each for each in arguments if plain(self, field, each))
+        line = sys._getframe(1).f_lineno
+        self.questions.append(Question("", field, name, arguments, held, answer, line))
+        return answer
+
+    return ask
+
+
+QUESTIONS = tuple(
+    name for name, value in vars(Event).items() if callable(value) and not name.startswith("_") and name != "facts"
+)
+for _name in QUESTIONS:
+    setattr(TracingEvent, _name, _traced(_name))
+
+
+def explain(
+    source: str, renamed: Mapping[str, str], namespace: Mapping[str, Any], event: TracingEvent
+) -> Explanation:
+    """Run a rule's function from its source text so that all its selections are evaluated and kept.
+
+    `renamed` maps those local variables of the function that are spelled differently from the rule's search
+    identifiers to these; lines of questions count from the function's first.
+    """
+    tree = ast.parse(source)
+    function = tree.body[-1]
+    assert isinstance(function, ast.FunctionDef)
+    spans: list[tuple[int, int, str]] = []
+    body: list[ast.stmt] = []
+    for statement in function.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            spans.append((statement.lineno, statement.end_lineno or 0, statement.targets[0].id))
+        if isinstance(statement, ast.Return):
+            body.append(ast.parse("return locals()").body[0])
+        elif not isinstance(statement, ast.If):
+            body.append(statement)
+    function.body = body
+    scope = dict(namespace)
+    exec(compile(ast.fix_missing_locations(tree), "<explain>", "exec"), scope)
+    found: dict[str, Any] = scope[function.name](event)
+    chosen = tuple(i for i in range(len(found)) if found.get(f"condition_{i}") is True)
+    questions = tuple(
+        Question(_selection(q.line, spans, renamed), q.field, q.test, q.arguments, q.held, q.answer, q.line)
+        for q in event.questions
+    )
+    selections = {
+        renamed.get(name, name): truth
+        for name, truth in found.items()
+        if isinstance(truth, bool) and not name.startswith("condition_")
+    }
+    return Explanation(chosen or (0,), selections, questions)
+
+
+def _selection(line: int, spans: list[tuple[int, int, str]], renamed: Mapping[str, str]) -> str:
+    for first, last, name in spans:
+        if first <= line <= last:
+            return renamed.get(name, name)
+    return ""

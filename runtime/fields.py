@@ -1,0 +1,233 @@
+"""What is true of one field's value: the literals it contains, its numbers, and the rules these make candidates.
+
+`FieldIndex` knows everything that any rule asks of a field. `Facts` is its answer for one value; values repeat, so
+answers are remembered (the level-1 memo of the engine's design) within a budget of bytes, and all forgotten when it
+is used up, as RE2 does with its DFA cache.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+from sigmac.runtime.folding import Fold
+from sigmac.runtime.scalars import Number, number_of, text_of
+
+EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
+MAX_REMEMBERED = 4096  # characters: longer values hardly repeat
+_OVERHEAD = 800  # bytes an answer takes besides its value, measured with tracemalloc
+_NOTHING: frozenset[str] = frozenset()
+
+Position = Callable[[Any], int]
+
+
+class Facts:
+    """What is true of the values of one field of one event; immutable but for the answers it remembers.
+
+    `equals`, `contains`, `startswith`, `endswith` are the folded literals of rules that hold; `numbers` are the
+    rule numbers that are equal, `positions` where the values stand among the field's thresholds; `gates` has a bit
+    for each rule that may match because of this field.
+    """
+
+    __slots__ = (
+        "contains",
+        "confirmed",
+        "endswith",
+        "equals",
+        "gates",
+        "null",
+        "numbers",
+        "positions",
+        "present",
+        "startswith",
+        "values",
+    )
+
+    def __init__(self, values: Sequence[Any], *, present: bool = True):
+        self.values = values
+        self.present = present
+        self.null = not values or None in values
+        self.equals = self.contains = self.startswith = self.endswith = _NOTHING
+        self.numbers: frozenset[Number] = frozenset()
+        self.positions: tuple[int, ...] = ()
+        self.gates = 0
+        self.confirmed: dict[Any, bool] = {}
+
+
+ABSENT = Facts((), present=False)
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes that all memos of a pack may use together; `spend` says when everything is to be forgotten."""
+
+    limit: int
+    used: int = 0
+    flushes: int = 0
+    memos: list[dict[Any, Facts]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def spend(self, amount: int) -> None:
+        with self.lock:
+            self.used += amount
+            if self.used > self.limit:
+                for memo in self.memos:
+                    memo.clear()
+                self.used = amount
+                self.flushes += 1
+
+
+class FieldIndex:
+    """Everything that rules ask of one field.
+
+    `literals` maps folded literals to bits of the questions asked (EQUALS, …); `gates` maps (bit, literal), numbers
+    and None (present at all) to the rules that may match then; `thresholds` are the sorted numbers compared with and
+    `position` gives a number's place among them: 2 i + 1 on the i-th, 2 i before it.
+    """
+
+    __slots__ = (
+        "_automaton",
+        "_budget",
+        "_exact",
+        "_fold",
+        "_literals",
+        "_memo",
+        "_questions",
+        "_scanned",
+        "gates",
+        "name",
+        "position",
+        "ranks",
+        "thresholds",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        literals: Iterable[tuple[str, int]],
+        gates: dict[Any, Sequence[int]],
+        fold: Fold,
+        budget: Budget,
+    ):
+        self.name = name
+        self.gates = gates
+        self.thresholds: tuple[Number, ...] = ()
+        self.ranks: dict[Number, int] = {}
+        self.position: Position | None = None
+        self._fold = fold
+        self._budget = budget
+        self._literals = tuple(literals)
+        self._exact = frozenset(text for text, asked in self._literals if asked & EQUALS)
+        self._scanned = [(t, asked) for t, asked in self._literals if asked & ~EQUALS and t]
+        self._questions: list[tuple[str, int]] | None = None
+        self._automaton: AhoCorasick | None = None
+        self._memo: dict[Any, Facts] = {}
+        budget.memos.append(self._memo)
+
+    def compare_with(self, thresholds: tuple[Number, ...], position: Position) -> None:
+        """Say which numbers rules compare this field with and how a number's position is found."""
+        self.thresholds = thresholds
+        self.ranks = {number: rank for rank, number in enumerate(thresholds)}
+        self.position = position
+
+    def facts_of(self, value: Any) -> Facts:
+        """The facts of one scalar, null or object."""
+        key = value
+        if value.__class__ is not str:
+            key = (value.__class__, value) if value.__class__ in (int, float, bool) else None
+        elif len(value) > MAX_REMEMBERED:
+            key = None
+        if key is not None:
+            found = self._memo.get(key)
+            if found is not None:
+                return found
+        facts = self._find((value,))
+        if key is not None:
+            self._budget.spend(_OVERHEAD + (4 * len(value) if key is value else 0))
+            self._memo[key] = facts
+        return facts
+
+    def facts_of_all(self, values: Sequence[Any]) -> Facts:
+        """The facts of a list of values: what is true of any of them (`null` and `present` are of the whole)."""
+        if len(values) == 1:
+            return self.facts_of(values[0])
+        union = Facts(tuple(values))
+        each = [self.facts_of(value) for value in values]
+        union.equals = _NOTHING.union(*(facts.equals for facts in each))
+        union.contains = _NOTHING.union(*(facts.contains for facts in each))
+        union.startswith = _NOTHING.union(*(facts.startswith for facts in each))
+        union.endswith = _NOTHING.union(*(facts.endswith for facts in each))
+        union.numbers = frozenset[Number]().union(*(facts.numbers for facts in each))
+        union.positions = tuple(position for facts in each for position in facts.positions)
+        for facts in each:
+            union.gates |= facts.gates
+        union.gates |= self._bits(None)
+        return union
+
+    def _find(self, values: tuple[Any]) -> Facts:
+        facts = Facts(values)
+        facts.gates = self._bits(None)
+        value = values[0]
+        text = text_of(value)
+        if text is None:
+            return facts
+        if self.position is not None:
+            number = number_of(value)
+            if number is not None:
+                position = self.position(number)
+                facts.positions = (position,)
+                if position & 1:
+                    equal = self.thresholds[position >> 1]
+                    facts.numbers = frozenset((equal,))
+                    facts.gates |= self._bits(equal)
+        if self._literals:
+            self._match_text(facts, self._fold(text))
+        return facts
+
+    def _match_text(self, facts: Facts, text: str) -> None:
+        gates = 0
+        if text in self._exact:
+            facts.equals = frozenset((text,))
+            gates |= self._bits((EQUALS, text))
+        contains = {""}
+        starts = {""}
+        ends = {""}
+        if self._scanned:
+            if self._automaton is None:
+                self._build()
+            questions = self._questions
+            assert self._automaton is not None and questions is not None
+            length = len(text)
+            for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+                literal, asked = questions[index]
+                if asked & CONTAINS:
+                    contains.add(literal)
+                if start == 0 and asked & STARTSWITH:
+                    starts.add(literal)
+                if end == length and asked & ENDSWITH:
+                    ends.add(literal)
+        facts.contains = frozenset(contains)
+        facts.startswith = frozenset(starts)
+        facts.endswith = frozenset(ends)
+        for bit, found in ((CONTAINS, contains), (STARTSWITH, starts), (ENDSWITH, ends)):
+            for literal in found:
+                gates |= self._bits((bit, literal))
+        facts.gates |= gates
+
+    def _build(self) -> None:
+        # Both are set by whoever comes first; a second thread builds the same again and changes nothing.
+        self._questions = self._scanned
+        self._automaton = AhoCorasick(
+            [text for text, _ in self._scanned], implementation=Implementation.ContiguousNFA
+        )
+
+    def _bits(self, gate: Any) -> int:
+        bits = 0
+        for rule in self.gates.get(gate, ()):
+            bits |= 1 << rule
+        return bits
+

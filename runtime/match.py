@@ -1,0 +1,124 @@
+"""What evaluation gives back: rule metadata, matches, batch results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """Which logs a rule is for."""
+
+    product: str | None = None
+    category: str | None = None
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule's metadata, as its author wrote it; `source` is file and line, `variants` the names of its pipelines' forms."""
+
+    title: str
+    id: str | None = None
+    name: str | None = None
+    level: str | None = None
+    status: str | None = None
+    tags: tuple[str, ...] = ()
+    logsource: LogSource = LogSource()
+    description: str | None = None
+    author: str | None = None
+    date: str | None = None
+    modified: str | None = None
+    license: str | None = None
+    references: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    related: tuple[tuple[str, str], ...] = ()
+    scope: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    custom: Mapping[str, Any] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)  # local variable → search identifier
+    source: str = ""
+
+    def on_the_wire(self) -> dict[str, Any]:
+        """The part of a rule that every match carries."""
+        return {"id": self.id, "title": self.title, "level": self.level, "tags": list(self.tags)}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question a rule asked of the event: the answer, and which of its arguments held."""
+
+    selection: str
+    field: str
+    test: str
+    arguments: tuple[Any, ...]
+    held: tuple[Any, ...]
+    answer: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rule matched: `conditions` by index, search identifiers with their truth, and every question."""
+
+    conditions: tuple[int, ...]
+    selections: Mapping[str, bool]
+    questions: tuple[Question, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """JSON types, for output."""
+        return {
+            "conditions": list(self.conditions),
+            "selections": dict(self.selections),
+            "questions": [
+                {
+                    "selection": q.selection,
+                    "field": q.field,
+                    "test": q.test,
+                    "arguments": list(q.arguments),
+                    "held": list(q.held),
+                    "answer": q.answer,
+                }
+                for q in self.questions
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that matched an event; `explanation` where it was asked for."""
+
+    rule: Rule
+    event: Mapping[str, Any]
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that is no JSON object: its line number from 0, its byte offset in the batch, why."""
+
+    record: int
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """Matches of a batch: `record` and `rule` are int32 arrays, one pair a match, ordered by record, then rule.
+
+    `records` counts the lines that were neither blank nor rejected.
+    """
+
+    record: NDArray[np.int32]
+    rule: NDArray[np.int32]
+    rejected: tuple[Rejected, ...]
+    records: int
+
+    def __len__(self) -> int:
+        return len(self.record)

@@ -1,0 +1,285 @@
+"""Loads and verifies a pack, and evaluates events with it: the scalar path.
+
+An event's fields give candidates (through the gates that the compiler chose for each rule), the logsource conditions
+rule out most of them, and the generated functions decide the rest. No rule is tried that no field speaks for.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import orjson
+
+from sigmac.runtime import seal
+from sigmac.runtime.errors import EventError, PackError
+from sigmac.runtime.event import KEYWORDS, Event
+from sigmac.runtime.explain import TracingEvent, explain
+from sigmac.runtime.fields import Budget, Facts
+from sigmac.runtime.lazy_source import LazySource
+from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
+from sigmac.runtime.vocabulary import Vocabulary, load_arrays
+
+ENTRY_POINTS = "sigmac.packs"
+DEFAULT_BUDGET = 64 << 20  # bytes
+_MAX_ACTIVE = 4096
+
+Condition = Callable[[Event], bool]
+
+
+def load_pack(
+    pack: str | Path, *, trusted_keys: Sequence[bytes | str] = (), memory_budget: int = DEFAULT_BUDGET
+) -> Pack:
+    """Load a rule pack from a folder, or by the name of an installed one.
+
+    Every file is checked against its digest before anything is imported; with `trusted_keys` (Ed25519 public keys as
+    PEM, hexadecimal or 32 bytes) the pack must be signed by one of them. `memory_budget` bounds the bytes that the
+    pack remembers about values. Packs share nothing: two versions can be loaded side by side.
+
+    Raises `PackError` with one sentence where the pack is missing, damaged, changed or not trusted.
+    """
+    folder = _find(pack)
+    manifest, data = seal.read_manifest(folder)
+    seal.check_signature(folder, data, trusted_keys)
+    files = seal.read_files(folder, manifest)
+    return Pack(folder, manifest, files, memory_budget)
+
+
+def _find(pack: str | Path) -> Path:
+    path = Path(pack)
+    if isinstance(pack, str) and not path.exists() and pack.replace("-", "_").isidentifier():
+        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=pack):
+            spec = importlib.util.find_spec(entry.module)
+            if spec is not None and spec.origin:
+                return Path(spec.origin).parent
+        installed = sorted(each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS))
+        known = f"; installed are {', '.join(installed)}" if installed else ""
+        raise PackError(f"there is no folder and no installed pack `{pack}`{known}")
+    return path
+
+
+class RuleList(Sequence[Rule]):
+    """The metadata of a pack's rules, each read from `rules.py` when it is first looked at."""
+
+    def __init__(self, source: LazySource, names: Sequence[str], spans: Sequence[tuple[int, int]]):
+        self._source = source
+        self._names = names
+        self._spans = spans
+        self._header = min((first for first, _ in spans), default=1) - 1
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, index: int) -> Rule: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Rule]: ...
+    def __getitem__(self, index: int | slice) -> Rule | list[Rule]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the pack has {len(self)} rules")
+        self._source.prepare(self._header)
+        first, last = self._spans[index]
+        rule: Rule = self._source.piece(self._names[index], first, last)
+        return rule
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rules>"
+
+
+class Pack:
+    """A loaded rule pack. Thread-safe: evaluation shares nothing but memos of answers."""
+
+    def __init__(
+        self, folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes], memory_budget: int
+    ):
+        self.path = folder
+        self.manifest = manifest
+        self.name: str = manifest["name"]
+        self.version: str = manifest["version"]
+        arrays = load_arrays(files["tables.npz"])
+        self._modules = {
+            name: LazySource(data.decode("utf-8"), str(folder / name), f"{self.name}.{name[:-3]}")
+            for name, data in files.items()
+            if name.endswith(".py")
+        }
+        functions = [tuple(row) for row in arrays["functions"].tolist()]  # module, first, last, logsource
+        self._spans = functions
+        self._function_modules: list[str] = manifest["modules"]
+        self._names: list[str] = manifest["rules"]
+        self.rules = RuleList(
+            self._modules["rules.py"], self._names, [tuple(row) for row in arrays["metadata"].tolist()]
+        )
+        self._conditions: list[Condition | None] = [None] * len(functions)
+        self.budget = Budget(memory_budget)
+        self._vocabulary = Vocabulary(arrays, self._matcher, self.budget)
+        self._always = _mask(arrays["always"].tolist())
+        self._dispatch = _Dispatch(self, arrays)
+
+    def __repr__(self) -> str:
+        return f"<Pack {self.name} {self.version}: {len(self.rules)} rules>"
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def match(self, event: Mapping[str, Any], *, explain: bool = False) -> list[Match]:
+        """The rules that match one event (a JSON object as a dict), in the order of `rules`.
+
+        With `explain=True` each match says which selections and which values of which fields made it.
+        Raises `EventError` where the event holds what JSON cannot.
+        """
+        if not isinstance(event, dict):
+            raise EventError(f"an event is a dict, not a {type(event).__name__}")
+        return [
+            Match(self.rules[i], event, self._explain(i, event) if explain else None)
+            for i in self._dispatch.matching(event)
+        ]
+
+    def match_batch(self, records: bytes | bytearray | memoryview) -> BatchResult:
+        """The rules that match each record of a batch of raw bytes, one JSON object a line.
+
+        Blank lines count as lines and are neither matched nor rejected; what is no JSON object comes back in
+        `rejected` with line number, byte offset and reason, and never stops the others.
+        """
+        found: list[tuple[int, int]] = []
+        rejected: list[Rejected] = []
+        evaluated = position = 0
+        data = bytes(records)
+        for record, line in enumerate(data.split(b"\n")):
+            text = line.strip(b" \t\r")
+            if record == 0:
+                text = text.removeprefix(b"\xef\xbb\xbf")
+            if text:
+                try:
+                    event = parse_record(text)
+                    found.extend((record, rule) for rule in self._dispatch.matching(event))
+                    evaluated += 1
+                except EventError as error:
+                    rejected.append(Rejected(record, position, str(error)))
+            position += len(line) + 1
+        pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
+        return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), tuple(rejected), evaluated)
+
+    def _matcher(self, name: str) -> Any:
+        return self._modules["matchers.py"].prepare()[name]
+
+    def condition(self, rule: int) -> Condition:
+        """The generated function of a rule, by its index."""
+        found = self._conditions[rule]
+        if found is None:
+            module, first, last, _ = self._spans[rule]
+            found = self._conditions[rule] = self._piece(module, self._names[rule], first, last)
+        return found
+
+    def logsource(self, group: int, row: tuple[int, int, int], name: str) -> Condition:
+        """The generated condition that the rules of a logsource share."""
+        module, first, last = row
+        return self._piece(module, name, first, last)
+
+    def _piece(self, module: int, name: str, first: int, last: int) -> Condition:
+        source = self._modules[self._function_modules[module]]
+        source.prepare(self._dispatch.headers[module])
+        found: Condition = source.piece(name, first, last)
+        return found
+
+    def _explain(self, rule: int, event: dict[str, Any]) -> Explanation:
+        condition = self.condition(rule)
+        module, first, last, _ = self._spans[rule]
+        text = self._modules[self._function_modules[module]].lines(first, last)
+        tracing = TracingEvent(event, self._vocabulary)
+        return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)  # type: ignore[attr-defined]
+
+
+def parse_record(text: bytes) -> dict[str, Any]:
+    """A record as a dict. Raises `EventError` saying why it is no JSON object."""
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise EventError(f"not JSON: {error}") from None
+    if not isinstance(event, dict):
+        kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
+        raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
+    return event
+
+
+class _Dispatch:
+    """From an event to the rules that match it, by way of gates and logsources."""
+
+    def __init__(self, pack: Pack, arrays: Mapping[str, Any]):
+        self._pack = pack
+        self._vocabulary = pack._vocabulary
+        self.headers: list[int] = arrays["headers"].tolist()
+        self._always = _mask(arrays["always"].tolist())
+        gates = self._vocabulary.gate_fields
+        self._fields = gates - {KEYWORDS}
+        self._dotted = sorted((name.partition(".")[0], name) for name in self._fields if "." in name)
+        self._keywords = _mask(arrays["keyword_rules"].tolist())
+        rows = arrays["logsources"].tolist()
+        names: list[str] = pack.manifest["logsource_functions"]
+        self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
+        members: list[list[int]] = [[] for _ in rows]
+        free = []
+        for rule, span in enumerate(pack._spans):
+            (members[span[3]] if span[3] >= 0 else free).append(rule)
+        self._members = [_mask(rules) for rules in members]
+        self._free = _mask(free)
+        self._logsource_fields: list[str] = pack.manifest["logsource_fields"]
+        self._conditions: list[Condition] | None = None
+        self._active: dict[tuple[Facts, ...], int] = {}
+
+    def matching(self, fields: dict[str, Any]) -> list[int]:
+        """The indices of the rules that match, ascending."""
+        event = Event(fields, self._vocabulary)
+        candidates = self._always
+        gates = self._fields
+        facts = event.facts
+        for name in fields:
+            if name in gates:
+                candidates |= facts(name).gates
+        for first, name in self._dotted:
+            if first in fields and name not in fields:
+                candidates |= facts(name).gates
+        active = self._active_rules(event)
+        if self._keywords & active:
+            candidates |= facts(KEYWORDS).gates
+        condition = self._pack.condition
+        return [rule for rule in _bits(candidates & active) if condition(rule)(event)]
+
+    def _active_rules(self, event: Event) -> int:
+        """The rules whose logsource condition holds, as bits; remembered by the facts it depends on."""
+        if not self._groups:
+            return self._free
+        key = tuple([event.facts(name) for name in self._logsource_fields])
+        known = self._active.get(key)
+        if known is None:
+            if self._conditions is None:
+                self._conditions = [
+                    self._pack.logsource(i, row, name) for i, (row, name) in enumerate(self._groups)
+                ]
+            known = self._free
+            for condition, members in zip(self._conditions, self._members, strict=True):
+                if condition(event):
+                    known |= members
+            if len(self._active) >= _MAX_ACTIVE:
+                self._active.clear()
+            self._active[key] = known
+        return known
+
+
+def _mask(rules: Iterable[int]) -> int:
+    mask = 0
+    for rule in rules:
+        mask |= 1 << rule
+    return mask
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

@@ -1,0 +1,179 @@
+"""The manifest of a pack and what it vouches for: every file by its digest, itself by its own.
+
+`manifest.json` is canonical JSON, so that no byte of it can change unnoticed; `manifest.sig` is an optional detached
+Ed25519 signature over its bytes. Nothing of a pack is imported before all of this has been checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sigmac.runtime.errors import PackError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+MAX_FILE = 1 << 30
+_DIGEST = "digest"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def render_manifest(content: Mapping[str, Any]) -> bytes:
+    """Canonical bytes of a manifest, its own digest included."""
+    body = {key: value for key, value in content.items() if key != _DIGEST}
+    body[_DIGEST] = sha256(_canonical(body))
+    return _canonical(body)
+
+
+def _canonical(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The manifest of a pack and its bytes, checked in itself.
+
+    Raises `PackError` where there is none, where it is damaged or made in a newer format.
+    """
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except FileNotFoundError:
+        what = "is no rule pack: it has no manifest.json" if folder.is_dir() else "does not exist"
+        raise PackError(f"{folder} {what}; make one with `sigmac build`") from None
+    except OSError as error:
+        raise PackError(f"{folder}: {error.strerror or error}") from None
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        raise PackError(f"{folder}: the manifest is damaged; build the pack again") from None
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        raise PackError(f"{folder}: the manifest is damaged; build the pack again")
+    made_in = content.get("format")
+    if isinstance(made_in, int) and made_in > FORMAT:
+        message = f"the pack has format {made_in}, this sigmac reads up to {FORMAT}; upgrade sigmac"
+        raise PackError(f"{folder}: {message}")
+    if render_manifest(content) != data or made_in != FORMAT:
+        raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
+    return content, data
+
+
+def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Every file that the manifest lists, name → bytes as verified.
+
+    Raises `PackError` for a file that is missing, changed or not listed; compiled bytecode beside the sources is
+    never used and does not count.
+    """
+    listed: Mapping[str, str] = manifest["files"]
+    for name in _present(folder):
+        if name not in listed and name not in (MANIFEST, SIGNATURE):
+            raise PackError(f"{folder}: {name} is not part of the pack; remove it or build again")
+    files = {}
+    for name, digest in listed.items():
+        path = folder / name
+        if not _inside(name):
+            raise PackError(f"{folder}: the manifest names a file outside the pack: {name!r}")
+        try:
+            if path.stat().st_size > MAX_FILE:
+                raise PackError(f"{folder}: {name} is larger than a pack's file can be")
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise PackError(f"{folder}: {name} is missing; build the pack again") from None
+        except OSError as error:
+            raise PackError(f"{folder}: {name}: {error.strerror or error}") from None
+        if sha256(data) != digest:
+            raise PackError(f"{folder}: {name} was changed after the build; build the pack again")
+        files[name] = data
+    return files
+
+
+def _present(folder: Path) -> Iterable[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(folder).as_posix()
+
+
+def _inside(name: str) -> bool:
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") for part in parts) and "\\" not in name and ":" not in name
+
+
+def render_signature(manifest: bytes, private_key: bytes) -> bytes:
+    """The content of `manifest.sig`: key and signature in hexadecimal, and a digest against accidents.
+
+    `private_key` is an Ed25519 key in PEM (PKCS #8). Raises `PackError` for another kind of key.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    try:
+        key = serialization.load_pem_private_key(private_key, password=None)
+    except (ValueError, TypeError):
+        raise PackError("the signing key is no unencrypted private key in PEM") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise PackError("the signing key is no Ed25519 key; make one with `openssl genpkey -algorithm ed25519`")
+    public = key.public_key().public_bytes_raw().hex()
+    return _signature_file(public, key.sign(manifest).hex())
+
+
+def _signature_file(public: str, signature: str) -> bytes:
+    body = {"key": public, "signature": signature}
+    return render_manifest(body)
+
+
+def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str]) -> None:
+    """Check `manifest.sig` against the trusted Ed25519 public keys: raw bytes, hexadecimal, or PEM.
+
+    Without trusted keys only the file's form is checked, where there is one. Raises `PackError`.
+    """
+    path = folder / SIGNATURE
+    if not path.exists():
+        if trusted:
+            raise PackError(f"{folder}: the pack is not signed; only signed packs are trusted here")
+        return
+    data = path.read_bytes()
+    try:
+        content = json.loads(data)
+        sound = render_manifest(content) == data
+        key, signature = bytes.fromhex(content["key"]), bytes.fromhex(content["signature"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise PackError(f"{folder}: {SIGNATURE} is damaged; sign the pack again")
+    if not trusted:
+        return
+    if key not in [_raw_key(each) for each in trusted]:
+        raise PackError(f"{folder}: the pack is signed by a key that is not trusted here")
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, manifest)
+    except (InvalidSignature, ValueError):
+        raise PackError(f"{folder}: the signature does not belong to this pack") from None
+
+
+def _raw_key(key: bytes | str) -> bytes:
+    data = key.encode() if isinstance(key, str) else key
+    if data.lstrip().startswith(b"-----"):
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        try:
+            loaded = serialization.load_pem_public_key(data)
+        except ValueError:
+            raise PackError("a trusted key is no public key in PEM") from None
+        if not isinstance(loaded, Ed25519PublicKey):
+            raise PackError("a trusted key is no Ed25519 key")
+        return loaded.public_bytes_raw()
+    if len(data) == 32:
+        return data
+    try:
+        return bytes.fromhex(data.decode("ascii").strip())
+    except ValueError:
+        raise PackError("a trusted key is neither PEM, hexadecimal nor 32 bytes") from None

@@ -1,0 +1,154 @@
+"""Everything a pack's rules ask, field by field, made from the pack's tables and its `matchers` module.
+
+Built at load without compiling anything: automata, regular expressions and numeric functions are made when an
+event first needs them. Shared by all threads; whatever is made twice in a race is the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigmac.runtime.fields import Budget, FieldIndex
+from sigmac.runtime.folding import folder, from_array
+from sigmac.runtime.globs import Plan, compile_regex, plan
+from sigmac.runtime.scalars import Number
+
+Arrays = Mapping[str, NDArray[Any]]
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "eq": lambda position, rank: position == 2 * rank + 1,
+    "lt": lambda position, rank: position <= 2 * rank,
+    "lte": lambda position, rank: position <= 2 * rank + 1,
+    "gt": lambda position, rank: position >= 2 * rank + 2,
+    "gte": lambda position, rank: position >= 2 * rank + 1,
+}
+
+
+class Vocabulary:
+    """The questions of one pack.
+
+    `arrays` are the pack's tables (see `docs/pack.md`), `matchers` gives the names of the generated `matchers` module,
+    `budget` bounds what all fields remember.
+    """
+
+    def __init__(self, arrays: Arrays, matchers: Callable[[str], Any], budget: Budget):
+        strings = _strings(arrays)
+        self.fold = folder(from_array(arrays["fold"]))
+        self.budget = budget
+        self._matchers = matchers
+        self._plans: dict[str, Plan] = {}
+        self._regexes: dict[str, Any] = {}
+        self._required = _required(arrays, strings)
+        self._numeric = {strings[i] for i in arrays["numeric_fields"].tolist()}
+        self._literals, self._gates = _literals(arrays, strings), _gates(arrays, strings)
+        self._fields: dict[str, FieldIndex] = {}
+        self.gate_fields = frozenset(self._gates)
+
+    def index(self, field: str) -> FieldIndex:
+        """All that rules ask of a field; `""` is the pseudo-field of keywords."""
+        found = self._fields.get(field)
+        if found is None:
+            gates = self._gates.get(field, {})
+            made = FieldIndex(field, self._literals.get(field, ()), gates, self.fold, self.budget)
+            if field in self._numeric:
+                made.compare_with(*self._matchers("NUMBERS")[field])
+            found = self._fields.setdefault(field, made)
+        return found
+
+    def plan(self, glob: str) -> Plan:
+        """How a `like` pattern is answered."""
+        found = self._plans.get(glob)
+        if found is None:
+            found = self._plans[glob] = plan(glob)
+        return found
+
+    def regex(self, pattern: str) -> Any:
+        """The compiled RE2 object of a pattern of the pack."""
+        found = self._regexes.get(pattern)
+        if found is None:
+            found = self._regexes[pattern] = compile_regex(pattern)
+        return found
+
+    def required_by(self, field: str, pattern: str) -> tuple[str, ...]:
+        """Folded literals of which a value must contain one for the pattern to be found; empty: nothing is known."""
+        return self._required.get((field, pattern), ())
+
+    def networks_v4(self, field: str, address: int) -> frozenset[str]:
+        """The rules' IPv4 networks that hold an address."""
+        entry = self._matchers("NETWORKS_V4").get(field)
+        return entry[0][entry[1](address)] if entry else frozenset()
+
+    def networks_v6(self, field: str, address: int) -> frozenset[str]:
+        """The rules' IPv6 networks that hold an address."""
+        entry = self._matchers("NETWORKS_V6").get(field)
+        return entry[0][entry[1](address >> 64, address & (2**64 - 1))] if entry else frozenset()
+
+    def time_holds(self, field: str, part: str, comparison: str, number: Number, value: int) -> bool:
+        """Whether a part of a timestamp compares so with a rule's number."""
+        thresholds, position = self._matchers("TIMES")[field, part]
+        return _COMPARISONS[comparison](position(value), thresholds.index(number))
+
+
+def _strings(arrays: Arrays) -> list[str]:
+    """The pool of strings: `strings` (UTF-8 bytes, uint8) cut at `string_ends` (int64)."""
+    data = arrays["strings"].tobytes()
+    ends = arrays["string_ends"].tolist()
+    return [data[a:b].decode("utf-8") for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _literals(arrays: Arrays, strings: list[str]) -> dict[str, list[tuple[str, int]]]:
+    """`literals` (int32, n x 2): field and text as string numbers; `literal_asked` (uint8, n)."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for (field, text), asked in zip(
+        arrays["literals"].tolist(), arrays["literal_asked"].tolist(), strict=True
+    ):
+        found[strings[field]].append((strings[text], asked))
+    return found
+
+
+def _gates(arrays: Arrays, strings: list[str]) -> dict[str, dict[Any, list[int]]]:
+    """`gates` (int32, n x 3): field, question, argument; `gate_rules` (int32) cut at `gate_ends` (int64).
+
+    A question is a bit of `fields` with a text, 16 with a number's decimal text, or 0: the field is present.
+    """
+    found: dict[str, dict[Any, list[int]]] = defaultdict(dict)
+    rules = arrays["gate_rules"].tolist()
+    ends = arrays["gate_ends"].tolist()
+    for (field, question, argument), a, b in zip(
+        arrays["gates"].tolist(), [0, *ends], ends, strict=False
+    ):
+        found[strings[field]][_gate_key(question, strings[argument])] = rules[a:b]
+    return found
+
+
+NUMBER_GATE, PRESENT_GATE = 16, 0
+
+
+def _gate_key(question: int, text: str) -> Any:
+    if question == PRESENT_GATE:
+        return None
+    if question == NUMBER_GATE:
+        return float(text) if set(text) & set(".e") else int(text)
+    return question, text
+
+
+def _required(arrays: Arrays, strings: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """`regexes` (int32, n x 2): field and pattern; `regex_literals` (int32) cut at `regex_ends` (int64)."""
+    literals = arrays["regex_literals"].tolist()
+    ends = arrays["regex_ends"].tolist()
+    return {
+        (strings[field], strings[pattern]): tuple(strings[i] for i in literals[a:b])
+        for (field, pattern), a, b in zip(arrays["regexes"].tolist(), [0, *ends], ends, strict=False)
+    }
+
+
+def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a `tables.npz`; object arrays (pickles) are refused by NumPy with a `ValueError`."""
+    import io
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as tables:
+        return {name: tables[name] for name in tables.files}

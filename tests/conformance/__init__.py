@@ -1,0 +1,1 @@
+"""Tests against rules and events as users have them."""
