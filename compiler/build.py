@@ -215,7 +215,8 @@ def _assemble(
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
     others = [(sources[i], data[i]) for i, unit in enumerate(units) if unit["others"]]
-    documents = relate(rules, others, found)
+    refused = {name for unit in units for name in unit["refused_names"]}
+    documents = relate(rules, others, found, refused)
     result.refused = sum(unit["refused"] for unit in units)
     result.skipped = sum(unit["skipped"] for unit in units)
     result.rules = len(rules)

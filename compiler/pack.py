@@ -96,6 +96,7 @@ def render_pack(
         },
         "rules": names,
         "modules": [module.file for module in modules],
+        "logsources": [[part or "" for part in rule["logsource"]] for rule in rules],
         "logsource_functions": layout.logsource_names,
         "logsource_fields": sorted({name for rule in rules for name in rule["guard_fields"]}),
         "files": {name: sha256(data) for name, data in files.items()},

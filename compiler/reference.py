@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.ir import And, Expression, Not, Or
+from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.compiler.values import (
@@ -53,6 +53,8 @@ def _condition(node: Expression, names: list[str], detected: Callable[[str], boo
         return all(_condition(child, names, detected) for child in node.operands)
     if isinstance(node, Or):
         return any(_condition(child, names, detected) for child in node.operands)
+    if isinstance(node, AtLeast):
+        return sum(_condition(child, names, detected) for child in node.operands) >= node.count
     if isinstance(node, Not):
         return not _condition(node.operand, names, detected)
     if isinstance(node, Identifier):

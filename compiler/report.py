@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ Sources = Callable[[str], bytes | None]  # the bytes of a file by the name that 
 
 LINE_CELLS = 100  # of a source line, what a terminal surely shows
 TAB_CELLS = 4
+_INDENTED = {"initial_indent": " " * 4, "subsequent_indent": " " * 4}
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES.values())}
 # YAML's line breaks: what PyYAML counts lines by.
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -216,7 +218,7 @@ def render_json(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
             "files": len({d.place.file for d in found}),
         },
     }
-    return json.dumps(report, indent=2) + "\n"
+    return json.dumps(report, indent=2)
 
 
 def _as_json(diagnostic: Diagnostic, pointer: str) -> dict[str, Any]:
@@ -331,7 +333,7 @@ def render_sarif(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return json.dumps(log, indent=2)
 
 
 def _sarif_rule(check: Check) -> dict[str, Any]:
@@ -377,3 +379,24 @@ def _artifact(file: str) -> dict[str, str]:
             return {"uri": "file://" + quote_from_bytes(os.fsencode(path))}
         path = path.relative_to(here)
     return {"uri": quote_from_bytes(os.fsencode(path.as_posix())), "uriBaseId": "%SRCROOT%"}
+
+
+# The list of all codes
+
+
+def render_list(as_json: bool) -> str:
+    """Every code with its explanation and examples, for people or as a JSON list."""
+    checks = catalogue().values()
+    if as_json:
+        keys = ("code", "severity", "topic", "summary", "explanation", "bad", "good")
+        return json.dumps([{key: getattr(each, key) for key in keys} for each in checks], indent=2)
+    return "\n\n".join(_listed(check) for check in checks)
+
+
+def _listed(check: Check) -> str:
+    explanation = textwrap.fill(check.explanation, LINE_CELLS, **_INDENTED)
+    bad, good = (textwrap.indent(shown(each), " " * 8) for each in (check.bad, check.good))
+    return (
+        f"{check.code} ({check.severity}): {check.summary}\n\n{explanation}\n\n"
+        f"    Instead of\n\n{bad}\n    write\n\n{good}".rstrip()
+    )

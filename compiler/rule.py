@@ -6,6 +6,7 @@ warning, because losing a detection over a bad date is worse. Source: Sigma spec
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 import re
@@ -65,7 +66,7 @@ class Item:
     place: Place
     places: tuple[Place, ...] = ()
     applied: frozenset[str] = frozenset()  # ids of the pipeline items that changed it
-    raw: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    raw: tuple[Any, ...] = dataclasses.field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,12 @@ def relate(
     rules: Sequence[dict[str, Any]],
     others: Sequence[tuple[SourceFile, bytes]],
     diagnostics: Diagnostics,
+    refused: Collection[str] = (),
 ) -> Documents:
-    """Check the references between rules (as units), correlations and filters."""
+    """Check the references between rules (as units), correlations and filters.
+
+    `refused` are the ids and names of the rules that an error has left out.
+    """
     known = [_outline(rule) for rule in rules]
     correlations: list[Correlation] = []
     filters: list[Filter] = []
@@ -44,7 +48,7 @@ def relate(
         contents = read_file(data, source.file)
         correlations += contents.correlations
         filters += contents.filters
-    sound = Documents(*check_references(known, correlations, filters, diagnostics))
+    sound = Documents(*check_references(known, correlations, filters, diagnostics, refused))
     for each in (*sound.correlations, *sound.filters):
         kind = "correlation" if isinstance(each, Correlation) else "filter"
         message = f"this {kind} is checked and kept in the pack, but not evaluated yet"

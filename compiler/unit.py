@@ -58,6 +58,7 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
     except RuleError as error:
         contents.diagnostics.catch(error)
         contents.refused += 1
+        contents.refused_names += [name for name in (rule.meta.id, rule.meta.name) if name]
         return compiled
     compiled.variants = variants
     compiled.lowered = compiled.optimized = lower_rule(variants)
@@ -98,6 +99,7 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
         "refused": contents.refused,
         "skipped": skipped,
         "diagnostics": [plain_diagnostic(each) for each in contents.diagnostics],
+        "refused_names": sorted(contents.refused_names),
         "others": bool(contents.correlations or contents.filters),
     }
 

@@ -26,7 +26,8 @@ from sigmac.runtime.vocabulary import Vocabulary, load_arrays
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
-_MAX_ACTIVE = 4096
+_MAX_ACTIVE = 4096  # logsource conditions and stream tags remembered
+_LOGSOURCE_KEYS = ("product", "category", "service")
 
 Condition = Callable[[Event], bool]
 
@@ -118,7 +119,8 @@ class Pack:
         self._conditions: list[Condition | None] = [None] * len(functions)
         self.budget = Budget(memory_budget)
         self._vocabulary = Vocabulary(arrays, self._matcher, self.budget)
-        self._always = _mask(arrays["always"].tolist())
+        self._logsources: list[list[str]] = manifest["logsources"]
+        self._tags: dict[tuple[tuple[str, str], ...], int] = {}
         self._dispatch = _Dispatch(self, arrays)
 
     def __repr__(self) -> str:
@@ -127,20 +129,32 @@ class Pack:
     def __len__(self) -> int:
         return len(self.rules)
 
-    def match(self, event: Mapping[str, Any], *, explain: bool = False) -> list[Match]:
+    def match(
+        self,
+        event: Mapping[str, Any],
+        *,
+        explain: bool = False,
+        logsource: Mapping[str, str] | None = None,
+    ) -> list[Match]:
         """The rules that match one event (a JSON object as a dict), in the order of `rules`.
 
-        With `explain=True` each match says which selections and which values of which fields made it.
+        With `explain=True` each match says which selections and which values of which fields made it. `logsource`
+        says what the event is (`product`, `category`, `service`): a rule that names another one is not tried.
         Raises `EventError` where the event holds what JSON cannot.
         """
         if not isinstance(event, dict):
             raise EventError(f"an event is a dict, not a {type(event).__name__}")
         return [
-            Match(self.rules[i], event, self._explain(i, event) if explain else None)
-            for i in self._dispatch.matching(event)
+            Match(self.rules[i], event, self.explain(i, event) if explain else None)
+            for i in self._dispatch.matching(event, self._tagged(logsource))
         ]
 
-    def match_batch(self, records: bytes | bytearray | memoryview) -> BatchResult:
+    def match_batch(
+        self,
+        records: bytes | bytearray | memoryview,
+        *,
+        logsource: Mapping[str, str] | None = None,
+    ) -> BatchResult:
         """The rules that match each record of a batch of raw bytes, one JSON object a line.
 
         Blank lines count as lines and are neither matched nor rejected; what is no JSON object comes back in
@@ -149,6 +163,7 @@ class Pack:
         found: list[tuple[int, int]] = []
         rejected: list[Rejected] = []
         evaluated = position = 0
+        tagged = self._tagged(logsource)
         data = bytes(records)
         for record, line in enumerate(data.split(b"\n")):
             text = line.strip(b" \t\r")
@@ -157,13 +172,30 @@ class Pack:
             if text:
                 try:
                     event = parse_record(text)
-                    found.extend((record, rule) for rule in self._dispatch.matching(event))
+                    found.extend((record, rule) for rule in self._dispatch.matching(event, tagged))
                     evaluated += 1
                 except EventError as error:
                     rejected.append(Rejected(record, position, str(error)))
             position += len(line) + 1
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
         return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), tuple(rejected), evaluated)
+
+    def _tagged(self, logsource: Mapping[str, str] | None) -> int:
+        """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
+        if not logsource:
+            return -1
+        known = self._tags.get(key := tuple(sorted(logsource.items())))
+        if known is None:
+            wanted = [(logsource.get(name) or "").lower() for name in _LOGSOURCE_KEYS]
+            known = _mask(
+                rule
+                for rule, have in enumerate(self._logsources)
+                if all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
+            )
+            if len(self._tags) >= _MAX_ACTIVE:
+                self._tags.clear()
+            self._tags[key] = known
+        return known
 
     def _matcher(self, name: str) -> Any:
         return self._modules["matchers.py"].prepare()[name]
@@ -187,7 +219,8 @@ class Pack:
         found: Condition = source.piece(name, first, last)
         return found
 
-    def _explain(self, rule: int, event: dict[str, Any]) -> Explanation:
+    def explain(self, rule: int, event: dict[str, Any]) -> Explanation:
+        """Why a rule (by its index in `rules`) matches an event, or does not."""
         condition = self.condition(rule)
         module, first, last, _ = self._spans[rule]
         text = self._modules[self._function_modules[module]].lines(first, last)
@@ -232,8 +265,8 @@ class _Dispatch:
         self._conditions: list[Condition] | None = None
         self._active: dict[tuple[Facts, ...], int] = {}
 
-    def matching(self, fields: dict[str, Any]) -> list[int]:
-        """The indices of the rules that match, ascending."""
+    def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
+        """The indices of the rules that match, ascending; of those among the bits `wanted`."""
         event = Event(fields, self._vocabulary)
         candidates = self._always
         gates = self._fields
@@ -244,7 +277,7 @@ class _Dispatch:
         for first, name in self._dotted:
             if first in fields and name not in fields:
                 candidates |= facts(name).gates
-        active = self._active_rules(event)
+        active = self._active_rules(event) & wanted
         if self._keywords & active:
             candidates |= facts(KEYWORDS).gates
         condition = self._pack.condition

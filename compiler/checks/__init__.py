@@ -33,17 +33,13 @@ def check_rule(rule: Rule, expression: Expression | None = None) -> Iterator[Dia
 
     `expression` is what its pipelines and lowering made of it; without it only the rule itself is looked at.
     """
-    decided = False
     for check in RULE_CHECKS:
-        for found in check(rule):
-            decided = decided or found.code in conditions.DECIDED
-            yield found
+        yield from check(rule)
     for detection in rule.detections.values():
         for item in items(detection):
             for check_item in ITEM_CHECKS:
                 yield from check_item(item)
-    if expression is not None and not decided:
-        yield from conditions.with_pipelines(rule, expression)
+    yield from conditions.logic(rule, expression)
 
 
 def check_set(

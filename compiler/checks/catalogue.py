@@ -9,8 +9,8 @@ An example that has neither title nor logsource gets both, so that it can be sho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -49,7 +49,7 @@ class Check:
     bad: str
     good: str
     pipeline: str = ""
-    placeholders: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def severity(self) -> str:

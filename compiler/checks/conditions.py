@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from sigmac.compiler.checks.logic import contradicts_itself, truth_table
 from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching, resolve
 from sigmac.compiler.diagnostics import Diagnostic, Place
-from sigmac.compiler.ir import Expression, Not, children, walk
+from sigmac.compiler.ir import Expression, Named, Not, children, walk
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.modifiers import placeholders
 from sigmac.compiler.reference import matches
 from sigmac.compiler.rule import Rule, items
-
-DECIDED = frozenset({"W_NEVER", "W_ALWAYS", "W_ARRAY_ONLY"})
 
 
 def names(rule: Rule) -> Iterator[Diagnostic]:
@@ -78,46 +76,59 @@ def filters(rule: Rule) -> Iterator[Diagnostic]:
             yield Diagnostic("N_FILTER", message, rule.places.get(name, rule.place), hint)
 
 
-def logic(rule: Rule) -> Iterator[Diagnostic]:
-    """W_NEVER, W_ALWAYS, W_ARRAY_ONLY, W_NO_EFFECT and W_SELECTION_TWICE."""
+def logic(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
+    """W_NEVER, W_ALWAYS, W_ARRAY_ONLY, W_NO_EFFECT and W_SELECTION_TWICE.
+
+    `expression` is what pipelines and lowering made of the rule; without it the rule alone decides.
+    """
     if any(placeholders(v) for d in rule.detections.values() for i in items(d) for v in i.values):
         return  # what a placeholder stands for may decide
-    meanings = {name: lower_detection(detection) for name, detection in rule.detections.items()}
-    decided = False
+    meanings = _meanings(rule, expression)
+    constant = False
     for name, meaning in meanings.items():
-        what = f"`{name[:60]}`"
-        for found in _constant(meaning, what, rule.places.get(name, rule.place)):
-            decided = True
+        for found in _constant(meaning, f"`{name[:60]}`", rule.places.get(name, rule.place)):
+            constant = True
             yield found
     yield from _same_meaning(rule, meanings)
-    if not decided:
-        for condition in rule.conditions:
-            yield from _condition(condition, meanings)
+    if constant:
+        return  # which the condition is too, or is wrong about
+    for condition in rule.conditions:
+        if expression is not None and len(rule.conditions) == 1:
+            whole = expression
+        else:
+            whole = resolve(condition.expression, list(meanings), meanings.__getitem__)
+        yield from _condition(condition, whole, meanings)
 
 
-def empty_event(rule: Rule) -> Iterator[Diagnostic]:
-    """W_EMPTY_EVENT: a rule that asks for the absence of things only."""
-    if matches(rule, {}):
-        message = "the rule matches every event that has none of its fields"
-        hint = "add a selection that says which events are meant"
-        yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)
+def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
+    """What each search identifier means: taken from the lowered rule where all of them are found in it."""
+    found: dict[str, Expression] = {}
+    stack = [expression] if expression is not None and len(rule.conditions) == 1 else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Named):
+            found[node.name] = node.operand
+        else:
+            stack.extend(children(node))
+    if all(name in found for name in rule.detections):
+        return {name: found[name] for name in rule.detections}
+    return {name: lower_detection(detection) for name, detection in rule.detections.items()}
 
 
-def _condition(condition: Condition, meanings: dict[str, Expression]) -> Iterator[Diagnostic]:
-    names = list(meanings)
-    table = truth_table(condition.expression, names)
+def _condition(
+    condition: Condition, whole: Expression, meanings: dict[str, Expression]
+) -> Iterator[Diagnostic]:
+    table = truth_table(condition.expression, list(meanings))
     if table is not None and table.constant is not None:
         code, word = ("W_ALWAYS", "always") if table.constant else ("W_NEVER", "never")
         message = f"the condition is {word} true, whatever its search identifiers are"
         yield Diagnostic(code, message, condition.place, "look for a `not` or a bracket too many")
         return
-    whole = resolve(condition.expression, names, meanings.__getitem__)
     constant = False
-    if whole in meanings.values():
-        return  # one search identifier alone
-    for found in _constant(whole, "the condition", condition.place):
-        constant = True
-        yield found
+    if not isinstance(whole, Named) and whole not in meanings.values():
+        for found in _constant(whole, "the condition", condition.place):
+            constant = True
+            yield found
     if not constant and table is not None:
         for name in table.without_effect:
             message = f"`{name[:60]}` makes no difference to the condition"
@@ -148,9 +159,12 @@ def _same_meaning(rule: Rule, meanings: dict[str, Expression]) -> Iterator[Diagn
             yield Diagnostic("W_SELECTION_TWICE", message, rule.places[name], "remove one")
 
 
-def with_pipelines(rule: Rule, expression: Expression) -> Iterator[Diagnostic]:
-    """W_NEVER, W_ALWAYS and W_ARRAY_ONLY of a rule as its pipelines leave it."""
-    yield from _constant(expression, "what the pipelines make of the rule", rule.conditions[0].place)
+def empty_event(rule: Rule) -> Iterator[Diagnostic]:
+    """W_EMPTY_EVENT: a rule that asks for the absence of things only."""
+    if matches(rule, {}):
+        message = "the rule matches every event that has none of its fields"
+        hint = "add a selection that says which events are meant"
+        yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)
 
 
-RULE_CHECKS = (names, quantifiers, filters, logic, empty_event)
+RULE_CHECKS = (names, quantifiers, filters, empty_event)

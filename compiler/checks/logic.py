@@ -258,14 +258,15 @@ def _is_mixed(expression: Expression) -> bool:
     stack = [(expression, True)]
     while stack and len(signs) < 2:
         node, sign = stack.pop()
-        if isinstance(node, Const):
-            return True
         if isinstance(node, Predicate):
             signs.add(sign)
-        elif not children(node):
-            return True  # an empty And or Or is a constant
-        else:
-            stack.extend((each, sign is not isinstance(node, Not)) for each in children(node))
+            continue
+        below = children(node)
+        if not below:
+            return True  # a constant, as an empty And or Or is
+        if type(below[0]) is Predicate and len(set(map(type, below))) == 1:
+            below = below[:1]  # most nodes are lists of predicates: one stands for all
+        stack.extend([(each, sign is not isinstance(node, Not)) for each in below])
     return len(signs) > 1
 
 
@@ -366,6 +367,8 @@ class _Facts:
     def of(self, predicate: Predicate) -> bool | None:
         """Whether a predicate follows from the facts (True), contradicts them (False), or neither."""
         true, false = self.true.get(predicate.field, {}), self.false.get(predicate.field, {})
+        if not (true or false):
+            return None
         if predicate in true:
             return True
         if predicate in false:

@@ -1,14 +1,15 @@
 """Processing pipelines: field names, logsources and placeholders.
 
-A pipeline is a YAML file in pySigma's format. `load_pipelines` reads and checks files, `Pipelines.apply` makes of a
-rule its variants: the rule as it reads for one way of logging the same thing.
+A pipeline is a YAML file in pySigma's format. `load_pipelines` reads and checks files,
+`Pipelines.apply` makes of a rule its variants: the rule as it reads for one way of logging the same
+thing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,13 +23,12 @@ from sigmac.compiler.diagnostics import (
     RuleError,
     did_you_mean,
 )
-from sigmac.compiler.pipeline.conditions import logsource_pattern
+from sigmac.compiler.pipeline.conditions import LogsourceTest, logsource
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.placeholders import resolve
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.transformations import (
-    ProcessingItem,
-    process,
+    ProcessingItems,
     read_processing_items,
 )
 from sigmac.compiler.rule import LogSource, Rule
@@ -49,21 +49,24 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One pipeline file. `variant` None runs for every variant; `claims` are the logsources that it says it maps."""
+    """One pipeline file. `variant` None runs for every variant; `claims` are the logsources that it
+    says it maps.
+    """
 
     file: str
     priority: int
     variant: str | None
-    claims: tuple[Callable[[LogSource], bool], ...]
+    claims: tuple[LogsourceTest, ...]
     variables: Mapping[str, tuple[str, ...]]
-    items: tuple[ProcessingItem, ...]
+    items: ProcessingItems
 
 
 @dataclass(frozen=True, slots=True)
 class Pipelines:
     """Pipelines in the order in which they run; made by `load_pipelines`.
 
-    `digest` is a SHA-256 over everything that decides what they make of a rule. `warnings` are about the files.
+    `digest` is a SHA-256 over everything that decides what they make of a rule. `warnings` are
+    about the files.
     """
 
     pipelines: tuple[Pipeline, ...]
@@ -76,10 +79,11 @@ class Pipelines:
     ) -> tuple[Variant, ...]:
         """The variants of a rule, at least one; warnings go to `diagnostics`.
 
-        A variant is there when a pipeline of its own changed the rule; when there is none, the pipelines without a
-        variant alone make the rule. Raises `RuleError` to refuse the rule: `E_PIPELINE` where a pipeline says so,
-        `E_PLACEHOLDER` where placeholders are left, `E_EMPTY` where everything was dropped, and with `strict_logsource`
-        `E_LOGSOURCE` where no pipeline maps the logsource though one claims to.
+        A variant is there when a pipeline of its own changed the rule; when there is none, the
+        pipelines without a variant alone make the rule. Raises `RuleError` to refuse the rule:
+        `E_PIPELINE` where a pipeline says so, `E_PLACEHOLDER` where placeholders are left,
+        `E_EMPTY` where everything was dropped, and with `strict_logsource` `E_LOGSOURCE` where no
+        pipeline maps the logsource though one claims to.
         """
         variants: list[Variant] = []
         changed: set[str] = set()
@@ -98,28 +102,31 @@ class Pipelines:
     def apply_to_correlation(
         self, correlation: Correlation, logsources: Sequence[LogSource] = ()
     ) -> Correlation:
-        """The correlation with its field names mapped: group-by, aliases, the fields of its condition.
+        """The correlation with its field names mapped: group-by, aliases, the fields of its
+        condition.
 
-        `logsources` are those of the rules that it refers to, for conditions on them. Pipelines of a variant take part
-        where there is one variant only. Raises `RuleError` (`E_PIPELINE`).
+        `logsources` are those of the rules that it refers to, for conditions on them. Pipelines of
+        a variant take part where there is one variant only. Raises `RuleError` (`E_PIPELINE`).
         """
         names = self._variant_names()
         run = Run(self.variables, tuple(logsources))
         for pipeline in self.pipelines:
             if pipeline.variant is None or len(names) == 1:
-                correlation = process(pipeline.items, correlation, run)
+                correlation = pipeline.items.on_correlation(correlation, run)
         return correlation
 
     def _variant_names(self) -> list[str]:
         return list(dict.fromkeys(p.variant for p in self.pipelines if p.variant is not None))
 
     def _run(self, rule: Rule, variant: str | None) -> tuple[Rule, set[str], Run]:
-        """The rule after the pipelines of a variant and the common ones, and the files of those that changed it."""
+        """The rule after the pipelines of a variant and the common ones, and the files of those
+        that changed it.
+        """
         run = Run(self.variables)
         changed: set[str] = set()
         for pipeline in self.pipelines:
             if pipeline.variant in (None, variant):
-                made = process(pipeline.items, rule, run)
+                made = pipeline.items.on_rule(rule, run)
                 if made is not rule:
                     changed.add(pipeline.file)
                 rule = made
@@ -128,7 +135,7 @@ class Pipelines:
     def _check_logsource(
         self, rule: Rule, changed: set[str], diagnostics: Diagnostics, strict: bool
     ) -> None:
-        claiming = [p for p in self.pipelines if any(c(rule.logsource) for c in p.claims)]
+        claiming = [p for p in self.pipelines if any(c.matches(rule.logsource) for c in p.claims)]
         if not claiming or any(p.file in changed for p in claiming):
             return
         message = f"no pipeline maps the logsource {rule.logsource}, so every event is looked at"
@@ -152,8 +159,9 @@ def load_pipelines(
     """Pipelines by shipped name or file, in the order of their priorities; of equal ones, as given.
 
     `placeholders` have values that win over the `vars` of the files. What is given twice runs once.
-    Raises `RuleError` with the place: `E_PIPELINE` for a file that cannot be read, an unknown type or key, a bad
-    parameter; `E_YAML` for what is no YAML; `E_PLACEHOLDER` for a placeholder without values.
+    Raises `RuleError` with the place: `E_PIPELINE` for a file that cannot be read, an unknown type
+    or key, a bad parameter; `E_YAML` for what is no YAML; `E_PLACEHOLDER` for a placeholder without
+    values.
     """
     warnings = Diagnostics()
     given = [(name, _contents(name)) for name in dict.fromkeys(names_or_files)]
@@ -217,20 +225,20 @@ def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
     items = (
         read_processing_items(given.document, transformations, warnings)
         if transformations is not None
-        else ()
+        else ProcessingItems()
     )
     given.finish()
     return Pipeline(file, priority, variant, claims, variables, items)
 
 
-def _claims(given: Parameters) -> tuple[Callable[[LogSource], bool], ...]:
+def _claims(given: Parameters) -> tuple[LogsourceTest, ...]:
     node = given.optional("maps_logsource")
     if node is None:
         return ()
     made = []
     for child in node.value if node.is_list else [node]:
         claim = Parameters(given.document, child, "`maps_logsource`")
-        made.append(logsource_pattern(claim))
+        made.append(logsource(claim))
         claim.finish()
     return tuple(made)
 
@@ -248,7 +256,7 @@ def _variables(given: Parameters, warnings: Diagnostics) -> dict[str, tuple[str,
         elif not nodes:
             raise given.fail(f"the variable `{name[:60]}` has no values", target)
         else:
-            made[name] = tuple(str(node.value) for node in nodes)
+            made[name] = tuple(str(given.as_scalar(node, f"`{name[:60]}`")) for node in nodes)
     return made
 
 

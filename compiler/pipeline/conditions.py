@@ -1,7 +1,7 @@
 """Conditions of processing items: on the rule, on a detection item, on a field name.
 
-Each table maps a type to a reader, which turns parameters into a test. Source: the processing pipelines of pySigma;
-deviations are listed in `docs/pipelines.md`.
+Each table maps a type to a reader, which turns parameters into a test. Source: the processing
+pipelines of pySigma; deviations are listed in `docs/pipelines.md`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import re2
@@ -39,7 +38,9 @@ from sigmac.compiler.values import (
 
 @dataclass(frozen=True, slots=True)
 class FieldName:
-    """A field name where it stands: None is a keyword item's; `applied` are the processing items that gave it."""
+    """A field name where it stands: None is a keyword item's; `applied` are the processing items
+    that gave it.
+    """
 
     name: str | None
     applied: frozenset[str] = frozenset()
@@ -64,43 +65,37 @@ def matcher(pattern: str, *, whole: bool) -> Callable[[str], bool]:
 # On the rule
 
 
-def logsource(given: Parameters) -> RuleTest:
+@dataclass(frozen=True, slots=True)
+class LogsourceTest:
     """The parts that are given are the rule's, ASCII letter case aside.
 
     A correlation has the logsources of the rules that it refers to.
     """
-    matches = logsource_pattern(given)
 
-    def test(rule: AnyRule, run: Run) -> bool:
+    product: str
+    category: str
+    service: str
+
+    def __call__(self, rule: AnyRule, run: Run) -> bool:
         if isinstance(rule, Rule):
-            return matches(rule.logsource)
-        return any(map(matches, run.logsources))
+            return self.matches(rule.logsource)
+        return any(map(self.matches, run.logsources))
 
-    return test
+    def matches(self, logsource: LogSource) -> bool:
+        pairs = zip((self.product, self.category, self.service), logsource.key, strict=True)
+        return all(not wanted or wanted == _folded(found or "") for wanted, found in pairs)
 
 
-def logsource_pattern(given: Parameters) -> Callable[[LogSource], bool]:
-    """A test of logsources, from `category`, `product` and `service`."""
-    wanted = (given.text("product", ""), given.text("category", ""), given.text("service", ""))
+def logsource(given: Parameters) -> LogsourceTest:
+    """`category`, `product` and `service`, at least one of them."""
+    wanted = [_folded(given.text(key, "")) for key in ("product", "category", "service")]
     if not any(wanted):
         raise given.fail(f"{given.what} needs a category, product or service")
-    product, category, service = _folded(wanted)
-
-    def matches(found: LogSource) -> bool:
-        # A pipeline asks this many times of every rule: a row of cheap comparisons.
-        its_product, its_category, its_service = _folded(found.key)
-        return (
-            (not category or category == its_category)
-            and (not service or service == its_service)
-            and (not product or product == its_product)
-        )
-
-    return matches
+    return LogsourceTest(*wanted)
 
 
-@lru_cache(maxsize=1024)
-def _folded(key: tuple[str | None, ...]) -> tuple[str | None, ...]:
-    return tuple(part.lower() if part and part.isascii() else part for part in key)
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else text
 
 
 def contains_field(given: Parameters) -> RuleTest:
@@ -124,7 +119,9 @@ def contains_detection_item(given: Parameters) -> RuleTest:
 
 
 def rule_attribute(given: Parameters) -> RuleTest:
-    """An attribute of the rule, a custom one too, compares with a value; an attribute it does not have never does."""
+    """An attribute of the rule, a custom one too, compares with a value; an attribute it does not
+    have never does.
+    """
     attribute = given.text("attribute")
     operator = given.choice("op", [*_COMPARISONS, "in", "not_in"], "eq")
     value = given.scalar("value")
@@ -255,7 +252,9 @@ def _of_values(given: Parameters, matches: Callable[[Value], bool]) -> ItemTest:
 
 
 def include_fields(given: Parameters) -> FieldTest:
-    """The name is one of `fields`: as it stands, or the whole of it matched by one of the regular expressions."""
+    """The name is one of `fields`: as it stands, or the whole of it matched by one of the regular
+    expressions.
+    """
     nodes = given.required("fields")
     names = given.names("fields")
     if given.choice("mode", ("plain", "re"), "plain") == "plain":
@@ -302,7 +301,9 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _compare(operator: str, left: Any, right: Any) -> bool:
-    """False where the two cannot be compared, such as a text with a number; lists only know membership."""
+    """False where the two cannot be compared, such as a text with a number; lists only know
+    membership.
+    """
     if isinstance(left, (list, tuple)):
         present = right in left
         return {"in": present, "not_in": not present, "ne": True}.get(operator, False)
@@ -346,7 +347,8 @@ FIELD_CONDITIONS: Mapping[str, Reader[FieldName]] = {
 def read_conditions(
     given: Parameters, kind: str, table: Mapping[str, Reader[_S]]
 ) -> Test[_S] | None:
-    """The test that `<kind>_conditions`, `<kind>_cond_op`, `_cond_not` and `_cond_expr` make; None without conditions.
+    """The test that `<kind>_conditions`, `<kind>_cond_op`, `_cond_not` and `_cond_expr` make; None
+    without conditions.
 
     Raises `RuleError` (`E_PIPELINE`).
     """
@@ -378,7 +380,10 @@ def _named_tests(
     if node.is_list:
         named = {str(index): child for index, child in enumerate(node.value, 1)}
     elif node.is_map:
-        named = {str(name): child for name, child in node.value.items()}
+        named = {
+            given.as_text(key, "the name of a condition"): child
+            for key, child in given.pairs(key)
+        }
     else:
         raise given.fail(f"`{key}` must be a list of conditions, or a map of them", node)
     return {name: _test(given, child, key, table) for name, child in named.items()}

@@ -1,4 +1,6 @@
-"""Transformations of field names. Each reader gives a function from a name to its new names, None for not concerned."""
+"""Transformations of field names. Each reader gives a function from a name to its new names, None
+for not concerned.
+"""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ def detection_item_failure(given: Parameters) -> ItemChange:
 def hashes_fields(given: Parameters) -> ItemChange:
     """One item a hash algorithm in place of `Hashes: SHA1=…`.
 
-    Values of algorithms outside `valid_hash_algos` are left out; where none is left, the rule is refused. The fields are
-    named `field_prefix` and algorithm, with `drop_algo_prefix` by `field_prefix` alone. The items are ORed; ANDed under
-    `all`.
+    Values of algorithms outside `valid_hash_algos` are left out; where none is left, the rule is
+    refused. The fields are named `field_prefix` and algorithm, with `drop_algo_prefix` by
+    `field_prefix` alone. The items are ORed; ANDed under `all`.
     """
     algorithms = frozenset(given.names("valid_hash_algos"))
     prefix = given.text("field_prefix", "")

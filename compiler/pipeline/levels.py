@@ -1,8 +1,9 @@
 """Where a transformation acts: on field names, detection items, values, metadata or the whole rule.
 
-A transformation says what changes; the functions of this module carry the change to every place it concerns, ask
-the conditions of the processing item, and note on each detection item which processing items changed it. What does
-not change is given back as the same object: that is how a pipeline knows whether it changed a rule.
+A transformation says what changes; the functions of this module carry the change to every place it
+concerns, ask the conditions of the processing item, and note on each detection item which
+processing items changed it. What does not change is given back as the same object: that is how a
+pipeline knows whether it changed a rule.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from sigmac.compiler.values import Alternatives, FieldRef, Regex, Text, Value
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a processing item acts on: its id, and its conditions on detection items and field names."""
+    """What a processing item acts on: its id, and its conditions on detection items and field
+    names.
+    """
 
     id: str
     items: ItemTest | None
     fields: FieldTest | None
 
     def selects(self, item: Item, run: Run) -> bool:
-        """Whether a detection item meets both kinds of conditions; for the names, its own or one that it refers to."""
+        """Whether a detection item meets both kinds of conditions; for the names, its own or one
+        that it refers to.
+        """
         if self.items is not None and not self.items(item, run):
             return False
         if self.fields is None or self.fields(FieldName(item.field, item.applied), run):
@@ -61,8 +66,9 @@ class Transformation:
 
 @dataclass(frozen=True, slots=True)
 class TransformationType:
-    """A row of the table of transformations: how one is made of its parameters, and whether it asks the conditions on
-    detection items and field names."""
+    """A row of the table of transformations: how one is made of its parameters, and whether it asks
+    the conditions on detection items and field names.
+    """
 
     make: Callable[[Parameters, Scope], Transformation]
     selective: bool
@@ -79,8 +85,9 @@ RunChange = Callable[[Run], None]
 def on_fields(read: Callable[[Parameters], FieldChange]) -> TransformationType:
     """Field names of detection items, of what `fieldref` refers to, and of the rule's `fields`.
 
-    One name that becomes several is an Or of as many items, within `neq` a negated one. Of a correlation, the names that
-    it groups by, that its aliases stand for and that its condition looks at.
+    One name that becomes several is an Or of as many items, within `neq` a negated one. Of a
+    correlation, the names that it groups by, that its aliases stand for and that its condition
+    looks at.
     """
 
     def make(given: Parameters, scope: Scope) -> Transformation:
@@ -203,7 +210,9 @@ def on_items(read: Callable[[Parameters], ItemChange]) -> TransformationType:
 
 
 def on_values(read: Callable[[Parameters], ValueChange]) -> TransformationType:
-    """Each value of the detection items that the conditions select; several from one stay one group, ORed."""
+    """Each value of the detection items that the conditions select; several from one stay one
+    group, ORed.
+    """
 
     def make(given: Parameters, scope: Scope) -> Transformation:
         change = read(given)
@@ -257,7 +266,7 @@ def on_rules(read: Callable[[Parameters], RuleChange]) -> TransformationType:
 
 
 def on_run(read: Callable[[Parameters], RunChange]) -> TransformationType:
-    """Nothing of the rule: what later processing items see, or whether the rule is compiled at all."""
+    """Nothing of the rule: what later processing items see, or whether it is compiled at all."""
 
     def make(given: Parameters, scope: Scope) -> Transformation:
         act = read(given)

@@ -1,12 +1,11 @@
 """The parameters of a pipeline file: read one by one, each of the type that is asked for.
 
-Whoever reads a map says which keys it knows by asking for them; `finish` refuses the others. So a misspelt
-key is an error with its place, never a setting without effect.
+Whoever reads a map says which keys it knows by asking for them; `finish` refuses the others. So a
+misspelt key is an error with its place, never a setting without effect.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,10 +14,13 @@ from sigmac.compiler.modifiers import ModifierError, check_regex
 from sigmac.compiler.source import Document, Node
 
 CODE = "E_PIPELINE"
+MAX_NUMBER = 1e300  # also keeps out NaN, infinity, and integers too long for Python to print
 
 
 class Parameters:
-    """One map of a pipeline file; `what` is how messages call it. Every error is a `RuleError` (`E_PIPELINE`)."""
+    """One map of a pipeline file; `what` is how messages call it. Every error is a `RuleError`
+    (`E_PIPELINE`).
+    """
 
     def __init__(self, document: Document, node: Node, what: str):
         self.document = document
@@ -39,8 +41,9 @@ class Parameters:
         for key, key_node in (self.node.keys or {}).items():
             if key not in self.asked:
                 known = sorted(self.asked)
-                hint = did_you_mean(str(key), known) or f"known are {', '.join(known)}"
-                raise self.fail(f"{self.what} has no key `{str(key)[:60]}`", key_node, hint)
+                name = self.as_text(key_node, f"a key of {self.what}")
+                hint = did_you_mean(name, known) or f"known are {', '.join(known)}"
+                raise self.fail(f"{self.what} has no key `{name[:60]}`", key_node, hint)
 
     def optional(self, key: str) -> Node | None:
         """The node of a key, None where the key is missing or null."""
@@ -132,8 +135,8 @@ class Parameters:
             raise self.fail(
                 f"{what} must be text, a number, true, false or null", node, "put it in quotes"
             )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.fail(f"{what} cannot be infinite or NaN", node)
+        if isinstance(value, (int, float)) and not abs(value) < MAX_NUMBER:
+            raise self.fail(f"{what} is no number of a size that events have", node)
         return value
 
     def mapping(self, key: str, *, optional: bool = False) -> dict[str, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.modifiers import ModifierError, placeholders, replace_placeholders
@@ -19,12 +19,12 @@ Replacement = Callable[[str], list[str | Wildcard] | None]
 
 
 def value_placeholders(given: Parameters) -> ValueChange:
-    """The values of `vars` in place of the placeholders; one without values waits for what comes later."""
+    """The values of `vars` in place of the placeholders; one without values waits."""
     handled = _handled(given)
 
     def change(value: Value, item: Item, run: Run) -> Value:
         return _replaced(
-            value, run, lambda name: _values(run.variables, name) if handled(name) else None
+            value, item, run, lambda name: run.values_of(name) if handled(name) else None
         )
 
     return change
@@ -35,7 +35,7 @@ def wildcard_placeholders(given: Parameters) -> ValueChange:
     handled = _handled(given)
 
     def change(value: Value, item: Item, run: Run) -> Value:
-        return _replaced(value, run, lambda name: [ANY] if handled(name) else None)
+        return _replaced(value, item, run, lambda name: [ANY] if handled(name) else None)
 
     return change
 
@@ -50,11 +50,7 @@ def _handled(given: Parameters) -> Callable[[str], bool]:
     return lambda name: exclude is None or name not in exclude
 
 
-def _values(variables: Mapping[str, tuple[str, ...]], name: str) -> list[str | Wildcard] | None:
-    return list(variables[name]) if name in variables else None
-
-
-def _replaced(value: Value, run: Run, replacement: Replacement) -> Value:
+def _replaced(value: Value, item: Item, run: Run, replacement: Replacement) -> Value:
     if not placeholders(value):
         return value
     if isinstance(value, (Text, Regex)):
@@ -62,7 +58,7 @@ def _replaced(value: Value, run: Run, replacement: Replacement) -> Value:
     try:
         return replace_placeholders(value, replacement)
     except ModifierError as error:
-        raise Refusal(error.message, code=error.code, hint=error.hint) from None
+        raise Refusal(error.message, item.place, error.code, error.hint) from None
 
 
 def _charge(value: Text | Regex, run: Run, replacement: Replacement) -> None:
@@ -81,22 +77,26 @@ def resolve(rule: Rule, run: Run) -> Rule:
 
     Raises `Refusal` (`E_PLACEHOLDER`) where some have no value.
     """
-    if not any(placeholders(value) for item in all_items(rule) for value in item.values):
+    if not any(map(_waits, all_items(rule))):
         return rule
 
-    def fill(value: Value) -> Value:
-        if isinstance(value, Alternatives):
-            return Alternatives(tuple(fill(each) for each in value.values))
-        return _replaced(value, run, lambda name: _values(run.variables, name))
-
     def change(item: Item) -> Item:
-        if not any(placeholders(value) for value in item.values):
+        if not _waits(item):
             return item
-        return replace(item, values=tuple(fill(value) for value in item.values))
+        return replace(item, values=tuple(filled(value, item) for value in item.values))
 
-    filled = change_items(rule, change)
-    _check(filled)
-    return filled
+    def filled(value: Value, item: Item) -> Value:
+        if isinstance(value, Alternatives):
+            return Alternatives(tuple(filled(each, item) for each in value.values))
+        return _replaced(value, item, run, run.values_of)
+
+    resolved = change_items(rule, change)
+    _check(resolved)
+    return resolved
+
+
+def _waits(item: Item) -> bool:
+    return any(map(placeholders, item.values))
 
 
 def _check(rule: Rule) -> None:

@@ -13,15 +13,16 @@ from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
-from sigmac.compiler.rule import IDENTIFIER, Detection, LogSource, Metadata, Reader, Rule, items
-from sigmac.compiler.source import Document, Node
+from sigmac.compiler.rule import Detection, LogSource, Metadata, Reader, Rule, items
+from sigmac.compiler.source import Node
 
 MAX_GENERATED = 100  # selections that pipelines add to one rule
 _LOGSOURCE = ("category", "product", "service")
 
 
 def add_condition(given: Parameters) -> RuleChange:
-    """A generated selection of `conditions`, ANDed to each condition of the rule; `negated` puts a `not` before it.
+    """A generated selection of `conditions`, ANDed to each condition of the rule; `negated` puts a
+    `not` before it.
 
     With `template`, `$category`, `$product` and `$service` in the values are the rule's.
     """
@@ -30,23 +31,19 @@ def add_condition(given: Parameters) -> RuleChange:
         raise given.fail("`conditions` must be a map of detection items", node)
     negated = given.flag("negated")
     wanted = given.text("name", "")
-    if wanted and not IDENTIFIER.fullmatch(wanted):
-        message = f"`{wanted[:60]}` cannot be the name of a selection"
-        raise given.fail(message, given.optional("name"), "use letters, digits, `_` and `-`")
-    detection = _read_detection(given.document, node)
+    reader = Reader(given.document, Diagnostics())
+    if wanted:
+        reader.check_identifier(wanted, given.required("name"))
+    detection = reader.detection(node)
     if given.flag("template"):
         return lambda rule, run: _added(
             rule,
             run,
             wanted,
-            _read_detection(given.document, _filled(node, rule.logsource)),
+            reader.detection(_filled(node, rule.logsource)),
             negated,
         )
     return lambda rule, run: _added(rule, run, wanted, detection, negated)
-
-
-def _read_detection(document: Document, node: Node) -> Detection:
-    return Reader(document, Diagnostics()).detection(node)
 
 
 def _added(rule: Rule, run: Run, wanted: str, detection: Detection, negated: bool) -> Rule:
@@ -93,7 +90,9 @@ def _operands(expression: Expression) -> tuple[Expression, ...]:
 
 
 def _unaware(expression: Expression, new: str, names: list[str]) -> Expression:
-    """The same condition, its patterns written out where they would select the new name too, as `1 of _*` would."""
+    """The same condition, its patterns written out where they would select the new name too, as `1
+    of _*` would.
+    """
 
     def change(node: Expression) -> Expression:
         if not isinstance(node, Quantifier) or not names_matching(node.target, [new]):
@@ -143,7 +142,9 @@ def change_logsource(given: Parameters) -> RuleChange:
 
 
 def strict_field_mapping_failure(given: Parameters) -> RuleChange:
-    """The rule is refused where a field has no mapping; selections that pipelines added are not asked."""
+    """The rule is refused where a field has no mapping; selections that pipelines added are not
+    asked.
+    """
 
     def change(rule: Rule, run: Run) -> Rule:
         missing = {

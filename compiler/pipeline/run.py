@@ -8,8 +8,9 @@ from typing import Any
 
 from sigmac.compiler.diagnostics import Place
 from sigmac.compiler.rule import LogSource
+from sigmac.compiler.values import Wildcard
 
-MAX_MADE = 200_000  # values that pipelines may add to one rule; 64 characters count as one more
+MAX_MADE = 100_000  # values that pipelines may add to one rule; 64 characters count as one more
 
 
 class Refusal(Exception):
@@ -26,10 +27,10 @@ class Refusal(Exception):
 class Run:
     """The state of one run of processing items over one rule.
 
-    `variables` are the values of placeholders; `state` is what `set_state` sets; `applied` are the ids of the
-    processing items whose rule conditions held; `renamed` says which of them gave a field name; `mapped` are the field
-    names that come from a mapping; `generated` the selections that pipelines added; `logsources` are those of the rules
-    that a correlation refers to.
+    `variables` are the values of placeholders; `state` is what `set_state` sets; `applied` are the
+    ids of the processing items whose rule conditions held; `renamed` says which of them gave a
+    field name; `mapped` are the field names that come from a mapping; `generated` the selections
+    that pipelines added; `logsources` are those of the rules that a correlation refers to.
     """
 
     variables: Mapping[str, tuple[str, ...]]
@@ -42,8 +43,15 @@ class Run:
     made: int = 0
 
     def charge(self, values: int, characters: int = 0) -> None:
-        """Account for what is about to be added to the rule, so that no pipeline blows it up without bound."""
+        """Account for what is about to be added to the rule, so that no pipeline blows it up
+        without bound.
+        """
         self.made += values + characters // 64
         if self.made > MAX_MADE:
             message = f"the pipelines make more than {MAX_MADE} values of this rule"
             raise Refusal(message, hint="map to fewer fields, or give placeholders fewer values")
+
+    def values_of(self, placeholder: str) -> list[str | Wildcard] | None:
+        """The values of a placeholder, None where it has none."""
+        values = self.variables.get(placeholder)
+        return None if values is None else list(values)

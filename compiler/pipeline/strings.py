@@ -1,7 +1,9 @@
-"""Sigma strings as plain text: what the regular expressions of a pipeline look at, and pieces cut from it.
+"""Sigma strings as plain text: what the regular expressions of a pipeline look at, and pieces cut
+from it.
 
-A wildcard shows as `*` or `?`, a literal one as `\\*` or `\\?`, a placeholder as `%name%`, a dash of `windash` as `-`.
-Pieces remember what they were, so that a literal star never turns into a wildcard on the way.
+A wildcard shows as `*` or `?`, a literal one as `\\*` or `\\?`, a placeholder as `%name%`, a dash
+of `windash` as `-`. Pieces remember what they were, so that a literal star never turns into a
+wildcard on the way.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import re2
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.pipeline.conditions import sigma_value
 from sigmac.compiler.pipeline.levels import ValueChange
-from sigmac.compiler.pipeline.parameters import Parameters
+from sigmac.compiler.pipeline.parameters import MAX_NUMBER, Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.strings import PlainText
 from sigmac.compiler.rule import Item
@@ -48,7 +48,9 @@ _CASES: dict[str, Callable[[str], str]] = {
 
 
 def map_string(given: Parameters) -> ValueChange:
-    """`mapping` from a whole string to one string or several, ORed; letter case and wildcards count."""
+    """`mapping` from a whole string to one string or several, ORed; letter case and wildcards
+    count.
+    """
     mapping: dict[tuple[Part, ...], tuple[tuple[Part, ...], ...]] = {}
     for source, target in given.pairs("mapping"):
         nodes = target.value if target.is_list else [target]
@@ -101,7 +103,7 @@ def convert_type(given: Parameters) -> ValueChange:
 
     def change(value: Value, item: Item, run: Run) -> Value:
         if target == "str":
-            return Text((str(value.value),)) if isinstance(value, Number) else value
+            return _text(value, item) if isinstance(value, Number) else value
         if not isinstance(value, Text) or item.field is None:
             return value
         number = _number(value.literal or "")
@@ -113,6 +115,12 @@ def convert_type(given: Parameters) -> ValueChange:
     return change
 
 
+def _text(number: Number, item: Item) -> Text:
+    if not abs(number.value) < MAX_NUMBER:
+        raise Refusal("a number is too large to be taken as text", item.place)
+    return Text((str(number.value),))
+
+
 def _number(text: str) -> int | float | None:
     if not _NUMBER.fullmatch(text):
         return None
@@ -120,10 +128,11 @@ def _number(text: str) -> int | float | None:
 
 
 def replace_string(given: Parameters) -> ValueChange:
-    r"""What `regex` matches in a string or number becomes `replacement`, a Sigma string with groups `\1`, `\g<name>`.
+    r"""What `regex` matches in a string or number becomes `replacement`, a Sigma string with groups
+    `\1`, `\g<name>`.
 
-    The expression sees the string as `PlainText` shows it; with `skip_special` only its literal runs, and then the
-    replacement is literal, unless `interpret_special`.
+    The expression sees the string as `PlainText` shows it; with `skip_special` only its literal
+    runs, and then the replacement is literal, unless `interpret_special`.
     """
     pattern = given.regex("regex")
     regex = re2.compile(pattern, re2_options())
@@ -151,7 +160,7 @@ def replace_string(given: Parameters) -> ValueChange:
         return join(made) if found else None
 
     def change(value: Value, item: Item, run: Run) -> Value:
-        text = Text((str(value.value),)) if isinstance(value, Number) else value
+        text = _text(value, item) if isinstance(value, Number) else value
         if not isinstance(text, Text):
             return value
         expand = bool(text.placeholders)

@@ -1,4 +1,5 @@
-"""The table of transformations, and processing items: one transformation with the conditions under which it acts.
+"""The table of transformations, and processing items: one transformation with the conditions under
+which it acts.
 
 Source: the YAML format of pySigma's processing pipelines.
 """
@@ -6,8 +7,7 @@ Source: the YAML format of pySigma's processing pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
 
 from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
@@ -16,6 +16,7 @@ from sigmac.compiler.pipeline.conditions import (
     FIELD_CONDITIONS,
     ITEM_CONDITIONS,
     RULE_CONDITIONS,
+    LogsourceTest,
     RuleTest,
     read_conditions,
 )
@@ -32,7 +33,7 @@ from sigmac.compiler.pipeline.levels import (
 )
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.rule import LogSource, Rule
 from sigmac.compiler.source import Document, Node
 
 # Each type by what it acts on. `nest` is not here: it holds processing items itself, see `_nest`.
@@ -67,57 +68,114 @@ TRANSFORMATIONS: Mapping[str, TransformationType] = {
 REFUSED: Mapping[str, str] = {
     "query_expression_placeholders": "it writes text into a query, and there is no query here",
     "regex": "strings are compared without regard to letter case anyway",
-    "extract_fields": "it is no part of the supported format; map the fields when the events are made",
+    "extract_fields": "one value would ask for several fields; split it where the events are made",
     "file_placeholders": "a build does not read other files; give the values in `vars`",
     "http_placeholders": "a build does not use the network; give the values in `vars`",
     "command_placeholders": "a build does not run commands; give the values in `vars`",
 }
 
-_R = TypeVar("_R", Rule, Correlation)
+MAX_LOGSOURCES = 1024  # remembered at a time
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessingItem:
-    """One entry of `transformations`: acts where `condition` holds. `id` is the given one, else file and line."""
+    """One entry of `transformations`: acts on a rule where `condition` holds.
+
+    `id` is the given one, else file and line.
+    """
 
     id: str
     place: Place
     condition: RuleTest | None
     transformation: Transformation
 
-
-def process(processing_items: tuple[ProcessingItem, ...], rule: _R, run: Run) -> _R:
-    """The rule after all items in their order.
-
-    Raises `RuleError` where one of them refuses it.
-    """
-    for item in processing_items:
-        if item.condition is not None and not item.condition(rule, run):
-            continue
-        run.applied.add(item.id)
+    def on_rule(self, rule: Rule, run: Run) -> Rule:
+        """The rule after this item. Raises `RuleError` where it refuses the rule."""
+        if self.condition is not None and not self.condition(rule, run):
+            return rule
+        run.applied.add(self.id)
         try:
-            if isinstance(rule, Rule):
-                rule = item.transformation.rule(rule, run)
-            elif item.transformation.correlation is not None:
-                rule = item.transformation.correlation(rule, run)
+            return self.transformation.rule(rule, run)
         except Refusal as refusal:
-            hint = refusal.hint or f"the pipeline says so: {item.place}"
-            place = refusal.place or rule.place
-            raise RuleError(refusal.code, refusal.message, place, hint) from None
-    return rule
+            raise self._error(refusal, rule) from None
+
+    def on_correlation(self, correlation: Correlation, run: Run) -> Correlation:
+        """The same for a correlation."""
+        if self.condition is not None and not self.condition(correlation, run):
+            return correlation
+        run.applied.add(self.id)
+        if self.transformation.correlation is None:
+            return correlation
+        try:
+            return self.transformation.correlation(correlation, run)
+        except Refusal as refusal:
+            raise self._error(refusal, correlation) from None
+
+    def _error(self, refusal: Refusal, refused: Rule | Correlation) -> RuleError:
+        place = refusal.place or refused.place
+        hint = refusal.hint or f"the pipeline says so: {self.place}"
+        return RuleError(refusal.code, refusal.message, place, hint)
 
 
-def read_processing_items(
-    document: Document, node: Node, warnings: Diagnostics
-) -> tuple[ProcessingItem, ...]:
+@dataclass(frozen=True, slots=True)
+class ProcessingItems:
+    """Processing items in the order in which they run.
+
+    There are many, most of them for one logsource: those that can act on it are looked up.
+    """
+
+    items: tuple[ProcessingItem, ...] = ()
+    by_logsource: dict[tuple[str | None, ...], tuple[int, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def on_rule(self, rule: Rule, run: Run) -> Rule:
+        """The rule after all items. Raises `RuleError` where one of them refuses it."""
+        start = 0
+        while start < len(self.items):
+            logsource = rule.logsource
+            for index in self._for_logsource(logsource):
+                if index < start:
+                    continue
+                rule = self.items[index].on_rule(rule, run)
+                if rule.logsource is not logsource:  # others act from here on
+                    start = index + 1
+                    break
+            else:
+                break
+        return rule
+
+    def _for_logsource(self, logsource: LogSource) -> tuple[int, ...]:
+        found = self.by_logsource.get(logsource.key)
+        if found is None:
+            found = tuple(
+                index
+                for index, item in enumerate(self.items)
+                if not isinstance(item.condition, LogsourceTest)
+                or item.condition.matches(logsource)
+            )
+            if len(self.by_logsource) >= MAX_LOGSOURCES:
+                self.by_logsource.clear()
+            self.by_logsource[logsource.key] = found
+        return found
+
+    def on_correlation(self, correlation: Correlation, run: Run) -> Correlation:
+        """The same for a correlation."""
+        for item in self.items:
+            correlation = item.on_correlation(correlation, run)
+        return correlation
+
+
+def read_processing_items(document: Document, node: Node, warnings: Diagnostics) -> ProcessingItems:
     """The processing items of a list.
 
-    Raises `RuleError` (`E_PIPELINE`, or the code of a fault in a detection item of `add_condition`).
+    Raises `RuleError` (`E_PIPELINE`, or the code of a fault in a detection item of
+    `add_condition`).
     """
     if not node.is_list:
         place = node.place(document.file, document.index)
         raise RuleError("E_PIPELINE", "transformations must be a list", place)
-    return tuple(_read(document, child, warnings) for child in node.value)
+    return ProcessingItems(tuple(_read(document, child, warnings) for child in node.value))
 
 
 def _read(document: Document, node: Node, warnings: Diagnostics) -> ProcessingItem:
@@ -168,7 +226,4 @@ def _warn_of_idle_conditions(
 def _nest(given: Parameters, warnings: Diagnostics) -> Transformation:
     """`items`, a list of processing items, run in turn where the conditions of this one hold."""
     nested = read_processing_items(given.document, given.required("items"), warnings)
-    return Transformation(
-        lambda rule, run: process(nested, rule, run),
-        lambda correlation, run: process(nested, correlation, run),
-    )
+    return Transformation(nested.on_rule, nested.on_correlation)

@@ -1,4 +1,6 @@
-"""Detection items changed in place of a rule: the tree around them kept, what becomes empty taken out."""
+"""Detection items changed in place of a rule: the tree around them kept, what becomes empty taken
+out.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ _GONE = And()  # stands for an operand that is taken out; no condition of a rule
 
 
 def change_items(rule: Rule, change: ItemChange) -> Rule:
-    """The rule with each detection item replaced by what `change` gives: the item itself keeps it, None drops it.
+    """The rule with each detection item replaced by what `change` gives: the item itself keeps it,
+    None drops it.
 
-    A selection that loses all its items is taken out of the conditions: And and Or go on without it. The rule itself
-    is given back where nothing changed. Raises `Refusal` (`E_EMPTY`) where nothing is left.
+    A selection that loses all its items is taken out of the conditions: And and Or go on without
+    it. The rule itself is given back where nothing changed. Raises `Refusal` (`E_EMPTY`) where
+    nothing is left.
     """
     detections: dict[str, Detection] = {}
     changed = False
@@ -45,7 +49,7 @@ def _changed(detection: Detection, change: ItemChange) -> Detection | None:
         changed = changed or made is not child
         if made is None:
             continue
-        # What replaces an item joins its neighbours, so that repeated changes do not nest ever deeper.
+        # What replaces an item joins its neighbours: repeated changes do not nest ever deeper.
         if made is not child and isinstance(made, (AllOf, AnyOf)) and type(made) is type(detection):
             kept.extend(made.children)
         else:

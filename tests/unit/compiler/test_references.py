@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +15,10 @@ OTHER_ID = "0e95725d-7320-415d-80f7-004da920fc11"
 
 
 def rule(title: str, more: str = "", product: str = "windows") -> str:
-    return f"title: {title}\n{more}\nlogsource: {{product: {product}}}\ndetection: {{s: {{A: b}}, condition: s}}\n"
+    return (
+        f"title: {title}\n{more}\nlogsource: {{product: {product}}}\n"
+        "detection: {s: {A: b}, condition: s}\n"
+    )
 
 
 def temporal(title: str, rules: str, more: str = "") -> str:
@@ -36,7 +37,7 @@ def filter_(rules: str) -> str:
 
 
 def check(*documents: str) -> tuple[list[str], list[str]]:
-    """The titles of the correlations and filters that are kept, and what was said: code, message, hint."""
+    """Titles of the correlations and filters that are kept; what was said: code, message, hint."""
     contents = read_file("---\n".join(documents).encode(), "rules.yml")
     diagnostics = Diagnostics()
     correlations, filters = check_references(
@@ -98,7 +99,8 @@ def test_a_name_given_twice_is_an_error_of_whoever_refers_to_it() -> None:
     again = rule("Rule A again", "name: a")
     assert check(A, again, B, temporal("C", "b, b")) == (["C"], [])
     said = [
-        "E_REFERENCE 2 rules have the name `a`: rules.yml:1:1, rules.yml:7:1. refer to one by its id"
+        "E_REFERENCE 2 rules have the name `a`: rules.yml:1:1, rules.yml:7:1. "
+        "refer to one by its id"
     ]
     assert check(A, again, B, temporal("C", "a, b")) == ([], said)
     assert check(A, again, B, filter_("[a, b]")) == ([], said)
@@ -214,7 +216,8 @@ def test_a_rule_referred_to_in_two_ways_is_told() -> None:
         (
             "group-by: ip, aliases: {ip: {a: SourceIp, b: x, c: y}}",
             [
-                "W_META `c` is not among the rules of the correlation. add it to `rules` or remove it"
+                "W_META `c` is not among the rules of the correlation. "
+                "add it to `rules` or remove it"
             ],
         ),
         (
@@ -261,13 +264,11 @@ def test_a_filter_reports_its_own_id_too() -> None:
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_long_chains_cost_what_they_are_long(closed: bool) -> None:
-    count = 1000
+def test_long_chains_are_followed_to_their_end(closed: bool) -> None:
+    count = 2000
     chain = [temporal(f"c{i}", f"a, c{i + 1}") for i in range(count)]
     documents = [A, *chain, temporal(f"c{count}", "a, c0" if closed else "a, a")]
-    started = time.process_time()
     kept, said = check(*documents)
-    assert time.process_time() - started < 20
     assert len(kept) == (0 if closed else count + 1)
     assert len(said) == (count + 1 if closed else 0)
     assert all(len(each) < 200 for each in said)

@@ -1,0 +1,47 @@
+"""`sigmac check` without the command line: every diagnostic of a rule set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sigmac.compiler.checks import check_file, check_rule, check_set
+from sigmac.compiler.diagnostics import Diagnostic, Diagnostics, RuleError
+from sigmac.compiler.documents import read_file
+from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.references import check_references
+from sigmac.compiler.sources import SourceFile
+
+
+def check_sources(
+    sources: Sequence[SourceFile],
+    pipelines: Sequence[str] = (),
+    placeholders: Mapping[str, Sequence[str | int | float]] = {},
+    *,
+    strict_logsource: bool = False,
+) -> list[Diagnostic]:
+    """Errors, warnings and notes of some files, in the order in which they are found.
+
+    Raises `InputError` for a file that cannot be read and `RuleError` for a faulty pipeline.
+    """
+    loaded = load_pipelines(pipelines, placeholders)
+    diagnostics = Diagnostics()
+    rules, correlations, filters = [], [], []
+    for source in sources:
+        contents = read_file(source.read(), source.file)
+        diagnostics.extend(contents.diagnostics)
+        diagnostics.extend(check_file(contents))
+        rules += contents.rules
+        correlations += contents.correlations
+        filters += contents.filters
+    for rule in rules:
+        expression = None
+        try:
+            variants = loaded.apply(rule, diagnostics, strict_logsource=strict_logsource)
+            expression = lower_rule(variants)
+        except RuleError as error:
+            diagnostics.catch(error)
+        diagnostics.extend(check_rule(rule, expression))
+    check_references(rules, correlations, filters, diagnostics)
+    diagnostics.extend(check_set(rules, correlations, filters))
+    return diagnostics.found

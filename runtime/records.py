@@ -1,0 +1,91 @@
+"""Reads records (one JSON object a line) from files and standard input, decompressing as it goes."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from sigmac.runtime.errors import InputError
+
+CHUNK = 4 << 20  # bytes of decompressed text read at once
+MAX_RECORD = 16 << 20  # bytes
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of one input: `data` ends with a newline unless the input does not.
+
+    `first` is the number of the first line, counted from 0; `read` the bytes of the (compressed) input used so far.
+    """
+
+    name: str
+    data: bytes
+    first: int
+    read: int
+
+
+def read_blocks(name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD) -> Iterator[Block]:
+    """The lines of a file (`.gz` and `.zst` are decompressed) or of standard input (`-`), in blocks.
+
+    Raises `InputError` where it cannot be opened or read to its end, or where a line is longer than `max_record`;
+    what came before has been yielded.
+    """
+    raw: IO[bytes] | None = None
+    try:
+        raw = sys.stdin.buffer if name == STDIN else Path(name).open("rb")
+        rest, line = b"", 0
+        for text in _decompressed(name, raw, chunk):
+            data = rest + text
+            end = data.rfind(b"\n") + 1
+            data, rest = data[:end], data[end:]
+            if len(rest) > max_record:
+                message = f"line {line + data.count(b'\n')} is longer than {max_record:,} bytes"
+                raise InputError(f"{name}: {message}")
+            if data:
+                yield Block(name, data, line, _position(raw))
+                line += data.count(b"\n")
+        if rest:
+            yield Block(name, rest, line, _position(raw))
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise InputError(f"{name}: not a gzip file, or a damaged one") from None
+        raise InputError(f"{name}: {error.strerror or error}") from None
+    except (EOFError, zlib.error):
+        raise InputError(f"{name}: the compressed file is damaged or cut off") from None
+    finally:
+        if raw is not None and name != STDIN:
+            raw.close()
+
+
+def _position(raw: IO[bytes]) -> int:
+    try:
+        return raw.tell()
+    except OSError:
+        return 0  # a pipe
+
+
+def _decompressed(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
+    if name.endswith(".zst"):
+        yield from _zstandard(name, raw, chunk)
+        return
+    stream: Any = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
+    read = getattr(stream, "read1", stream.read)  # what is there, so that a pipe is not waited for
+    while text := read(chunk):
+        yield text
+
+
+def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False) as stream:
+            while text := stream.read(chunk):
+                yield text
+    except zstandard.ZstdError as error:
+        raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None

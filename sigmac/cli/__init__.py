@@ -1,0 +1,67 @@
+"""The command line: one command a file; what a command needs is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sigmac.cli.build import build
+from sigmac.cli.check import check
+from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.explain import explain
+from sigmac.cli.inspect import inspect
+from sigmac.cli.run import run
+
+app = typer.Typer(
+    name="sigmac",
+    help="Compile Sigma rules to Python and run them over events.",
+    epilog="Exit status: 0 done, 1 a rule or the input is faulty, 2 wrong usage. Docs: docs/guide.md",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (build, check, run, explain, inspect):
+    app.command(epilog=_command.__globals__["EXAMPLE"])(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from sigmac import __version__
+
+        print(f"sigmac {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    """Compile Sigma rules to Python and run them over events."""
+
+
+def main() -> None:
+    """Entry point of the console script: a user's mistake is one line on standard error, never a traceback."""
+    from sigmac.runtime.errors import SigmacError
+
+    try:
+        app(standalone_mode=True)
+    except SigmacError as error:
+        print(f"sigmac: {error}", file=sys.stderr)
+        sys.exit(ExitStatus.FAILED)
+    except BrokenPipeError:
+        # The reader went away, as `head` does: not an error of ours, and nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(ExitStatus.PIPE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"sigmac: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(ExitStatus.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(ExitStatus.INTERRUPTED)
+
+
+__all__ = ["app", "main"]

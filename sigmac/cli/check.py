@@ -1,0 +1,81 @@
+"""`sigmac check`: everything there is to say about rules, without building."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.options import (
+    DiagnosticFormat,
+    Format,
+    Pipeline,
+    Placeholder,
+    Strict,
+    StrictLogsource,
+    placeholders,
+    read_source,
+    say,
+    wants_color,
+)
+
+EXAMPLE = """Examples:
+
+  sigmac check rules/
+
+  sigmac check rules/ --pipeline windows --format sarif > findings.sarif
+
+  sigmac check --list
+"""
+
+
+def check(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Rule files and folders.")
+    ] = None,
+    pipeline: Pipeline = None,
+    placeholder: Placeholder = None,
+    strict_logsource: StrictLogsource = False,
+    strict: Strict = False,
+    notes: Annotated[bool, typer.Option(help="Show notes: matters of style.")] = True,
+    form: DiagnosticFormat = Format.text,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List every check with an example, and exit.")
+    ] = False,
+) -> None:
+    """Report errors, warnings and notes of rules."""
+    from sigmac.compiler.report import render_json, render_list, render_sarif, render_text
+
+    if listing:
+        print(render_list(form is Format.json))
+        return
+    if not paths:
+        raise typer.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
+    from sigmac.compiler.check import check_sources
+    from sigmac.compiler.diagnostics import RuleError
+    from sigmac.compiler.sources import find_sources
+
+    try:
+        found = check_sources(
+            find_sources(paths),
+            tuple(pipeline or ()),
+            placeholders(placeholder),
+            strict_logsource=strict_logsource,
+        )
+    except RuleError as error:
+        found = [error.diagnostic]
+    if not notes:
+        found = [each for each in found if each.severity != "note"]
+    if form is Format.json:
+        print(render_json(found, read_source))
+    elif form is Format.sarif:
+        print(render_sarif(found, read_source))
+    else:
+        sys.stdout.write(render_text(found, read_source, color=wants_color(sys.stdout)))
+    severities = {each.severity for each in found}
+    if "error" in severities or (strict and "warning" in severities):
+        raise typer.Exit(ExitStatus.FAILED)
+    if not found:
+        say("no problems found")

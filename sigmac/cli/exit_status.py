@@ -1,0 +1,15 @@
+"""Every exit status of the command line, in one table."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the shell sees."""
+
+    OK = 0  # done, whatever matched
+    FAILED = 1  # a rule has an error, a pack does not verify, the input or output failed
+    USAGE = 2  # wrong arguments
+    INTERRUPTED = 130  # Ctrl-C
+    PIPE = 141  # the reader of standard output went away

@@ -1,0 +1,89 @@
+"""Options that several commands share, and what their values mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LOGSOURCE_KEYS = ("product", "category", "service")
+
+
+class Format(str, Enum):
+    """How diagnostics are printed."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+
+
+Pipeline = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pipeline",
+        "-p",
+        metavar="NAME_OR_FILE",
+        help="Processing pipeline: `windows`, `windows-audit` or a YAML file. Repeatable.",
+    ),
+]
+Placeholder = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE,…", help="Values for the placeholder %NAME% of `expand`. Repeatable."
+    ),
+]
+StrictLogsource = Annotated[
+    bool, typer.Option(help="Refuse rules whose logsource no pipeline maps.")
+]
+DiagnosticFormat = Annotated[
+    Format, typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
+
+
+def placeholders(given: Sequence[str] | None) -> dict[str, list[str | int | float]]:
+    """`NAME=VALUE,…` options as a map. Raises `typer.BadParameter`."""
+    found: dict[str, list[str | int | float]] = {}
+    for each in given or ():
+        name, sign, values = each.partition("=")
+        if not sign or not name or not values:
+            raise typer.BadParameter(f"{each!r} is not NAME=VALUE,…", param_hint="--placeholder")
+        found.setdefault(name, []).extend(values.split(","))
+    return found
+
+
+def logsource(given: str) -> Mapping[str, str]:
+    """`product=windows,category=process_creation` as a map. Raises `typer.BadParameter`."""
+    found = {}
+    for part in given.split(","):
+        key, sign, value = (each.strip() for each in part.partition("="))
+        if not sign or key not in LOGSOURCE_KEYS or not value:
+            keys = ", ".join(LOGSOURCE_KEYS)
+            message = f"{part!r} is not KEY=VALUE with KEY one of {keys}"
+            raise typer.BadParameter(message, param_hint="--logsource")
+        found[key] = value
+    return found
+
+
+def read_source(file: str) -> bytes | None:
+    """The bytes of a file that diagnostics name, to show the line; None where it cannot be read."""
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return None
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr)
+
+
+def wants_color(stream: object) -> bool:
+    """Whether a stream is a terminal that shows colour (https://no-color.org)."""
+    import os
+
+    return bool(getattr(stream, "isatty", bool)()) and "NO_COLOR" not in os.environ

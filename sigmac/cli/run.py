@@ -1,0 +1,262 @@
+"""`sigmac run`: events in, matches out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.options import logsource, say
+from sigmac.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from sigmac.runtime.pack import Pack
+    from sigmac.runtime.records import Block
+
+EXAMPLE = """Examples:
+
+  sigmac run build/windows events.ndjson.zst -o matches.ndjson
+
+  tail -F events.ndjson | sigmac run build/windows -
+
+  sigmac run build/windows events.ndjson --explain --no-event
+"""
+TOP_RULES = 10
+MAX_REPORTED = 20  # rejected records that are shown; all are counted
+
+
+def run(
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="Folder or name of a rule pack.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE|-]...",
+            help="Events, one JSON object a line; .gz and .zst are decompressed. Default: standard input.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT", help="File for the matches.")
+    ] = None,
+    event: Annotated[bool, typer.Option(help="Put the event into each match.")] = True,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add which selections and fields made each match.")
+    ] = False,
+    stream_logsource: Annotated[
+        str | None,
+        typer.Option(
+            "--logsource",
+            metavar="KEY=VALUE,…",
+            help="What the events are, as product=windows: rules of another logsource are not tried.",
+        ),
+    ] = None,
+    evtx: Annotated[
+        bool,
+        typer.Option("--evtx", help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.'),
+    ] = False,
+    keep_going: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-going/--no-keep-going",
+            help="Exit with 0 although records were rejected. Default: only for standard input.",
+        ),
+    ] = None,
+    trusted_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", exists=True, help="The pack must be signed by this Ed25519 key. Repeatable."
+        ),
+    ] = None,
+    memory_budget: Annotated[
+        int, typer.Option(min=1, metavar="MIB", help="What the pack may remember about values.")
+    ] = 64,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")] = False,
+) -> None:
+    """Evaluate events and write one JSON object a match.
+
+    A record that is no JSON object is reported with its line number and counted; the others are evaluated.
+    """
+    from sigmac.runtime.pack import load_pack
+
+    names = inputs or ["-"]
+    if inputs is None and sys.stdin.isatty():
+        raise typer.BadParameter("name files with events, or pipe them in", param_hint="[FILE|-]...")
+    loaded = load_pack(
+        pack,
+        trusted_keys=[path.read_bytes() for path in trusted_key or ()],
+        memory_budget=memory_budget << 20,
+    )
+    tag = logsource(stream_logsource) if stream_logsource else None
+    evaluation = _Evaluation(loaded, dict(tag) if tag else None, event, explain, evtx)
+    started = time.perf_counter()
+    tally = evaluation.tally
+    with _Output(output) as out:
+        for name in names:
+            try:
+                for block in _watched(name, names, show=not quiet):
+                    out.write(evaluation.matches(block))
+            except InputError as error:
+                say(f"sigmac: {error}")
+                tally.unreadable += 1
+    if not quiet:
+        _summarize(tally, time.perf_counter() - started)
+    forgiven = keep_going if keep_going is not None else names == ["-"]
+    if tally.unreadable or (tally.rejected and not forgiven):
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+@dataclass(slots=True)
+class _Tally:
+    records: int = 0
+    bytes: int = 0
+    matches: int = 0
+    rejected: int = 0
+    unreadable: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+
+
+class _Evaluation:
+    """Turns blocks of records into lines of matches, and counts."""
+
+    def __init__(
+        self, pack: Pack, tag: dict[str, str] | None, event: bool, explain: bool, evtx: bool
+    ):
+        self.pack = pack
+        self.tag = tag
+        self.event = event
+        self.explain = explain
+        self.evtx = evtx
+        self.tally = _Tally()
+        self._heads: dict[int, bytes] = {}
+
+    def matches(self, block: Block) -> list[bytes]:
+        """The matches of a block, one line each."""
+        from orjson import dumps
+
+        from sigmac.runtime.evtx import flatten_lines
+
+        data = flatten_lines(block.data) if self.evtx else block.data
+        result = self.pack.match_batch(data, logsource=self.tag)
+        tally = self.tally
+        tally.records += result.records
+        tally.bytes += len(block.data)
+        tally.matches += len(result)
+        for each in result.rejected:
+            tally.rejected += 1
+            if tally.rejected <= MAX_REPORTED:
+                say(f"{block.name}:{block.first + each.record + 1}: rejected: {each.reason}")
+            elif tally.rejected == MAX_REPORTED + 1:
+                say("further rejected records are counted only")
+        if not len(result):
+            return []
+        records = block.data.split(b"\n")
+        made = []
+        for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
+            source = {"name": block.name, "position": block.first + record}
+            line = self._head(rule) + b',"source":' + dumps(source)
+            if self.explain:
+                line += b',"explanation":' + dumps(self._explanation(rule, records[record]))
+            if self.event:
+                line += b',"event":' + _record_bytes(records[record], first=record == 0)
+            made.append(line + b"}\n")
+        return made
+
+    def _head(self, rule: int) -> bytes:
+        from orjson import dumps
+
+        known = self._heads.get(rule)
+        meta = self.pack.rules[rule]
+        self.tally.rules[meta.title] += 1
+        if known is None:
+            known = self._heads[rule] = b'{"rule":' + dumps(meta.on_the_wire())
+        return known
+
+    def _explanation(self, rule: int, record: bytes) -> Any:
+        from sigmac.runtime.evtx import flatten
+        from sigmac.runtime.pack import parse_record
+
+        event = parse_record(_record_bytes(record, first=True))
+        return self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
+
+
+def _record_bytes(record: bytes, *, first: bool) -> bytes:
+    text = record.strip(b" \t\r")
+    return text.removeprefix(b"\xef\xbb\xbf") if first else text
+
+
+class _Output:
+    """A file or standard output that holds whole lines only, whatever happens."""
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        self.stream: IO[bytes] | None = None
+        self.written = 0
+
+    def __enter__(self) -> _Output:
+        self.stream = sys.stdout.buffer if self.path is None else self.path.open("wb", buffering=0)
+        return self
+
+    def write(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        assert self.stream is not None
+        data = memoryview(b"".join(lines))
+        try:
+            done = 0
+            while done < len(data):
+                done += self.stream.write(data[done:])
+            self.stream.flush()
+        except BrokenPipeError:
+            # Python flushes standard output once more at exit: give it somewhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+        except OSError as error:
+            self._keep_whole_lines(bytes(data[:done]))
+            where = self.path or "standard output"
+            raise OSError(error.errno, f"{error.strerror}; what was written is whole lines", str(where)) from None
+        self.written += len(data)
+
+    def _keep_whole_lines(self, partial: bytes) -> None:
+        if self.path is not None and self.stream is not None:
+            self.stream.truncate(self.written + partial.rfind(b"\n") + 1)
+
+    def __exit__(self, *failure: object) -> None:
+        if self.path is not None and self.stream is not None:
+            self.stream.close()
+
+
+def _watched(name: str, names: list[str], *, show: bool) -> Iterator[Block]:
+    """The blocks of an input, with a progress bar on a terminal."""
+    from sigmac.runtime.records import STDIN, read_blocks
+
+    blocks = read_blocks(name)
+    if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
+        yield from blocks
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
+        for block in blocks:
+            yield block
+            progress.update(task, completed=block.read)
+
+
+def _summarize(tally: _Tally, seconds: float) -> None:
+    rate = tally.records / seconds if seconds else 0.0
+    speed = tally.bytes / seconds / 1e6 if seconds else 0.0
+    say(
+        f"{tally.records:,} records, {tally.matches:,} matches of {len(tally.rules):,} rules, "
+        f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
+    )
+    for title, count in tally.rules.most_common(TOP_RULES):
+        say(f"{count:>9,}  {title}")
