@@ -88,7 +88,11 @@ def compile_sources(
     digests = [sha256(each) for each in data]
     settings = _settings(options)
     inputs = _digest(
-        settings, options.name, options.version, options.skip_errors, *zip((s.source for s in sources), digests, strict=True)
+        settings,
+        options.name,
+        options.version,
+        options.skip_errors,
+        *zip((s.source for s in sources), digests, strict=True),
     )
     shown = _digest(*(source.file for source in sources))
     if output is not None and _holds(output, inputs):
@@ -268,7 +272,14 @@ def _plain_result(result: BuildResult) -> Plain:
     from sigmac.compiler.unit import plain_diagnostic
 
     return {
-        "counts": [result.rules, result.refused, result.skipped, result.files, result.correlations, result.filters],
+        "counts": {
+            "rules": result.rules,
+            "refused": result.refused,
+            "skipped": result.skipped,
+            "files": result.files,
+            "correlations": result.correlations,
+            "filters": result.filters,
+        },
         "passes": [[each.name, each.nodes, each.predicates] for each in result.passes],
         "diagnostics": [plain_diagnostic(each) for each in result.diagnostics],
     }
@@ -277,9 +288,8 @@ def _plain_result(result: BuildResult) -> Plain:
 def _result_of(plain: Plain) -> BuildResult:
     from sigmac.compiler.unit import diagnostic_of
 
-    result = BuildResult(*plain["counts"], unchanged=True)
+    result = BuildResult(**plain["counts"], unchanged=True)
     result.cached = result.files
     result.passes = [PassReport(n, tuple(a), tuple(b)) for n, a, b in plain["passes"]]
     result.diagnostics = [diagnostic_of(each) for each in plain["diagnostics"]]
     return result
-

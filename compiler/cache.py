@@ -57,7 +57,9 @@ class Cache:
             found = orjson.loads(data[64:])
         except (OSError, ValueError):
             return {}
-        if data[:64] != hashlib.sha256(data[64:]).hexdigest().encode() or not isinstance(found, dict):
+        if data[:64] != hashlib.sha256(data[64:]).hexdigest().encode() or not isinstance(
+            found, dict
+        ):
             return {}
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -82,6 +84,8 @@ class Cache:
 
     def _prune(self) -> None:
         assert self.folder is not None
-        files = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        files = sorted(
+            self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
+        )
         for path in files[MAX_FILES:]:
             path.unlink(missing_ok=True)

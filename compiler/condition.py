@@ -93,7 +93,9 @@ def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
         hint = fault.hint
         if fault.code == "E_AGGREGATION":
             hint = _as_correlation(text, timeframe)
-        raise RuleError(fault.code, str(fault), _inside(place, text, fault.position), hint) from None
+        raise RuleError(
+            fault.code, str(fault), _inside(place, text, fault.position), hint
+        ) from None
     return Condition(text, parsed.expression, place, parsed.remarks)
 
 
@@ -121,13 +123,17 @@ def _parse(text: str) -> _Parsed:
         tree = _grammar().parse(text)
     except UnexpectedCharacters as error:
         raise _Fault(
-            f"unexpected {error.char!r}", error.pos_in_stream, _replacement(text, error.pos_in_stream)
+            f"unexpected {error.char!r}",
+            error.pos_in_stream or 0,
+            _replacement(text, error.pos_in_stream or 0),
         ) from None
     except UnexpectedEOF:
         raise _Fault("the condition ends too early", max(len(text) - 1, 0)) from None
     except UnexpectedToken as error:
         if error.token.type == "$END":
-            message = "the condition is empty" if not text.strip() else "the condition ends too early"
+            message = (
+                "the condition is empty" if not text.strip() else "the condition ends too early"
+            )
             raise _Fault(message, max(len(text) - 1, 0), _expected(error.accepts)) from None
         raise _Fault(
             f"unexpected `{str(error.token)[:60]}`",
@@ -214,7 +220,9 @@ def _expression(tree: Any, remarks: list[tuple[str, str]]) -> Expression:
     if count_token.type == "ANY":
         return Quantifier(1, name)
     if len(count_token) > 9 or int(count_token) == 0:
-        message = f"`{str(count_token)[:20]} of` cannot be" + (" met" if len(count_token) > 9 else "")
+        message = f"`{str(count_token)[:20]} of` cannot be" + (
+            " met" if len(count_token) > 9 else ""
+        )
         raise _Fault(message, count_token.start_pos, "the least is `1 of`")
     if int(count_token) > 1:
         remarks.append(("W_N_OF", f"`{count_token} of` is an extension that other tools refuse"))
@@ -310,6 +318,7 @@ def resolve(
     expression: Expression, names: list[str], meaning: Callable[[str], Expression]
 ) -> Expression:
     """Replace identifiers by `meaning(name)` and quantifiers by the And, Or or AtLeast of theirs."""
+
     def change(node: Expression) -> Expression:
         if isinstance(node, Identifier):
             return meaning(node.name)
@@ -347,7 +356,9 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
             f"correlation: {{type: temporal, rules: [...], group-by: [...], timespan: {span}}}"
         )
     if function in {"min", "max"} or not match["operator"]:
-        return "no correlation type says the same; value_sum, value_avg and value_percentile come near"
+        return (
+            "no correlation type says the same; value_sum, value_avg and value_percentile come near"
+        )
     kind = "event_count" if function == "count" and not field else _TYPES[function]
     fields = re.split(r"[,\s]+", match["group"].strip()) if match["group"] else []
     group = f", group-by: [{', '.join(fields)}]" if fields else ""

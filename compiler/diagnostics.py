@@ -1,8 +1,9 @@
 """Errors, warnings and notes with code, file, line, column and a hint.
 
-Every stage reports through a `Diagnostics` collector and goes on, so that one run finds all problems of
-all files. A rule that has an error is left out of the pack; a warning never changes what a rule means; a
-note is advice that only `sigmac check` gives. `docs/checks.md` explains every code.
+Every stage reports through a `Diagnostics` collector and goes on, so that one run finds all
+problems of all files. A rule that has an error is left out of the pack; a warning never changes
+what a rule means; a note is advice that only `sigmac check` gives. `docs/checks.md` explains every
+code.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ SEVERITIES = {"E_": "error", "W_": "warning", "N_": "note"}  # by how a code beg
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands: file as the user named it, 1-based line and column, width in characters.
+    """Where something stands: file as the user named it, 1-based line and column, width in
+    characters.
 
     `document` is the 0-based index of the YAML document in the file.
     """
@@ -35,7 +37,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: a stable code (`E_…` error, `W_…` warning, `N_…` note), a sentence, its place, how to mend it.
+    """One problem: a stable code (`E_…` error, `W_…` warning, `N_…` note), a sentence, its place,
+    how to mend it.
 
     `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none.
     """

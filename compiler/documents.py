@@ -93,7 +93,9 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
                 template = None
                 continue
             if action.value != "repeat" or previous is None:
-                what = "there is nothing to repeat" if action.value == "repeat" else "unknown action"
+                what = (
+                    "there is nothing to repeat" if action.value == "repeat" else "unknown action"
+                )
                 place = action.place(document.file, document.index)
                 hint = "global, reset or repeat"
                 contents.diagnostics.report("E_DOC_KIND", what, place, hint)
@@ -121,5 +123,3 @@ def _merge(under: Node, over: Node) -> Node:
         value[key] = _merge(value[key], child) if key in value else child
     keys = {**(under.keys or {}), **(over.keys or {})}
     return Node(value, under.line, under.column, under.width, keys)
-
-

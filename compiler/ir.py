@@ -1,8 +1,9 @@
 """Predicates and boolean expressions: the one language the middle of the compiler speaks.
 
-A *predicate* asks one question of one field; an *expression* is And, Or, Not, Const or Named over predicates.
-All nodes are immutable and hash-consed (Ershov 1958; Filliâtre and Conchon 2006): building an equal node
-twice gives the same object, so equality is identity and a predicate that occurs in 400 rules exists once.
+A *predicate* asks one question of one field; an *expression* is And, Or, Not, Const or Named over
+predicates. All nodes are immutable and hash-consed (Ershov 1958; Filliâtre and Conchon 2006):
+building an equal node twice gives the same object, so equality is identity and a predicate that
+occurs in 400 rules exists once.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Const(Expression):
 
 
 class Predicate(Expression):
-    """One question of one field: `Predicate(field, op, argument)`; field None asks every scalar leaf (keywords)."""
+    """One question of one field; field None asks every scalar leaf (keywords)."""
 
     __slots__ = ("argument", "cased", "field", "op")
     field: str | None
@@ -173,7 +174,7 @@ class AtLeast(Expression):
 
 
 class Named(Expression):
-    """An operand under the name that the rule gives it, kept so that generated code mirrors the rule."""
+    """An operand under the name that the rule gives it, which generated code shows."""
 
     __slots__ = ("name", "operand")
     name: str
@@ -227,7 +228,7 @@ def rebuild(expression: Expression, operands: tuple[Expression, ...]) -> Express
 
 
 def junction(kind: type[And] | type[Or], operands: Sequence[Expression]) -> Expression:
-    """`kind` over operands, the only operand where there is one, true or false where there is none."""
+    """`kind` over operands; the operand itself where there is one, a constant where none."""
     if len(operands) == 1:
         return operands[0]
     if not operands:
@@ -235,12 +236,11 @@ def junction(kind: type[And] | type[Or], operands: Sequence[Expression]) -> Expr
     return kind(*operands)
 
 
-def bottom_up(
-    expression: Expression, compute: Callable[[Expression, tuple[_T, ...]], _T]
-) -> _T:
-    """`compute(node, what it gave for the operands)` for every node from the leaves up; each distinct node once.
+def bottom_up(expression: Expression, compute: Callable[[Expression, tuple[_T, ...]], _T]) -> _T:
+    """`compute(node, its results for the operands)` from the leaves up; each distinct node once.
 
-    A stack of its own: an expression is as deep as its rule is nested, which is deeper than Python's.
+    A stack of its own: an expression is as deep as its rule is nested, which is deeper than
+    Python's.
     """
     done: dict[Expression, _T] = {}
     stack = [expression]

@@ -56,10 +56,7 @@ def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
     if len(variants) == 1:
         return _variant(variants[0].rule, "")
     return Or(
-        *(
-            Named(f"variant_{each.name}", _variant(each.rule, f"{each.name}_"))
-            for each in variants
-        )
+        *(Named(f"variant_{each.name}", _variant(each.rule, f"{each.name}_")) for each in variants)
     )
 
 
@@ -127,7 +124,9 @@ def text_predicate(field: str | None, text: Text) -> Predicate:
     parts: tuple[Part, ...] = tuple(
         fold(part) if isinstance(part, str) and not text.cased else part for part in text.parts
     )
-    assert not any(isinstance(part, Placeholder) for part in parts), "placeholders are replaced before"
+    assert not any(isinstance(part, Placeholder) for part in parts), (
+        "placeholders are replaced before"
+    )
     match parts:
         case ():
             return Predicate(field, Op.EQUALS, "", text.cased)

@@ -126,7 +126,7 @@ MODIFIERS: dict[str, Modifier] = dict(
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An item after its modifiers: values, whether all must match, whether it is negated, warnings (code, text, index)."""
+    """An item after its modifiers; `warnings` are code, text and the index of the value (None: the item)."""
 
     values: tuple[Value, ...]
     all: bool
@@ -150,7 +150,9 @@ def apply(field: str | None, names: tuple[str, ...], raw: list[Any]) -> Applied:
     chain = tuple(name for name in names if MODIFIERS[name].kind != "flag")
     _check_order(names, chain, flags, field)
     if not raw:
-        raise ModifierError("E_EMPTY", "the list of values is empty", "give a value, or remove the item")
+        raise ModifierError(
+            "E_EMPTY", "the list of values is empty", "give a value, or remove the item"
+        )
     warnings: list[tuple[str, str, int | None]] = []
     if "all" in flags and len(raw) == 1:
         warnings.append(("W_ALL_SINGLE", "`all` has no effect on a single value", None))
@@ -200,7 +202,9 @@ def _check_order(
     if chain and MODIFIERS[chain[0]].kind == "regex-flag":
         raise _conflict(f"`{chain[0]}` needs `re` in front", f"write `re|{chain[0]}`")
     if "utf16" in chain and not any(name in _BASE64 for name in chain):
-        raise _conflict("`utf16` needs base64 behind it: a byte order mark cannot occur inside text")
+        raise _conflict(
+            "`utf16` needs base64 behind it: a byte order mark cannot occur inside text"
+        )
     if "cased" in flags and chain and chain[0] not in (*_STRING, "fieldref"):
         raise _conflict(f"`cased` cannot be used with `{chain[0]}`")
     if field is None and chain and (chain[0] in ("exists", "fieldref") or chain[0] in _TIME):
@@ -226,7 +230,7 @@ def _value(
     if isinstance(value, float) and not math.isfinite(value):
         raise ModifierError("E_VALUE_TYPE", "NaN and infinity are no values of JSON")
     if not isinstance(value, (str, int, float, bool, type(None))):
-        what = {dict: "a map", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+        what = "a map" if isinstance(value, dict) else f"a {type(value).__name__}"
         raise ModifierError("E_VALUE_TYPE", f"{what} cannot be a value here", "put it in quotes")
     if kind == "re":
         return _regex(chain, value, warnings, index)
@@ -234,7 +238,9 @@ def _value(
         return _network(value)
     if kind == "exists":
         if not isinstance(value, bool) or count != 1:
-            raise ModifierError("E_VALUE_TYPE", "`exists` takes exactly one of true and false", "no quotes")
+            raise ModifierError(
+                "E_VALUE_TYPE", "`exists` takes exactly one of true and false", "no quotes"
+            )
         return Exists(value)
     if kind == "fieldref":
         return _fieldref(chain, cased, value)
@@ -261,7 +267,9 @@ def _text(
     if not isinstance(value, str):
         if chain or cased:
             name = chain[0] if chain else "cased"
-            raise ModifierError("E_VALUE_TYPE", f"`{name}` takes strings", "put the value in quotes")
+            raise ModifierError(
+                "E_VALUE_TYPE", f"`{name}` takes strings", "put the value in quotes"
+            )
         if field is None:
             if value is None:
                 raise ModifierError("E_EMPTY", "a keyword cannot be null")
@@ -282,7 +290,9 @@ def _text(
     if "windash" in chain:
         marked = join(_mark_dashes(parts))
         if marked == parts:
-            warnings.append(("W_WINDASH_NO_SITE", "`windash` finds no dash to vary in this value", index))
+            warnings.append(
+                ("W_WINDASH_NO_SITE", "`windash` finds no dash to vary in this value", index)
+            )
         parts = marked
     if "base64offset" in chain and "contains" not in chain:
         message = "`base64offset` without `contains` asks for the whole value"
@@ -354,7 +364,12 @@ def _dash_variants(parts: tuple[Part, ...]) -> Iterator[str]:
         yield "".join(map(str, text))
 
 
-_CODECS = {"wide": "utf-16-le", "utf16le": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16-le"}
+_CODECS = {
+    "wide": "utf-16-le",
+    "utf16le": "utf-16-le",
+    "utf16be": "utf-16-be",
+    "utf16": "utf-16-le",
+}
 
 
 def _encode(text: str, encodings: list[str]) -> list[str]:
@@ -394,7 +409,9 @@ def _network(value: Any) -> Network:
     if not isinstance(value, str):
         raise ModifierError("E_CIDR", "`cidr` takes a string such as 10.0.0.0/8")
     if not re.fullmatch(r"[0-9a-fA-F:.]+(/\d{1,3})?", value):
-        raise ModifierError("E_CIDR", f"`{value[:60]}` is no network", "write it as 10.0.0.0/8 or fe80::/10")
+        raise ModifierError(
+            "E_CIDR", f"`{value[:60]}` is no network", "write it as 10.0.0.0/8 or fe80::/10"
+        )
     try:
         return Network(str(ipaddress.ip_network(value)))
     except ValueError as error:
@@ -409,7 +426,9 @@ def _fieldref(chain: tuple[str, ...], cased: bool, value: Any) -> FieldRef:
         raise ModifierError("E_VALUE_TYPE", "`fieldref` takes the name of a field")
     name = Text(parse_text(value)).literal
     if name is None:
-        raise ModifierError("E_VALUE_TYPE", "the name of a field has no wildcards", r"write \* for a star")
+        raise ModifierError(
+            "E_VALUE_TYPE", "the name of a field has no wildcards", r"write \* for a star"
+        )
     return FieldRef(name, chain[1] if len(chain) > 1 else "equals", cased)
 
 

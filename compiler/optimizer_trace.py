@@ -35,7 +35,9 @@ def print_trace(sources: Sequence[SourceFile], options: BuildOptions, wanted: st
             compiled = compile_rule(rule, unoptimized, contents)
             print(f"{rule.meta.title}  ({rule.place})")
             if compiled.lowered is None:
-                print("  refused: " + "; ".join(each.message for each in contents.diagnostics.errors))
+                print(
+                    "  refused: " + "; ".join(each.message for each in contents.diagnostics.errors)
+                )
                 continue
             _print_passes(compiled.lowered)
     if not found:

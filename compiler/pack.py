@@ -20,7 +20,14 @@ from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_arr
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, literal, prose
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.seal import FORMAT, MANIFEST, SIGNATURE, render_manifest, render_signature, sha256
+from sigmac.runtime.seal import (
+    FORMAT,
+    MANIFEST,
+    SIGNATURE,
+    render_manifest,
+    render_signature,
+    sha256,
+)
 
 # Up to here a pack's conditions stand in one file, beyond in one module a logsource.
 MAX_IN_ONE_MODULE = 50

@@ -69,13 +69,14 @@ def _detection(detection: Detection, event: dict[str, Any]) -> bool:
         return all(_detection(child, event) for child in detection.children)
     if isinstance(detection, AnyOf):
         return any(_detection(child, event) for child in detection.children)
-    found = (_value(detection, value, event) for value in detection.values)
+    found = (holds(detection, value, event) for value in detection.values)
     return (all(found) if detection.all else any(found)) is not detection.negated
 
 
-def _value(item: Item, value: Value, event: dict[str, Any]) -> bool:
+def holds(item: Item, value: Value, event: dict[str, Any]) -> bool:
+    """Whether an event satisfies one value of a detection item."""
     if isinstance(value, Alternatives):
-        return any(_value(item, each, event) for each in value.values)
+        return any(holds(item, each, event) for each in value.values)
     if item.field is None:
         return any(test(value, leaf) for leaf in leaves(event))
     present, found = lookup(event, item.field)
@@ -130,7 +131,9 @@ def text(value: Any) -> str | None:
     value = float_if_huge(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
+    return (
+        value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
+    )
 
 
 def number(value: Any) -> int | float | None:
@@ -138,11 +141,12 @@ def number(value: Any) -> int | float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float_if_huge(value)
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value, re.ASCII):
-        return float(value) if "." in value else float_if_huge(int(value))
+        # Python makes a float of text of any length, but not of an int beyond 1e308.
+        return float(value) if "." in value or len(value) > 300 else float_if_huge(int(value))
     return None
 
 
-def float_if_huge(value: Any) -> Any:
+def float_if_huge(value: int | float) -> int | float:
     """Integers beyond 64 bits are floats, as a JSON parser gives them."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return float(value)
@@ -151,9 +155,7 @@ def float_if_huge(value: Any) -> Any:
 
 def fold(value: str) -> str:
     """Simple case folding, one code point to one code point."""
-    return "".join(
-        next((f for f in (c.casefold(), c.lower()) if len(f) == 1), c) for c in value
-    )
+    return "".join(next((f for f in (c.casefold(), c.lower()) if len(f) == 1), c) for c in value)
 
 
 def test(value: Value, found: Any) -> bool:
@@ -163,7 +165,9 @@ def test(value: Value, found: Any) -> bool:
         return False
     if isinstance(value, Text):
         change = (lambda s: s) if value.cased else fold
-        return _like(tuple(change(p) if isinstance(p, str) else p for p in value.parts), change(string))
+        return _like(
+            tuple(change(p) if isinstance(p, str) else p for p in value.parts), change(string)
+        )
     if isinstance(value, Boolean):
         return fold(string) == ("true" if value.value else "false")
     if isinstance(value, Regex):
@@ -186,7 +190,9 @@ def _like(parts: tuple[Part, ...], string: str) -> bool:
         elif isinstance(part, str):
             at = {i + len(part) for i in at if string.startswith(part, i)}
         else:
-            at = {i + 1 for i in at if i < len(string) and (part is not DASH or string[i] in DASHES)}
+            at = {
+                i + 1 for i in at if i < len(string) and (part is not DASH or string[i] in DASHES)
+            }
         if not at:
             return False
     return len(string) in at
@@ -218,7 +224,8 @@ def _in_network(cidr: str, string: str) -> bool:
 
 
 _ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)?(?:Z|[+-](\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)?(?:Z|[+-](\d\d):?(\d\d))?",
+    re.ASCII,
 )
 
 
@@ -229,12 +236,15 @@ def time_part(value: Any, part: str) -> int | None:
             match = _ISO.fullmatch(value)
             if not match or int(match[7] or 0) > 23 or int(match[8] or 0) > 59:
                 return None
-            when = datetime.datetime(*(int(each or 0) for each in match.groups()[:6]))  # type: ignore[arg-type]
+            year, month, day, hour, minute, second = (int(g or 0) for g in match.groups()[:6])
+            when = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             size = abs(value)
             unit = 1 if size < 1e11 else 10**3 if size < 1e14 else 10**6 if size < 1e17 else 10**9
             # floor, because a second that has begun is the current one before 1970 too
-            when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=int(value // unit))
+            when = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(
+                seconds=int(value // unit)
+            )
         else:
             return None
     except (ValueError, OverflowError):
@@ -251,6 +261,6 @@ def _same(ref: FieldRef, left: Any, right: Any) -> bool:
         a, b = fold(a), fold(b)
     if ref.placement == "equals":
         return a == b if one is None or other is None else one == other
-    return {"contains": b in a, "startswith": a.startswith(b), "endswith": a.endswith(b)}[ref.placement]
-
-
+    return {"contains": b in a, "startswith": a.startswith(b), "endswith": a.endswith(b)}[
+        ref.placement
+    ]

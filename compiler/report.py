@@ -1,7 +1,8 @@
 """Diagnostics as text for people, as JSON and as SARIF.
 
-All three list them by file and line. What rules and file names say is hostile text: on a terminal every control
-character, escape sequence and bidirectional mark is shown escaped, and JSON is plain ASCII.
+All three list them by file and line. What rules and file names say is hostile text: on a terminal
+every control character, escape sequence and bidirectional mark is shown escaped, and JSON is plain
+ASCII.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from importlib import metadata
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from sigmac.compiler.checks.catalogue import Check, catalogue, markdown
+from sigmac import __version__
+from sigmac.compiler.checks.catalogue import Check, catalogue, markdown, visible
 from sigmac.compiler.diagnostics import SEVERITIES, Diagnostic, Place, RuleError
 from sigmac.compiler.source import Node, documents
 
@@ -26,12 +27,9 @@ Sources = Callable[[str], bytes | None]  # the bytes of a file by the name that 
 
 LINE_CELLS = 100  # of a source line, what a terminal surely shows
 TAB_CELLS = 4
-_INDENTED = {"initial_indent": " " * 4, "subsequent_indent": " " * 4}
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES.values())}
 # YAML's line breaks: what PyYAML counts lines by.
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-# Controls, formats (bidirectional and zero-width marks), surrogates, private and unknown characters, separators
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _COLOR = {
     "error": "\x1b[1;31m",
     "warning": "\x1b[1;33m",
@@ -43,7 +41,7 @@ _RESET = "\x1b[0m"
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """By file, line and column, then the worst first; what was said twice of one place stands once."""
+    """By file, line and column, then the worst first; what was said twice stands once."""
     return sorted(
         dict.fromkeys(diagnostics),
         key=lambda d: (d.place.file, d.place.line, d.place.column, _RANK[d.severity], d.code),
@@ -51,7 +49,9 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """Counts in words, as `3 errors, 2 warnings in 4 files`; `no problems found` where there are none."""
+    """Counts in words, as `3 errors, 2 warnings in 4 files`; `no problems found` where there are
+    none.
+    """
     found = list(diagnostics)
     counts = Counter(d.severity for d in found)
     parts = [_count(counts[s], s) for s in SEVERITIES.values() if counts[s]]
@@ -68,7 +68,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def render_text(diagnostics: Iterable[Diagnostic], sources: Sources, *, color: bool) -> str:
-    """Diagnostics for a terminal, each with its source line, a caret underline and the hint; counts in the last line.
+    """Diagnostics for a terminal, each with its source line, a caret underline and the hint; counts
+    in the last line.
 
     `sources` gives a file's bytes, or None where it cannot; then the line is left out.
     """
@@ -108,7 +109,9 @@ class _Paint:
 
 
 class _SourceLines:
-    """Lines of files by place; holds the lines of one file at a time, as diagnostics come file by file."""
+    """Lines of files by place; holds the lines of one file at a time, as diagnostics come file by
+    file.
+    """
 
     def __init__(self, sources: Sources):
         self.sources = sources
@@ -126,77 +129,82 @@ class _SourceLines:
 
 
 def escaped(text: str) -> str:
-    r"""Text that a terminal can show as it is: hidden characters as escapes.
+    r"""Text that a terminal can show as it is: controls, marks and unusual blanks as escapes.
 
     >>> print(escaped("a\tb \x1b[2J \u202egpj.exe"))
     a\tb \x1b[2J \u202egpj.exe
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in text)
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
-def _escape(char: str) -> str:
-    return char.encode("ascii", "backslashreplace").decode() if char > "~" else repr(char)[1:-1]
+def _shown(char: str) -> str:
+    return char if char.isprintable() else repr(char)[1:-1]
+
+
+_Cell = tuple[str, int]  # a character as it is shown, and its width
 
 
 def excerpt(line: str, column: int, width: int) -> tuple[str, str]:
-    r"""A source line as a terminal shows it and the carets below it; cut on both sides where it is long.
+    r"""A source line as a terminal shows it, cut on both sides where it is long, and its carets.
 
-    `column` counts characters from 1, 0 is unknown and gives no carets.
+    `column` counts characters from 1; 0 is unknown and gives no carets.
 
-    >>> print(*excerpt("a: 'x\ty\x1bz'", 6, 4), sep="\n")
+    >>> print(*excerpt("a: 'x\ty\x1bz'", 6, 3), sep="\n")
     a: 'x   y\x1bz'
-         ^^^^^^^^^
+         ^^^^^^^^
     """
-    start, end = max(column - 1, 0), max(column - 1, 0) + max(width, 1)
-    # What lies further from the place than a line can show costs nothing, however long the line is.
-    first = max(0, start - LINE_CELLS)
-    kept = line[first : start + 2 * LINE_CELLS]
-    cells: list[tuple[str, int]] = []
+    start = max(column - 1, 0)
+    end = start + max(width, 1)
+    # What lies further away than a line can show costs nothing, however long the line is.
+    first = max(start - LINE_CELLS, 0)
+    cells = _cells(line[first : start + LINE_CELLS])
+    before, marked = cells[: start - first], cells[start - first : end - first]
+    after = cells[end - first :]
+    behind = min(_width(marked) + _width(after), LINE_CELLS * 2 // 3)
+    before = _fitting(before[::-1], LINE_CELLS - behind)[::-1]
+    marked = _fitting(marked, LINE_CELLS - _width(before))
+    after = _fitting(after, LINE_CELLS - _width(before) - _width(marked))
+    front = "…" if start > len(before) else ""
+    back = "…" if start + len(marked) + len(after) < len(line) else ""
+    shown = front + "".join(text for text, _ in (*before, *marked, *after)) + back
+    if not column:
+        return shown, ""
+    return shown, " " * (len(front) + _width(before)) + "^" * max(_width(marked), 1)
+
+
+def _cells(text: str) -> list[_Cell]:
+    cells: list[_Cell] = []
     at = 0
-    for char in kept:
-        shown, size = _cell(char, at)
-        cells.append((shown, size))
-        at += size
-    start, end = min(start - first, len(cells)), min(end - first, len(cells))
-    before = sum(size for _, size in cells[:start])
-    marked = min(max(sum(size for _, size in cells[start:end]), 1), LINE_CELLS)
-    left = right = 0
-    if first or len(kept) < len(line) or at > LINE_CELLS:
-        # As much before the place as fits when it and a little after it must be seen.
-        room = max(LINE_CELLS - marked, 0)
-        left, cut = 0, before
-        while left < start and cut > room * 2 // 3:
-            cut -= cells[left][1]
-            left += 1
-        right, used = left, 0
-        while right < len(cells) and used + cells[right][1] <= LINE_CELLS:
-            used += cells[right][1]
-            right += 1
-        marked = min(marked, max(used - cut, 1))
-        before = cut
-    else:
-        right = len(cells)
-    front = "…" if first or left else ""
-    back = "…" if first + right < len(line) else ""
-    text = front + "".join(shown for shown, _ in cells[left:right]) + back
-    return text, " " * (len(front) + before) + "^" * marked if column else ""
+    for char in text:
+        cells.append(_cell(char, at))
+        at += cells[-1][1]
+    return cells
 
 
-def _cell(char: str, at: int) -> tuple[str, int]:
-    """How a character is shown at a cell of the line, and how many cells it takes."""
-    if " " <= char <= "~":
-        return char, 1
+def _cell(char: str, at: int) -> _Cell:
     if char == "\t":
         size = TAB_CELLS - at % TAB_CELLS
         return " " * size, size
-    if unicodedata.category(char) in _HIDDEN:
-        shown = _escape(char)
+    shown = _shown(char)
+    if len(shown) > 1 or char.isascii():
         return shown, len(shown)
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+    if unicodedata.category(char) in ("Mn", "Me"):
         return char, 0
     return char, 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _width(cells: list[_Cell]) -> int:
+    return sum(size for _, size in cells)
+
+
+def _fitting(cells: list[_Cell], room: int) -> list[_Cell]:
+    """The cells from the first on that a room holds."""
+    used = 0
+    for index, (_, size) in enumerate(cells):
+        used += size
+        if used > room:
+            return cells[:index]
+    return cells
 
 
 # JSON
@@ -205,8 +213,8 @@ def _cell(char: str, at: int) -> tuple[str, int]:
 def render_json(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
     """Diagnostics as one JSON object in ASCII, `docs/checks.md` describes it.
 
-    `{"version": 1, "diagnostics": [{code, severity, message, file, line, column, width, document, hint, pointer}],
-    "counts": {errors, warnings, notes, files}}`; keys may be added, never renamed.
+    `{"version": 1, "diagnostics": [{code, severity, message, file, line, column, width, document,
+    hint, pointer}], "counts": {errors, warnings, notes, files}}`; keys may be added, never renamed.
     """
     found = ordered(diagnostics)
     counts = Counter(d.severity for d in found)
@@ -237,9 +245,7 @@ def _as_json(diagnostic: Diagnostic, pointer: str) -> dict[str, Any]:
     }
 
 
-def _with_pointers(
-    found: list[Diagnostic], sources: Sources
-) -> Iterator[tuple[Diagnostic, str]]:
+def _with_pointers(found: list[Diagnostic], sources: Sources) -> Iterator[tuple[Diagnostic, str]]:
     """Each diagnostic with the JSON pointer of the node that it speaks of, found by its place."""
     file, index = None, _Pointers([])
     for each in found:
@@ -259,7 +265,7 @@ def _nodes(data: bytes | None, file: str) -> Iterator[_Spot]:
         for document in documents(data, file):
             yield from _spots(document.root, document.index, "")
     except RuleError:
-        return  # a file that is not YAML has no pointers behind the fault, and has its own diagnostic
+        return  # a file that is not YAML has no pointers, and a diagnostic that says so
 
 
 def _spots(node: Node, document: int, pointer: str) -> Iterator[_Spot]:
@@ -288,7 +294,9 @@ class _Pointers:
             self.lines.setdefault(spot[:2], []).append(spot)
 
     def at(self, place: Place) -> str:
-        """The pointer of the node at a place, or of the innermost node around it; "" where there is none."""
+        """The pointer of the node at a place, or of the innermost node around it; "" where there is
+        none.
+        """
         key = (place.document, place.line, place.column, place.width)
         if key in self.exact:
             return self.exact[key]
@@ -297,34 +305,33 @@ class _Pointers:
             for spot in self.lines.get(key[:2], ())
             if spot[2] <= place.column < spot[2] + spot[3] or spot[2] == place.column
         ]
-        return max(around, key=lambda spot: (spot[2], -spot[3]), default=(0, 0, 0, 0, ""))[4]
+        return max(around, key=lambda spot: (spot[2], -spot[3]))[4] if around else ""
 
 
 # SARIF
 
 
-_SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_SARIF_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 
 
 def render_sarif(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
-    """Diagnostics as a SARIF 2.1.0 log in ASCII, as code hosts read it: one run, every check a rule with its help.
+    """Diagnostics as a SARIF 2.1.0 log in ASCII, as code hosts read it: one run, every check a rule
+    with its help.
 
     Files inside the current folder get relative URIs.
     """
     found = ordered(diagnostics)
     checks = list(catalogue().values())
     index = {check.code: number for number, check in enumerate(checks)}
-    driver: dict[str, Any] = {"name": "sigmac", "rules": [_sarif_rule(c) for c in checks]}
-    try:
-        driver["version"] = metadata.version("sigmac")
-    except metadata.PackageNotFoundError:
-        pass  # run from a source tree that is not installed; the version is optional
+    rules = [_sarif_rule(check) for check in checks]
     log = {
         "$schema": _SARIF_SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": driver},
+                "tool": {"driver": {"name": "sigmac", "version": __version__, "rules": rules}},
                 "columnKind": "unicodeCodePoints",
                 "results": [
                     _sarif_result(each, pointer, index)
@@ -360,7 +367,7 @@ def _sarif_result(diagnostic: Diagnostic, pointer: str, index: dict[str, int]) -
     if pointer:
         location["logicalLocations"] = [{"fullyQualifiedName": pointer}]
     hint = f"\nHint: {diagnostic.hint}" if diagnostic.hint else ""
-    result = {
+    result: dict[str, Any] = {
         "ruleId": diagnostic.code,
         "level": diagnostic.severity,
         "message": {"text": diagnostic.message + hint},
@@ -394,8 +401,8 @@ def render_list(as_json: bool) -> str:
 
 
 def _listed(check: Check) -> str:
-    explanation = textwrap.fill(check.explanation, LINE_CELLS, **_INDENTED)
-    bad, good = (textwrap.indent(shown(each), " " * 8) for each in (check.bad, check.good))
+    explanation = textwrap.indent(textwrap.fill(check.explanation, LINE_CELLS - 4), " " * 4)
+    bad, good = (textwrap.indent(visible(each), " " * 8) for each in (check.bad, check.good))
     return (
         f"{check.code} ({check.severity}): {check.summary}\n\n{explanation}\n\n"
         f"    Instead of\n\n{bad}\n    write\n\n{good}".rstrip()

@@ -55,7 +55,8 @@ class LogSource:
 class Item:
     """One detection item, its modifiers applied; `field` None is a keyword item.
 
-    `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value, `raw` what is written there.
+    `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value, `raw` what is
+    written there.
     """
 
     field: str | None
@@ -222,7 +223,9 @@ class Reader:
                     given[key] = value
             elif key not in known and key != "title":
                 custom.append((str(key), node.plain()))
-        nodes = {k: v for k, v in root.value.items() if k in _METADATA or k in ("title", "logsource")}
+        nodes = {
+            k: v for k, v in root.value.items() if k in _METADATA or k in ("title", "logsource")
+        }
         return Metadata(**given, custom=tuple(custom), nodes=nodes)
 
     def text(self, key: str, node: Node) -> str | None:
@@ -260,7 +263,9 @@ class Reader:
         if node.value is None:
             return None
         if not node.is_list:
-            self.warn("W_META", f"`{key}` should be a list", node, f"write `{key}:` and `- …` below it")
+            self.warn(
+                "W_META", f"`{key}` should be a list", node, f"write `{key}:` and `- …` below it"
+            )
             return None
         for child in node.value:
             if not isinstance(child.value, str):
@@ -273,7 +278,12 @@ class Reader:
             return None
         for child in node.value:
             if isinstance(child.value, str) and not re.fullmatch(r"[^.\s]+\.\S+", child.value):
-                self.warn("W_META", f"the tag `{child.value[:60]}` has no namespace", child, "as `attack.t1059`")
+                self.warn(
+                    "W_META",
+                    f"the tag `{child.value[:60]}` has no namespace",
+                    child,
+                    "as `attack.t1059`",
+                )
         return tuple(tag for tag in tags if re.fullmatch(r"[^.\s]+\.\S+", tag))
 
     def choice(self, key: str, node: Node) -> str | None:
@@ -329,7 +339,9 @@ class Reader:
         """Raises `RuleError` (`E_LOGSOURCE`)."""
         node = root.value.get("logsource")
         if node is None:
-            raise self.fail("E_LOGSOURCE", "there is no logsource", root, "add `logsource: {product: …}`")
+            raise self.fail(
+                "E_LOGSOURCE", "there is no logsource", root, "add `logsource: {product: …}`"
+            )
         if not node.is_map:
             raise self.fail("E_LOGSOURCE", "the logsource must be a map", node)
         given: dict[str, str] = {}
@@ -343,7 +355,9 @@ class Reader:
                 given[key] = child.value
         if not any(given.get(key) for key in ("category", "product", "service")):
             hint = "give at least one of them"
-            raise self.fail("E_LOGSOURCE", "the logsource has no category, product or service", node, hint)
+            raise self.fail(
+                "E_LOGSOURCE", "the logsource has no category, product or service", node, hint
+            )
         return LogSource(
             given.get("category") or None,
             given.get("product") or None,
@@ -354,7 +368,9 @@ class Reader:
 
     # Detections
 
-    def detections(self, node: Node, reserved: frozenset[str]) -> tuple[dict[str, Detection], dict[str, Place]]:
+    def detections(
+        self, node: Node, reserved: frozenset[str]
+    ) -> tuple[dict[str, Detection], dict[str, Place]]:
         """The search identifiers of a map; keys in `reserved` are not identifiers.
 
         All faulty identifiers are reported; raises the last one's `RuleError`.
@@ -380,7 +396,9 @@ class Reader:
 
     def check_identifier(self, key: Any, node: Node) -> None:
         if not isinstance(key, str) or not key:
-            raise self.fail("E_IDENT", f"the search identifier `{key}` is not text", node, "put it in quotes")
+            raise self.fail(
+                "E_IDENT", f"the search identifier `{key}` is not text", node, "put it in quotes"
+            )
         if key.lower() in KEYWORDS or key.isdecimal():
             message = f"`{key[:60]}` cannot be a search identifier: conditions read it otherwise"
             raise self.fail("E_IDENT", message, node, f"write `selection_{key[:60]}`")
@@ -394,7 +412,9 @@ class Reader:
 
     def detection(self, node: Node) -> Detection:
         if node.value is None or node.value in ({}, []):
-            raise self.fail("E_EMPTY", "the search identifier is empty", node, "give it items, or remove it")
+            raise self.fail(
+                "E_EMPTY", "the search identifier is empty", node, "give it items, or remove it"
+            )
         if isinstance(node.value, dict):
             return AllOf(tuple(self.item(key, child, node) for key, child in node.value.items()))
         if not isinstance(node.value, list):
@@ -418,11 +438,15 @@ class Reader:
             raise self.fail("E_IDENT", f"the field name `{key}` is not text", key_node, hint)
         name, names = split(key)
         if len(key) > MAX_NAME:
-            raise self.fail("E_IDENT", f"a field name is longer than {MAX_NAME} characters", key_node)
+            raise self.fail(
+                "E_IDENT", f"a field name is longer than {MAX_NAME} characters", key_node
+            )
         values = node.value if isinstance(node.value, list) else [node]
         return self.make_item(name, names, values, key_node)
 
-    def make_item(self, name: str | None, names: tuple[str, ...], values: list[Node], node: Node) -> Item:
+    def make_item(
+        self, name: str | None, names: tuple[str, ...], values: list[Node], node: Node
+    ) -> Item:
         try:
             raw = [child.value for child in values]
             applied = apply(name, names, raw)
@@ -545,9 +569,16 @@ def _read_detection(
     node = root.value.get("detection")
     if node is None or not node.is_map:
         message = "there is no detection" if node is None else "the detection must be a map"
-        raise reader.fail("E_DETECTION", message, node or root, "add `detection:` with a selection and a condition")
+        raise reader.fail(
+            "E_DETECTION",
+            message,
+            node or root,
+            "add `detection:` with a selection and a condition",
+        )
     timeframe = node.value.get("timeframe")
     if timeframe is not None:
         message = "`timeframe` has no effect on a detection rule"
-        reader.warn("W_TIMEFRAME", message, node.keys["timeframe"], "write a correlation with `timespan`")
+        reader.warn(
+            "W_TIMEFRAME", message, node.keys["timeframe"], "write a correlation with `timespan`"
+        )
     return reader.search(node, _RESERVED, str(timeframe.plain()) if timeframe else None)

@@ -49,7 +49,8 @@ def relate(
         correlations += contents.correlations
         filters += contents.filters
     sound = Documents(*check_references(known, correlations, filters, diagnostics, refused))
-    for each in (*sound.correlations, *sound.filters):
+    kept: list[Correlation | Filter] = [*sound.correlations, *sound.filters]
+    for each in kept:
         kind = "correlation" if isinstance(each, Correlation) else "filter"
         message = f"this {kind} is checked and kept in the pack, but not evaluated yet"
         diagnostics.report("W_NOT_EVALUATED", message, each.place)

@@ -18,13 +18,16 @@ from sigmac.compiler.diagnostics import Place, RuleError
 
 MAX_DEPTH = 100
 MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)
-MAX_BYTES = 16 << 20  # of a file
+MAX_BYTES = 16 << 20  # of a file, and of a document's text after alias expansion
+MAX_NUMBER = 1000  # characters: reading and printing a number costs the square of its length
 
 Scalar = Any  # str, int, float, bool, None, date, datetime or bytes
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _STR = "tag:yaml.org,2002:str"
+_NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+_COLLECTIONS = frozenset({"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
 _MERGE = "tag:yaml.org,2002:merge"
 _NESTING = re.compile(rb"[\[{]|[-?][ \t]")
 
@@ -140,7 +143,7 @@ def _bound_depth(data: bytes, text: str, file: str) -> None:
                 depth += 1
                 if depth > MAX_DEPTH:
                     mark = event.start_mark
-                    place = Place(file, mark.line + 1, mark.column + 1)
+                    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
                     raise RuleError("E_YAML", f"nested deeper than {MAX_DEPTH} levels", place)
             elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 depth -= 1
@@ -156,6 +159,7 @@ class _Builder:
         self.index = index
         self.loader = loader
         self.count = 0
+        self.characters = 0
         self.merged = 0
         self.open: set[int] = set()
 
@@ -167,12 +171,19 @@ class _Builder:
         width = end.column - start.column if end.line == start.line else 1
         made = Node(None, start.line + 1, start.column + 1, max(width, 1))
         tag = node.tag
-        if tag == _STR and isinstance(node, yaml.ScalarNode):
-            made.value = node.value
-        elif isinstance(node, yaml.ScalarNode):
-            made.value = self.scalar(node)
-        elif id(node) in self.open or len(self.open) > MAX_DEPTH:
+        if isinstance(node, yaml.ScalarNode):
+            self.characters += len(node.value)
+            if self.characters > MAX_BYTES:
+                self.fail(
+                    node, "E_YAML", f"more than {MAX_BYTES} characters after expanding aliases"
+                )
+            made.value = node.value if tag == _STR else self.scalar(node)
+        elif tag not in _COLLECTIONS:
+            self.fail(node, "E_YAML", f"the tag `{tag[:60]}` means nothing in a rule")
+        elif id(node) in self.open:
             self.fail(node, "E_YAML", "an alias refers to the node that it stands in")
+        elif len(self.open) >= MAX_DEPTH:
+            self.fail(node, "E_YAML", f"nested deeper than {MAX_DEPTH} levels")
         else:
             self.open.add(id(node))
             if isinstance(node, yaml.SequenceNode):
@@ -183,6 +194,8 @@ class _Builder:
         return made
 
     def scalar(self, node: Any) -> Any:
+        if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
+            self.fail(node, "E_YAML", f"a number of more than {MAX_NUMBER} characters")
         # libyaml gives an empty scalar as ""; SafeLoader resolves it to null.
         try:
             return self.loader.construct_object(node)
@@ -193,6 +206,11 @@ class _Builder:
             if node.tag == _TIMESTAMP:
                 return node.value
             self.fail(node, "E_YAML", f"not a valid value: {error}")
+        except (LookupError, AttributeError):
+            # It also trusts an explicit tag to fit, as in `!!bool maybe` or `!!int ""`.
+            self.fail(
+                node, "E_YAML", f"not a valid {node.tag.rpartition(':')[2]}: `{node.value[:60]}`"
+            )
 
     def mapping(self, node: Any, made: Node) -> None:
         seen: set[Any] = set()
@@ -201,7 +219,9 @@ class _Builder:
                 continue
             name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
             if name in seen:
-                self.fail(key, "E_YAML_DUP", f"the key `{str(key.value)[:60]}` stands twice in one map")
+                self.fail(
+                    key, "E_YAML_DUP", f"the key `{str(key.value)[:60]}` stands twice in one map"
+                )
             seen.add(name)
         self.bound_merge(node)
         self.loader.flatten_mapping(node)
@@ -222,8 +242,10 @@ class _Builder:
             for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 if not isinstance(part, yaml.MappingNode):
                     continue  # flatten_mapping says what is wrong with it
-                if id(part) in self.open or len(self.open) > MAX_DEPTH:
+                if id(part) in self.open:
                     self.fail(key, "E_YAML", "a map is merged into itself")
+                if len(self.open) >= MAX_DEPTH:
+                    self.fail(key, "E_YAML", f"merged over more than {MAX_DEPTH} levels")
                 self.open.add(id(part))
                 self.bound_merge(part)
                 self.open.discard(id(part))

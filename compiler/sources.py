@@ -42,7 +42,9 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
                 name = f"{path.resolve().name}/{each.relative_to(path).as_posix()}"
                 found.setdefault(each.resolve(), SourceFile(str(each), name, each))
             if len(found) == before:
-                raise InputError(f"{given}: the folder holds no .yml or .yaml file that is not named already")
+                raise InputError(
+                    f"{given}: the folder holds no .yml or .yaml file that is not named already"
+                )
         elif path.exists():
             found.setdefault(path.resolve(), SourceFile(str(given), path.name, path))
         else:
@@ -68,5 +70,3 @@ def _told_apart(files: Iterable[SourceFile]) -> Iterator[SourceFile]:
             yield SourceFile(each.file, f"{number}/{each.source}", each.path)
         else:
             yield each
-
-

@@ -19,6 +19,8 @@ from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir import Expression, Named, Or, predicates, walk
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.optimizer import optimize
+from sigmac.compiler.optimizer.deduplicate import deduplicate
+from sigmac.compiler.optimizer.flatten import flatten
 from sigmac.compiler.optimizer.gate import gate
 from sigmac.compiler.optimizer.logsource_part import logsource_part
 from sigmac.compiler.pipeline import Pipelines, Variant
@@ -154,7 +156,7 @@ def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain
 
 
 def _guard(expression: Expression) -> tuple[Expression | None, Expression]:
-    """The part that pipelines added, for all rules of a logsource to share, and what is left for the rule's function."""
+    """The part that pipelines added, which the rules of a logsource share, and what is left for the rule's function."""
     guard, rest = logsource_part(expression)
     if guard is None and isinstance(expression, Or):
         # Of variants, each with a logsource condition of its own: their Or is necessary, and stays in the rule.
@@ -164,7 +166,7 @@ def _guard(expression: Expression) -> tuple[Expression | None, Expression]:
         ]
         found = [part for part in parts if part is not None]
         if found and len(found) == len(parts):
-            return Or(*found), expression
+            return flatten(deduplicate(Or(*found))), expression
     return guard, rest
 
 
@@ -249,5 +251,3 @@ def diagnostic_of(plain: list[Any]) -> Diagnostic:
     """The diagnostic that `plain_diagnostic` took apart."""
     code, message, place, hint, pointer = plain
     return Diagnostic(code, message, Place(*place), hint, pointer)
-
-

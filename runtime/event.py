@@ -33,18 +33,18 @@ KEYWORDS = ""  # the pseudo-field of keyword items: every scalar leaf of the eve
 class Event:
     """A JSON object under evaluation by one pack; lives for one `match`."""
 
-    __slots__ = ("_facts", "_fields", "_vocabulary")
+    __slots__ = ("_fields", "_vocabulary", "known")
 
     def __init__(self, fields: Mapping[str, Any], vocabulary: Vocabulary):
         self._fields = fields
         self._vocabulary = vocabulary
-        self._facts: dict[str, Facts] = {}
+        self.known: dict[str, Facts] = {}
 
     def facts(self, field: str) -> Facts:
         """What is known of a field; `""` stands for all scalar leaves of the event."""
-        found = self._facts.get(field)
+        found = self.known.get(field)
         if found is None:
-            found = self._facts[field] = self._look(field)
+            found = self.known[field] = self._look(field)
         return found
 
     def _look(self, field: str) -> Facts:
@@ -186,7 +186,9 @@ class Event:
             return self._vocabulary.networks_v4(field, address)
         networks = self._vocabulary.networks_v6(field, address)
         mapped = mapped_ipv4(address)
-        return networks if mapped is None else networks | self._vocabulary.networks_v4(field, mapped)
+        return (
+            networks if mapped is None else networks | self._vocabulary.networks_v4(field, mapped)
+        )
 
     def time(self, field: str, part: str, comparison: str, number: Number) -> bool:
         """A part of the value's timestamp (`minute` … `year`) compared with a number."""
@@ -208,11 +210,15 @@ class Event:
         """The field is absent, null, an empty list or a list that holds null."""
         return self.facts(field).null
 
-    def same(self, field: str, other: str, placement: str = "equals", *, cased: bool = False) -> bool:
+    def same(
+        self, field: str, other: str, placement: str = "equals", *, cased: bool = False
+    ) -> bool:
         """Some value equals (or contains, starts or ends with) some value of the other field."""
         theirs = self.facts(other).values
         return any(
-            self._same(one, two, placement, cased) for one in self.facts(field).values for two in theirs
+            self._same(one, two, placement, cased)
+            for one in self.facts(field).values
+            for two in theirs
         )
 
     def _same(self, one: Any, two: Any, placement: str, cased: bool) -> bool:
@@ -234,5 +240,3 @@ class Event:
 
 def _texts(facts: Facts) -> Sequence[str]:
     return [text for text in map(text_of, facts.values) if text is not None]
-
-

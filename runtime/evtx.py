@@ -73,4 +73,7 @@ def _named(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             # Unnamed Data: one value, several, or an object with the texts
             yield name, value.get(_TEXT) if isinstance(value, dict) else value
         else:
-            yield name.replace(" ", ""), value.get(_TEXT, value) if isinstance(value, dict) else value
+            yield (
+                name.replace(" ", ""),
+                value.get(_TEXT, value) if isinstance(value, dict) else value,
+            )

@@ -11,7 +11,9 @@ from sigmac.runtime.event import Event
 from sigmac.runtime.match import Explanation, Question
 from sigmac.runtime.vocabulary import Vocabulary
 
-_SINGLE = frozenset({"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"})
+_SINGLE = frozenset(
+    {"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"}
+)
 
 
 class TracingEvent(Event):
@@ -41,7 +43,9 @@ def _traced(name: str) -> Callable[..., bool]:
 
 
 QUESTIONS = tuple(
-    name for name, value in vars(Event).items() if callable(value) and not name.startswith("_") and name != "facts"
+    name
+    for name, value in vars(Event).items()
+    if callable(value) and not name.startswith("_") and name != "facts"
 )
 for _name in QUESTIONS:
     setattr(TracingEvent, _name, _traced(_name))
@@ -73,7 +77,15 @@ def explain(
     found: dict[str, Any] = scope[function.name](event)
     chosen = tuple(i for i in range(len(found)) if found.get(f"condition_{i}") is True)
     questions = tuple(
-        Question(_selection(q.line, spans, renamed), q.field, q.test, q.arguments, q.held, q.answer, q.line)
+        Question(
+            _selection(q.line, spans, renamed),
+            q.field,
+            q.test,
+            q.arguments,
+            q.held,
+            q.answer,
+            q.line,
+        )
         for q in event.questions
     )
     selections = {

@@ -1,7 +1,8 @@
 """Simple Unicode case folding, one code point to one code point.
 
-`fold(c)` is `c.casefold()` where that is one character, else `c.lower()` where that is one, else `c`. So the
-Kelvin sign folds to k and ς to σ, while ß stays: lengths never change, which keeps `?` and positions exact.
+`fold(c)` is `c.casefold()` where that is one character, else `c.lower()` where that is one, else `c`.
+So the Kelvin sign folds to k and the final sigma to the other, while ß stays: lengths never change,
+which keeps `?` and positions exact.
 A pack carries the table of the Python that built it, so that its answers do not depend on where it runs.
 """
 

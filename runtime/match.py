@@ -21,7 +21,10 @@ class LogSource:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule's metadata, as its author wrote it; `source` is file and line, `variants` the names of its pipelines' forms."""
+    """A rule's metadata, as its author wrote it.
+
+    `source` is file and line, `variants` are the names of the forms that pipelines gave the rule.
+    """
 
     title: str
     id: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,9 +20,10 @@ from sigmac.runtime import seal
 from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.event import KEYWORDS, Event
 from sigmac.runtime.explain import TracingEvent, explain
-from sigmac.runtime.fields import Budget, Facts
+from sigmac.runtime.fields import Budget, Facts, FieldIndex
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
+from sigmac.runtime.scalars import leaves
 from sigmac.runtime.vocabulary import Vocabulary, load_arrays
 
 ENTRY_POINTS = "sigmac.packs"
@@ -33,7 +35,10 @@ Condition = Callable[[Event], bool]
 
 
 def load_pack(
-    pack: str | Path, *, trusted_keys: Sequence[bytes | str] = (), memory_budget: int = DEFAULT_BUDGET
+    pack: str | Path,
+    *,
+    trusted_keys: Sequence[bytes | str] = (),
+    memory_budget: int = DEFAULT_BUDGET,
 ) -> Pack:
     """Load a rule pack from a folder, or by the name of an installed one.
 
@@ -57,7 +62,9 @@ def _find(pack: str | Path) -> Path:
             spec = importlib.util.find_spec(entry.module)
             if spec is not None and spec.origin:
                 return Path(spec.origin).parent
-        installed = sorted(each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS))
+        installed = sorted(
+            each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS)
+        )
         known = f"; installed are {', '.join(installed)}" if installed else ""
         raise PackError(f"there is no folder and no installed pack `{pack}`{known}")
     return path
@@ -97,7 +104,11 @@ class Pack:
     """A loaded rule pack. Thread-safe: evaluation shares nothing but memos of answers."""
 
     def __init__(
-        self, folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes], memory_budget: int
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        memory_budget: int,
     ):
         self.path = folder
         self.manifest = manifest
@@ -109,12 +120,16 @@ class Pack:
             for name, data in files.items()
             if name.endswith(".py")
         }
-        functions = [tuple(row) for row in arrays["functions"].tolist()]  # module, first, last, logsource
+        functions = [
+            tuple(row) for row in arrays["functions"].tolist()
+        ]  # module, first, last, logsource
         self._spans = functions
         self._function_modules: list[str] = manifest["modules"]
         self._names: list[str] = manifest["rules"]
         self.rules = RuleList(
-            self._modules["rules.py"], self._names, [tuple(row) for row in arrays["metadata"].tolist()]
+            self._modules["rules.py"],
+            self._names,
+            [tuple(row) for row in arrays["metadata"].tolist()],
         )
         self._conditions: list[Condition | None] = [None] * len(functions)
         self.budget = Budget(memory_budget)
@@ -208,7 +223,7 @@ class Pack:
             found = self._conditions[rule] = self._piece(module, self._names[rule], first, last)
         return found
 
-    def logsource(self, group: int, row: tuple[int, int, int], name: str) -> Condition:
+    def logsource(self, row: tuple[int, ...], name: str) -> Condition:
         """The generated condition that the rules of a logsource share."""
         module, first, last = row
         return self._piece(module, name, first, last)
@@ -225,7 +240,7 @@ class Pack:
         module, first, last, _ = self._spans[rule]
         text = self._modules[self._function_modules[module]].lines(first, last)
         tracing = TracingEvent(event, self._vocabulary)
-        return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)  # type: ignore[attr-defined]
+        return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)
 
 
 def parse_record(text: bytes) -> dict[str, Any]:
@@ -240,68 +255,94 @@ def parse_record(text: bytes) -> dict[str, Any]:
     return event
 
 
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """What concerns the events of one kind: the rules whose logsource condition holds, the fields of their gates."""
+
+    rules: int
+    fields: dict[str, FieldIndex]
+    dotted: tuple[tuple[str, str], ...]  # first part, whole name
+    keywords: FieldIndex | None
+
+
 class _Dispatch:
-    """From an event to the rules that match it, by way of gates and logsources."""
+    """From an event to the rules that match it, by way of logsources and gates."""
 
     def __init__(self, pack: Pack, arrays: Mapping[str, Any]):
         self._pack = pack
         self._vocabulary = pack._vocabulary
         self.headers: list[int] = arrays["headers"].tolist()
         self._always = _mask(arrays["always"].tolist())
-        gates = self._vocabulary.gate_fields
-        self._fields = gates - {KEYWORDS}
-        self._dotted = sorted((name.partition(".")[0], name) for name in self._fields if "." in name)
-        self._keywords = _mask(arrays["keyword_rules"].tolist())
         rows = arrays["logsources"].tolist()
         names: list[str] = pack.manifest["logsource_functions"]
         self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
         members: list[list[int]] = [[] for _ in rows]
-        free = []
+        free: list[int] = []
         for rule, span in enumerate(pack._spans):
             (members[span[3]] if span[3] >= 0 else free).append(rule)
         self._members = [_mask(rules) for rules in members]
         self._free = _mask(free)
         self._logsource_fields: list[str] = pack.manifest["logsource_fields"]
         self._conditions: list[Condition] | None = None
-        self._active: dict[tuple[Facts, ...], int] = {}
+        self._active: dict[tuple[Facts, ...], _Active] = {}
 
     def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
         """The indices of the rules that match, ascending; of those among the bits `wanted`."""
         event = Event(fields, self._vocabulary)
+        active = self._active_for(event)
         candidates = self._always
-        gates = self._fields
-        facts = event.facts
-        for name in fields:
-            if name in gates:
-                candidates |= facts(name).gates
-        for first, name in self._dotted:
-            if first in fields and name not in fields:
-                candidates |= facts(name).gates
-        active = self._active_rules(event) & wanted
-        if self._keywords & active:
-            candidates |= facts(KEYWORDS).gates
+        gates, known = active.fields, event.known
+        try:
+            for name, value in fields.items():
+                index = gates.get(name)
+                if index is not None:
+                    found = known.get(name)
+                    if found is None:
+                        if value.__class__ is list:
+                            found = event.facts(name)
+                        else:
+                            found = known[name] = index.facts_of(value)
+                    candidates |= found.gates
+            for first, name in active.dotted:
+                if first in fields and name not in fields:
+                    candidates |= event.facts(name).gates
+            if active.keywords is not None:
+                facts_of = active.keywords.facts_of
+                for leaf in leaves(fields):
+                    candidates |= facts_of(leaf).gates
+        except UnicodeEncodeError:
+            raise EventError("the event holds a lone surrogate") from None
         condition = self._pack.condition
-        return [rule for rule in _bits(candidates & active) if condition(rule)(event)]
+        return [
+            rule for rule in _bits(candidates & active.rules & wanted) if condition(rule)(event)
+        ]
 
-    def _active_rules(self, event: Event) -> int:
-        """The rules whose logsource condition holds, as bits; remembered by the facts it depends on."""
-        if not self._groups:
-            return self._free
+    def _active_for(self, event: Event) -> _Active:
+        """What concerns an event; remembered by the facts that the logsource conditions depend on."""
         key = tuple([event.facts(name) for name in self._logsource_fields])
         known = self._active.get(key)
         if known is None:
             if self._conditions is None:
-                self._conditions = [
-                    self._pack.logsource(i, row, name) for i, (row, name) in enumerate(self._groups)
-                ]
-            known = self._free
+                self._conditions = [self._pack.logsource(row, name) for row, name in self._groups]
+            rules = self._free
             for condition, members in zip(self._conditions, self._members, strict=True):
                 if condition(event):
-                    known |= members
+                    rules |= members
+            known = self._gates_of(rules)
             if len(self._active) >= _MAX_ACTIVE:
                 self._active.clear()
             self._active[key] = known
         return known
+
+    def _gates_of(self, rules: int) -> _Active:
+        indexes = {
+            name: self._vocabulary.index(name)
+            for name, gated in self._vocabulary.gated_rules.items()
+            if gated & rules
+        }
+        keywords = indexes.pop(KEYWORDS, None)
+        dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
+        return _Active(rules, indexes, dotted, keywords)
 
 
 def _mask(rules: Iterable[int]) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from sigmac.runtime.errors import InputError
 
@@ -36,31 +37,32 @@ def read_blocks(name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD) -> 
     Raises `InputError` where it cannot be opened or read to its end, or where a line is longer than `max_record`;
     what came before has been yielded.
     """
-    raw: IO[bytes] | None = None
     try:
-        raw = sys.stdin.buffer if name == STDIN else Path(name).open("rb")
-        rest, line = b"", 0
-        for text in _decompressed(name, raw, chunk):
-            data = rest + text
-            end = data.rfind(b"\n") + 1
-            data, rest = data[:end], data[end:]
-            if len(rest) > max_record:
-                message = f"line {line + data.count(b'\n')} is longer than {max_record:,} bytes"
-                raise InputError(f"{name}: {message}")
-            if data:
-                yield Block(name, data, line, _position(raw))
-                line += data.count(b"\n")
-        if rest:
-            yield Block(name, rest, line, _position(raw))
+        with contextlib.ExitStack() as stack:
+            raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
+            yield from _blocks(name, raw, chunk, max_record)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: not a gzip file, or a damaged one") from None
         raise InputError(f"{name}: {error.strerror or error}") from None
     except (EOFError, zlib.error):
         raise InputError(f"{name}: the compressed file is damaged or cut off") from None
-    finally:
-        if raw is not None and name != STDIN:
-            raw.close()
+
+
+def _blocks(name: str, raw: IO[bytes], chunk: int, max_record: int) -> Iterator[Block]:
+    rest, line = b"", 0
+    for text in _decompressed(name, raw, chunk):
+        data = rest + text
+        end = data.rfind(b"\n") + 1
+        data, rest = data[:end], data[end:]
+        if len(rest) > max_record:
+            number = line + data.count(b"\n") + 1
+            raise InputError(f"{name}:{number}: the line is longer than {max_record:,} bytes")
+        if data:
+            yield Block(name, data, line, _position(raw))
+            line += data.count(b"\n")
+    if rest:
+        yield Block(name, rest, line, _position(raw))
 
 
 def _position(raw: IO[bytes]) -> int:
@@ -74,18 +76,22 @@ def _decompressed(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
     if name.endswith(".zst"):
         yield from _zstandard(name, raw, chunk)
         return
-    stream: Any = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
-    read = getattr(stream, "read1", stream.read)  # what is there, so that a pipe is not waited for
+    if name.endswith(".gz"):
+        read: Callable[[int], bytes] = gzip.GzipFile(fileobj=raw).read
+    else:
+        read = getattr(raw, "read1", raw.read)  # what is there, so that a pipe is not waited for
     while text := read(chunk):
         yield text
 
 
 def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
-    import zstandard
-
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
     try:
-        with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False) as stream:
+        with zstd.ZstdFile(raw) as stream:
             while text := stream.read(chunk):
                 yield text
-    except zstandard.ZstdError as error:
+    except zstd.ZstdError as error:
         raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None

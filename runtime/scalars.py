@@ -9,7 +9,7 @@ import datetime
 import ipaddress
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sigmac.runtime.errors import EventError
@@ -47,10 +47,13 @@ def number_of(value: Any) -> Number | None:
     (-4.5, None, None)
     """
     if isinstance(value, str):
-        # The longest exact integer has 20 digits; float() reads any length in linear time, int() does not.
         if not _DECIMAL.fullmatch(value):
             return None
-        return float(value) if "." in value or len(value) > 21 else json_number(int(value))
+        digits = value.lstrip("+-0")
+        # The longest exact integer has 20 digits; float() reads any length in linear time, int() does not.
+        if "." in value or len(digits) > 20:
+            return float(value)
+        return json_number(-int(digits or 0) if value[0] == "-" else int(digits or 0))
     if value is None or isinstance(value, (bool, dict)):
         return None
     return json_number(value)
@@ -78,7 +81,7 @@ def _finite(value: Number) -> float:
     return number
 
 
-def lookup(event: dict[str, Any], name: str) -> list[Any] | None:
+def lookup(event: Mapping[str, Any], name: str) -> list[Any] | None:
     """The values of a field, arrays flattened: scalars, nulls and objects; None where the field is absent.
 
     The literal top-level key goes first, whatever it holds; then dots walk into objects and over arrays.
@@ -88,13 +91,13 @@ def lookup(event: dict[str, Any], name: str) -> list[Any] | None:
         return list(flat(value)) if isinstance(value, list) else [value]
     if "." not in name:
         return None
-    found = [event]
+    found: list[Any] = [event]
     for part in name.split("."):
         nodes: list[Any] = []
         for node in found:
             for each in flat(node) if isinstance(node, list) else (node,):
                 if isinstance(each, dict) and part in each:
-                    nodes.append(each[part])
+                    nodes.append(each[part])  # noqa: PERF401 - a comprehension of this hides the walk
         found = nodes
         if not found:
             return None
@@ -112,7 +115,7 @@ def flat(value: Any) -> Iterator[Any]:
             yield node
 
 
-def leaves(event: dict[str, Any]) -> Iterator[Any]:
+def leaves(event: Mapping[str, Any]) -> Iterator[Any]:
     """Every scalar leaf of an event at any depth; keys and nulls are none."""
     stack: list[Any] = [event]
     while stack:
@@ -150,7 +153,7 @@ _ISO = re.compile(
     r"(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?",
     re.ASCII,
 )
-_EPOCH = datetime.datetime(1970, 1, 1)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def time_of(value: Any) -> datetime.datetime | None:
@@ -161,7 +164,7 @@ def time_of(value: Any) -> datetime.datetime | None:
             if match is None:
                 return None
             year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
-            return datetime.datetime(year, month, day, hour, minute, second)
+            return datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
         if value is None or isinstance(value, (bool, dict)):
             return None
         number = json_number(value)

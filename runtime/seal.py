@@ -100,7 +100,9 @@ def _present(folder: Path) -> Iterable[str]:
 
 def _inside(name: str) -> bool:
     parts = name.split("/")
-    return all(part not in ("", ".", "..") for part in parts) and "\\" not in name and ":" not in name
+    return (
+        all(part not in ("", ".", "..") for part in parts) and "\\" not in name and ":" not in name
+    )
 
 
 def render_signature(manifest: bytes, private_key: bytes) -> bytes:
@@ -116,7 +118,9 @@ def render_signature(manifest: bytes, private_key: bytes) -> bytes:
     except (ValueError, TypeError):
         raise PackError("the signing key is no unencrypted private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise PackError("the signing key is no Ed25519 key; make one with `openssl genpkey -algorithm ed25519`")
+        raise PackError(
+            "the signing key is no Ed25519 key; make one with `openssl genpkey -algorithm ed25519`"
+        )
     public = key.public_key().public_bytes_raw().hex()
     return _signature_file(public, key.sign(manifest).hex())
 

@@ -46,7 +46,8 @@ class Vocabulary:
         self._numeric = {strings[i] for i in arrays["numeric_fields"].tolist()}
         self._literals, self._gates = _literals(arrays, strings), _gates(arrays, strings)
         self._fields: dict[str, FieldIndex] = {}
-        self.gate_fields = frozenset(self._gates)
+        # field → bits of the rules that have a gate in it
+        self.gated_rules = {field: _rules_of(gates) for field, gates in self._gates.items()}
 
     def index(self, field: str) -> FieldIndex:
         """All that rules ask of a field; `""` is the pseudo-field of keywords."""
@@ -87,7 +88,9 @@ class Vocabulary:
         entry = self._matchers("NETWORKS_V6").get(field)
         return entry[0][entry[1](address >> 64, address & (2**64 - 1))] if entry else frozenset()
 
-    def time_holds(self, field: str, part: str, comparison: str, number: Number, value: int) -> bool:
+    def time_holds(
+        self, field: str, part: str, comparison: str, number: Number, value: int
+    ) -> bool:
         """Whether a part of a timestamp compares so with a rule's number."""
         thresholds, position = self._matchers("TIMES")[field, part]
         return _COMPARISONS[comparison](position(value), thresholds.index(number))
@@ -125,6 +128,13 @@ def _gates(arrays: Arrays, strings: list[str]) -> dict[str, dict[Any, list[int]]
     return found
 
 
+def _rules_of(gates: Mapping[Any, list[int]]) -> int:
+    bits = 0
+    for rule in {rule for rules in gates.values() for rule in rules}:
+        bits |= 1 << rule
+    return bits
+
+
 NUMBER_GATE, PRESENT_GATE = 16, 0
 
 
@@ -142,7 +152,9 @@ def _required(arrays: Arrays, strings: list[str]) -> dict[tuple[str, str], tuple
     ends = arrays["regex_ends"].tolist()
     return {
         (strings[field], strings[pattern]): tuple(strings[i] for i in literals[a:b])
-        for (field, pattern), a, b in zip(arrays["regexes"].tolist(), [0, *ends], ends, strict=False)
+        for (field, pattern), a, b in zip(
+            arrays["regexes"].tolist(), [0, *ends], ends, strict=False
+        )
     }
 
 

@@ -1,8 +1,9 @@
 """What `sigmac check` looks at beyond what reading, lowering and pipelines report.
 
-A check is a function from a rule, an item or a set of rules to diagnostics; its docstring begins with its codes. To
-add one, write it in the module of its topic, name it in that module's tuple, and describe its codes in
-`codes/<topic>.yml` with an example that shows them and one that does not: the tests run both.
+A check is a function from a rule, an item or a set of rules to diagnostics; its docstring begins
+with its codes. To add one, write it in the module of its topic, name it in that module's tuple, and
+describe its codes in `codes/<topic>.yml` with an example that shows them and one that does not: the
+tests run both.
 """
 
 from __future__ import annotations
@@ -17,29 +18,46 @@ from sigmac.compiler.filter import Filter
 from sigmac.compiler.ir import Expression
 from sigmac.compiler.rule import Rule, items
 
-RULE_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS, *conditions.RULE_CHECKS)
+DOCUMENT_CHECKS = metadata.DOCUMENT_CHECKS
+SELECTION_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS)
+CONDITION_CHECKS = conditions.RULE_CHECKS
 ITEM_CHECKS = (*values.ITEM_CHECKS, *text.ITEM_CHECKS, *regexes.ITEM_CHECKS)
 
 
 def check_file(contents: FileContents) -> Iterator[Diagnostic]:
-    """W_NO_RULE: a file in which there is no document at all."""
+    """W_NO_RULE, and what there is to say about the correlations and filters of a file."""
     if not (contents.rules or contents.correlations or contents.filters or contents.refused):
         message = "the file holds no rule, correlation or filter"
-        yield Diagnostic("W_NO_RULE", message, Place(contents.file, 1), "remove it, or name it otherwise")
+        hint = "remove it, or give it another name"
+        yield Diagnostic("W_NO_RULE", message, Place(contents.file, 1), hint)
+    for correlation in contents.correlations:
+        for check in DOCUMENT_CHECKS:
+            yield from check(correlation)
+    for each in contents.filters:
+        yield from _check_selections(each)
 
 
 def check_rule(rule: Rule, expression: Expression | None = None) -> Iterator[Diagnostic]:
     """What there is to say about one rule as it is written.
 
-    `expression` is what its pipelines and lowering made of it; without it only the rule itself is looked at.
+    `expression` is what its pipelines and lowering made of it; without it only the rule itself is
+    looked at.
     """
-    for check in RULE_CHECKS:
+    yield from _check_selections(rule)
+    for check in CONDITION_CHECKS:
         yield from check(rule)
+    yield from conditions.logic(rule, expression)
+
+
+def _check_selections(rule: Rule | Filter) -> Iterator[Diagnostic]:
+    for check in DOCUMENT_CHECKS:
+        yield from check(rule)
+    for check_selections in SELECTION_CHECKS:
+        yield from check_selections(rule)
     for detection in rule.detections.values():
         for item in items(detection):
             for check_item in ITEM_CHECKS:
                 yield from check_item(item)
-    yield from conditions.logic(rule, expression)
 
 
 def check_set(
@@ -47,8 +65,10 @@ def check_set(
     correlations: Sequence[Correlation] = (),
     filters: Sequence[Filter] = (),
 ) -> Iterator[Diagnostic]:
-    """What there is to say about documents among each other; `references.check_references` says the rest."""
-    documents = [*rules, *correlations, *filters]
+    """What there is to say about documents among each other; `references.check_references` says the
+    rest.
+    """
+    documents: list[metadata.Document] = [*rules, *correlations, *filters]
     yield from sets.repeated_titles(documents)
     yield from sets.related_rules(documents)
     yield from sets.same_rules(rules)

@@ -1,9 +1,10 @@
 """The table of every diagnostic code: what it says, why, a bad and a good example.
 
-`codes/*.yml` hold it, a file a topic, one entry a code: `summary` in one line, `explanation` in a few sentences, and
-two examples in YAML. A comment of carets under a line of the bad example marks the place that the diagnostic names.
-An example that has neither title nor logsource gets both, so that it can be short. The tests run all examples,
-`docs/checks.md` is made from this table, and `sigmac check --list` prints it.
+`codes/*.yml` hold it, a file a topic, one entry a code: `summary` in one line, `explanation` in a
+few sentences, and two examples in YAML. A comment of carets under a line of the bad example marks
+the place that the diagnostic names. An example that has neither title nor logsource gets both, so
+that it can be short. The tests run all examples, `docs/checks.md` is made from this table, and
+`sigmac check --list` prints it.
 """
 
 from __future__ import annotations
@@ -84,11 +85,16 @@ def completed(example: str) -> str:
     return example + _FRAME
 
 
+def visible(example: str) -> str:
+    """An example with the characters that cannot be seen as `<U+200B>`."""
+    return "".join(c if c.isprintable() or c == "\n" else f"<U+{ord(c):04X}>" for c in example)
+
+
 def markdown(check: Check) -> str:
     """A code's explanation and examples as Markdown."""
+    bad, good = visible(check.bad), visible(check.good)
     return (
-        f"{check.explanation.strip()}\n\n"
-        f"Instead of\n\n```yaml\n{check.bad}```\n\nwrite\n\n```yaml\n{check.good}```\n"
+        f"{check.explanation}\n\nInstead of\n\n```yaml\n{bad}```\n\nwrite\n\n```yaml\n{good}```\n"
     )
 
 
@@ -97,18 +103,20 @@ _HEAD = """\
 
 # What sigmac checks
 
-`sigmac check PATH...` reads rules, finds every problem of every file in one run, and builds nothing.
-`sigmac build` reports the errors and warnings that it meets on its way.
+`sigmac check PATH...` reads rules, finds every problem of every file in one run, and builds
+nothing. `sigmac build` reports the errors and warnings that it meets on its way.
 
 - An **error** (`E_…`) refuses one document: it cannot be given a meaning. All others are compiled.
-- A **warning** (`W_…`) never changes what a rule means: it says that the rule may not mean what its author meant.
+- A **warning** (`W_…`) never changes what a rule means: it says that the rule may not mean what
+  its author meant.
 - A **note** (`N_…`) is advice, which only `sigmac check` gives.
 
-Codes are stable: they are not renamed, and their numbers in a report can be compared over time.
+Codes are stable: they are not renamed, and reports can be compared over time.
 
 ## Reports
 
-`--format text` (for people), `json` or `sarif` (SARIF 2.1.0, for code hosts and editors). The JSON report is one object:
+`--format text` (for people), `json` or `sarif` (SARIF 2.1.0, for code hosts and editors). The JSON
+report is one object:
 
 | key | value |
 | --- | --- |
@@ -128,7 +136,8 @@ and each of the diagnostics has
 | `document` | which document of the file, from 0 |
 | `pointer` | JSON pointer of the node inside its document, as `/detection/selection/Image` |
 
-Titles and logsources are left out of the examples below, where they do not matter. Carets mark what is reported.
+Titles and logsources are left out of the examples below, where they do not matter. Carets mark what
+is reported.
 """
 
 
@@ -142,7 +151,7 @@ def _reference() -> Iterator[str]:
     yield "## All codes\n"
     yield "| code | what it says |\n| --- | --- |"
     for check in catalogue().values():
-        yield f"| [`{check.code}`](#{check.code.lower()}) | {check.summary.replace('|', chr(92) + '|')} |"
+        yield f"| [`{check.code}`](#{check.code.lower()}) | {check.summary} |"
     for topic, heading in TOPICS.items():
         yield f"\n## {heading}"
         for check in catalogue().values():

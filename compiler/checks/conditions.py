@@ -1,9 +1,12 @@
-"""Checks of conditions and search identifiers: what cannot be, what is always so, what makes no difference."""
+"""Checks of conditions and search identifiers: what cannot be, what is always so, what makes no
+difference.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sigmac.compiler.checks.logic import contradicts_itself, truth_table
 from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching, resolve
@@ -26,7 +29,9 @@ def names(rule: Rule) -> Iterator[Diagnostic]:
 
 
 def quantifiers(rule: Rule) -> Iterator[Diagnostic]:
-    """W_QUANTIFIER and W_THEM_FILTER: `1 of` where there is one, `them` where filters are among them."""
+    """W_QUANTIFIER and W_THEM_FILTER: `1 of` where there is one, `them` where filters are among
+    them.
+    """
     identifiers = list(rule.detections)
     for condition in rule.conditions:
         for leaf in walk(condition.expression):
@@ -66,7 +71,7 @@ def filters(rule: Rule) -> Iterator[Diagnostic]:
             node, sign = stack.pop()
             if isinstance(node, Identifier):
                 (wanted if sign else negated).add(node.name)
-            elif isinstance(node, Quantifier):
+            elif isinstance(node, Quantifier) and node.target != "them":
                 (wanted if sign else negated).update(names_matching(node.target, identifiers))
             stack.extend((each, sign is not isinstance(node, Not)) for each in children(node))
     for name in rule.detections:
@@ -77,12 +82,25 @@ def filters(rule: Rule) -> Iterator[Diagnostic]:
 
 
 def logic(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
-    """W_NEVER, W_ALWAYS, W_ARRAY_ONLY, W_NO_EFFECT and W_SELECTION_TWICE.
+    """W_NEVER, W_ALWAYS, W_ARRAY_ONLY, W_NO_EFFECT, W_SELECTION_TWICE and W_EMPTY_EVENT.
 
     `expression` is what pipelines and lowering made of the rule; without it the rule alone decides.
     """
-    if any(placeholders(v) for d in rule.detections.values() for i in items(d) for v in i.values):
-        return  # what a placeholder stands for may decide
+    constant = False
+    # What a placeholder stands for may decide.
+    if not any(
+        placeholders(v) for d in rule.detections.values() for i in items(d) for v in i.values
+    ):
+        for found in _contradictions(rule, expression):
+            constant = constant or found.code in ("W_NEVER", "W_ALWAYS")
+            yield found
+    if not constant and matches(rule, {}):
+        message = "the rule matches every event that has none of its fields"
+        hint = "add a selection that says which events are meant"
+        yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)
+
+
+def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
     meanings = _meanings(rule, expression)
     constant = False
     for name, meaning in meanings.items():
@@ -93,15 +111,14 @@ def logic(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
     if constant:
         return  # which the condition is too, or is wrong about
     for condition in rule.conditions:
-        if expression is not None and len(rule.conditions) == 1:
-            whole = expression
-        else:
-            whole = resolve(condition.expression, list(meanings), meanings.__getitem__)
-        yield from _condition(condition, whole, meanings)
+        lowered = expression if len(rule.conditions) == 1 else None
+        yield from _condition(condition, meanings, lowered)
 
 
 def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
-    """What each search identifier means: taken from the lowered rule where all of them are found in it."""
+    """What each search identifier means: taken from the lowered rule where all of them are found in
+    it.
+    """
     found: dict[str, Expression] = {}
     stack = [expression] if expression is not None and len(rule.conditions) == 1 else []
     while stack:
@@ -116,18 +133,24 @@ def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression
 
 
 def _condition(
-    condition: Condition, whole: Expression, meanings: dict[str, Expression]
+    condition: Condition, meanings: dict[str, Expression], lowered: Expression | None
 ) -> Iterator[Diagnostic]:
-    table = truth_table(condition.expression, list(meanings))
+    names = list(meanings)
+    table = truth_table(condition.expression, names)
     if table is not None and table.constant is not None:
         code, word = ("W_ALWAYS", "always") if table.constant else ("W_NEVER", "never")
         message = f"the condition is {word} true, whatever its search identifiers are"
         yield Diagnostic(code, message, condition.place, "look for a `not` or a bracket too many")
         return
     constant = False
-    if not isinstance(whole, Named) and whole not in meanings.values():
-        for found in _constant(whole, "the condition", condition.place):
+    alone_named = isinstance(condition.expression, Identifier)  # of which it is said already
+    if not (alone_named and (lowered is None or isinstance(lowered, Named))):
+        alone = resolve(condition.expression, names, meanings.__getitem__)
+        for found in _constant(lowered or alone, "the condition", condition.place):
             constant = True
+            if lowered is not None and not any(_constant(alone, "", condition.place)):
+                message = f"with what the pipelines add, {found.message}"
+                found = replace(found, message=message)
             yield found
     if not constant and table is not None:
         for name in table.without_effect:
@@ -146,7 +169,7 @@ def _constant(meaning: Expression, what: str, place: Place) -> Iterator[Diagnost
         yield Diagnostic("W_ALWAYS", f"{what} is always true", place, hint)
     elif contradicts_itself(meaning, single_valued=True):
         message = f"{what} asks one field for two values that exclude each other"
-        hint = "only a field with several values (an array) can satisfy both; for one of them write a list"
+        hint = "only an array can satisfy both; write a list of values where one of them is enough"
         yield Diagnostic("W_ARRAY_ONLY", message, place, hint)
 
 
@@ -159,12 +182,4 @@ def _same_meaning(rule: Rule, meanings: dict[str, Expression]) -> Iterator[Diagn
             yield Diagnostic("W_SELECTION_TWICE", message, rule.places[name], "remove one")
 
 
-def empty_event(rule: Rule) -> Iterator[Diagnostic]:
-    """W_EMPTY_EVENT: a rule that asks for the absence of things only."""
-    if matches(rule, {}):
-        message = "the rule matches every event that has none of its fields"
-        hint = "add a selection that says which events are meant"
-        yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)
-
-
-RULE_CHECKS = (names, quantifiers, filters, empty_event)
+RULE_CHECKS = (names, quantifiers, filters)

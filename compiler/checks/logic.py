@@ -1,10 +1,10 @@
 """Whether an expression can be true: what contradicts itself, or is true whatever the event.
 
-Two questions, both answered "surely" or not at all. Over search identifiers a truth table decides exactly. Over
-predicates, unit propagation (Davis and Putnam 1960) with implication between predicates of one field finds what
-follows step by step, without guessing and so without exponential work. A field may hold an array of which each
-predicate needs only one member, so that `A: x` and `A: y` do not exclude each other; what only an array could
-satisfy is told apart.
+Two questions, both answered "surely" or not at all. Over search identifiers a truth table decides
+exactly. Over predicates, unit propagation (Davis and Putnam 1960) with implication between
+predicates of one field finds what follows step by step, without guessing and so without exponential
+work. A field may hold an array of which each predicate needs only one member, so that `A: x` and
+`A: y` do not exclude each other; what only an array could satisfy is told apart.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ MAX_COMPARISONS = 50_000  # of predicates, for one question
 
 @dataclass(frozen=True, slots=True)
 class TruthTable:
-    """A condition as a function of its search identifiers: bit `i` of `rows` is its value in row `i`.
+    """A condition as a function of its search identifiers: bit `i` of `rows` is its value in row
+    `i`.
 
     In row `i` the identifier `names[k]` is true where bit `k` of `i` is set.
     """
@@ -77,7 +78,9 @@ def _column(k: int, names: int) -> int:
 
 
 def truth_table(condition: Expression, names: Sequence[str]) -> TruthTable | None:
-    """The truth table of a condition over those of `names` that it uses; None where they are more than `MAX_NAMES`."""
+    """The truth table of a condition over those of `names` that it uses; None where they are more
+    than `MAX_NAMES`.
+    """
     used: dict[str, int] = {}
 
     def collect(node: Expression, _: tuple[None, ...]) -> None:
@@ -134,7 +137,7 @@ def implies(one: Predicate, other: Predicate) -> bool:
         return _range_within(_range(one), _range(other))
     if one.op is Op.CIDR and other.op is Op.CIDR:
         a, b = _network(one.argument), _network(other.argument)
-        return a.version == b.version and a.subnet_of(b)
+        return bool(a.version == b.version and a.subnet_of(b))
     return False
 
 
@@ -237,7 +240,9 @@ class _TooMuch(Exception):
 
 
 def contradicts_itself(expression: Expression, *, single_valued: bool = False) -> bool:
-    """Whether an expression is surely false for every event; `single_valued`: for every one without arrays."""
+    """Whether an expression is surely false for every event; `single_valued`: for every one without
+    arrays.
+    """
     if not single_valued and not _is_mixed(expression):
         return False
     try:
@@ -250,7 +255,8 @@ def contradicts_itself(expression: Expression, *, single_valued: bool = False) -
 
 
 def _is_mixed(expression: Expression) -> bool:
-    """Whether there are predicates that should be true and others that should be false, or constants.
+    """Whether there are predicates that should be true and others that should be false, or
+    constants.
 
     Without that everything can be so at once, on an event with arrays.
     """
@@ -272,7 +278,9 @@ def _is_mixed(expression: Expression) -> bool:
 
 @dataclass(slots=True)
 class _Facts:
-    """Predicates known to be true and to be false, by field, as long as they do not contradict each other."""
+    """Predicates known to be true and to be false, by field, as long as they do not contradict each
+    other.
+    """
 
     single_valued: bool
     true: dict[str | None, dict[Predicate, None]] = field(default_factory=dict)
@@ -339,7 +347,9 @@ class _Facts:
         facts.setdefault(predicate.field, {})[predicate] = None
 
     def known(self, signed: _Signed) -> bool | None:
-        """What the facts say of an expression, looking no deeper than one And of Nots and predicates."""
+        """What the facts say of an expression, looking no deeper than one And of Nots and
+        predicates.
+        """
         node, sign = signed
         while isinstance(node, (Named, Not)):
             sign = sign is not isinstance(node, Not)
@@ -365,7 +375,7 @@ class _Facts:
         return None if value is None else value is sign
 
     def of(self, predicate: Predicate) -> bool | None:
-        """Whether a predicate follows from the facts (True), contradicts them (False), or neither."""
+        """Whether a predicate follows from the facts, contradicts them, or neither (None)."""
         true, false = self.true.get(predicate.field, {}), self.false.get(predicate.field, {})
         if not (true or false):
             return None

@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics import Diagnostic, Place, did_you_mean
+from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Metadata, Rule
+
+Document = Rule | Correlation | Filter
 
 # Namespaces and what may stand behind the dot. Source: Sigma specification, tags appendix 2.1.0.
 NAMESPACES = {
@@ -21,7 +25,7 @@ NAMESPACES = {
     "tlp": r"(?:red|amber|amber-strict|green|clear)",
 }
 _FORM = {
-    "attack": "a technique (`t1059.001`), group, software, data source or tactic (`lateral-movement`)",
+    "attack": "a technique (`t1059.001`), group, software or tactic (`lateral-movement`)",
     "car": "as `car.2016-04-005`",
     "cve": "as `cve.2021-44228`",
     "d3fend": "as `d3fend.d3-am`",
@@ -44,14 +48,14 @@ CATEGORIES = (
 _UNIQUE = ("tags", "references", "falsepositives", "fields")
 
 
-def _place(rule: Rule, key: str, index: int | None = None) -> Place:
-    """Where a key's value stands, or one element of its list."""
-    node = rule.meta.nodes.get(key)
+def place_of(document: Document, key: str, index: int | None = None) -> Place:
+    """Where the value of a metadata key stands, or one element of its list."""
+    node = document.meta.nodes.get(key)
     if node is None:
-        return rule.place
+        return document.place
     if index is not None and node.is_list and index < len(node.value):
         node = node.value[index]
-    return node.place(rule.place.file, rule.place.document)
+    return node.place(document.place.file, document.place.document)
 
 
 def _elements(meta: Metadata, key: str) -> list[Any]:
@@ -59,19 +63,28 @@ def _elements(meta: Metadata, key: str) -> list[Any]:
     return [child.value for child in node.value] if node is not None and node.is_list else []
 
 
-def tags(rule: Rule) -> Iterator[Diagnostic]:
-    """W_TAG: tags that are no lower case, or of a namespace or form that the specification does not know."""
-    for index, tag in enumerate(_elements(rule.meta, "tags")):
-        if not isinstance(tag, str) or tag not in rule.meta.tags:
+def tags(document: Document) -> Iterator[Diagnostic]:
+    """W_TAG: tags that are no lower case, or of a namespace or form that the specification does not
+    know.
+    """
+    for index, tag in enumerate(_elements(document.meta, "tags")):
+        if not isinstance(tag, str) or tag not in document.meta.tags:
             continue  # the reader has said it
         namespace, _, name = tag.partition(".")
-        place = _place(rule, "tags", index)
+        place = place_of(document, "tags", index)
         if namespace.lower() not in NAMESPACES:
-            hint = did_you_mean(namespace.lower(), NAMESPACES) or f"known are {', '.join(NAMESPACES)}"
+            hint = (
+                did_you_mean(namespace.lower(), NAMESPACES) or f"known are {', '.join(NAMESPACES)}"
+            )
             message = f"the specification has no tag namespace `{namespace[:60]}`"
             yield Diagnostic("W_TAG", message, place, hint)
         elif not re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9._-]+", tag) and namespace != "d3fend":
-            yield Diagnostic("W_TAG", f"the tag `{tag[:60]}` is not in lower case", place, f"write `{tag.lower()[:60]}`")
+            yield Diagnostic(
+                "W_TAG",
+                f"the tag `{tag[:60]}` is not in lower case",
+                place,
+                f"write `{tag.lower()[:60]}`",
+            )
         elif not re.fullmatch(NAMESPACES[namespace], name):
             message = f"`{name[:60]}` is not what a tag of `{namespace}` looks like"
             hint = _FORM[namespace]
@@ -80,34 +93,38 @@ def tags(rule: Rule) -> Iterator[Diagnostic]:
             yield Diagnostic("W_TAG", message, place, hint)
 
 
-def dates(rule: Rule) -> Iterator[Diagnostic]:
+def dates(document: Document) -> Iterator[Diagnostic]:
     """W_DATE_ORDER: modified before it was written."""
-    meta = rule.meta
+    meta = document.meta
     if meta.date and meta.modified and meta.modified < meta.date:
         message = f"modified on {meta.modified}, before the date {meta.date}"
-        yield Diagnostic("W_DATE_ORDER", message, _place(rule, "modified"), "exchange them, or correct one")
+        yield Diagnostic(
+            "W_DATE_ORDER", message, place_of(document, "modified"), "exchange them, or correct one"
+        )
 
 
-def repeated_entries(rule: Rule) -> Iterator[Diagnostic]:
+def repeated_entries(document: Document) -> Iterator[Diagnostic]:
     """W_ENTRY_TWICE: an entry twice in a list that the specification wants unique."""
     for key in _UNIQUE:
         seen: set[str] = set()
-        for index, entry in enumerate(_elements(rule.meta, key)):
+        for index, entry in enumerate(_elements(document.meta, key)):
             if isinstance(entry, str) and entry in seen:
                 message = f"`{entry[:60]}` stands twice in `{key}`"
-                yield Diagnostic("W_ENTRY_TWICE", message, _place(rule, key, index), "remove one")
+                yield Diagnostic(
+                    "W_ENTRY_TWICE", message, place_of(document, key, index), "remove one"
+                )
             elif isinstance(entry, str):
                 seen.add(entry)
 
 
-def logsource(rule: Rule) -> Iterator[Diagnostic]:
+def logsource(document: Rule | Filter) -> Iterator[Diagnostic]:
     """W_LOGSOURCE: a logsource written otherwise than all others, or nearly a known category."""
-    node = rule.meta.nodes.get("logsource")
+    node = document.meta.nodes.get("logsource")
     for key in ("category", "product", "service"):
-        value = getattr(rule.logsource, key)
+        value = getattr(document.logsource, key)
         if value is None or node is None:
             continue
-        place = node.value[key].place(rule.place.file, rule.place.document)
+        place = node.value[key].place(document.place.file, document.place.document)
         plain = value.strip().lower()
         if value != plain:
             message = f"the {key} `{value[:60]}` is not plain lower case"
@@ -119,4 +136,5 @@ def logsource(rule: Rule) -> Iterator[Diagnostic]:
                 yield Diagnostic("W_LOGSOURCE", message, place, f"did you mean `{near[0]}`?")
 
 
-RULE_CHECKS = (tags, dates, repeated_entries, logsource)
+DOCUMENT_CHECKS = (tags, dates, repeated_entries)
+RULE_CHECKS = (logsource,)

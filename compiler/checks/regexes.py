@@ -1,7 +1,7 @@
 """Checks of regular expressions: slow elsewhere, large here, or not what was meant.
 
-The structure is what the optimizer's parser gives; where that does not know a pattern for certain, the checks that
-need it are silent.
+The structure is what the optimizer's parser gives; where that does not know a pattern for certain,
+the checks that need it are silent.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import TypeGuard
 
 import re2
 
@@ -37,11 +38,13 @@ _Finding = tuple[str, str, str]  # code, message, hint
 
 
 def regexes(item: Item) -> Iterator[Diagnostic]:
-    """All that is remarkable about the item's regular expressions."""
+    """W_REGEX_SLOW and all else that is remarkable about the item's regular expressions."""
     if "re" not in item.modifiers:
         return
     for value, place in zip(item.values, item.places, strict=False):
-        if isinstance(value, RegexValue) and not any(isinstance(p, Placeholder) for p in value.parts):
+        if isinstance(value, RegexValue) and not any(
+            isinstance(p, Placeholder) for p in value.parts
+        ):
             for code, message, hint in _findings(value.pattern):
                 yield Diagnostic(code, message, place, hint)
 
@@ -73,7 +76,9 @@ def _plain(pattern: str) -> Iterator[_Finding]:
     name = tests[0].op.value
     modifier = "" if name == "equals" else f"|{name}"
     cased = "|cased" if tests[0].cased else ""
-    values = ", ".join(f"`{test.text[:60]}`" for test in tests[:3]) + (", …" if len(tests) > 3 else "")
+    values = ", ".join(f"`{test.text[:60]}`" for test in tests[:3]) + (
+        ", …" if len(tests) > 3 else ""
+    )
     what = f"modifiers `{modifier}{cased}`" if modifier + cased else "no modifier"
     message = f"a plain text does: {values} with {what}"
     yield "N_REGEX_PLAIN", message, "plain texts are faster, and other tools read them as well"
@@ -91,12 +96,16 @@ def _classes(pattern: str) -> Iterator[_Finding]:
             yield "W_REGEX_CLASS", message, "write `A-Za-z`"
         elif re.fullmatch(r"\w+(?:\|\w+)+", inner):
             message = f"`{match[0][:60]}` is one character, the bar among them"
-            yield "W_REGEX_CLASS", message, f"write `(?:{inner[:60]})` for a choice, or leave the bar out"
+            yield (
+                "W_REGEX_CLASS",
+                message,
+                f"write `(?:{inner[:60]})` for a choice, or leave the bar out",
+            )
 
 
 _ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|(?:\\d(?:\+|\{1,3\})\.){3}\\d")
 _NAME = re.compile(
-    r"(?<![\\\w\])}])[\w-]{2,}\.(?:com|net|org|info|biz|gov|edu|onion|exe|dll|sys|ps1|bat|cmd|vbs|js|hta|zip|rar)"
+    r"(?<![\\\w-])[\w-]{2,}\.(?:com|net|org|info|biz|gov|edu|onion|exe|dll|sys|ps1|bat|cmd|vbs|js|hta|zip|rar)"
     r"(?![\w*+?{])",
     re.IGNORECASE,
 )
@@ -120,7 +129,11 @@ def _size(pattern: str) -> Iterator[_Finding]:
     size = re2.compile(pattern, re2_options()).programsize
     if size > MAX_PROGRAM:
         message = f"the pattern compiles to {size:,} instructions"
-        yield "W_REGEX_LARGE", message, "count less: `x{50,}` is seldom less clear a sign than `x{1000,}`"
+        yield (
+            "W_REGEX_LARGE",
+            message,
+            "count less: `x{50,}` is seldom less clear a sign than `x{1000,}`",
+        )
 
 
 TEXT_CHECKS: tuple[Callable[[str], Iterator[_Finding]], ...] = (_plain, _classes, _dots, _size)
@@ -134,7 +147,7 @@ def _slow(tree: Regex) -> Iterator[_Finding]:
     for node in _walk(tree):
         if isinstance(node, Repeat) and node.most is None and _is_ambiguous(node.item):
             message = "a repeat inside a repeat takes engines that backtrack exponential time"
-            hint = "it is linear here; write it without the outer or the inner repeat to use the rule elsewhere"
+            hint = "here it is linear; to use the rule elsewhere leave one of the repeats out"
             yield "W_REGEX_SLOW", message, hint
             return
     for node in _walk(tree):
@@ -151,18 +164,26 @@ def _outer_any(tree: Regex) -> Iterator[_Finding]:
     items = tree.items if isinstance(tree, Sequence) else (tree,)
     for index, where in ((0, "in front"), (-1, "at the end")):
         end = items[index] if len(items) > 1 else None
-        if isinstance(end, Repeat) and isinstance(end.item, Dot) and (end.least, end.most) == (0, None):
-            message = f"`.*` {where} has no effect: a regular expression is found anywhere in a value"
+        if (
+            isinstance(end, Repeat)
+            and isinstance(end.item, Dot)
+            and (end.least, end.most) == (0, None)
+        ):
+            message = (
+                f"`.*` {where} has no effect: a regular expression is found anywhere in a value"
+            )
             yield "W_REGEX_EDGE", message, "remove it, or anchor the pattern"
             return
 
 
-def _is_endless(node: Regex) -> bool:
+def _is_endless(node: Regex) -> TypeGuard[Repeat]:
     return isinstance(node, Repeat) and node.most is None
 
 
 def _is_ambiguous(node: Regex) -> bool:
-    """Whether repeats of a part can split a text in more than one way: it begins and ends with the same endless repeat."""
+    """Whether repeats of a part can split a text in more than one way: it begins and ends with the
+    same endless repeat.
+    """
     if isinstance(node, Repeat):
         return node.most is None or (node.most > 1 and _is_ambiguous(node.item))
     if isinstance(node, Alternation):
@@ -170,10 +191,9 @@ def _is_ambiguous(node: Regex) -> bool:
     if isinstance(node, Sequence):
         needed = [each for each in node.items if not _may_be_empty(each)]
         endless = [each for each in node.items if _is_endless(each)]
-        # What stands between two repeats must occur, and ends the ambiguity unless the repeat takes it too.
+        # What must stand between two repeats ends the ambiguity, unless the repeat takes it too.
         return bool(endless) and all(
-            any(each is repeat or _overlap(each, repeat) for repeat in endless)
-            for each in needed
+            any(each is repeat or _overlap(each, repeat) for repeat in endless) for each in needed
         )
     return False
 
@@ -189,7 +209,9 @@ def _may_be_empty(node: Regex) -> bool:
 
 
 def _overlap(one: Regex, other: Regex) -> bool:
-    """Whether two parts surely share a character; unknown classes only with themselves and with a dot."""
+    """Whether two parts surely share a character; unknown classes only with themselves and with a
+    dot.
+    """
     one, other = _single(one), _single(other)
     if isinstance(one, Dot) or isinstance(other, Dot):
         return isinstance(one, (Dot, Literal, Some)) and isinstance(other, (Dot, Literal, Some))
@@ -213,7 +235,9 @@ def _never(tree: Regex) -> Iterator[_Finding]:
             beyond = node.items[:index] if item.begin else node.items[index + 1 :]
             if any(not _may_be_empty(each) for each in beyond):
                 sign, where = ("^", "before the begin") if item.begin else ("$", "behind the end")
-                message = f"`{sign}` in the middle never matches: it asks for text {where} of the value"
+                message = (
+                    f"`{sign}` in the middle never matches: it asks for text {where} of the value"
+                )
                 yield "W_REGEX_NEVER", message, rf"write `\{sign}` for the character itself"
                 return
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from sigmac.compiler.correlation import Correlation
+from sigmac.compiler.checks.metadata import Document, place_of
 from sigmac.compiler.diagnostics import Diagnostic, Place
-from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Detection, Item, Rule, items
 
-Document = Rule | Correlation | Filter
 # What a rule stands in for is expected to be gone.
 _EXISTING = frozenset({"derived", "similar", "correlation"})
-
-
-def place_of(document: Document, key: str) -> Place:
-    """Where the value of a metadata key stands."""
-    node = document.meta.nodes.get(key)
-    return node.place(document.place.file, document.place.document) if node else document.place
 
 
 def repeated_titles(documents: Iterable[Document]) -> Iterator[Diagnostic]:
@@ -54,7 +46,9 @@ def related_rules(documents: Sequence[Document]) -> Iterator[Diagnostic]:
                 yield Diagnostic("W_RELATED_SELF", message, place, "name the other rule's id")
             elif target.lower() not in known and kind in _EXISTING:
                 message = f"no rule here has the id `{target[:60]}`"
-                yield Diagnostic("N_RELATED", message, place, "check the id, or check its rule as well")
+                yield Diagnostic(
+                    "N_RELATED", message, place, "check the id, or check its rule as well"
+                )
 
 
 def same_rules(rules: Sequence[Rule]) -> Iterator[Diagnostic]:
@@ -79,7 +73,9 @@ def _meaning(detection: Detection) -> object:
 
 
 def field_spellings(rules: Sequence[Rule]) -> Iterator[Diagnostic]:
-    """W_FIELD_CASE: a field name that other rules of the same logsource write in another letter case."""
+    """W_FIELD_CASE: a field name that other rules of the same logsource write in another letter
+    case.
+    """
     spellings: dict[tuple[object, str], Counter[str]] = defaultdict(Counter)
     used: dict[tuple[object, str], Place] = {}
     for rule in rules:
@@ -102,7 +98,9 @@ def field_spellings(rules: Sequence[Rule]) -> Iterator[Diagnostic]:
                 continue
             usual, number = counts.most_common(1)[0]
             if usual != name and len({n for n in seen if n.lower() == name.lower()}) == 1:
-                message = f"{_others(number)} of {rule.logsource} write `{name[:60]}` as `{usual[:60]}`"
+                message = (
+                    f"{_others(number)} of {rule.logsource} write `{name[:60]}` as `{usual[:60]}`"
+                )
                 hint = "field names are compared exactly: only one of both can match"
                 yield Diagnostic("W_FIELD_CASE", message, used[id(rule), name], hint)
 

@@ -6,49 +6,50 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from sigmac.compiler.checks.metadata import place_of
 from sigmac.compiler.checks.values import PLACEMENTS, strings
 from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.filter import Filter
 from sigmac.compiler.modifiers import MODIFIERS
 from sigmac.compiler.rule import Item, Rule, items
 
-# Letters of other scripts that look like a Latin letter in most fonts. Source: Unicode TR 39, confusables.
+# Letters of other scripts that look like a Latin one in most fonts. Source: Unicode TR 39.
 LOOKALIKES = dict(
     zip(
-        "аеорсхуіјѕһԁԛԝАВЕКМНОРСТУХІЈЅ" "αορνυικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",  # noqa: RUF001
-        "aeopcxyijshdqwABEKMHOPCTYXIJS" "aopvuikABEZHIKMNOPTYX",
+        "аеорсхуіјѕһԁԛԝАВЕКМНОРСТУХІЈЅαορνυικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+        "aeopcxyijshdqwABEKMHOPCTYXIJSaopvuikABEZHIKMNOPTYX",
         strict=True,
     )
 )
 _LATIN = re.compile(r"[A-Za-z]")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_JOINER = "\u200d"  # joins emoji to one
+_JOINERS = "\u200c\u200d"  # part and join Persian letters, make one of two emoji
 _TAGS = range(0xE0020, 0xE0080)  # spell out the region of a flag
 
 
-def misleading_characters(rule: Rule) -> Iterator[Diagnostic]:
+def misleading_characters(rule: Rule | Filter) -> Iterator[Diagnostic]:
     """W_INVISIBLE and W_LOOKALIKE in title, search identifiers, field names and values."""
-    title = rule.meta.nodes.get("title")
-    if title is not None and not rule.meta.title.isascii():
-        place = title.place(rule.place.file, rule.place.document)
-        yield from _invisible(rule.meta.title, place, "the title")
-        yield from _lookalike(rule.meta.title, place, "the title")
+    for text, place, what in _texts(rule):
+        # What is wider than its text is written with escapes, which can be seen.
+        if not text.isascii() and place.width <= len(text) + 2:
+            yield from _invisible(text, place, what)
+            yield from _lookalike(text, place, what)
+
+
+def _texts(rule: Rule | Filter) -> Iterator[tuple[str, Place, str]]:
+    if "title" in rule.meta.nodes:
+        yield rule.meta.title, place_of(rule, "title"), "the title"
     for name, detection in rule.detections.items():
-        if not name.isascii() and name in rule.places:
-            yield from _invisible(name, rule.places[name], "the search identifier")
-            yield from _lookalike(name, rule.places[name], "the search identifier")
+        yield name, rule.places.get(name, rule.place), "the search identifier"
         for item in items(detection):
-            if item.field and not item.field.isascii():
-                yield from _invisible(item.field, item.place, "the field name")
-                yield from _lookalike(item.field, item.place, "the field name")
+            if item.field:
+                yield "|".join((item.field, *item.modifiers)), item.place, "the field name"
             for raw, place in zip(item.raw, item.places, strict=False):
-                if isinstance(raw, str) and not raw.isascii():
-                    yield from _invisible(raw, place, "the value")
-                    yield from _lookalike(raw, place, "the value")
+                if isinstance(raw, str):
+                    yield raw, place, "the value"
 
 
 def _invisible(text: str, place: Place, what: str) -> Iterator[Diagnostic]:
-    if place.width > len(text) + 2:
-        return  # written as escapes, which can be seen
     visible = any(not _is_invisible(text, i) and not text[i].isspace() for i in range(len(text)))
     for index, char in enumerate(text):
         # A value of blanks alone looks for just them.
@@ -69,8 +70,7 @@ def _is_invisible(text: str, index: int) -> bool:
         return True  # a blank that is not the usual one
     if category not in ("Cc", "Cf", "Zl", "Zp") or ord(char) in _TAGS:
         return False
-    # Between two emoji, or after a variation selector, a joiner makes one of both.
-    return not (char == _JOINER and 0 < index < len(text) - 1 and not text[index - 1].isascii())
+    return not (char in _JOINERS and not text[index - 1 : index].isascii())
 
 
 def _lookalike(text: str, place: Place, what: str) -> Iterator[Diagnostic]:
@@ -79,10 +79,10 @@ def _lookalike(text: str, place: Place, what: str) -> Iterator[Diagnostic]:
             for index, char in enumerate(word[0], word.start()):
                 if char in LOOKALIKES:
                     name = unicodedata.name(char)
-                    message = f"{what} holds U+{ord(char):04X} {name}, which looks like `{LOOKALIKES[char]}`"
-                    hint = f'write `{LOOKALIKES[char]}`, or "{_yaml_escape(char)}" in double quotes if it is meant'
-                    if place.width <= len(text) + 2:
-                        yield Diagnostic("W_LOOKALIKE", message, _at(place, text, index), hint)
+                    latin = LOOKALIKES[char]
+                    message = f"{what} holds U+{ord(char):04X} {name}, which looks like `{latin}`"
+                    hint = f'write `{latin}`, or "{_yaml_escape(char)}" in double quotes'
+                    yield Diagnostic("W_LOOKALIKE", message, _at(place, text, index), hint)
                     return
 
 
@@ -91,7 +91,9 @@ def _yaml_escape(char: str) -> str:
 
 
 def _at(place: Place, text: str, index: int) -> Place:
-    """The place of one character of a scalar; that of the scalar where it is not written in one line as it is."""
+    """The place of one character of a scalar; that of the scalar where it is not written in one
+    line as it is.
+    """
     if place.width not in (len(text), len(text) + 2):
         return place
     quote = (place.width - len(text)) // 2
@@ -115,12 +117,26 @@ def outer_blanks(item: Item) -> Iterator[Diagnostic]:
         if front or back:
             where = "begins" if front else "ends"
             message = f"`{raw[:60]}` {where} with a blank that must stand there in the event"
-            hint = "" if not PLACEMENTS.isdisjoint(item.modifiers) else "; `contains` finds it anywhere"
+            hint = (
+                ""
+                if not PLACEMENTS.isdisjoint(item.modifiers)
+                else "; `contains` finds it anywhere"
+            )
             yield Diagnostic("W_BLANK", message, place, "remove it if it is not meant" + hint)
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LETTERS = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", "\0": "0"}
+_LETTERS = {
+    "\a": "a",
+    "\b": "b",
+    "\t": "t",
+    "\n": "n",
+    "\v": "v",
+    "\f": "f",
+    "\r": "r",
+    "\x1b": "e",
+    "\0": "0",
+}
 
 
 def control_characters(item: Item) -> Iterator[Diagnostic]:
@@ -139,7 +155,13 @@ def control_characters(item: Item) -> Iterator[Diagnostic]:
 
 
 def unicodedata_name(char: str) -> str:
-    names = {"\t": "a tab", "\n": "a line break", "\r": "a carriage return", "\b": "a backspace", "\0": "NUL"}
+    names = {
+        "\t": "a tab",
+        "\n": "a line break",
+        "\r": "a carriage return",
+        "\b": "a backspace",
+        "\0": "NUL",
+    }
     return names.get(char, f"U+{ord(char):04X}")
 
 
@@ -165,7 +187,7 @@ def modifier_in_name(item: Item) -> Iterator[Diagnostic]:
         yield Diagnostic("W_FIELD_MODIFIER", message, item.place, hint)
 
 
-def field_spellings(rule: Rule) -> Iterator[Diagnostic]:
+def field_spellings(rule: Rule | Filter) -> Iterator[Diagnostic]:
     """W_FIELD_CASE: two field names of one rule that differ by letter case only."""
     first: dict[str, str] = {}
     for detection in rule.detections.values():
@@ -175,7 +197,9 @@ def field_spellings(rule: Rule) -> Iterator[Diagnostic]:
             other = first.setdefault(item.field.lower(), item.field)
             if other != item.field:
                 message = f"the rule asks for both `{item.field[:60]}` and `{other[:60]}`"
-                yield Diagnostic("W_FIELD_CASE", message, item.place, "field names are compared exactly")
+                yield Diagnostic(
+                    "W_FIELD_CASE", message, item.place, "field names are compared exactly"
+                )
 
 
 RULE_CHECKS = (misleading_characters, field_spellings)

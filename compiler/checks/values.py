@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 
 from sigmac.compiler.diagnostics import Diagnostic, Place
 from sigmac.compiler.rule import Item
@@ -12,7 +13,9 @@ from sigmac.compiler.values import (
     Alternatives,
     Boolean,
     FieldRef,
+    Network,
     Number,
+    Part,
     Text,
     Value,
     parse_text,
@@ -45,10 +48,14 @@ def redundant_wildcards(item: Item) -> Iterator[Diagnostic]:
         if len(parts) > 1 and ((front and parts[0] is ANY) or (back and parts[-1] is ANY)):
             names = " and ".join(f"`{name}`" for name in item.modifiers if name in PLACEMENTS)
             message = f"{names} adds the outer `*` of `{shown}` anyway"
-            yield Diagnostic("W_WILDCARD_REDUNDANT", message, place, r"remove it, or write `\*` for a star")
+            yield Diagnostic(
+                "W_WILDCARD_REDUNDANT", message, place, r"remove it, or write `\*` for a star"
+            )
         elif re.search(r"\*\*", re.sub(r"\\[*?\\]", "-", raw)) and len(parts) > 1:
             message = f"`**` in `{shown}` means the same as `*`"
-            yield Diagnostic("W_WILDCARD_REDUNDANT", message, place, r"write one, or `\*` for a star")
+            yield Diagnostic(
+                "W_WILDCARD_REDUNDANT", message, place, r"write one, or `\*` for a star"
+            )
 
 
 def any_value(item: Item) -> Iterator[Diagnostic]:
@@ -60,7 +67,9 @@ def any_value(item: Item) -> Iterator[Diagnostic]:
         if not any(isinstance(form, Text) and form.parts == (ANY,) for form in forms):
             continue
         if not _ENCODINGS.isdisjoint(item.modifiers):
-            message = f"`{raw[:_SHOWN]}` is too short: an encoded form is empty and matches any value"
+            message = (
+                f"`{raw[:_SHOWN]}` is too short: an encoded form is empty and matches any value"
+            )
             yield Diagnostic("W_ANY_VALUE", message, place, "encode three bytes or more")
         elif item.modifiers:
             message = f"this matches every value that `{item.field[:_SHOWN]}` can have"
@@ -82,7 +91,11 @@ def placement_by_wildcards(item: Item) -> Iterator[Diagnostic]:
         inner = [part for part in value.parts if part is not ANY]
         edges = (value.parts[0] is ANY, value.parts[-1] is ANY)
         if len(inner) == 1 and isinstance(inner[0], str) and any(edges):
-            name = {(True, True): "contains", (True, False): "endswith", (False, True): "startswith"}[edges]
+            name = {
+                (True, True): "contains",
+                (True, False): "endswith",
+                (False, True): "startswith",
+            }[edges]
             message = f"`{raw[:_SHOWN]}` is what the modifier `{name}` is for"
             hint = f"write `{item.field[:_SHOWN]}|{name}:` and leave the outer `*` out"
             yield Diagnostic("N_PLACEMENT", message, place, hint)
@@ -96,7 +109,9 @@ def escaped_wildcards(item: Item) -> Iterator[Diagnostic]:
     r"""W_ESCAPED_WILDCARD: `\*` in a path, where the backslash was meant to be one."""
     for raw, _, place in strings(item):
         if r"\*" in raw and _PATH_STAR.search(raw):
-            message = rf"in `{raw[:_SHOWN]}` the `\*` is a literal star without a backslash before it"
+            message = (
+                rf"in `{raw[:_SHOWN]}` the `\*` is a literal star without a backslash before it"
+            )
             hint = r"write `\\*` for a backslash and a wildcard, `\\\*` for a backslash and a star"
             yield Diagnostic("W_ESCAPED_WILDCARD", message, place, hint)
 
@@ -137,7 +152,9 @@ def yaml_traps(item: Item) -> Iterator[Diagnostic]:
             yield Diagnostic("W_YAML_VALUE", message, place, hint)
         elif isinstance(value, Number) and type(raw) is int and place.width != len(str(raw)):
             message = f"YAML reads this as the number {raw}"
-            yield Diagnostic("W_YAML_VALUE", message, place, f"put it in quotes for the text, or write {raw}")
+            yield Diagnostic(
+                "W_YAML_VALUE", message, place, f"put it in quotes for the text, or write {raw}"
+            )
 
 
 def compared_with_itself(item: Item) -> Iterator[Diagnostic]:
@@ -149,7 +166,9 @@ def compared_with_itself(item: Item) -> Iterator[Diagnostic]:
 
 
 def repeated_values(item: Item) -> Iterator[Diagnostic]:
-    """W_VALUE_TWICE and N_VALUE_REDUNDANT: values of an item that another of its values makes redundant."""
+    """W_VALUE_TWICE and N_VALUE_REDUNDANT: values of an item that another of its values makes
+    redundant.
+    """
     if len(item.values) < 2 or len(item.places) != len(item.values):
         return
     fold = default_fold()
@@ -170,31 +189,35 @@ def repeated_values(item: Item) -> Iterator[Diagnostic]:
         before = first.setdefault(key, index)
         if before != index:
             same = item.raw[before : before + 1] == item.raw[index : index + 1]
-            message = f"{_written(item, index)} stands here twice" + ("" if same else ", but for letter case")
-            line = item.places[before].line
-            yield Diagnostic("W_VALUE_TWICE", message, item.places[index], f"the first is in line {line}")
+            otherwise = "" if same else ", but for letter case"
+            message = f"{_written(item, index)} stands here twice{otherwise}"
+            hint = f"the first is in line {item.places[before].line}"
+            yield Diagnostic("W_VALUE_TWICE", message, item.places[index], hint)
     yield from _covered(item, literals)
+    yield from _covered_networks(item)
 
 
-_PAIR_COST = 20_000_000  # characters compared, so that hostile lists cost no more than a moment
+# So that hostile lists cost no more than a moment: characters compared, and networks of a list
+_PAIR_COST = 20_000_000
+MAX_NETWORKS = 300
 
 
-def _placed(item: Item, parts: list[object]) -> str | None:
+def _placed(item: Item, parts: Sequence[Part]) -> str | None:
     """The literal that an item's placement surrounds with wildcards; None for anything else."""
-    if "startswith" in item.modifiers:
-        literal, shape = parts[:1], (str, ANY)
-    elif "endswith" in item.modifiers:
-        literal, shape = parts[1:], (ANY, str)
-    elif "contains" in item.modifiers or item.field is None:
-        literal, shape = parts[1:2], (ANY, str, ANY)
-    else:
-        return None
-    kinds = tuple(str if isinstance(part, str) else part for part in parts)
-    return str(literal[0]) if kinds == shape else None
+    match parts:
+        case (str() as literal, last) if last is ANY and "startswith" in item.modifiers:
+            return literal
+        case (first, str() as literal) if first is ANY and "endswith" in item.modifiers:
+            return literal
+        case (first, str() as literal, last) if first is ANY and last is ANY:
+            return literal if "contains" in item.modifiers or item.field is None else None
+    return None
 
 
 def _covered(item: Item, literals: list[tuple[str, int]]) -> Iterator[Diagnostic]:
-    """Literals that contain (or begin or end with) another: with OR the longer is redundant, with `all` the shorter."""
+    """Literals that contain (or begin or end with) another: with OR the longer is redundant, with
+    `all` the shorter.
+    """
     if sum(len(text) for text, _ in literals) * len(literals) > _PAIR_COST:
         return
     covers = str.__contains__
@@ -215,6 +238,18 @@ def _covered(item: Item, literals: list[tuple[str, int]]) -> Iterator[Diagnostic
             message += f", and {len(redundant) - 1} more of this list beside others"
         hint = "remove it, if it is not kept for readers"
         yield Diagnostic("N_VALUE_REDUNDANT", message, item.places[one], hint)
+
+
+def _covered_networks(item: Item) -> Iterator[Diagnostic]:
+    networks = [ip_network(value.cidr) for value in item.values if isinstance(value, Network)]
+    if len(networks) != len(item.values) or len(networks) > MAX_NETWORKS or item.all:
+        return
+    for index, inner in enumerate(networks):
+        for other, outer in enumerate(networks):
+            if inner.version == outer.version and inner != outer and inner.subnet_of(outer):
+                message = f"{_written(item, index)} lies in {_written(item, other)}"
+                yield Diagnostic("N_VALUE_REDUNDANT", message, item.places[index], "remove it")
+                return
 
 
 def _written(item: Item, index: int) -> str:

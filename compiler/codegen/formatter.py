@@ -13,7 +13,14 @@ def format_source(source: str) -> str:
     """Python source in the formatter's style. Raises `RuntimeError` where it is no Python: a bug of the generator."""
     from ruff.__main__ import find_ruff_bin
 
-    command = [find_ruff_bin(), "format", "--isolated", "--no-cache", "--line-length", str(LINE_LENGTH)]
+    command = [
+        find_ruff_bin(),
+        "format",
+        "--isolated",
+        "--no-cache",
+        "--line-length",
+        str(LINE_LENGTH),
+    ]
     done = subprocess.run(
         [*command, "--stdin-filename", "generated.py", "-"],
         input=source.encode("utf-8"),

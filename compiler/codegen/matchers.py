@@ -42,7 +42,10 @@ def render_matchers(asked: Sequence[Mapping[str, Any]]) -> str:
         ],
         times=[
             _position_entry(
-                names(f"{field}_{part}"), Code(f"{_name(field)}, {part}"), literal((field, part)), texts
+                names(f"{field}_{part}"),
+                Code(f"{_name(field)}, {part}"),
+                literal((field, part)),
+                texts,
             )
             for (field, part), texts in sorted(times.items())
         ],
@@ -67,7 +70,8 @@ class _Names:
     def __call__(self, field: str) -> Code:
         # snake_case of CamelCase, so that functions read as Python
         spelled = "".join(
-            f"_{c}" if c.isupper() and i and field[i - 1].islower() else c for i, c in enumerate(field)
+            f"_{c}" if c.isupper() and i and field[i - 1].islower() else c
+            for i, c in enumerate(field)
         )
         base = name = identifier(spelled.lower() or "keywords", "field")
         number = 2
@@ -118,7 +122,12 @@ def _set_items(networks: tuple[str, ...]) -> Code:
     return literal(networks) if networks else Code("")
 
 
-_ASKED = {bits.EQUALS: "equals", bits.CONTAINS: "contains", bits.STARTSWITH: "startswith", bits.ENDSWITH: "endswith"}
+_ASKED = {
+    bits.EQUALS: "equals",
+    bits.CONTAINS: "contains",
+    bits.STARTSWITH: "startswith",
+    bits.ENDSWITH: "endswith",
+}
 
 
 def _summary(asked: Sequence[Mapping[str, Any]]) -> list[Entry]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from sigmac.compiler.codegen.text import Code, literal
 
-EXACT = 2**53  # integers up to here are floats without rounding, so that compiled comparisons are exact
+EXACT = (
+    2**53
+)  # integers up to here are floats without rounding, so that compiled comparisons are exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ class Intervals:
 def intervals(networks: Iterable[str], version: int) -> Intervals:
     """The elementary intervals that the networks of one IP version cut the addresses into."""
     parsed = sorted(
-        (network for network in map(ipaddress.ip_network, set(networks)) if network.version == version),
+        (
+            network
+            for network in map(ipaddress.ip_network, set(networks))
+            if network.version == version
+        ),
         key=lambda network: (int(network.network_address), network.prefixlen),
     )
     last = 2**32 if version == 4 else 2**128

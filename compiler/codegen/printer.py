@@ -42,7 +42,7 @@ class Body:
     """
 
     assignments: list[tuple[Code, Code]] = field(default_factory=list)
-    result: Code = Code("False")
+    result: Code = field(default_factory=lambda: Code("False"))
     renamed: dict[str, str] = field(default_factory=dict)
 
 
@@ -145,17 +145,21 @@ def wrapped(text: str, binding: int, context: int) -> str:
     return f"({text})" if binding < context else text
 
 
-def grouped(node: And | Or) -> Iterator[list[Predicate] | list[Expression]]:
+def grouped(node: And | Or) -> Iterator[list[Expression]]:
     """Operands in order; adjacent predicates that one call can ask stand together."""
-
-    def key(operand: Expression) -> object:
-        if isinstance(operand, Predicate) and operand.op in _MANY:
-            if isinstance(node, Or) or operand.op is Op.CONTAINS:
-                return (operand.field, operand.op, operand.cased)
-        return operand
-
-    for _, group in itertools.groupby(node.operands, key):
-        yield list(group)
+    together = _MANY if isinstance(node, Or) else frozenset({Op.CONTAINS})
+    group: list[Expression] = []
+    previous: object = None
+    for operand in node.operands:
+        key = None
+        if isinstance(operand, Predicate) and operand.op in together:
+            key = (operand.field, operand.op, operand.cased)
+        if group and (key is None or key != previous):
+            yield group
+            group = []
+        group.append(operand)
+        previous = key
+    yield group
 
 
 def call(predicates: Iterable[Expression], *, every: bool = False) -> str:

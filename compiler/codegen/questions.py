@@ -58,7 +58,9 @@ def questions(expression: Expression, gate: Iterable[Predicate] | None) -> Quest
         for predicate in gate:
             asked.gate.append(_gate_entry(predicate))
             if predicate.op in _BITS:
-                asked.literals.append([predicate.field or KEYWORDS, predicate.argument, _BITS[predicate.op]])
+                asked.literals.append(
+                    [predicate.field or KEYWORDS, predicate.argument, _BITS[predicate.op]]
+                )
             elif predicate.op is Op.NUMBER:
                 asked.numbers.append([predicate.field or KEYWORDS, number_text(predicate.argument)])
     return asked

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.event import KEYWORDS
 from sigmac.runtime.folding import as_array, fold_table
 
 
@@ -42,7 +41,7 @@ def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any
     gates: dict[tuple[str, int, str], list[int]] = {}
     regexes: dict[tuple[str, str], list[str]] = {}
     numeric: set[str] = set()
-    always, keyword_rules = [], []
+    always = []
     for rule, each in enumerate(asked):
         for field, text, bit in each["literals"]:
             literals[field, text] = literals.get((field, text), 0) | bit
@@ -55,18 +54,17 @@ def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any
             rules = gates.setdefault((field, question, argument), [])
             if not rules or rules[-1] != rule:
                 rules.append(rule)
-            if field == KEYWORDS:
-                keyword_rules.append(rule)
     sorted_literals = sorted(literals)
     sorted_gates = sorted(gates)
     sorted_regexes = sorted(regexes)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),
-        "keyword_rules": _ints(sorted(set(keyword_rules))),
         "numeric_fields": _ints(pool(field) for field in sorted(numeric)),
         "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
         "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),
-        "gates": _rows(((pool(f), question, pool(argument)) for f, question, argument in sorted_gates), 3),
+        "gates": _rows(
+            ((pool(f), question, pool(argument)) for f, question, argument in sorted_gates), 3
+        ),
         "gate_rules": _ints(rule for key in sorted_gates for rule in gates[key]),
         "gate_ends": np.cumsum([len(gates[key]) for key in sorted_gates], dtype=np.int64),
         "regexes": _rows(((pool(field), pool(pattern)) for field, pattern in sorted_regexes), 2),

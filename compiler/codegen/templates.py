@@ -23,7 +23,7 @@ def _environment() -> Any:
         loader=jinja2.PackageLoader("sigmac", "templates"),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
-        autoescape=False,  # noqa: S701 - Python, not HTML; quoting is codegen/text.py's
+        autoescape=False,  # Python, not HTML: quoting is codegen/text.py's
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

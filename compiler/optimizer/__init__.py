@@ -1,7 +1,7 @@
 """Passes that make a rule's expression smaller and cheaper, and never change its meaning.
 
-Each pass is a function from expression to expression in a file of its own; `docs/optimizer.md` says why each is
-there. The order and the form are those of SQLGlot's optimizer.
+Each pass is a function from expression to expression in a file of its own; `docs/optimizer.md` says
+why each is there. The order and the form are those of SQLGlot's optimizer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ Pass = Callable[[Expression], Expression]
 # Told of every run of a pass: its name, the expression before and after.
 Observer = Callable[[str, Expression, Expression], None]
 
-# These find work for each other and run until none finds any; each leaves a smaller or plainer expression.
+# These find work for each other and run until none finds any; each leaves a smaller or plainer
+# expression.
 SIMPLIFYING: tuple[Pass, ...] = (weaken, deduplicate, flatten, fold_constants, absorb, subsume)
 # These only order what is left.
 ORDERING: tuple[Pass, ...] = (merge, reorder)
@@ -38,10 +39,10 @@ MAX_ROUNDS = 20
 def optimize(
     expression: Expression, profile: Profile | None = None, observe: Observer | None = None
 ) -> Expression:
-    """The expression after all passes: true on the same events, and its own result where it is given again.
+    """The expression after all passes: true on the same events; given again, its own result.
 
-    `profile` maps predicates to the share of events on which they are true, as measured; `observe` is told of every
-    pass that ran.
+    `profile` maps predicates to the share of events on which they are true, as measured; `observe`
+    is told of every pass that ran.
     """
 
     def run(name: str, made: Expression) -> Expression:
@@ -49,7 +50,8 @@ def optimize(
             observe(name, expression, made)
         return made
 
-    # A pass finds nothing more in what it left: the round is over where all others have found nothing since.
+    # A pass finds nothing more in what it left: the round is over where all others have found
+    # nothing since.
     unchanged = 0
     for each in SIMPLIFYING * MAX_ROUNDS:
         if unchanged == len(SIMPLIFYING):

@@ -8,7 +8,7 @@ from sigmac.compiler.ir import And, Expression, Or, junction, transform
 
 
 def absorb(expression: Expression) -> Expression:
-    """`a or (a and b)` is `a`, and `a and (a or b)` is `a`; so is a branch that holds all of another and more.
+    """Remove branches that hold all of another and more: `a or (a and b)` and its dual are `a`.
 
     >>> from sigmac.compiler.ir import Op, Predicate
     >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
@@ -28,8 +28,9 @@ def _absorbed(node: And | Or) -> Expression:
         frozenset(operand.operands) if isinstance(operand, other) else frozenset((operand,))
         for operand in node.operands
     ]
-    # A branch is absorbed by one that lies wholly in it. Each is filed under one of its parts, the one that
-    # the fewest branches share, and so is met only by branches that have this part: no comparing of all pairs.
+    # A branch is absorbed by one that lies wholly in it. Each is filed under one of its parts, the
+    # one that the fewest branches share, and so is met only by branches that have this part: no
+    # comparing of all pairs.
     shared: dict[Expression, int] = defaultdict(int)
     for part in parts:
         for each in part:

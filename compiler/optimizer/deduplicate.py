@@ -6,7 +6,9 @@ from sigmac.compiler.ir import And, Expression, Or, junction, transform
 
 
 def deduplicate(expression: Expression) -> Expression:
-    """Keep the first of equal operands of an And or an Or. The operands of a count stay: each of them counts.
+    """Keep the first of equal operands of an And or an Or.
+
+    The operands of a count stay: each of them counts.
 
     >>> from sigmac.compiler.ir import Op, Predicate
     >>> a, b = (Predicate(name, Op.EXISTS) for name in "ab")

@@ -1,8 +1,8 @@
-r"""What questions cost and how often their answer is yes, where no profile of real events says better.
+"""What questions cost and how often the answer is yes, where no profile of events says better.
 
-The tables are all there is to tune. Costs are multiples of a look at whether a field is there. Probabilities are
-the mean share of events on which such predicates of public rules were true, over Windows events of very mixed
-recordings, rounded; what counts is their order.
+The tables are all there is to tune. Costs are multiples of a look at whether a field is there.
+Probabilities are the mean share of events on which such predicates of public rules were true, over
+Windows events of very mixed recordings, rounded; what counts is their order.
 """
 
 from __future__ import annotations
@@ -83,7 +83,28 @@ KINDS: dict[str, frozenset[str | int]] = {
     "Channel": frozenset(),
     "Provider_Name": frozenset(),
     "EventID": frozenset(
-        [1, 3, 5, 7, 10, 11, 12, 13, 4103, 4104, 4624, 4656, 4658, 4663, 4688, 4689, 4690, 4703, 5156, 5158]
+        [
+            1,
+            3,
+            5,
+            7,
+            10,
+            11,
+            12,
+            13,
+            4103,
+            4104,
+            4624,
+            4656,
+            4658,
+            4663,
+            4688,
+            4689,
+            4690,
+            4703,
+            5156,
+            5158,
+        ]
     ),
 }
 
@@ -117,16 +138,17 @@ def _guess(predicate: Predicate) -> float:
 
 
 def estimate_call(group: Iterable[Estimate], *, every: bool) -> Estimate:
-    """The estimate of one call that asks for several predicates of a field; `every`: for all of them, else for any."""
+    """The estimate of one call that asks for all (`every`) or any of a field's predicates."""
     costs, probabilities = zip(*group, strict=True)
     cost = costs[0] * (1 + FURTHER * (len(costs) - 1))
     return Estimate(cost, _product(probabilities) if every else min(1.0, sum(probabilities)))
 
 
 def estimate_junction(node: Expression, operands: tuple[Estimate, ...]) -> Estimate:
-    """The estimate of any node but a predicate, from its operands in the order in which they are asked.
+    """The estimate of any node but a predicate, from its operands in the order of asking.
 
-    Operands are taken as independent, which they are not: the usual assumption, wrong for all orders alike.
+    Operands are taken as independent, which they are not: the usual assumption, wrong for all
+    orders alike.
     """
     if isinstance(node, Const):
         return Estimate(0.0, float(node.value))

@@ -20,7 +20,7 @@ from sigmac.compiler.ir import (
 
 
 def fold_constants(expression: Expression) -> Expression:
-    """Decide what no event can change: constants, double negation, `x and not x`, counts that cannot fail.
+    """Decide what no event can change: constants, `x and not x`, `not not x`, needless counts.
 
     >>> from sigmac.compiler.ir import Op, Predicate
     >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
@@ -78,6 +78,7 @@ def _at_least(node: AtLeast) -> Expression:
         return TRUE
     if count > len(operands):
         return FALSE
-    if count == len(operands):
-        return junction(And, operands)
-    return junction(Or, operands) if count == 1 else AtLeast(count, *operands)
+    if 1 < count < len(operands):
+        return AtLeast(count, *operands)
+    made = junction(Or if count == 1 else And, operands)
+    return _junction(made) if isinstance(made, (And, Or)) else made

@@ -30,8 +30,8 @@ MAX_PREDICATES = 2000
 class Gate:
     """Predicates of which one is true wherever an expression is; none at all where it never is.
 
-    All are ones that an index answers at once for many rules: text predicates ignoring letter case, numeric
-    equality, and existence. `probability` is the estimate that one of them is true.
+    All are ones that an index answers at once for many rules: text predicates ignoring letter case,
+    numeric equality, and existence. `probability` is the estimate that one of them is true.
     """
 
     predicates: tuple[Predicate, ...]
@@ -39,7 +39,7 @@ class Gate:
 
 
 def gate(expression: Expression, profile: Profile | None = None) -> Gate | None:
-    """The least probable gate of an expression; None where it has none and must always be evaluated.
+    """The least probable gate of an expression; None where it must always be evaluated.
 
     >>> from sigmac.compiler.ir import Named
     >>> cmd, net = (Predicate("Image", Op.ENDSWITH, text) for text in ("cmd.exe", "net.exe"))
@@ -139,4 +139,6 @@ def _implied_by_like(node: Predicate) -> Iterable[tuple[Predicate, ...]]:
     for i, part in enumerate(node.argument):
         if isinstance(part, str) and len(part) >= MIN_LENGTH:
             op = Op.STARTSWITH if i == 0 else Op.ENDSWITH if i == last else Op.CONTAINS
-            yield (_folded(node.field, op, part) if node.cased else Predicate(node.field, op, part),)
+            yield (
+                _folded(node.field, op, part) if node.cased else Predicate(node.field, op, part),
+            )

@@ -8,14 +8,14 @@ ADDED = "_cond_"  # how the names of the selections begin that `add_condition` m
 
 
 def logsource_part(expression: Expression) -> tuple[Expression | None, Expression]:
-    """Split the conditions that pipelines added (most often for a logsource) from the rest: `(added or None, rest)`.
+    """Split the conditions that pipelines added, most often for a logsource, from the rest.
 
-    The names are left out and the order is that of the text, so that rules with the same conditions get the same
-    node: they can be asked together.
+    The names are left out and the order is that of the text, so that rules with the same conditions
+    get the same node: they can be asked together.
 
     >>> from sigmac.compiler.ir import Op, Predicate
-    >>> channel, image = Predicate("EventID", Op.NUMBER, 1), Predicate("Image", Op.EQUALS, "a")
-    >>> logsource_part(And(Named("_cond_7", channel), Named("selection", image)))
+    >>> number, image = Predicate("EventID", Op.NUMBER, 1), Predicate("Image", Op.EQUALS, "a")
+    >>> logsource_part(And(Named("_cond_7", number), Named("selection", image)))
     (number(EventID, 1), selection: equals(Image, 'a'))
     >>> logsource_part(image)
     (None, equals(Image, 'a'))

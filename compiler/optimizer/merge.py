@@ -8,7 +8,7 @@ from sigmac.compiler.ir import And, Expression, Or, Predicate, transform
 
 
 def merge(expression: Expression) -> Expression:
-    """Group an And's or an Or's predicates on one field and operator, so that one call asks for all of them.
+    """Group an And's or an Or's predicates on one field and operator: one call asks for them.
 
     A group stands where its first member stood; inside it the order of writing stays.
 
@@ -21,7 +21,7 @@ def merge(expression: Expression) -> Expression:
 
 
 def question(operand: Expression) -> Hashable:
-    """What operands that can share one call have in common: field, operator and case; any other is alone."""
+    """What operands that can share one call have in common; any other has itself."""
     if isinstance(operand, Predicate):
         return operand.field, operand.op, operand.cased
     return operand

@@ -32,7 +32,7 @@ _Branch = tuple[Regex, ...]
 
 
 class _Known(NamedTuple):
-    """What is known of a part: all texts it matches (folded), or texts of which its matches contain one."""
+    """Of a part: all texts it matches, or texts of which its matches contain one; folded."""
 
     exact: Texts | None = None
     required: Texts | None = None
@@ -41,8 +41,8 @@ class _Known(NamedTuple):
 def required_literals(pattern: str) -> Texts | None:
     """Folded texts of which every text that matches contains one; None where none are known.
 
-    After Russ Cox, "Regular Expression Matching with a Trigram Index" (2012): a part's exact texts are multiplied
-    out while they are few, else the best literal so far is kept.
+    After Russ Cox, "Regular Expression Matching with a Trigram Index" (2012): a part's exact texts
+    are multiplied out while they are few, else the best literal so far is kept.
 
     >>> required_literals(r"https?://\\d+"), required_literals(r"[Rr]un(dll|Once).exe$")
     (('https://', 'http://'), ('rundll', 'runonce'))
@@ -62,7 +62,7 @@ def _usable(texts: Texts | None) -> Texts | None:
 
 
 def _better(one: Texts | None, other: Texts | None) -> Texts | None:
-    """The choice that fewer texts contain: its shortest literal is longer, or it has fewer literals."""
+    """The choice that fewer texts contain: the shortest literal is longer, or there are fewer."""
     choices = [texts for texts in (one, other) if texts]
     return max(choices, key=lambda texts: (min(map(len, texts)), -len(texts)), default=None)
 
@@ -134,7 +134,7 @@ class TextTest(NamedTuple):
 
 
 def equivalent_texts(pattern: str) -> tuple[TextTest, ...] | None:
-    """The text predicates of which one is true exactly where the pattern is found; None where there are none.
+    """The text predicates of which one is true exactly where the pattern is found; else None.
 
     >>> equivalent_texts(r"^C:\\\\(?i:temp)")
     >>> equivalent_texts(r"\\.(exe|dll)$")
@@ -155,7 +155,7 @@ TextTest(op=<Op.ENDSWITH: 'endswith'>, text='.dll', cased=True))
 
 
 def _branches(node: Regex) -> list[_Branch] | None:
-    """The sequences that a part stands for, alternatives multiplied out; None where they are too many."""
+    """The sequences that a part stands for, alternatives multiplied out; None: too many."""
     if isinstance(node, Alternation):
         found: list[_Branch] = []
         for branch in node.branches:
@@ -196,11 +196,19 @@ def _trimmed(branch: _Branch) -> _Branch:
     while first < last:
         if _may_be_empty(branch[first]):
             first += 1
-        elif _is_edge(branch[first], begin=True) and first + 1 < last and _is_anything(branch[first + 1]):
+        elif (
+            _is_edge(branch[first], begin=True)
+            and first + 1 < last
+            and _is_anything(branch[first + 1])
+        ):
             first += 2
         elif _may_be_empty(branch[last - 1]):
             last -= 1
-        elif _is_edge(branch[last - 1], begin=False) and first + 1 < last and _is_anything(branch[last - 2]):
+        elif (
+            _is_edge(branch[last - 1], begin=False)
+            and first + 1 < last
+            and _is_anything(branch[last - 2])
+        ):
             last -= 2
         else:
             break

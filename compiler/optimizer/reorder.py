@@ -20,9 +20,9 @@ _NEVER = 1e-9
 def reorder(expression: Expression, profile: Profile | None = None) -> Expression:
     """Ask first what most likely settles an And or an Or for the least cost.
 
-    Ordering by cost / probability to settle gives the least expected cost of independent tests (Simon and Kadane,
-    "Optimal problem-solving search", 1975). Predicates that `merge` put together stay so; equals keep their order.
-    `profile` gives truth rates that were measured.
+    Ordering by cost / probability to settle gives the least expected cost of independent tests
+    (Simon and Kadane, "Optimal problem-solving search", 1975). Predicates that `merge` put together
+    stay so; equals keep their order. `profile` gives truth rates that were measured.
 
     >>> from sigmac.compiler.ir import Op
     >>> pattern = Predicate("Image", Op.REGEX, "a+")
@@ -41,7 +41,9 @@ def reorder(expression: Expression, profile: Profile | None = None) -> Expressio
         if isinstance(node, (And, Or)):
             return _ordered(node, operands)
         estimates = tuple(estimate for _, estimate in operands)
-        return rebuild(node, tuple(each for each, _ in operands)), estimate_junction(node, estimates)
+        return rebuild(node, tuple(each for each, _ in operands)), estimate_junction(
+            node, estimates
+        )
 
     return bottom_up(expression, compute)[0]
 

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from sigmac.compiler.ir import TEXT_OPS, And, Expression, Op, Or, Predicate, junction, transform
 
-# Comparing n texts of m characters costs n × m at most. Where that is more than this, the list goes to an
-# automaton, for which a needless text costs nothing, and is left as it is.
+# Comparing n texts of m characters costs n × m at most. Where that is more than this, the list goes
+# to an automaton, for which a needless text costs nothing, and is left as it is.
 MAX_WORK = 20_000_000
 
 
 def subsume(expression: Expression) -> Expression:
-    """Remove what follows from a neighbour: in an Or the stronger text predicate, in an And the weaker one.
+    """Of two predicates where one implies the other keep the weaker in an Or, else the stronger.
 
-    `contains 'abc'` implies `contains 'ab'` on arrays too, where each may be true of another member. Every
-    predicate but `null` implies that its field exists.
+    `contains 'abc'` implies `contains 'ab'` on arrays too, where each may be true of another
+    member. Every predicate but `null` implies that its field exists.
 
     >>> def image(op, text):
     ...     return Predicate("Image", op, text)
@@ -60,13 +60,11 @@ def _stronger(group: list[Predicate]) -> set[Expression]:
 
 
 def _inside_others(group: list[Predicate]) -> list[Predicate]:
-    """The predicates whose text may occur in another one's: found by one search each over all texts at once."""
+    """Those whose text may occur in another one's: one search each over all texts at once."""
     joined = "\0".join(predicate.argument for predicate in group)
     if len(group) * len(joined) > MAX_WORK:
         return []
-    return [
-        each for each in group if each.op is not Op.EQUALS and joined.count(each.argument) > 1
-    ]
+    return [each for each in group if each.op is not Op.EQUALS and joined.count(each.argument) > 1]
 
 
 def _implies(strong: Predicate, weak: Predicate) -> bool:

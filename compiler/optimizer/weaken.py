@@ -14,10 +14,11 @@ _ANY_AT_END = re.compile(r"(?<!\\)(?:\.\*\??)+\Z")
 
 
 def weaken(expression: Expression) -> Expression:
-    r"""Ask with the plainest operator: `like` and `regex` become text predicates where these say the same.
+    r"""Make `like` and `regex` the text predicates that say the same, where there are such.
 
-    A regular expression compares exact letters, and so do the predicates it becomes; under `(?i)` it folds as they
-    do. A text without letters needs no letter case. What stays a regular expression loses `.*` at its ends.
+    A regular expression compares exact letters, and so do the predicates it becomes; under `(?i)`
+    it folds as they do. A text without letters needs no letter case. What stays a regular
+    expression loses `.*` at its ends.
 
     >>> from sigmac.compiler.ir import And
     >>> weaken(Predicate("Image", Op.LIKE, (ANY, "\\cmd.exe")))
@@ -76,4 +77,8 @@ def _is_any_at(tree: object, index: int) -> bool:
     if not isinstance(tree, Sequence) or len(tree.items) < 2:
         return False
     item = tree.items[index]
-    return isinstance(item, Repeat) and isinstance(item.item, Dot) and (item.least, item.most) == (0, None)
+    return (
+        isinstance(item, Repeat)
+        and isinstance(item.item, Dot)
+        and (item.least, item.most) == (0, None)
+    )

@@ -381,8 +381,8 @@ def _named_tests(
         named = {str(index): child for index, child in enumerate(node.value, 1)}
     elif node.is_map:
         named = {
-            given.as_text(key, "the name of a condition"): child
-            for key, child in given.pairs(key)
+            given.as_text(name, "the name of a condition"): child
+            for name, child in given.pairs(key)
         }
     else:
         raise given.fail(f"`{key}` must be a list of conditions, or a map of them", node)

@@ -17,24 +17,20 @@ from sigmac.compiler.pipeline.conditions import FieldName, FieldTest, ItemTest, 
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule
+from sigmac.compiler.rule import MAX_NAME, AllOf, AnyOf, Detection, Item, Metadata, Rule
 from sigmac.compiler.values import Alternatives, FieldRef, Regex, Text, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a processing item acts on: its id, and its conditions on detection items and field
-    names.
-    """
+    """What a processing item acts on: its id, its conditions on detection items and on names."""
 
     id: str
     items: ItemTest | None
     fields: FieldTest | None
 
     def selects(self, item: Item, run: Run) -> bool:
-        """Whether a detection item meets both kinds of conditions; for the names, its own or one
-        that it refers to.
-        """
+        """Whether a detection item meets both; of names, its own or one that it refers to."""
         if self.items is not None and not self.items(item, run):
             return False
         if self.fields is None or self.fields(FieldName(item.field, item.applied), run):
@@ -66,8 +62,10 @@ class Transformation:
 
 @dataclass(frozen=True, slots=True)
 class TransformationType:
-    """A row of the table of transformations: how one is made of its parameters, and whether it asks
-    the conditions on detection items and field names.
+    """A row of the table of transformations.
+
+    `make` makes one of its parameters; `selective` says whether it asks the conditions on detection
+    items and field names.
     """
 
     make: Callable[[Parameters, Scope], Transformation]
@@ -108,12 +106,15 @@ class _Renaming:
         ):
             return None
         names = self.change(field.name)
-        if names is not None:
-            run.mapped.update(names)
-            for name in names:
-                if name != field.name:
-                    given = run.renamed.get(field.name, frozenset())
-                    run.renamed[name] = given | {self.scope.id}
+        if names is None:
+            return None
+        run.mapped.update(names)
+        for name in names:
+            if len(name) > MAX_NAME:
+                raise Refusal(f"a field name becomes longer than {MAX_NAME} characters")
+            if name != field.name:
+                given = run.renamed.get(field.name, frozenset())
+                run.renamed[name] = given | {self.scope.id}
         return names
 
     def alone(self, name: str, run: Run) -> tuple[str, ...]:
@@ -143,15 +144,14 @@ class _Renaming:
             return item
         values = _each(item.values, lambda value: self.value(value, run))
         names = self.names(FieldName(item.field, item.applied), run)
+        if names is None and values is item.values:
+            return item
+        applied = item.applied | {self.scope.id}
         if names is None:
-            return (
-                item if values is item.values else self.scope.marked(replace(item, values=values))
-            )
-        if len(names) == 1:
-            return self.scope.marked(replace(item, field=names[0], values=values))
+            return replace(item, values=values, applied=applied)
         run.charge((len(names) - 1) * weight(values))
-        made = tuple(self.scope.marked(replace(item, field=name, values=values)) for name in names)
-        return AllOf(made) if item.negated else AnyOf(made)
+        made = tuple(replace(item, field=n, values=values, applied=applied) for n in names)
+        return made[0] if len(made) == 1 else AllOf(made) if item.negated else AnyOf(made)
 
     def metadata(self, meta: Metadata, run: Run) -> Metadata:
         fields = tuple(dict.fromkeys(new for name in meta.fields for new in self.alone(name, run)))
@@ -210,8 +210,9 @@ def on_items(read: Callable[[Parameters], ItemChange]) -> TransformationType:
 
 
 def on_values(read: Callable[[Parameters], ValueChange]) -> TransformationType:
-    """Each value of the detection items that the conditions select; several from one stay one
-    group, ORed.
+    """Values of the detection items that the conditions select.
+
+    Several that come from one stay one group: ORed, even under `all`.
     """
 
     def make(given: Parameters, scope: Scope) -> Transformation:

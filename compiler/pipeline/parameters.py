@@ -6,6 +6,7 @@ misspelt key is an error with its place, never a setting without effect.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,6 @@ from sigmac.compiler.modifiers import ModifierError, check_regex
 from sigmac.compiler.source import Document, Node
 
 CODE = "E_PIPELINE"
-MAX_NUMBER = 1e300  # also keeps out NaN, infinity, and integers too long for Python to print
 
 
 class Parameters:
@@ -92,7 +92,7 @@ class Parameters:
         nodes = node.value if node.is_list else [node]
         if not nodes:
             raise self.fail(f"{what} is empty", node)
-        return tuple(self.name(each, what) for each in nodes)
+        return tuple(dict.fromkeys(self.name(each, what) for each in nodes))
 
     def flag(self, key: str) -> bool:
         """True or false; false where the key is missing."""
@@ -135,8 +135,8 @@ class Parameters:
             raise self.fail(
                 f"{what} must be text, a number, true, false or null", node, "put it in quotes"
             )
-        if isinstance(value, (int, float)) and not abs(value) < MAX_NUMBER:
-            raise self.fail(f"{what} is no number of a size that events have", node)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.fail(f"{what} cannot be NaN or infinite", node)
         return value
 
     def mapping(self, key: str, *, optional: bool = False) -> dict[str, tuple[str, ...]]:

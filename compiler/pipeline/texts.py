@@ -12,7 +12,7 @@ import re2
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.pipeline.conditions import sigma_value
 from sigmac.compiler.pipeline.levels import ValueChange
-from sigmac.compiler.pipeline.parameters import MAX_NUMBER, Parameters
+from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.strings import PlainText
 from sigmac.compiler.rule import Item
@@ -103,7 +103,7 @@ def convert_type(given: Parameters) -> ValueChange:
 
     def change(value: Value, item: Item, run: Run) -> Value:
         if target == "str":
-            return _text(value, item) if isinstance(value, Number) else value
+            return Text((str(value.value),)) if isinstance(value, Number) else value
         if not isinstance(value, Text) or item.field is None:
             return value
         number = _number(value.literal or "")
@@ -113,12 +113,6 @@ def convert_type(given: Parameters) -> ValueChange:
         return Number(number)
 
     return change
-
-
-def _text(number: Number, item: Item) -> Text:
-    if not abs(number.value) < MAX_NUMBER:
-        raise Refusal("a number is too large to be taken as text", item.place)
-    return Text((str(number.value),))
 
 
 def _number(text: str) -> int | float | None:
@@ -160,7 +154,7 @@ def replace_string(given: Parameters) -> ValueChange:
         return join(made) if found else None
 
     def change(value: Value, item: Item, run: Run) -> Value:
-        text = _text(value, item) if isinstance(value, Number) else value
+        text = Text((str(value.value),)) if isinstance(value, Number) else value
         if not isinstance(text, Text):
             return value
         expand = bool(text.placeholders)

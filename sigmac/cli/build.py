@@ -145,12 +145,14 @@ def _pack_name(name: str, given: bool) -> str:
 def _pack_version(version: str) -> str:
     import re
 
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9.]+)?", version):
+    if not re.fullmatch(
+        r"[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9.]+)?", version
+    ):
         raise typer.BadParameter("write it as 1.2.3 (PEP 440)", param_hint="--pack-version")
     return version
 
 
-class _progress:  # noqa: N801 - a context manager that reads as one
+class _progress:
     """A progress bar on a terminal, nothing elsewhere."""
 
     def __init__(self, what: str):
@@ -181,7 +183,9 @@ def _written(
         return True
     if not result.rendered:
         if result.errors:
-            say(f"sigmac: nothing was built: {len(result.errors)} errors; --skip-errors builds the other rules")
+            say(
+                f"sigmac: nothing was built: {len(result.errors)} errors; --skip-errors builds the other rules"
+            )
         elif result.rules == 0:
             say("sigmac: nothing was built: no rule is left")
         return False

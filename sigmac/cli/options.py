@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sigmac.cli import completion
+
 LOGSOURCE_KEYS = ("product", "category", "service")
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How diagnostics are printed."""
 
     text = "text"
     json = "json"
     sarif = "sarif"
+
+
+class Form(StrEnum):
+    """How anything else is printed."""
+
+    text = "text"
+    json = "json"
 
 
 Pipeline = Annotated[
@@ -28,6 +37,7 @@ Pipeline = Annotated[
         "-p",
         metavar="NAME_OR_FILE",
         help="Processing pipeline: `windows`, `windows-audit` or a YAML file. Repeatable.",
+        autocompletion=completion.pipelines,
     ),
 ]
 Placeholder = Annotated[
@@ -40,8 +50,10 @@ StrictLogsource = Annotated[
     bool, typer.Option(help="Refuse rules whose logsource no pipeline maps.")
 ]
 DiagnosticFormat = Annotated[
-    Format, typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output.")
+    Format,
+    typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output."),
 ]
+OutputFormat = Annotated[Form, typer.Option("--format", help="Form of what is printed.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
 
 

@@ -59,7 +59,9 @@ def run(
     ] = None,
     evtx: Annotated[
         bool,
-        typer.Option("--evtx", help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.'),
+        typer.Option(
+            "--evtx", help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.'
+        ),
     ] = False,
     keep_going: Annotated[
         bool | None,
@@ -71,13 +73,17 @@ def run(
     trusted_key: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", exists=True, help="The pack must be signed by this Ed25519 key. Repeatable."
+            metavar="FILE",
+            exists=True,
+            help="The pack must be signed by this Ed25519 key. Repeatable.",
         ),
     ] = None,
     memory_budget: Annotated[
         int, typer.Option(min=1, metavar="MIB", help="What the pack may remember about values.")
     ] = 64,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")
+    ] = False,
 ) -> None:
     """Evaluate events and write one JSON object a match.
 
@@ -87,7 +93,9 @@ def run(
 
     names = inputs or ["-"]
     if inputs is None and sys.stdin.isatty():
-        raise typer.BadParameter("name files with events, or pipe them in", param_hint="[FILE|-]...")
+        raise typer.BadParameter(
+            "name files with events, or pipe them in", param_hint="[FILE|-]..."
+        )
     loaded = load_pack(
         pack,
         trusted_keys=[path.read_bytes() for path in trusted_key or ()],
@@ -220,7 +228,9 @@ class _Output:
         except OSError as error:
             self._keep_whole_lines(bytes(data[:done]))
             where = self.path or "standard output"
-            raise OSError(error.errno, f"{error.strerror}; what was written is whole lines", str(where)) from None
+            raise OSError(
+                error.errno, f"{error.strerror}; what was written is whole lines", str(where)
+            ) from None
         self.written += len(data)
 
     def _keep_whole_lines(self, partial: bytes) -> None:
@@ -241,9 +251,21 @@ def _watched(name: str, names: list[str], *, show: bool) -> Iterator[Block]:
         yield from blocks
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
         for block in blocks:

@@ -1,4 +1,4 @@
-"""The obvious evaluator of the IR, on the primitives of `compiler/reference.py`: what passes are held to."""
+"""The obvious evaluator of the IR, on the primitives of the reference: what passes are held to."""
 
 from __future__ import annotations
 

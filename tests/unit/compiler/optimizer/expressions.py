@@ -1,10 +1,11 @@
 r"""Expressions and cases as text, for fixtures and documentation.
 
-An expression is written as the IR shows itself: `contains(Image, 'ab') and not (a or selection: b)`. `*` for a field
-asks every one (keywords), the argument of `like` is a glob, and a small letter alone is short for some predicate: `a`
-is `number(a, 1)`.
+An expression is written as the IR shows itself: `contains(Image, 'ab') and not (a or selection:
+b)`. `*` for a field asks every one (keywords), the argument of `like` is a glob, and a small letter
+alone is short for some predicate: `a` is `number(a, 1)`.
 
-A case is an input over its expected output, after a line that says what it shows; blank lines end it:
+A case is an input over its expected output, after a line that says what it shows; blank lines end
+it:
 
     # an And inside an And
     a and (b and c)
@@ -19,6 +20,7 @@ import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Expression, Named, Not, Op, Or, Predicate
 from sigmac.compiler.values import Part, Wildcard, join
@@ -151,7 +153,7 @@ class _Reader:
                 depth += {"(": 1, ")": -1}.get(self.token, 0)
                 argument += self.next()
         self.expect(")")
-        value = ast.literal_eval(argument) if argument else None
+        value: Any = ast.literal_eval(argument) if argument else None
         if op is Op.LIKE:
             value = _parts(value)
         return Predicate(None if field == "*" else field, op, value, word.endswith("_cased"))

@@ -1,4 +1,4 @@
-"""Gates, the literals of regular expressions, and what pipelines added: `fixtures/<function>.txt`."""
+"""Gates, literals of regular expressions, what pipelines added: `fixtures/<function>.txt`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def test_logsource_part(case: Case) -> None:
 
 
 def test_rules_with_the_same_added_conditions_share_them() -> None:
-    channel, number = Predicate("Channel", Op.EQUALS, "system"), Predicate("EventID", Op.NUMBER, 7045)
+    channel, number = (
+        Predicate("Channel", Op.EQUALS, "system"),
+        Predicate("EventID", Op.NUMBER, 7045),
+    )
     one, two = (
         And(Named("_cond_0", channel), Named("_cond_1", number), Predicate(name, Op.EQUALS, "x"))
         for name in ("ServiceName", "ImagePath")

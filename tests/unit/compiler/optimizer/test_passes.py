@@ -1,4 +1,4 @@
-"""Every pass on the cases of `fixtures/<pass>.txt` and of `docs/optimizer.md`, and the passes together."""
+"""Every pass on the cases of `fixtures/<pass>.txt` and of `docs/optimizer.md`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import doctest
 import importlib
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,12 @@ from sigmac.compiler.ir import And, Expression, Named, Not, Op, Or, Predicate
 from sigmac.compiler.optimizer import PASSES, optimize
 from sigmac.compiler.optimizer.subsume import subsume
 from sigmac.compiler.values import ANY
-from tests.unit.compiler.optimizer.expressions import Case, read_case_file, read_cases, read_expression
+from tests.unit.compiler.optimizer.expressions import (
+    Case,
+    read_case_file,
+    read_cases,
+    read_expression,
+)
 
 FIXTURES = Path(__file__).with_name("fixtures")
 GUIDE = Path(__file__).parents[4] / "docs" / "optimizer.md"
@@ -75,7 +81,7 @@ def test_the_observer_is_told_every_step() -> None:
     assert [name for name, _, _ in steps[: len(PASSES)]][:6] == [p.__name__ for p in PASSES][:6]
     assert steps[0][1] is given
     assert steps[-1][2] is made
-    assert all(one[2] is next_[1] for one, next_ in zip(steps, steps[1:], strict=False))
+    assert all(one[2] is next_[1] for one, next_ in pairwise(steps))
 
 
 def test_a_profile_of_real_events_decides_the_order() -> None:

@@ -1,0 +1,52 @@
+"""What the shell is offered when a word is completed; imports nothing that is slow."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_SHIPPED = Path(__file__).parents[1] / "compiler" / "pipeline" / "shipped"
+_MANIFEST = "manifest.json"
+# What a shell would read as more than a name is not offered.
+_PLAIN = re.compile(r"[\w./@%+=~ -]+")
+
+
+def packs(incomplete: str) -> list[str]:
+    """Folders; where one is left that is no pack, the folders in it too, so that the shell waits."""
+    found = list(_folders(incomplete))
+    if len(found) == 1 and not Path(found[0], _MANIFEST).is_file():
+        found += _folders(found[0])
+    return found
+
+
+def pipelines(incomplete: str) -> list[str]:
+    """The shipped pipelines, and YAML files."""
+    shipped = sorted(file.stem for file in _SHIPPED.glob("*.yml"))
+    return [name for name in shipped if name.startswith(incomplete)] + [
+        path for path, is_folder in _entries(incomplete) if is_folder or _is_yaml(path)
+    ]
+
+
+def _is_yaml(path: str) -> bool:
+    return path.endswith((".yml", ".yaml"))
+
+
+def _folders(incomplete: str) -> Iterator[str]:
+    return (path for path, is_folder in _entries(incomplete) if is_folder)
+
+
+def _entries(incomplete: str) -> Iterator[tuple[str, bool]]:
+    """What lies on the disk under names that begin so: path (a folder's ends in `/`), is a folder."""
+    parent, _, begun = incomplete.rpartition("/")
+    prefix = incomplete[: len(incomplete) - len(begun)]
+    try:
+        entries = sorted(os.scandir(prefix or "."), key=lambda entry: entry.name)
+    except OSError:
+        return  # nothing can be offered there
+    for entry in entries:
+        hidden = entry.name.startswith(".") and not begun.startswith(".")
+        if entry.name.startswith(begun) and not hidden and _PLAIN.fullmatch(entry.name):
+            is_folder = entry.is_dir()
+            yield f"{prefix}{entry.name}{'/' * is_folder}", is_folder

@@ -1,0 +1,5 @@
+EXAMPLE = ""
+
+
+def inspect(pack: str) -> None:
+    """x"""

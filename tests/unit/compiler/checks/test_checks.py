@@ -1,0 +1,197 @@
+"""What is said of rules: cases, and laws that hold for rules of any kind."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigmac.compiler.checks import check_file, check_rule, check_set
+from sigmac.compiler.checks.catalogue import completed
+from sigmac.compiler.checks.logic import truth_table
+from sigmac.compiler.condition import Condition, parse
+from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.documents import FileContents, read_file
+from sigmac.compiler.ir import Or
+from sigmac.compiler.lower import lower_detection
+from sigmac.compiler.reference import matches
+from sigmac.compiler.rule import Rule
+
+CASES = Path(__file__).with_name("cases.yml").read_text("utf-8").split("---\n")[1:]
+
+
+def read(text: str) -> FileContents:
+    return read_file(completed(text).encode(), "rule.yml")
+
+
+def rule_of(text: str) -> Rule:
+    contents = read(text)
+    assert not contents.diagnostics.errors, contents.diagnostics.errors
+    (rule,) = contents.rules
+    return rule
+
+
+def said_of(text: str) -> list[Diagnostic]:
+    contents = read(text)
+    rules = [found for rule in contents.rules for found in check_rule(rule)]
+    return [*contents.diagnostics, *check_file(contents), *rules, *check_set(contents.rules)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.split("\n")[0].strip("# "))
+def test_case(case: str) -> None:
+    wanted, _, _ = case.removeprefix("# ").partition(":")
+    found = said_of(case)
+    assert [d.code for d in found] == [code for code in wanted.split(", ") if code != "clean"], (
+        found
+    )
+
+
+def test_a_character_is_marked_inside_its_value() -> None:
+    (found,) = said_of("detection:\n  s:\n    A|contains: ['x', 'ab\u200bc']\n  condition: s\n")
+    assert (found.code, found.place.line, found.place.column) == ("W_INVISIBLE", 3, 25)
+    assert found.place.width == 1
+
+
+def test_the_spelling_of_most_rules_is_the_usual_one() -> None:
+    texts = ["User", "user", "User"]
+    rules = [
+        rule_of(f"detection:\n  s:\n    {each}: {i}\n  condition: s\n")
+        for i, each in enumerate(texts)
+    ]
+    found = [d for d in check_set(rules) if d.code == "W_FIELD_CASE"]
+    assert [(d.message, d.place.column) for d in found] == [
+        ("2 rules of windows/process_creation write `user` as `User`", 5)
+    ]
+
+
+def test_a_lowered_rule_is_looked_at_with_what_its_pipelines_add() -> None:
+    text = "detection:\n  s:\n    Channel: a\n  f:\n    Channel: b\n  condition: s and not f\n"
+    rule = rule_of(text)
+    assert [d.code for d in check_rule(rule, lower_detection(rule.detections["s"]))] == []
+    never = Or()
+    (found,) = check_rule(rule, never)
+    assert found.code == "W_NEVER"
+    assert "pipelines" in found.message
+
+
+# Hostile rules
+
+
+HOSTILE = {
+    "values that contain each other": ["a" * n for n in range(1, 3000)],
+    "one value again and again": ["abc"] * 4000,
+    "long values": ["ab" * 20_000 + str(n) for n in range(50)],
+    "stars": ["*" * 5000 + "a"] * 20,
+    "networks": [f"10.{n % 256}.0.0/16" for n in range(3000)],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_list_costs_little(name: str, benchmark_seconds: float = 5) -> None:
+    field = "A|cidr" if name == "networks" else "A|contains"
+    detection = {"s": {field: HOSTILE[name]}, "f": {field: HOSTILE[name][::-1]}}
+    text = yaml.safe_dump({"detection": {**detection, "condition": "s and not f"}})
+    rule = rule_of(text)
+    assert list(check_rule(rule))
+
+
+def test_many_identifiers_cost_little() -> None:
+    names = [f"s{n}" for n in range(500)]
+    detection = {name: {"A": f"{name}x"} for name in names}
+    condition = " and ".join(f"({a} or not {b})" for a, b in zip(names, names[1:], strict=False))
+    text = yaml.safe_dump({"detection": {**detection, "condition": condition}})
+    assert isinstance(list(check_rule(rule_of(text))), list)
+
+
+# Laws
+
+NAMES = ("a", "b", "c")
+texts = st.sampled_from(["", "x", "X", "xy", "y", "yx", "x*", "*y", "?x", "5", "6"])
+numbers = st.integers(4, 7)
+items = st.one_of(
+    st.tuples(
+        st.sampled_from(["", "|contains", "|startswith", "|endswith", "|cased", "|cased|contains"]),
+        st.lists(texts, min_size=1, max_size=3),
+    ),
+    st.tuples(st.sampled_from(["", "|neq", "|gt", "|gte", "|lt", "|lte"]), numbers),
+    st.tuples(st.just("|exists"), st.booleans()),
+    st.tuples(st.just(""), st.none()),
+    st.tuples(
+        st.just("|cidr"),
+        st.lists(st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/8"]), min_size=1),
+    ),
+)
+selections = st.lists(
+    st.builds(
+        lambda pairs: {f"{field}{modifiers}": value for field, (modifiers, value) in pairs},
+        st.lists(st.tuples(st.sampled_from("FG"), items), min_size=1, max_size=2),
+    ),
+    min_size=1,
+    max_size=2,
+)
+conditions = st.recursive(
+    st.sampled_from(["a", "b", "c", "1 of them", "all of them", "2 of them"]),
+    lambda inner: st.one_of(
+        st.builds("not ({})".format, inner),
+        st.builds("({}) and ({})".format, inner, inner),
+        st.builds("({}) or ({})".format, inner, inner),
+    ),
+    max_leaves=5,
+)
+scalars = st.one_of(
+    st.sampled_from(["", "x", "X", "xy", "yx", "5", "10.1.2.3", "10.2.0.1"]),
+    st.integers(3, 8),
+    st.booleans(),
+    st.none(),
+)
+events = st.dictionaries(st.sampled_from("FG"), st.one_of(scalars, st.lists(scalars, max_size=3)))
+
+
+def _has_arrays(event: dict[str, Any]) -> bool:
+    return any(isinstance(value, list) for value in event.values())
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.tuples(selections, selections, selections), conditions, st.lists(events, max_size=10))
+def test_what_is_said_of_a_condition_holds_for_every_event(
+    detections: tuple[Any, ...], condition: str, found: list[dict[str, Any]]
+) -> None:
+    named = dict(zip(NAMES, detections, strict=True))
+    rule = rule_of(yaml.safe_dump({"detection": {**named, "condition": condition}}))
+    codes = {d.code for d in check_rule(rule) if d.place == rule.conditions[0].place}
+    for event in found:
+        matched = bool(matches(rule, event))
+        assert not (matched and "W_NEVER" in codes)
+        assert matched or "W_ALWAYS" not in codes
+        assert not (matched and "W_ARRAY_ONLY" in codes and not _has_arrays(event))
+    assert ("W_EMPTY_EVENT" in codes or "W_ALWAYS" in codes) or not matches(rule, {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(conditions)
+def test_a_truth_table_is_the_condition_evaluated(text: str) -> None:
+    condition = parse(text, Place())
+    table = truth_table(condition.expression, NAMES)
+    assert table is not None
+    for row in range(1 << len(table.names)):
+        true = {name for k, name in enumerate(table.names) if row >> k & 1}
+        assert bool(table.rows >> row & 1) is _evaluate(condition, true)
+
+
+def _evaluate(condition: Condition, true: set[str]) -> bool:
+    """The condition for events in which just these identifiers are true."""
+    detection = "".join(f"  {name}: {{{name}: 1}}\n" for name in NAMES)
+    rule = rule_of(f"detection:\n{detection}  condition: {condition.text}\n")
+    return bool(matches(rule, dict.fromkeys(true, 1)))
+
+
+def test_docstrings_and_messages_are_plain_sentences() -> None:
+    for case in CASES:
+        for found in said_of(case):
+            assert not re.search(r"[.!]$", found.message), found
+            assert not re.search(r"[.!]$", found.hint), found
