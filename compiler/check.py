@@ -26,6 +26,7 @@ def check_sources(
     """
     loaded = load_pipelines(pipelines, placeholders)
     diagnostics = Diagnostics()
+    diagnostics.extend(loaded.warnings)
     rules, correlations, filters = [], [], []
     for source in sources:
         contents = read_file(source.read(), source.file)

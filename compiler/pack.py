@@ -212,7 +212,8 @@ def _renamed(rule: Plain, name: str, guard: str | None) -> str:
     if name != rule["name"]:
         text = text.replace(f"def {rule['name']}(", f"def {name}(", 1)
     if guard not in (None, "logsource"):
-        text = text.replace("    if not logsource(event):\n", f"    if not {guard}(event):\n", 1)
+        asked = "    Asked of events for which {}() holds.\n"
+        text = text.replace(asked.format("logsource"), asked.format(guard), 1)
     return text
 
 

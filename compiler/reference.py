@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import re2
@@ -183,12 +183,12 @@ def test(value: Value, found: Any) -> bool:
 
 def _like(parts: tuple[Part, ...], string: str) -> bool:
     """Whether the parts match the whole string: a set of reachable positions, so that stars cost no more than n."""
-    at = {0}
+    at: Collection[int] = {0}
     for part in parts:
         if part is ANY:
-            at = set(range(min(at), len(string) + 1))
+            at = range(min(at), len(string) + 1)
         elif isinstance(part, str):
-            at = {i + len(part) for i in at if string.startswith(part, i)}
+            at = {i + len(part) for i in _occurrences(part, string) if i in at}
         else:
             at = {
                 i + 1 for i in at if i < len(string) and (part is not DASH or string[i] in DASHES)
@@ -196,6 +196,13 @@ def _like(parts: tuple[Part, ...], string: str) -> bool:
         if not at:
             return False
     return len(string) in at
+
+
+def _occurrences(part: str, string: str) -> Iterator[int]:
+    start = string.find(part)
+    while start >= 0:
+        yield start
+        start = string.find(part, start + 1)
 
 
 def _compare(operator: str, left: int | float | None, right: int | float) -> bool:

@@ -121,7 +121,11 @@ def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain
     guard, rest = _guard(expression)
     body = print_body(rest)
     base = identifier(_stem(source) if rule.place.document == 0 else rule.meta.title)
-    found = gate(expression)
+    # What pipelines ask is asked before any gate, once for all rules of a logsource: it opens none.
+    first = gate(rest) or gate(expression)
+    second = (
+        None if first is None else gate(rest, without={each.field for each in first.predicates})
+    )
     function = render(
         "rule_function",
         name=base,
@@ -129,13 +133,13 @@ def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain
         level=prose(rule.meta.level or ""),
         source=prose(place),
         guarded=guard is not None,
-        assignments=body.assignments,
+        statements=body.statements,
         result=body.result,
     )
     metadata = render(
         "rule_metadata", name=base, attributes=_attributes(compiled, body.renamed, place)
     )
-    unit = questions(expression, None if found is None else found.predicates)
+    unit = questions(expression, first, second)
     return {
         "name": base,
         "title": rule.meta.title,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.fields import ABSENT, Facts
 from sigmac.runtime.globs import regex_of
+from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.scalars import (
     Number,
     address_of,
@@ -26,8 +27,6 @@ from sigmac.runtime.scalars import (
 
 if TYPE_CHECKING:
     from sigmac.runtime.vocabulary import Vocabulary
-
-KEYWORDS = ""  # the pseudo-field of keyword items: every scalar leaf of the event
 
 
 class Event:
@@ -61,23 +60,23 @@ class Event:
 
     def equals(self, field: str, *texts: str) -> bool:
         """The value is one of these texts."""
-        return not self.facts(field).equals.isdisjoint(texts)
+        return not (self.known.get(field) or self.facts(field)).equals.isdisjoint(texts)
 
     def contains(self, field: str, *texts: str) -> bool:
         """The value contains one of these texts."""
-        return not self.facts(field).contains.isdisjoint(texts)
+        return not (self.known.get(field) or self.facts(field)).contains.isdisjoint(texts)
 
     def contains_all(self, field: str, *texts: str) -> bool:
         """The value contains each of these texts."""
-        return self.facts(field).contains.issuperset(texts)
+        return (self.known.get(field) or self.facts(field)).contains.issuperset(texts)
 
     def startswith(self, field: str, *texts: str) -> bool:
         """The value starts with one of these texts."""
-        return not self.facts(field).startswith.isdisjoint(texts)
+        return not (self.known.get(field) or self.facts(field)).startswith.isdisjoint(texts)
 
     def endswith(self, field: str, *texts: str) -> bool:
         """The value ends with one of these texts."""
-        return not self.facts(field).endswith.isdisjoint(texts)
+        return not (self.known.get(field) or self.facts(field)).endswith.isdisjoint(texts)
 
     def like(self, field: str, *globs: str) -> bool:
         """The whole value matches one of these patterns: `*` any run, `?` one character, `[-]` any dash."""
@@ -150,27 +149,35 @@ class Event:
 
     def number(self, field: str, *numbers: Number) -> bool:
         """The value is a number equal to one of these."""
-        return not self.facts(field).numbers.isdisjoint(numbers)
+        return not (self.known.get(field) or self.facts(field)).numbers.isdisjoint(numbers)
 
     def less(self, field: str, limit: Number) -> bool:
         """The value is a number below the limit."""
         most = 2 * self._vocabulary.index(field).ranks[limit]
-        return any(position <= most for position in self.facts(field).positions)
+        return any(
+            position <= most for position in (self.known.get(field) or self.facts(field)).positions
+        )
 
     def less_equal(self, field: str, limit: Number) -> bool:
         """The value is a number, the limit or below it."""
         most = 2 * self._vocabulary.index(field).ranks[limit] + 1
-        return any(position <= most for position in self.facts(field).positions)
+        return any(
+            position <= most for position in (self.known.get(field) or self.facts(field)).positions
+        )
 
     def greater(self, field: str, limit: Number) -> bool:
         """The value is a number above the limit."""
         least = 2 * self._vocabulary.index(field).ranks[limit] + 2
-        return any(position >= least for position in self.facts(field).positions)
+        return any(
+            position >= least for position in (self.known.get(field) or self.facts(field)).positions
+        )
 
     def greater_equal(self, field: str, limit: Number) -> bool:
         """The value is a number, the limit or above it."""
         least = 2 * self._vocabulary.index(field).ranks[limit] + 1
-        return any(position >= least for position in self.facts(field).positions)
+        return any(
+            position >= least for position in (self.known.get(field) or self.facts(field)).positions
+        )
 
     def cidr(self, field: str, *networks: str) -> bool:
         """The value is an address in one of these networks; mapped IPv4 addresses count as IPv4 too."""
@@ -192,7 +199,7 @@ class Event:
 
     def time(self, field: str, part: str, comparison: str, number: Number) -> bool:
         """A part of the value's timestamp (`minute` … `year`) compared with a number."""
-        for value in self.facts(field).values:
+        for value in (self.known.get(field) or self.facts(field)).values:
             when = time_of(value)
             if when is not None and self._vocabulary.time_holds(
                 field, part, comparison, number, part_of(when, part)
@@ -204,11 +211,11 @@ class Event:
 
     def exists(self, field: str) -> bool:
         """The field is present, whatever it holds."""
-        return self.facts(field).present
+        return (self.known.get(field) or self.facts(field)).present
 
     def null(self, field: str) -> bool:
         """The field is absent, null, an empty list or a list that holds null."""
-        return self.facts(field).null
+        return (self.known.get(field) or self.facts(field)).null
 
     def same(
         self, field: str, other: str, placement: str = "equals", *, cased: bool = False
@@ -217,7 +224,7 @@ class Event:
         theirs = self.facts(other).values
         return any(
             self._same(one, two, placement, cased)
-            for one in self.facts(field).values
+            for one in (self.known.get(field) or self.facts(field)).values
             for two in theirs
         )
 

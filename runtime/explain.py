@@ -91,7 +91,7 @@ def explain(
     selections = {
         renamed.get(name, name): truth
         for name, truth in found.items()
-        if isinstance(truth, bool) and not name.startswith("condition_")
+        if isinstance(truth, bool) and not name.startswith("condition_") and renamed.get(name) != ""
     }
     return Explanation(chosen or (0,), selections, questions)
 

@@ -18,6 +18,7 @@ from sigmac.runtime.folding import Fold
 from sigmac.runtime.scalars import Number, number_of, text_of
 
 EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
+GATED = 4  # bits to the left: the question opens a gate
 MAX_REMEMBERED = 1024  # characters: longer values hardly repeat
 _OVERHEAD = 800  # bytes an answer takes besides its value, measured with tracemalloc
 _NOTHING: frozenset[str] = frozenset()
@@ -26,6 +27,8 @@ _PLAIN = frozenset((int, float, bool))
 # Automata up to this size (characters of all literals) are laid out as a DFA: five times as fast, 250 bytes each.
 _MAX_DFA = 16_000
 
+# (bit, literal), a number, or None (present at all) → the rules whose gate it opens
+Gates = Mapping[Any, Sequence[int]]
 Position = Callable[[Any], int]
 
 
@@ -33,8 +36,8 @@ class Facts:
     """What is true of the values of one field of one event; immutable but for the answers it remembers.
 
     `equals`, `contains`, `startswith`, `endswith` are the folded literals of rules that hold; `numbers` are the
-    rule numbers that are equal, `positions` where the values stand among the field's thresholds; `gates` has a bit
-    for each rule that may match because of this field.
+    rule numbers that are equal, `positions` where the values stand among the field's thresholds; `gates` and `seconds`
+    have a bit for each rule whose first or second gate this field opens.
     """
 
     __slots__ = (
@@ -47,6 +50,7 @@ class Facts:
         "numbers",
         "positions",
         "present",
+        "seconds",
         "startswith",
         "values",
     )
@@ -59,6 +63,7 @@ class Facts:
         self.numbers: frozenset[Number] = frozenset()
         self.positions: tuple[int, ...] = ()
         self.gates = 0
+        self.seconds = 0
         self.confirmed: dict[Any, bool] = {}
 
 
@@ -85,11 +90,18 @@ class Budget:
                 self.flushes += 1
 
 
+def automaton(literals: list[str]) -> AhoCorasick:
+    """An Aho-Corasick automaton, in the layout that suits its size."""
+    size = sum(map(len, literals))
+    layout = Implementation.DFA if size <= _MAX_DFA else Implementation.ContiguousNFA
+    return AhoCorasick(literals, implementation=layout)
+
+
 class FieldIndex:
     """Everything that rules ask of one field.
 
-    `literals` maps folded literals to bits of the questions asked (EQUALS, …); `gates` maps (bit, literal), numbers
-    and None (present at all) to the rules that may match then; `thresholds` are the sorted numbers compared with and
+    `literals` maps folded literals to bits of the questions asked (EQUALS, …); `gates` are the first and the second
+    gates of rules; `thresholds` are the sorted numbers compared with and
     `position` gives a number's place among them: 2 i + 1 on the i-th, 2 i before it.
     """
 
@@ -101,7 +113,6 @@ class FieldIndex:
         "_literals",
         "_masks",
         "_memo",
-        "_of_any_text",
         "_scanned",
         "gates",
         "name",
@@ -114,7 +125,7 @@ class FieldIndex:
         self,
         name: str,
         literals: Iterable[tuple[str, int]],
-        gates: Mapping[Any, Sequence[int]],
+        gates: tuple[Gates, Gates],
         fold: Fold,
         budget: Budget,
     ):
@@ -127,14 +138,20 @@ class FieldIndex:
         self._budget = budget
         self._literals = tuple(literals)
         self._exact = frozenset(text for text, asked in self._literals if asked & EQUALS)
-        self._scanned = [(t, asked) for t, asked in self._literals if asked & ~EQUALS and t]
-        self._masks: dict[Any, int] = {}
+        self._scanned = [
+            (text, asked | self._gated(text) << GATED)
+            for text, asked in self._literals
+            if asked & ~EQUALS and text
+        ]
+        self._masks: dict[Any, tuple[int, int]] = {}
         self._automaton: AhoCorasick | None = None
         self._memo: dict[Any, Facts] = {}
         budget.memos.append(self._memo)
-        self._of_any_text = (
-            self._bits((CONTAINS, "")) | self._bits((STARTSWITH, "")) | self._bits((ENDSWITH, ""))
-        )
+
+    def _gated(self, text: str) -> int:
+        """The bits of the questions about a literal that open gates."""
+        bits = (STARTSWITH, ENDSWITH, CONTAINS)
+        return sum(bit for bit in bits if any((bit, text) in gates for gates in self.gates))
 
     def compare_with(self, thresholds: tuple[Number, ...], position: Position) -> None:
         """Say which numbers rules compare this field with and how a number's position is found."""
@@ -173,12 +190,13 @@ class FieldIndex:
         union.positions = tuple(position for facts in each for position in facts.positions)
         for facts in each:
             union.gates |= facts.gates
-        union.gates |= self._bits(None)
+            union.seconds |= facts.seconds
+        self._open(union, None)
         return union
 
     def _find(self, values: tuple[Any]) -> Facts:
         facts = Facts(values)
-        facts.gates = self._bits(None)
+        self._open(facts, None)
         value = values[0]
         text = text_of(value)
         if text is None:
@@ -191,16 +209,15 @@ class FieldIndex:
                 if position & 1:
                     equal = self.thresholds[position >> 1]
                     facts.numbers = frozenset((equal,))
-                    facts.gates |= self._bits(equal)
+                    self._open(facts, equal)
         if self._literals:
             self._match_text(facts, self._fold(text))
         return facts
 
     def _match_text(self, facts: Facts, text: str) -> None:
-        gates = 0
         if text in self._exact:
             facts.equals = frozenset((text,))
-            gates |= self._bits((EQUALS, text))
+            self._open(facts, (EQUALS, text))
         facts.contains = facts.startswith = facts.endswith = _EMPTY
         if self._scanned:
             if self._automaton is None:
@@ -208,44 +225,49 @@ class FieldIndex:
             assert self._automaton is not None
             hits = self._automaton.find_matches_as_indexes(text, overlapping=True)
             if hits:
-                gates |= self._sort_out(facts, hits, len(text))
-        facts.gates |= gates | self._of_any_text
+                self._sort_out(facts, hits, len(text))
 
-    def _sort_out(self, facts: Facts, hits: list[tuple[int, int, int]], length: int) -> int:
-        """Which questions the places of literals in a text answer; the rules that these make candidates."""
+    def _sort_out(self, facts: Facts, hits: list[tuple[int, int, int]], length: int) -> None:
+        """Which questions the places of literals in a text answer."""
         contains, starts, ends = {""}, {""}, {""}
-        gates = 0
-        bits = self._bits
         for index, start, end in hits:
             literal, asked = self._scanned[index]
             if asked & CONTAINS and literal not in contains:
                 contains.add(literal)
-                gates |= bits((CONTAINS, literal))
+                if asked & CONTAINS << GATED:
+                    self._open(facts, (CONTAINS, literal))
             if start == 0 and asked & STARTSWITH:
                 starts.add(literal)
-                gates |= bits((STARTSWITH, literal))
+                if asked & STARTSWITH << GATED:
+                    self._open(facts, (STARTSWITH, literal))
             if end == length and asked & ENDSWITH:
                 ends.add(literal)
-                gates |= bits((ENDSWITH, literal))
+                if asked & ENDSWITH << GATED:
+                    self._open(facts, (ENDSWITH, literal))
         facts.contains = frozenset(contains)
         if len(starts) > 1:
             facts.startswith = frozenset(starts)
         if len(ends) > 1:
             facts.endswith = frozenset(ends)
-        return gates
 
     def _build(self) -> None:
         # A second thread that comes here at the same time builds the same again and changes nothing.
-        size = sum(len(text) for text, _ in self._scanned)
-        layout = Implementation.DFA if size <= _MAX_DFA else Implementation.ContiguousNFA
-        self._automaton = AhoCorasick([text for text, _ in self._scanned], implementation=layout)
+        self._automaton = automaton([text for text, _ in self._scanned])
 
-    def _bits(self, gate: Any) -> int:
+    def _open(self, facts: Facts, gate: Any) -> None:
+        """Add the rules that a gate opens."""
         known = self._masks.get(gate)
         if known is None:
-            known = 0
-            for rule in self.gates.get(gate, ()):
-                known |= 1 << rule
-            if gate in self.gates:
+            first, second = (_bits(gates.get(gate, ())) for gates in self.gates)
+            known = first, second
+            if first or second:
                 self._masks[gate] = known
-        return known
+        facts.gates |= known[0]
+        facts.seconds |= known[1]
+
+
+def _bits(rules: Iterable[int]) -> int:
+    bits = 0
+    for rule in rules:
+        bits |= 1 << rule
+    return bits

@@ -8,6 +8,7 @@ A pack carries the table of the Python that built it, so that its answers do not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 # No script above this plane has letter case in any version of Unicode.
 _LAST = 0x20000
+
+_FOREIGN = re.compile("([^\\x00-\\x7f]+)")
 
 Fold = Callable[[str], str]
 
@@ -42,7 +45,13 @@ def folder(table: Mapping[int, int]) -> Fold:
     """
 
     def fold(text: str) -> str:
-        return text.lower() if text.isascii() else text.translate(table)
+        if text.isascii():
+            return text.lower()
+        # `translate` looks every character up; most of a text that is not all ASCII is.
+        pieces = _FOREIGN.split(text)
+        pieces[::2] = [piece.lower() for piece in pieces[::2]]
+        pieces[1::2] = [piece.translate(table) for piece in pieces[1::2]]
+        return "".join(pieces)
 
     return fold
 

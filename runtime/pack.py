@@ -18,12 +18,12 @@ import orjson
 
 from sigmac.runtime import seal
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.event import KEYWORDS, Event
+from sigmac.runtime.event import Event
 from sigmac.runtime.explain import TracingEvent, explain
 from sigmac.runtime.fields import Budget, Facts, FieldIndex
+from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
-from sigmac.runtime.scalars import leaves
 from sigmac.runtime.vocabulary import Vocabulary, load_arrays
 
 ENTRY_POINTS = "sigmac.packs"
@@ -48,14 +48,18 @@ def load_pack(
 
     Raises `PackError` with one sentence where the pack is missing, damaged, changed or not trusted.
     """
-    folder = _find(pack)
+    folder = find_pack(pack)
     manifest, data = seal.read_manifest(folder)
     seal.check_signature(folder, data, trusted_keys)
     files = seal.read_files(folder, manifest)
     return Pack(folder, manifest, files, memory_budget)
 
 
-def _find(pack: str | Path) -> Path:
+def find_pack(pack: str | Path) -> Path:
+    """The folder of a pack that is given by its path or by the name of an installed one.
+
+    Raises `PackError` where a name is no folder and no installed pack; what the folder holds is not looked at.
+    """
     path = Path(pack)
     if isinstance(pack, str) and not path.exists() and pack.replace("-", "_").isidentifier():
         for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=pack):
@@ -131,7 +135,7 @@ class Pack:
             self._names,
             [tuple(row) for row in arrays["metadata"].tolist()],
         )
-        self._conditions: list[Condition | None] = [None] * len(functions)
+        self.conditions: list[Condition | None] = [None] * len(functions)
         self.budget = Budget(memory_budget)
         self._vocabulary = Vocabulary(arrays, self._matcher, self.budget)
         self._logsources: list[list[str]] = manifest["logsources"]
@@ -217,10 +221,10 @@ class Pack:
 
     def condition(self, rule: int) -> Condition:
         """The generated function of a rule, by its index."""
-        found = self._conditions[rule]
+        found = self.conditions[rule]
         if found is None:
             module, first, last, _ = self._spans[rule]
-            found = self._conditions[rule] = self._piece(module, self._names[rule], first, last)
+            found = self.conditions[rule] = self._piece(module, self._names[rule], first, last)
         return found
 
     def logsource(self, row: tuple[int, ...], name: str) -> Condition:
@@ -262,7 +266,7 @@ class _Active:
     rules: int
     fields: dict[str, FieldIndex]
     dotted: tuple[tuple[str, str], ...]  # first part, whole name
-    keywords: FieldIndex | None
+    keywords: bool  # whether some of the rules search keywords
 
 
 class _Dispatch:
@@ -273,6 +277,7 @@ class _Dispatch:
         self._vocabulary = pack._vocabulary
         self.headers: list[int] = arrays["headers"].tolist()
         self._always = _mask(arrays["always"].tolist())
+        self._single = _mask(arrays["single"].tolist())
         rows = arrays["logsources"].tolist()
         names: list[str] = pack.manifest["logsource_functions"]
         self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
@@ -290,7 +295,7 @@ class _Dispatch:
         """The indices of the rules that match, ascending; of those among the bits `wanted`."""
         event = Event(fields, self._vocabulary)
         active = self._active_for(event)
-        candidates = self._always
+        candidates, seconds = self._always, self._single
         gates, known = active.fields, event.known
         try:
             for name, value in fields.items():
@@ -303,18 +308,23 @@ class _Dispatch:
                         else:
                             found = known[name] = index.facts_of(value)
                     candidates |= found.gates
+                    seconds |= found.seconds
             for first, name in active.dotted:
                 if first in fields and name not in fields:
-                    candidates |= event.facts(name).gates
-            if active.keywords is not None:
-                facts_of = active.keywords.facts_of
-                for leaf in leaves(fields):
-                    candidates |= facts_of(leaf).gates
+                    found = event.facts(name)
+                    candidates |= found.gates
+                    seconds |= found.seconds
+            if active.keywords:
+                opened = self._vocabulary.keyword_gates.open(fields)
+                candidates |= opened[0]
+                seconds |= opened[1]
         except UnicodeEncodeError:
             raise EventError("the event holds a lone surrogate") from None
         condition = self._pack.condition
         return [
-            rule for rule in _bits(candidates & active.rules & wanted) if condition(rule)(event)
+            rule
+            for rule in _bits(candidates & seconds & active.rules & wanted)
+            if condition(rule)(event)
         ]
 
     def _active_for(self, event: Event) -> _Active:
@@ -340,7 +350,7 @@ class _Dispatch:
             for name, gated in self._vocabulary.gated_rules.items()
             if gated & rules
         }
-        keywords = indexes.pop(KEYWORDS, None)
+        keywords = indexes.pop(KEYWORDS, None) is not None
         dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
         return _Active(rules, indexes, dotted, keywords)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.fields import Budget, FieldIndex
 from sigmac.runtime.folding import folder, from_array
+from sigmac.runtime.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.globs import Plan, compile_regex, plan
 from sigmac.runtime.scalars import Number
 
@@ -44,21 +46,34 @@ class Vocabulary:
         self._regexes: dict[str, Any] = {}
         self._required = _required(arrays, strings)
         self._numeric = {strings[i] for i in arrays["numeric_fields"].tolist()}
-        self._literals, self._gates = _literals(arrays, strings), _gates(arrays, strings)
+        self._literals = _literals(arrays, strings)
+        self._gates = _gates(arrays, strings, "gate")
+        self._second_gates = _gates(arrays, strings, "second_gate")
         self._fields: dict[str, FieldIndex] = {}
         # field → bits of the rules that have a gate in it
-        self.gated_rules = {field: _rules_of(gates) for field, gates in self._gates.items()}
+        self.gated_rules = {
+            field: _rules_of(self._gates.get(field, {}))
+            | _rules_of(self._second_gates.get(field, {}))
+            for field in (*self._gates, *self._second_gates)
+        }
 
     def index(self, field: str) -> FieldIndex:
         """All that rules ask of a field; `""` is the pseudo-field of keywords."""
         found = self._fields.get(field)
         if found is None:
-            gates = self._gates.get(field, {})
-            made = FieldIndex(field, self._literals.get(field, ()), gates, self.fold, self.budget)
+            gates = self._gates.get(field, {}), self._second_gates.get(field, {})
+            literals = self._literals.get(field, ())
+            made = FieldIndex(field, literals, gates, self.fold, self.budget)
             if field in self._numeric:
                 made.compare_with(*self._matchers("NUMBERS")[field])
             found = self._fields.setdefault(field, made)
         return found
+
+    @cached_property
+    def keyword_gates(self) -> KeywordGates:
+        """The gates of keyword items."""
+        gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
+        return KeywordGates(gates, self.fold)
 
     def plan(self, glob: str) -> Plan:
         """How a `like` pattern is answered."""
@@ -113,16 +128,16 @@ def _literals(arrays: Arrays, strings: list[str]) -> dict[str, list[tuple[str, i
     return found
 
 
-def _gates(arrays: Arrays, strings: list[str]) -> dict[str, dict[Any, list[int]]]:
-    """`gates` (int32, n x 3): field, question, argument; `gate_rules` (int32) cut at `gate_ends` (int64).
+def _gates(arrays: Arrays, strings: list[str], name: str) -> dict[str, dict[Any, list[int]]]:
+    """`<name>s` (int32, n x 3): field, question, argument; `<name>_rules` (int32) cut at `<name>_ends` (int64).
 
     A question is a bit of `fields` with a text, 16 with a number's decimal text, or 0: the field is present.
     """
     found: dict[str, dict[Any, list[int]]] = defaultdict(dict)
-    rules = arrays["gate_rules"].tolist()
-    ends = arrays["gate_ends"].tolist()
+    rules = arrays[f"{name}_rules"].tolist()
+    ends = arrays[f"{name}_ends"].tolist()
     for (field, question, argument), a, b in zip(
-        arrays["gates"].tolist(), [0, *ends], ends, strict=False
+        arrays[f"{name}s"].tolist(), [0, *ends], ends, strict=False
     ):
         found[strings[field]][_gate_key(question, strings[argument])] = rules[a:b]
     return found

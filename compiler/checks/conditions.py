@@ -86,15 +86,15 @@ def logic(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
 
     `expression` is what pipelines and lowering made of the rule; without it the rule alone decides.
     """
-    constant = False
+    always = False
     # What a placeholder stands for may decide.
     if not any(
         placeholders(v) for d in rule.detections.values() for i in items(d) for v in i.values
     ):
         for found in _contradictions(rule, expression):
-            constant = constant or found.code in ("W_NEVER", "W_ALWAYS")
+            always = always or (found.code, found.place) == ("W_ALWAYS", rule.conditions[0].place)
             yield found
-    if not constant and matches(rule, {}):
+    if not always and matches(rule, {}):
         message = "the rule matches every event that has none of its fields"
         hint = "add a selection that says which events are meant"
         yield Diagnostic("W_EMPTY_EVENT", message, rule.conditions[0].place, hint)

@@ -149,12 +149,12 @@ def control_characters(item: Item) -> Iterator[Diagnostic]:
             char = found[0]
             letter = _LETTERS.get(char)
             escape = f"\\{letter}" if letter else f"\\x{ord(char):02x}"
-            message = f"the value holds a control character, {unicodedata_name(char)}"
+            message = f"the value holds a control character, {_control_name(char)}"
             hint = f"in double quotes `{escape}` is an escape: use single quotes for a backslash"
             yield Diagnostic("W_CONTROL", message, place, hint)
 
 
-def unicodedata_name(char: str) -> str:
+def _control_name(char: str) -> str:
     names = {
         "\t": "a tab",
         "\n": "a line break",

@@ -11,7 +11,6 @@ from sigmac.compiler.rule import Item
 from sigmac.compiler.values import (
     ANY,
     Alternatives,
-    Boolean,
     FieldRef,
     Network,
     Number,
@@ -140,21 +139,20 @@ def cased_without_letters(item: Item) -> Iterator[Diagnostic]:
 
 def yaml_traps(item: Item) -> Iterator[Diagnostic]:
     """W_YAML_VALUE: scalars that YAML 1.1 reads as something else than they look like."""
-    if len(item.raw) != len(item.values):
+    if len(item.raw) != len(item.values) or "exists" in item.modifiers:
         return
-    for raw, value, place in zip(item.raw, item.values, item.places, strict=True):
+    for raw, place in zip(item.raw, item.places, strict=True):
         # A plain scalar is as wide as it is written.
-        if isinstance(value, Boolean) and place.width != (4 if value.value else 5):
+        if isinstance(raw, bool) and place.width != len(str(raw)):
             written = {(2, True): "on", (3, False): "off", (3, True): "yes", (2, False): "no"}
-            said = written.get((place.width, value.value), "this")
-            message = f"YAML reads `{said}` as {str(value.value).lower()}"
-            hint = f"put it in quotes for the text, or write {str(value.value).lower()}"
+            said = written.get((place.width, raw), "this")
+            message = f"YAML reads `{said}` as {str(raw).lower()}"
+            hint = f"put it in quotes for the text, or write {str(raw).lower()}"
             yield Diagnostic("W_YAML_VALUE", message, place, hint)
-        elif isinstance(value, Number) and type(raw) is int and place.width != len(str(raw)):
+        elif type(raw) is int and place.width != len(str(raw)):
             message = f"YAML reads this as the number {raw}"
-            yield Diagnostic(
-                "W_YAML_VALUE", message, place, f"put it in quotes for the text, or write {raw}"
-            )
+            hint = f"put it in quotes for the text, or write {raw}"
+            yield Diagnostic("W_YAML_VALUE", message, place, hint)
 
 
 def compared_with_itself(item: Item) -> Iterator[Diagnostic]:

@@ -36,12 +36,13 @@ _OR, _AND, _NOT, _ATOM = range(4)
 
 @dataclass(slots=True)
 class Body:
-    """The inside of a function: (variable, expression) in order, and what it returns.
+    """The inside of a function: its statements in order, and what it returns.
 
-    `renamed` has the variables that are spelled differently from their search identifier.
+    A statement is (variable, value), or (None, condition): the function returns False where that holds. `renamed` has
+    the variables that are spelled differently from their search identifier; `""` for those that stand for none.
     """
 
-    assignments: list[tuple[Code, Code]] = field(default_factory=list)
+    statements: list[tuple[Code | None, Code]] = field(default_factory=list)
     result: Code = field(default_factory=lambda: Code("False"))
     renamed: dict[str, str] = field(default_factory=dict)
 
@@ -49,9 +50,23 @@ class Body:
 def print_body(expression: Expression) -> Body:
     """The statements that compute an expression."""
     printer = _Printer()
-    result = printer.text(expression, _OR, 0)
-    printer.body.result = Code(result)
+    *first, last = _conjuncts(expression)
+    for each in first:
+        printer.leave_unless(each)
+    printer.body.result = Code(printer.text(last, _OR, 0))
     return printer.body
+
+
+def _conjuncts(expression: Expression) -> Iterator[Expression]:
+    """What must all be true, one after the other: the cheap and doubtful things stand first."""
+    if isinstance(expression, And) and expression.operands:
+        for operand in expression.operands:
+            yield from _conjuncts(operand)
+    elif isinstance(expression, Not) and isinstance(expression.operand, Or):
+        for operand in expression.operand.operands:
+            yield Not(operand)
+    else:
+        yield expression
 
 
 def print_expression(expression: Expression) -> Code:
@@ -101,6 +116,14 @@ class _Printer:
             return pieces[0]
         return wrapped(f" {node.word} ".join(pieces), binding, context)
 
+    def leave_unless(self, node: Expression) -> None:
+        """A statement that ends the function where the node is false."""
+        if isinstance(node, Not):
+            condition = self.text(node.operand, _OR, 0)
+        else:
+            condition = f"not {self.text(node, _NOT, 0)}"
+        self.body.statements.append((None, Code(condition)))
+
     def variable(self, node: Named) -> str:
         known = self.variables.get(node)
         if known is None:
@@ -113,6 +136,7 @@ class _Printer:
         known = self.variables.get(node)
         if known is None:
             known = self.variables[node] = self.assign("part", self.text(node, _OR, 0))
+            self.body.renamed[known] = ""
         return known
 
     def assign(self, name: str, value: str) -> str:
@@ -125,7 +149,7 @@ class _Printer:
         self.taken.add(chosen)
         if chosen != name:
             self.body.renamed[str(chosen)] = name
-        self.body.assignments.append((Code(chosen), Code(value)))
+        self.body.statements.append((Code(chosen), Code(value)))
         return chosen
 
     def height(self, node: Expression) -> int:

@@ -5,15 +5,15 @@ All of it is plain lists, so that the build's cache can keep it as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, predicates
+from sigmac.compiler.optimizer.gate import Gate
 from sigmac.compiler.optimizer.regex_literals import required_literals
 from sigmac.compiler.values import glob
 from sigmac.runtime import fields as bits
-from sigmac.runtime.event import KEYWORDS
+from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan
 from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE
@@ -25,6 +25,7 @@ _BITS = {
     Op.ENDSWITH: bits.ENDSWITH,
 }
 _BIT_OF_TEST = {op.value: bit for op, bit in _BITS.items()}
+MAX_SECOND = 0.3  # the probability above which a second gate is not worth its table
 _NUMERIC = frozenset(COMPARISONS.values())
 
 
@@ -33,8 +34,8 @@ class Questions:
     """Lists of what one rule asks, each entry a list beginning with the field (`""` for keywords).
 
     `literals`: [field, text, bit]; `numbers`: [field, number as text]; `networks`: [field, network];
-    `times`: [field, part, number as text]; `regexes`: [field, pattern, required literals]; `gate`: None where the rule
-    must be tried on every event, else [field, question, argument] of which one holds whenever the rule matches.
+    `times`: [field, part, number as text]; `regexes`: [field, pattern, required literals]; `gates`: up to two lists of
+    [field, question, argument], of each of which one holds whenever the rule matches.
     """
 
     literals: list[list[Any]] = field(default_factory=list)
@@ -42,21 +43,22 @@ class Questions:
     networks: list[list[str]] = field(default_factory=list)
     times: list[list[str]] = field(default_factory=list)
     regexes: list[list[Any]] = field(default_factory=list)
-    gate: list[list[Any]] | None = None
+    gates: list[list[list[Any]]] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def questions(expression: Expression, gate: Iterable[Predicate] | None) -> Questions:
-    """All that an expression and its gate ask, each question once."""
+def questions(expression: Expression, *gates: Gate | None) -> Questions:
+    """All that an expression and its gates ask, each question once. Gates that nearly always open are left out."""
     asked = Questions()
     for predicate in dict.fromkeys(predicates(expression)):
         _ask(predicate, asked)
-    if gate is not None:
-        asked.gate = []
-        for predicate in gate:
-            asked.gate.append(_gate_entry(predicate))
+    for i, gate in enumerate(gates):
+        if gate is None or (i and gate.probability > MAX_SECOND):
+            continue
+        asked.gates.append([_gate_entry(predicate) for predicate in gate.predicates])
+        for predicate in gate.predicates:
             if predicate.op in _BITS:
                 asked.literals.append(
                     [predicate.field or KEYWORDS, predicate.argument, _BITS[predicate.op]]

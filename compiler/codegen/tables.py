@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from sigmac.runtime.folding import as_array, fold_table
 
 
+_Gates = dict[tuple[str, int, str], list[int]]  # field, question, argument → rules
+
+
 class _Pool:
     """Strings by number, each kept once."""
 
@@ -38,41 +41,52 @@ def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any
     pool = _Pool()
     pool("")
     literals: dict[tuple[str, str], int] = {}
-    gates: dict[tuple[str, int, str], list[int]] = {}
+    gates: tuple[_Gates, _Gates] = ({}, {})
     regexes: dict[tuple[str, str], list[str]] = {}
     numeric: set[str] = set()
-    always = []
+    always: list[int] = []
+    single: list[int] = []
     for rule, each in enumerate(asked):
         for field, text, bit in each["literals"]:
             literals[field, text] = literals.get((field, text), 0) | bit
         for field, pattern, required in each["regexes"]:
             regexes[field, pattern] = required
         numeric.update(field for field, _ in each["numbers"])
-        if each["gate"] is None:
-            always.append(rule)
-        for field, question, argument in each["gate"] or ():
-            rules = gates.setdefault((field, question, argument), [])
-            if not rules or rules[-1] != rule:
-                rules.append(rule)
+        for table, without, entries in zip(
+            gates, (always, single), [*each["gates"], None, None], strict=False
+        ):
+            if entries is None:
+                without.append(rule)
+                continue
+            for field, question, argument in entries:
+                rules = table.setdefault((field, question, argument), [])
+                if not rules or rules[-1] != rule:
+                    rules.append(rule)
     sorted_literals = sorted(literals)
-    sorted_gates = sorted(gates)
     sorted_regexes = sorted(regexes)
     arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),
         "numeric_fields": _ints(pool(field) for field in sorted(numeric)),
         "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
         "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),
-        "gates": _rows(
-            ((pool(f), question, pool(argument)) for f, question, argument in sorted_gates), 3
-        ),
-        "gate_rules": _ints(rule for key in sorted_gates for rule in gates[key]),
-        "gate_ends": np.cumsum([len(gates[key]) for key in sorted_gates], dtype=np.int64),
+        "single": _ints(single),
+        **_gate_arrays("gate", gates[0], pool),
+        **_gate_arrays("second_gate", gates[1], pool),
         "regexes": _rows(((pool(field), pool(pattern)) for field, pattern in sorted_regexes), 2),
         "regex_literals": _ints(pool(text) for key in sorted_regexes for text in regexes[key]),
         "regex_ends": np.cumsum([len(regexes[key]) for key in sorted_regexes], dtype=np.int64),
         "fold": as_array(fold_table()),
     }
     return {**arrays, **pool.arrays()}
+
+
+def _gate_arrays(name: str, gates: _Gates, pool: _Pool) -> dict[str, NDArray[Any]]:
+    keys = sorted(gates)
+    return {
+        f"{name}s": _rows(((pool(field), q, pool(argument)) for field, q, argument in keys), 3),
+        f"{name}_rules": _ints(rule for key in keys for rule in gates[key]),
+        f"{name}_ends": np.cumsum([len(gates[key]) for key in keys], dtype=np.int64),
+    }
 
 
 def _ints(values: Iterable[int]) -> NDArray[np.int32]:

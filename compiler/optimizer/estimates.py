@@ -53,6 +53,9 @@ PROBABILITIES = {
     Op.LIKE: 0.001,
     Op.REGEX: 0.005,
 }
+# Of `contains`, by the least length of its text.
+CONTAINS_BY_LENGTH = ((12, 0.0003), (8, 0.001), (6, 0.002), (4, 0.005), (2, 0.02), (0, 0.2))
+RARE = 0.00001  # text in other letters than ASCII's, as emoji
 # Text that most machines log all the time, whole or in part.
 COMMON = 0.05
 COMMON_TEXTS = frozenset(
@@ -134,7 +137,15 @@ def _guess(predicate: Predicate) -> float:
         common = COMMON_TEXTS if predicate.op is Op.EQUALS else _IN_COMMON_TEXTS
         if predicate.argument in common:
             return COMMON
+        if predicate.op is Op.CONTAINS:
+            return _guess_contains(predicate.argument)
     return PROBABILITIES[predicate.op]
+
+
+def _guess_contains(text: str) -> float:
+    if not text.isascii():
+        return RARE
+    return next(rate for length, rate in CONTAINS_BY_LENGTH if len(text) >= length)
 
 
 def estimate_call(group: Iterable[Estimate], *, every: bool) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sigmac.compiler.ir import (
@@ -22,6 +22,8 @@ from sigmac.compiler.optimizer.estimates import Profile, estimate_predicate
 from sigmac.compiler.optimizer.regex_literals import MIN_LENGTH, required_literals
 from sigmac.runtime.folding import default_fold
 
+# A field is nearly always there in the logs that a rule is for, however rare those are.
+PRESENT = 0.9
 # A larger set is replaced by the presence of its fields.
 MAX_PREDICATES = 2000
 
@@ -38,8 +40,14 @@ class Gate:
     probability: float
 
 
-def gate(expression: Expression, profile: Profile | None = None) -> Gate | None:
+def gate(
+    expression: Expression,
+    profile: Profile | None = None,
+    without: Collection[str | None] = (),
+) -> Gate | None:
     """The least probable gate of an expression; None where it must always be evaluated.
+
+    Predicates of the fields `without` are not taken: a second gate looks at other fields.
 
     >>> from sigmac.compiler.ir import Named
     >>> cmd, net = (Predicate("Image", Op.ENDSWITH, text) for text in ("cmd.exe", "net.exe"))
@@ -52,7 +60,7 @@ def gate(expression: Expression, profile: Profile | None = None) -> Gate | None:
 
     def compute(node: Expression, operands: tuple[_Gates, ...]) -> _Gates:
         if isinstance(node, Predicate):
-            return _of_predicate(node, profile)
+            return (None, None) if node.field in without else _of_predicate(node, profile)
         return _of_junction(node, operands)
 
     return bottom_up(expression, compute)[0]
@@ -102,7 +110,10 @@ def _presence(predicates: Iterable[Predicate]) -> Gate | None:
 
 
 def _gate_of(predicates: tuple[Predicate, ...], profile: Profile | None = None) -> Gate:
-    rates = [estimate_predicate(predicate, profile).probability for predicate in predicates]
+    rates = [
+        PRESENT if each.op is Op.EXISTS else estimate_predicate(each, profile).probability
+        for each in predicates
+    ]
     return Gate(predicates, min(1.0, sum(rates)))
 
 

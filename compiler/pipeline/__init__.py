@@ -1,8 +1,8 @@
 """Processing pipelines: field names, logsources and placeholders.
 
 A pipeline is a YAML file in pySigma's format. `load_pipelines` reads and checks files,
-`Pipelines.apply` makes of a rule its variants: the rule as it reads for one way of logging the same
-thing.
+`Pipelines.apply` makes of a rule its variants: the rule as it reads for each way in which the same
+thing is logged.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One pipeline file. `variant` None runs for every variant; `claims` are the logsources that it
-    says it maps.
+    """One pipeline file.
+
+    `variant` None runs for every variant; `claims` are the logsources that it says it maps.
     """
 
     file: str
@@ -102,8 +103,7 @@ class Pipelines:
     def apply_to_correlation(
         self, correlation: Correlation, logsources: Sequence[LogSource] = ()
     ) -> Correlation:
-        """The correlation with its field names mapped: group-by, aliases, the fields of its
-        condition.
+        """The correlation with its field names mapped: of groups, aliases and the condition.
 
         `logsources` are those of the rules that it refers to, for conditions on them. Pipelines of
         a variant take part where there is one variant only. Raises `RuleError` (`E_PIPELINE`).
@@ -119,9 +119,7 @@ class Pipelines:
         return list(dict.fromkeys(p.variant for p in self.pipelines if p.variant is not None))
 
     def _run(self, rule: Rule, variant: str | None) -> tuple[Rule, set[str], Run]:
-        """The rule after the pipelines of a variant and the common ones, and the files of those
-        that changed it.
-        """
+        """The rule after the common pipelines and a variant's, and the files that changed it."""
         run = Run(self.variables)
         changed: set[str] = set()
         for pipeline in self.pipelines:
@@ -174,7 +172,7 @@ def load_pipelines(
 
 def _contents(name: str) -> bytes:
     if name in SHIPPED:
-        return resources.files(__name__).joinpath("shipped", f"{name}.yml").read_bytes()
+        return resources.files(f"{__name__}.shipped").joinpath(f"{name}.yml").read_bytes()
     try:
         with Path(name).open("rb") as file:
             return file.read(MAX_BYTES + 1)

@@ -82,8 +82,16 @@ class LogsourceTest:
         return any(map(self.matches, run.logsources))
 
     def matches(self, logsource: LogSource) -> bool:
-        pairs = zip((self.product, self.category, self.service), logsource.key, strict=True)
-        return all(not wanted or wanted == _folded(found or "") for wanted, found in pairs)
+        product, category, service = logsource.key
+        return (
+            _is(self.category, category)
+            and _is(self.service, service)
+            and _is(self.product, product)
+        )
+
+
+def _is(wanted: str, found: str | None) -> bool:
+    return not wanted or found == wanted or (found is not None and _folded(found) == wanted)
 
 
 def logsource(given: Parameters) -> LogsourceTest:

@@ -53,7 +53,7 @@ def hashes_fields(given: Parameters) -> ItemChange:
         for index, value in enumerate(item.values):
             assert isinstance(value, Text)
             algorithm, digits = _algorithm_and_hash(PlainText(value.parts).text)
-            hashes.append(Text(parse_text(digits), value.cased))
+            hashes.append(Text(parse_text(digits, expand=bool(value.placeholders)), value.cased))
             if algorithm in algorithms:
                 found.setdefault(prefix if bare else prefix + algorithm, []).append(index)
         if not found:
@@ -64,7 +64,6 @@ def hashes_fields(given: Parameters) -> ItemChange:
             replace(
                 item,
                 field=field,
-                modifiers=(),
                 values=tuple(hashes[i] for i in indices),
                 places=tuple(item.places[i] for i in indices) if item.places else (),
             )

@@ -6,8 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from sigmac.compiler.modifiers import ModifierError, placeholders, replace_placeholders
-from sigmac.compiler.pipeline.conditions import all_items
+from sigmac.compiler.modifiers import (
+    ModifierError,
+    finish,
+    placeholders,
+    replace_placeholders,
+)
+from sigmac.compiler.pipeline.conditions import all_items, leaves
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
@@ -58,7 +63,11 @@ def _replaced(value: Value, item: Item, run: Run, replacement: Replacement) -> V
     try:
         return replace_placeholders(value, replacement)
     except ModifierError as error:
-        raise Refusal(error.message, item.place, error.code, error.hint) from None
+        raise _refusal(error, item) from None
+
+
+def _refusal(error: ModifierError, item: Item) -> Refusal:
+    return Refusal(error.message, item.place, error.code, error.hint)
 
 
 def _charge(value: Text | Regex, run: Run, replacement: Replacement) -> None:
@@ -88,6 +97,11 @@ def resolve(rule: Rule, run: Run) -> Rule:
     def filled(value: Value, item: Item) -> Value:
         if isinstance(value, Alternatives):
             return Alternatives(tuple(filled(each, item) for each in value.values))
+        if isinstance(value, Text) and value.pending and not value.placeholders:
+            try:  # a pipeline put something else in place of the placeholder
+                return finish(value.parts, value.pending, value.cased)
+            except ModifierError as error:
+                raise _refusal(error, item) from None
         return _replaced(value, item, run, run.values_of)
 
     resolved = change_items(rule, change)
@@ -96,7 +110,10 @@ def resolve(rule: Rule, run: Run) -> Rule:
 
 
 def _waits(item: Item) -> bool:
-    return any(map(placeholders, item.values))
+    return "expand" in item.modifiers and any(
+        placeholders(value) or (isinstance(value, Text) and value.pending)
+        for value in leaves(item.values)
+    )
 
 
 def _check(rule: Rule) -> None:

@@ -21,10 +21,10 @@ _LOGSOURCE = ("category", "product", "service")
 
 
 def add_condition(given: Parameters) -> RuleChange:
-    """A generated selection of `conditions`, ANDed to each condition of the rule; `negated` puts a
-    `not` before it.
+    """A generated selection of `conditions`, ANDed to each condition of the rule.
 
-    With `template`, `$category`, `$product` and `$service` in the values are the rule's.
+    `negated` puts a `not` before it. With `template`, `$category`, `$product` and `$service` in the
+    values are the rule's.
     """
     node = given.required("conditions")
     if not node.is_map:
@@ -90,9 +90,7 @@ def _operands(expression: Expression) -> tuple[Expression, ...]:
 
 
 def _unaware(expression: Expression, new: str, names: list[str]) -> Expression:
-    """The same condition, its patterns written out where they would select the new name too, as `1
-    of _*` would.
-    """
+    """The same condition, patterns that would select the new name, as `_*`, written out before."""
 
     def change(node: Expression) -> Expression:
         if not isinstance(node, Quantifier) or not names_matching(node.target, [new]):
@@ -142,9 +140,7 @@ def change_logsource(given: Parameters) -> RuleChange:
 
 
 def strict_field_mapping_failure(given: Parameters) -> RuleChange:
-    """The rule is refused where a field has no mapping; selections that pipelines added are not
-    asked.
-    """
+    """The rule is refused where a field, but for those that pipelines added, has no mapping."""
 
     def change(rule: Rule, run: Run) -> Rule:
         missing = {

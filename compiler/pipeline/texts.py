@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -48,9 +49,7 @@ _CASES: dict[str, Callable[[str], str]] = {
 
 
 def map_string(given: Parameters) -> ValueChange:
-    """`mapping` from a whole string to one string or several, ORed; letter case and wildcards
-    count.
-    """
+    """`mapping` from a whole string to one or several, ORed; letter case and wildcards count."""
     mapping: dict[tuple[Part, ...], tuple[tuple[Part, ...], ...]] = {}
     for source, target in given.pairs("mapping"):
         nodes = target.value if target.is_list else [target]
@@ -77,9 +76,12 @@ def set_value(given: Parameters) -> ValueChange:
     if forced:
         raw = _forced(given, raw, forced)
     of_field = sigma_value(raw)
+    keyword = sigma_value(raw, keyword=True) if raw not in (None, "") else None
 
     def change(value: Value, item: Item, run: Run) -> Value:
-        made = of_field if item.field is not None else sigma_value(raw, keyword=True)
+        made = of_field if item.field is not None else keyword
+        if made is None:
+            raise Refusal("a keyword cannot be empty", item.place)
         return value if made == value else made
 
     return change
@@ -134,13 +136,11 @@ def replace_string(given: Parameters) -> ValueChange:
     skip = given.flag("skip_special")
     interpret = given.flag("interpret_special") or not skip
 
-    def replaced(parts: tuple[Part, ...], expand: bool) -> tuple[Part, ...] | None:
+    def replaced(parts: tuple[Part, ...], expand: bool) -> tuple[Part, ...]:
         plain = PlainText(parts, escape=not skip)
         made: list[Part] = []
         size = end = 0
-        found = False
         for match in regex.finditer(plain.text):
-            found = True
             made.extend(plain.slice(end, match.start()))
             new = list(_expanded(template, match, plain, interpret, expand))
             made.extend(new)
@@ -151,7 +151,7 @@ def replace_string(given: Parameters) -> ValueChange:
                 raise Refusal(f"a replaced string is longer than {MAX_TEXT} characters")
             end = match.end()
         made.extend(plain.slice(end, len(plain.text)))
-        return join(made) if found else None
+        return join(made)
 
     def change(value: Value, item: Item, run: Run) -> Value:
         text = Text((str(value.value),)) if isinstance(value, Number) else value
@@ -159,12 +159,10 @@ def replace_string(given: Parameters) -> ValueChange:
             return value
         expand = bool(text.placeholders)
         if skip:
-            pieces = [
-                (replaced((p,), expand) or (p,)) if isinstance(p, str) else (p,) for p in text.parts
-            ]
-            parts = join(part for piece in pieces for part in piece)
+            runs = (replaced((p,), expand) if isinstance(p, str) else (p,) for p in text.parts)
+            parts = join(itertools.chain.from_iterable(runs))
         else:
-            parts = replaced(text.parts, expand) or text.parts
+            parts = replaced(text.parts, expand)
         if parts == text.parts:
             return value
         run.charge(1, sum(len(part) for part in parts if isinstance(part, str)))
@@ -173,7 +171,7 @@ def replace_string(given: Parameters) -> ValueChange:
     return change
 
 
-_REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>)|(\\.|[^\\]+|\\)", re.DOTALL)
+_REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w{1,100})>)|(\\.|[^\\]+|\\)", re.DOTALL)
 
 
 def _template(given: Parameters, regex: Any) -> list[str | int]:

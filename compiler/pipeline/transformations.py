@@ -113,7 +113,7 @@ class ProcessingItem:
 
     def _error(self, refusal: Refusal, refused: Rule | Correlation) -> RuleError:
         place = refusal.place or refused.place
-        hint = refusal.hint or f"the pipeline says so: {self.place}"
+        hint = refusal.hint or f"see the pipeline at {self.place}"
         return RuleError(refusal.code, refusal.message, place, hint)
 
 

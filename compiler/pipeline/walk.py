@@ -1,6 +1,4 @@
-"""Detection items changed in place of a rule: the tree around them kept, what becomes empty taken
-out.
-"""
+"""Detection items of a rule changed: the tree around them kept, what becomes empty taken out."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.ir import And, Expression, Not, Or, transform
+from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.run import Refusal
 from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 
@@ -18,12 +16,11 @@ _GONE = And()  # stands for an operand that is taken out; no condition of a rule
 
 
 def change_items(rule: Rule, change: ItemChange) -> Rule:
-    """The rule with each detection item replaced by what `change` gives: the item itself keeps it,
-    None drops it.
+    """The rule with each detection item replaced by what `change` gives; None drops it.
 
     A selection that loses all its items is taken out of the conditions: And and Or go on without
-    it. The rule itself is given back where nothing changed. Raises `Refusal` (`E_EMPTY`) where
-    nothing is left.
+    it. The rule itself is given back where nothing changed, that is every item is the same object.
+    Raises `Refusal` (`E_EMPTY`) where nothing is left.
     """
     detections: dict[str, Detection] = {}
     changed = False
@@ -72,9 +69,13 @@ def _without_dropped(rule: Rule, detections: dict[str, Detection]) -> Rule:
             return Quantifier(count, node.target) if node.count and node.count > count else node
         if isinstance(node, Not):
             return _GONE if node.operand is _GONE else node
-        if isinstance(node, (And, Or)):
+        if isinstance(node, (And, Or, AtLeast)):
             left = [operand for operand in node.operands if operand is not _GONE]
-            return _GONE if not left else left[0] if len(left) == 1 else type(node)(*left)
+            if not left:
+                return _GONE
+            if isinstance(node, AtLeast):
+                return AtLeast(min(node.count, len(left)), *left)
+            return left[0] if len(left) == 1 else type(node)(*left)
         return node
 
     conditions = tuple(

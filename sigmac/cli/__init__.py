@@ -48,7 +48,7 @@ def main() -> None:
     from sigmac.runtime.errors import SigmacError
 
     try:
-        app(standalone_mode=True)
+        app(prog_name="sigmac", standalone_mode=True)
     except SigmacError as error:
         print(f"sigmac: {error}", file=sys.stderr)
         sys.exit(ExitStatus.FAILED)

@@ -43,7 +43,7 @@ EXAMPLE = """Examples:
 
   sed -n 18p events.ndjson | sigmac explain 'rules.yml#Whoami As System' -
 
-  sigmac explain rule.yml '{"Image": "C:\\\\\\\\Windows\\\\\\\\cmd.exe"}' --format json
+  sigmac explain rule.yml '{"Image": "C:\\\\Windows\\\\cmd.exe"}' --format json
 """
 MAX_EVENT = 4 << 20  # bytes; the evaluator that explains is the slow one
 MAX_SHOWN = 160  # characters of a value

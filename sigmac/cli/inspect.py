@@ -1,5 +1,335 @@
-EXAMPLE = ""
+"""`sigmac inspect`: what is inside a pack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sigmac.cli import completion
+from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.options import Form, OutputFormat, say, wants_color
+from sigmac.runtime.errors import InputError
+from sigmac.runtime.printable import escaped, shortened
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sigmac.runtime.contents import Contents, Function, PackedRule
+
+EXAMPLE = """Examples:
+
+  sigmac inspect build/windows --trusted-key release.pub.pem
+
+  sigmac inspect build/windows --rules | grep critical
+
+  sigmac inspect build/windows --rule 80167ada-7a12-41ed-b8e9-aa47195c66a1
+"""
+LEVELS = ("critical", "high", "medium", "low", "informational", "none")
+MAX_LISTED = 20  # lines of a list in the overview; --format json has all
+_LISTS = ("tags", "references", "falsepositives", "fields", "related", "scope", "variants")
 
 
-def inspect(pack: str) -> None:
-    """x"""
+def inspect(
+    pack: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACK",
+            help="Folder or name of a rule pack.",
+            autocompletion=completion.packs,
+        ),
+    ],
+    trusted_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The pack must be signed by this Ed25519 key. Repeatable.",
+        ),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
+    rule: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Show the rule of this id or title, and its code."),
+    ] = None,
+    form: OutputFormat = Form.text,
+) -> None:
+    """Show what a pack holds and whether it verifies; none of its code is run.
+
+    Exit status 1 where the pack does not verify.
+    """
+    from sigmac.runtime.contents import read_contents
+
+    if rules and rule is not None:
+        raise typer.BadParameter("give one of --rules and --rule", param_hint="--rules")
+    contents = read_contents(pack, [path.read_bytes() for path in trusted_key or ()])
+    packed = list(contents.rules())
+    chosen = [each for each in packed if rule is not None and each.is_called(rule)]
+    if rule is not None and not chosen and contents.problem is None:
+        wanted = shortened(rule, 80)
+        raise InputError(f"{pack}: no rule has the id or title `{wanted}`; --rules lists them")
+    if form is Form.json:
+        report = _description(contents, packed)
+        if rules:
+            report["rules"] = [_summary(each) for each in packed]
+        elif rule is not None:
+            report["rules"] = [_detail(each) for each in chosen]
+        print(json.dumps(report, indent=2))
+    elif rules:
+        _print_list(packed)
+    elif rule is not None:
+        _print_rules(chosen)
+    else:
+        _print_overview(_description(contents, packed))
+    if contents.problem is not None:
+        sys.stdout.flush()
+        say(f"sigmac: NOT VERIFIED: {escaped(contents.problem)}")
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+# As JSON
+
+
+def _description(contents: Contents, rules: Iterable[PackedRule]) -> dict[str, Any]:
+    """The pack as JSON types; `docs/inspect.md` describes it.
+
+    What does not verify may hold anything: each value is left out that has not the type it should.
+    """
+    manifest = contents.manifest
+    options = _of_type(manifest.get("options"), dict, {})
+    counts = _of_type(manifest.get("counts"), dict, {})
+    signature = contents.signature
+    levels = Counter(str(each.metadata.get("level", "none")) for each in rules)
+    fields = Counter(field for each in rules for field in each.fields)
+    return {
+        "version": 1,
+        "path": str(contents.folder),
+        "name": _of_type(manifest.get("name"), str),
+        "pack_version": _of_type(manifest.get("version"), str),
+        "format": _of_type(manifest.get("format"), int),
+        "sigmac": _of_type(manifest.get("sigmac"), str),
+        "verified": contents.problem is None,
+        "problem": contents.problem,
+        "signature": signature
+        and {"key": signature.key, "valid": signature.valid, "trusted": signature.trusted},
+        "options": {
+            "pipelines": _texts(options.get("pipelines")),
+            "logsources": [
+                {str(key): str(value) for key, value in each.items()}
+                for each in _of_type(options.get("logsources"), list, [])
+                if isinstance(each, dict)
+            ],
+            "optimize": _of_type(options.get("optimize"), bool),
+            "strict_logsource": _of_type(options.get("strict_logsource"), bool),
+        },
+        "counts": {key: value for key, value in counts.items() if isinstance(value, int)},
+        "sources": len(_of_type(manifest.get("sources"), dict, {})),
+        "files": len(_of_type(manifest.get("files"), dict, {})),
+        "bytes": sum(map(len, contents.files.values())),
+        "logsources": [
+            {"product": p or None, "category": c or None, "service": s or None, "rules": count}
+            for (p, c, s), count in _most(contents.logsources())
+        ],
+        "levels": {level: levels[level] for level in LEVELS if levels[level]},
+        "fields": [{"field": field, "rules": count} for field, count in _most(fields)],
+        "correlations": contents.documents("correlations"),
+        "filters": contents.documents("filters"),
+    }
+
+
+def _of_type(value: Any, kind: type, default: Any = None) -> Any:
+    return value if type(value) is kind else default
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in _of_type(value, list, []) if isinstance(each, str)]
+
+
+def _most(counted: Counter[Any]) -> list[tuple[Any, int]]:
+    return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _summary(rule: PackedRule) -> dict[str, Any]:
+    meta = rule.metadata
+    return {key: meta.get(key) for key in ("id", "level", "title", "logsource", "source")}
+
+
+def _detail(rule: PackedRule) -> dict[str, Any]:
+    shared = rule.logsource_function
+    metadata = {key: value for key, value in rule.metadata.items() if key != "function"}
+    return {
+        "metadata": metadata,
+        "fields": sorted(rule.fields),
+        "function": _plain_function(rule.function),
+        "logsource_function": None if shared is None else _plain_function(shared),
+    }
+
+
+def _plain_function(function: Function) -> dict[str, Any]:
+    return {"path": str(function.path), "line": function.line, "source": function.source}
+
+
+# As text
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    color = "auto" if wants_color(sys.stdout) else None
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, color_system=color)
+
+
+def _print_overview(pack: Mapping[str, Any]) -> None:
+    console = _console()
+    name = " ".join(escaped(pack[key] or "?") for key in ("name", "pack_version"))
+    console.print(f"{escaped(pack['path'])}: {name}", style="bold")
+    for label, text, style in _properties(pack):
+        console.print(f"  {label:<11}", end="", style="dim")
+        console.print(text, style=style)
+    logsources = [
+        (
+            "/".join(filter(None, (each["product"], each["category"], each["service"]))),
+            each["rules"],
+        )
+        for each in pack["logsources"]
+    ]
+    fields = [(each["field"] or "(keywords)", each["rules"]) for each in pack["fields"]]
+    _print_counts(console, "rules by level", list(pack["levels"].items()))
+    _print_counts(console, "rules by logsource", logsources)
+    _print_counts(console, "rules by field that they ask for", fields)
+    for kind in ("correlations", "filters"):
+        _print_documents(console, kind, pack[kind])
+
+
+def _properties(pack: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
+    """Label, text and style of each line below the name."""
+    if pack["verified"]:
+        yield "verified", "yes, every file is as it was built", "green"
+    else:
+        yield "verified", f"NOT VERIFIED: {escaped(pack['problem'])}", "bold red"
+    yield "signed", *_signed(pack["signature"])
+    sources = f"{pack['sources']:,} files of rules"
+    made = f"by sigmac {escaped(pack['sigmac'] or '?')} in format {pack['format'] or '?'}"
+    yield "made", f"{made} from {sources}", ""
+    options = pack["options"]
+    yield "pipelines", escaped(", ".join(options["pipelines"])) or "none", ""
+    for each in options["logsources"]:
+        only = ", ".join(f"{key}={value}" for key, value in each.items())
+        yield "only", f"rules of {escaped(only)}", ""
+    if options["optimize"] is False:
+        yield "optimizer", "off", ""
+    if options["strict_logsource"]:
+        yield "strict", "a pipeline maps the logsource of every rule", ""
+    if pack["counts"]:
+        yield "holds", _counted(pack["counts"]), ""
+    if pack["verified"]:
+        yield "size", f"{pack['bytes'] / 1e6:,.1f} MB in {pack['files']:,} files", ""
+
+
+def _signed(signature: Mapping[str, Any] | None) -> tuple[str, str]:
+    if signature is None:
+        return "no", ""
+    key = signature["key"]
+    if signature["valid"] is None:
+        return f"by {key}, not checked: that needs sigmac[signing]", "yellow"
+    if not signature["valid"]:
+        return f"in the name of {key}, WRONGLY", "bold red"
+    if signature["trusted"]:
+        return f"by {key}, which is trusted", "green"
+    return f"by {key}, which --trusted-key did not name", ""
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    words = (
+        ("rules", "rule", ""),
+        ("logsources", "logsource", ""),
+        ("literals", "text", ""),
+        ("correlations", "correlation", " (not evaluated yet)"),
+        ("filters", "filter", " (not evaluated yet)"),
+    )
+    return ", ".join(
+        f"{counts[key]:,} {word}{'' if counts[key] == 1 else 's'}{remark}"
+        for key, word, remark in words
+        if key in counts
+    )
+
+
+def _print_counts(console: Console, heading: str, counted: list[tuple[str, int]]) -> None:
+    if not counted:
+        return
+    console.print(f"\n{heading}", style="bold")
+    for name, count in counted[:MAX_LISTED]:
+        console.print(f"  {count:>7,}  {shortened(name, 100)}")
+    if len(counted) > MAX_LISTED:
+        console.print(f"           and {len(counted) - MAX_LISTED:,} more (--format json has all)")
+
+
+def _print_documents(console: Console, kind: str, documents: list[dict[str, Any]]) -> None:
+    if not documents:
+        return
+    console.print(f"\n{kind}", style="bold")
+    for each in documents:
+        rules = each["rules"] if isinstance(each["rules"], list) else [each["rules"]]
+        what = " ".join((each.get("type", ""), "of", ", ".join(rules))).strip()
+        console.print(f"  {shortened(each['title'], 100)}: {shortened(what, 200)}")
+
+
+def _print_list(rules: Iterable[PackedRule]) -> None:
+    """One line a rule, to be read and to be searched."""
+    console = _console()
+    for rule in rules:
+        meta = rule.metadata
+        head = f"{escaped(meta.get('id') or '-'):<36}  {meta.get('level') or '-':<13}"
+        title = shortened(meta["title"], 200)
+        console.print(f"{head}  {title}  {_logsource(meta)}  {escaped(meta['source'])}")
+
+
+def _logsource(metadata: Mapping[str, Any]) -> str:
+    given = metadata["logsource"]
+    parts = (given.get(key) for key in ("product", "category", "service"))
+    return escaped("/".join(part for part in parts if part))
+
+
+def _print_rules(rules: Iterable[PackedRule]) -> None:
+    console = _console()
+    for number, rule in enumerate(rules):
+        if number:
+            console.print()
+        _print_metadata(console, rule)
+        for function in filter(None, (rule.logsource_function, rule.function)):
+            console.print(f"\n{escaped(str(function.path))}:{function.line}", style="bold")
+            _print_source(console, function)
+
+
+def _print_metadata(console: Console, rule: PackedRule) -> None:
+    metadata = dict(rule.metadata)
+    console.print(shortened(metadata.pop("title"), 1000), style="bold")
+    metadata["logsource"] = _logsource(metadata)
+    for key, value in metadata.items():
+        texts = [value]
+        if key in _LISTS:
+            texts = [" ".join(each) if isinstance(each, tuple) else each for each in value]
+        elif isinstance(value, str):
+            texts = value.rstrip("\n").split("\n")
+        for line, text in enumerate(texts):
+            console.print(f"  {key if not line else '':<16}", end="", style="dim")
+            console.print(shortened(str(text), 1000))
+    asked = ", ".join(field or "(keywords)" for field in sorted(rule.fields))
+    console.print(f"  {'asks for':<16}", end="", style="dim")
+    console.print(shortened(asked, 1000))
+
+
+def _print_source(console: Console, function: Function) -> None:
+    if console.color_system is None:
+        console.print(function.source, end="")
+        return
+    from rich.syntax import Syntax
+
+    code = Syntax(function.source, "python", background_color="default", word_wrap=True)
+    console.print(code, soft_wrap=False)

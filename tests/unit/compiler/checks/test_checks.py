@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.checks.catalogue import completed
 from sigmac.compiler.checks.logic import truth_table
-from sigmac.compiler.condition import Condition, parse
+from sigmac.compiler.condition import parse
 from sigmac.compiler.diagnostics import Diagnostic, Place
 from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir import Or
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
+from sigmac.compiler.report import render_text
 from sigmac.compiler.rule import Rule
 
 CASES = Path(__file__).with_name("cases.yml").read_text("utf-8").split("---\n")[1:]
@@ -36,6 +38,11 @@ def rule_of(text: str) -> Rule:
     return rule
 
 
+def rule_with(detection: dict[str, Any]) -> Rule:
+    logsource = {"product": "windows"}
+    return rule_of(json.dumps({"title": "A", "logsource": logsource, "detection": detection}))
+
+
 def said_of(text: str) -> list[Diagnostic]:
     contents = read(text)
     rules = [found for rule in contents.rules for found in check_rule(rule)]
@@ -46,14 +53,12 @@ def said_of(text: str) -> list[Diagnostic]:
 def test_case(case: str) -> None:
     wanted, _, _ = case.removeprefix("# ").partition(":")
     found = said_of(case)
-    assert [d.code for d in found] == [code for code in wanted.split(", ") if code != "clean"], (
-        found
-    )
+    assert {d.code for d in found} == set(wanted.split(", ")) - {"clean"}, found
 
 
 def test_a_character_is_marked_inside_its_value() -> None:
     (found,) = said_of("detection:\n  s:\n    A|contains: ['x', 'ab\u200bc']\n  condition: s\n")
-    assert (found.code, found.place.line, found.place.column) == ("W_INVISIBLE", 3, 25)
+    assert (found.code, found.place.line, found.place.column) == ("W_INVISIBLE", 3, 26)
     assert found.place.width == 1
 
 
@@ -84,28 +89,51 @@ def test_a_lowered_rule_is_looked_at_with_what_its_pipelines_add() -> None:
 
 HOSTILE = {
     "values that contain each other": ["a" * n for n in range(1, 3000)],
-    "one value again and again": ["abc"] * 4000,
+    "one value again and again": ["abc"] * 2000,
     "long values": ["ab" * 20_000 + str(n) for n in range(50)],
-    "stars": ["*" * 5000 + "a"] * 20,
-    "networks": [f"10.{n % 256}.0.0/16" for n in range(3000)],
+    "stars": ["*" * 5000 + f"{n}" for n in range(20)],
+    "networks": [f"10.{n}.0.0/16" for n in range(256)] * 8,
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_list_costs_little(name: str, benchmark_seconds: float = 5) -> None:
+def test_a_hostile_list_is_looked_at_in_a_moment(name: str) -> None:
     field = "A|cidr" if name == "networks" else "A|contains"
-    detection = {"s": {field: HOSTILE[name]}, "f": {field: HOSTILE[name][::-1]}}
-    text = yaml.safe_dump({"detection": {**detection, "condition": "s and not f"}})
-    rule = rule_of(text)
-    assert list(check_rule(rule))
+    values = HOSTILE[name]
+    detection = {"s": {field: values}, "f": {field: values[::-1]}, "condition": "s and not f"}
+    found = list(check_rule(rule_with(detection)))
+    assert len({d.place for d in found}) <= 2 * len(values) + 1
 
 
-def test_many_identifiers_cost_little() -> None:
+def test_many_identifiers_are_looked_at_in_a_moment() -> None:
     names = [f"s{n}" for n in range(500)]
     detection = {name: {"A": f"{name}x"} for name in names}
-    condition = " and ".join(f"({a} or not {b})" for a, b in zip(names, names[1:], strict=False))
-    text = yaml.safe_dump({"detection": {**detection, "condition": condition}})
-    assert isinstance(list(check_rule(rule_of(text))), list)
+    condition = " and ".join(f"({a} or not {b})" for a, b in itertools.pairwise(names))
+    found = check_rule(rule_with({**detection, "condition": condition}))
+    assert [d.code for d in found] == ["W_EMPTY_EVENT"]
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1), st.text() | st.lists(st.text() | st.integers(), min_size=1)
+    ),
+    st.sampled_from(["", "|contains", "|startswith|cased", "|base64offset|contains", "|windash"]),
+    st.text(min_size=1),
+)
+def test_any_text_can_be_checked_and_shown(
+    fields: dict[str, Any], modifiers: str, title: str
+) -> None:
+    detection = {"s": {f"{name}{modifiers}": value for name, value in fields.items()}}
+    document: dict[str, Any] = {
+        "title": title,
+        "logsource": {"product": "a"},
+        "detection": detection,
+    }
+    document["detection"]["condition"] = "s"
+    data = json.dumps(document).encode()
+    contents = read_file(data, "rule.yml")
+    found = [*contents.diagnostics, *(d for rule in contents.rules for d in check_rule(rule))]
+    assert render_text(found, lambda _: data, color=False).replace("\n", "").isprintable()
 
 
 # Laws
@@ -156,13 +184,13 @@ def _has_arrays(event: dict[str, Any]) -> bool:
     return any(isinstance(value, list) for value in event.values())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.tuples(selections, selections, selections), conditions, st.lists(events, max_size=10))
 def test_what_is_said_of_a_condition_holds_for_every_event(
     detections: tuple[Any, ...], condition: str, found: list[dict[str, Any]]
 ) -> None:
     named = dict(zip(NAMES, detections, strict=True))
-    rule = rule_of(yaml.safe_dump({"detection": {**named, "condition": condition}}))
+    rule = rule_with({**named, "condition": condition})
     codes = {d.code for d in check_rule(rule) if d.place == rule.conditions[0].place}
     for event in found:
         matched = bool(matches(rule, event))
@@ -172,25 +200,19 @@ def test_what_is_said_of_a_condition_holds_for_every_event(
     assert ("W_EMPTY_EVENT" in codes or "W_ALWAYS" in codes) or not matches(rule, {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(conditions)
 def test_a_truth_table_is_the_condition_evaluated(text: str) -> None:
     condition = parse(text, Place())
     table = truth_table(condition.expression, NAMES)
     assert table is not None
+    rule = rule_with({**{name: {name: 1} for name in NAMES}, "condition": text})
     for row in range(1 << len(table.names)):
-        true = {name for k, name in enumerate(table.names) if row >> k & 1}
-        assert bool(table.rows >> row & 1) is _evaluate(condition, true)
+        event = {name: row >> k & 1 for k, name in enumerate(table.names)}
+        assert bool(table.rows >> row & 1) is bool(matches(rule, event))
 
 
-def _evaluate(condition: Condition, true: set[str]) -> bool:
-    """The condition for events in which just these identifiers are true."""
-    detection = "".join(f"  {name}: {{{name}: 1}}\n" for name in NAMES)
-    rule = rule_of(f"detection:\n{detection}  condition: {condition.text}\n")
-    return bool(matches(rule, dict.fromkeys(true, 1)))
-
-
-def test_docstrings_and_messages_are_plain_sentences() -> None:
+def test_messages_are_sentences_without_a_stop() -> None:
     for case in CASES:
         for found in said_of(case):
             assert not re.search(r"[.!]$", found.message), found

@@ -1,0 +1,1 @@
+"""What every diagnostic code means, with examples; read by `catalogue.py`."""

@@ -1,0 +1,1 @@
+"""Pipelines that come with sigmac, as files to read, copy and change."""
