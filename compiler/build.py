@@ -14,7 +14,13 @@ from typing import Any
 import orjson
 
 from sigmac.compiler.cache import Cache, compiler_digest
-from sigmac.compiler.diagnostics import Diagnostic, Diagnostics
+from sigmac.compiler.diagnostics import (
+    Diagnostic,
+    Diagnostics,
+    diagnostic_of,
+    plain_diagnostic,
+)
+from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.sources import SourceFile
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.seal import read_files, read_manifest, sha256
@@ -84,9 +90,10 @@ def compile_sources(
     empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
     read and `RuleError` for a faulty pipeline.
     """
+    loaded = load_pipelines(options.pipelines, options.placeholders)
     data = [source.read() for source in sources]
     digests = [sha256(each) for each in data]
-    settings = _settings(options)
+    settings = _settings(options, loaded)
     inputs = _digest(
         settings,
         options.name,
@@ -114,17 +121,15 @@ def compile_sources(
     if missing:
         kept = zip(sources, digests, done, strict=True)
         cache.store(key, {f"{digest} {source.source}": unit for source, digest, unit in kept})
+    result.diagnostics = list(loaded.warnings)
     _assemble(done, sources, data, digests, options, settings, inputs, result)
     if result.rendered:
         cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
     return result
 
 
-def _settings(options: BuildOptions) -> str:
+def _settings(options: BuildOptions, pipelines: Pipelines) -> str:
     """A digest of everything but the sources that decides what a unit holds."""
-    from sigmac.compiler.pipeline import load_pipelines
-
-    pipelines = load_pipelines(options.pipelines, options.placeholders)
     return _digest(
         compiler_digest(),
         pipelines.digest,
@@ -156,7 +161,6 @@ _options: Any = None
 
 def _start(options: BuildOptions) -> None:
     global _options
-    from sigmac.compiler.pipeline import load_pipelines
     from sigmac.compiler.unit import Options
 
     # Compilation makes trees, hardly any cycle: the collector would walk them again and again.
@@ -214,7 +218,6 @@ def _assemble(
 ) -> None:
     from sigmac.compiler.pack import Identity, render_pack
     from sigmac.compiler.ruleset import relate
-    from sigmac.compiler.unit import diagnostic_of
 
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
@@ -227,7 +230,7 @@ def _assemble(
     result.correlations = len(documents.correlations)
     result.filters = len(documents.filters)
     result.passes = _pass_reports(rules)
-    result.diagnostics = found.found
+    result.diagnostics += found.found
     if (result.errors and not options.skip_errors) or not rules:
         return
     identity = Identity(
@@ -269,8 +272,6 @@ def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:
 
 
 def _plain_result(result: BuildResult) -> Plain:
-    from sigmac.compiler.unit import plain_diagnostic
-
     return {
         "counts": {
             "rules": result.rules,
@@ -286,7 +287,6 @@ def _plain_result(result: BuildResult) -> Plain:
 
 
 def _result_of(plain: Plain) -> BuildResult:
-    from sigmac.compiler.unit import diagnostic_of
 
     result = BuildResult(**plain["counts"], unchanged=True)
     result.cached = result.files

@@ -25,7 +25,7 @@ def check_sources(
     Raises `InputError` for a file that cannot be read and `RuleError` for a faulty pipeline.
     """
     loaded = load_pipelines(pipelines, placeholders)
-    diagnostics = Diagnostics()
+    diagnostics = Diagnostics(list(loaded.warnings))
     diagnostics.extend(loaded.warnings)
     rules, correlations, filters = [], [], []
     for source in sources:

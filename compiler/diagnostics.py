@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from sigmac.runtime.errors import SigmacError
 
@@ -97,6 +98,18 @@ class Diagnostics:
 
     def __len__(self) -> int:
         return len(self.found)
+
+
+def plain_diagnostic(diagnostic: Diagnostic) -> list[Any]:
+    """A diagnostic as JSON types."""
+    d = diagnostic
+    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer]
+
+
+def diagnostic_of(plain: list[Any]) -> Diagnostic:
+    """The diagnostic that `plain_diagnostic` took apart."""
+    code, message, place, hint, pointer = plain
+    return Diagnostic(code, message, Place(*place), hint, pointer)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -280,7 +280,7 @@ def meaning(value: Value) -> str:
         case Compare(operator, number):
             return f"is {_COMPARISONS[operator]} {number}"
         case TimePart(part, operator, number):
-            return f"has a {part} that is {_COMPARISONS[operator]} {number}"
+            return f"its {part} is {_COMPARISONS[operator]} {number}"
         case Exists(present):
             return "is present" if present else "is absent"
         case FieldRef(field, placement, cased):

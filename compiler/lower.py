@@ -17,6 +17,7 @@ from sigmac.compiler.ir import (
     Or,
     Predicate,
 )
+from sigmac.compiler.optimizer.logsource_part import ADDED
 from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.compiler.values import (
     ANY,
@@ -63,7 +64,7 @@ def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
 def _variant(rule: Rule, prefix: str) -> Expression:
     names = list(rule.detections)
     meanings = {
-        name: Named(prefix + name, lower_detection(detection))
+        name: Named(name if name.startswith(ADDED) else prefix + name, lower_detection(detection))
         for name, detection in rule.detections.items()
     }
     made = [resolve(each.expression, names, meanings.__getitem__) for each in rule.conditions]

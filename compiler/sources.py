@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,40 +32,45 @@ class SourceFile:
 def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
     """Every `.yml` and `.yaml` file of some files and folders, sorted by `source`, each once.
 
-    Raises `InputError` where a path does not exist or a folder holds no rules.
+    Hidden files and folders are passed over. Raises `InputError` where a path does not exist or a folder holds no
+    rules.
     """
-    found: dict[Path, SourceFile] = {}
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
+    found: dict[str, SourceFile] = {}
+    for given in map(os.fspath, paths):
+        real = os.path.realpath(given)
+        if os.path.isdir(given):
+            root = os.path.basename(real)
             before = len(found)
-            for each in _below(path):
-                name = f"{path.resolve().name}/{each.relative_to(path).as_posix()}"
-                found.setdefault(each.resolve(), SourceFile(str(each), name, each))
+            for inner in _below(given):
+                source = f"{root}/{inner.replace(os.sep, '/')}"
+                file = os.path.join(given, inner)
+                found.setdefault(os.path.join(real, inner), SourceFile(file, source, Path(file)))
             if len(found) == before:
-                raise InputError(
-                    f"{given}: the folder holds no .yml or .yaml file that is not named already"
-                )
-        elif path.exists():
-            found.setdefault(path.resolve(), SourceFile(str(given), path.name, path))
+                message = "the folder holds no .yml or .yaml file that is not named already"
+                raise InputError(f"{given}: {message}")
+        elif os.path.exists(given):
+            found.setdefault(real, SourceFile(given, os.path.basename(given), Path(given)))
         else:
             raise InputError(f"{given}: there is no such file or folder")
     if len(found) > MAX_FILES:
         raise InputError(f"{len(found)} files are more than {MAX_FILES}")
-    return sorted(_told_apart(found.values()), key=lambda each: each.source)
+    return sorted(_told_apart(found), key=lambda each: each.source)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-            yield path
+def _below(folder: str) -> Iterator[str]:
+    """Rule files below a folder, by their path in it."""
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = os.path.relpath(where, folder)
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield name if inside == "." else os.path.join(inside, name)
 
 
-def _told_apart(files: Iterable[SourceFile]) -> Iterator[SourceFile]:
+def _told_apart(files: dict[str, SourceFile]) -> Iterator[SourceFile]:
     """The files, with a number in front of names that two of them share."""
     seen: dict[str, int] = {}
-    for each in sorted(files, key=lambda each: (each.source, str(each.path.resolve()))):
+    for _, each in sorted(files.items(), key=lambda item: (item[1].source, item[0])):
         number = seen[each.source] = seen.get(each.source, 0) + 1
         if number > 1:
             yield SourceFile(each.file, f"{number}/{each.source}", each.path)

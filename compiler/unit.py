@@ -5,6 +5,7 @@ A unit is plain JSON types from end to end, so that a cache never needs to be tr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -14,9 +15,9 @@ from sigmac.compiler.codegen.printer import print_body, print_expression
 from sigmac.compiler.codegen.questions import questions
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose
-from sigmac.compiler.diagnostics import Diagnostic, Place, RuleError
+from sigmac.compiler.diagnostics import RuleError, plain_diagnostic
 from sigmac.compiler.documents import FileContents, read_file
-from sigmac.compiler.ir import Expression, Named, Or, predicates, walk
+from sigmac.compiler.ir import Expression, Named, Or, Predicate, predicates, walk
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.optimizer import optimize
 from sigmac.compiler.optimizer.deduplicate import deduplicate
@@ -65,9 +66,12 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
     compiled.variants = variants
     compiled.lowered = compiled.optimized = lower_rule(variants)
     if options.optimize:
+        sizes = {compiled.lowered: _size(compiled.lowered)}
 
         def observe(name: str, before: Expression, after: Expression) -> None:
-            compiled.passes.append([name, *_size(before), *_size(after)])
+            if after not in sizes:
+                sizes[after] = _size(after)
+            compiled.passes.append([name, *sizes[before], *sizes[after]])
 
         compiled.optimized = optimize(compiled.lowered, observe=observe)
     return compiled
@@ -75,7 +79,8 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
 
 def _size(expression: Expression) -> tuple[int, int]:
     """Nodes and predicates of an expression, repeats included."""
-    return sum(1 for _ in walk(expression)), sum(1 for _ in predicates(expression))
+    kinds = Counter(map(type, walk(expression)))
+    return kinds.total(), kinds[Predicate]
 
 
 def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain:
@@ -193,7 +198,7 @@ def _attributes(
     compiled: Compiled, renamed: Mapping[str, str], place: str
 ) -> list[tuple[Code, Code]]:
     """Arguments of `Rule(…)` in `rules.py`: what the author gave, defaults left out."""
-    meta = compiled.rule.meta
+    meta = compiled.variants[0].rule.meta  # pipelines may add attributes and fields
     found: list[tuple[Code, Code]] = []
     for name in _METADATA:
         value = getattr(meta, name)
@@ -243,15 +248,3 @@ def format_units(units: list[Plain]) -> None:
     pieces = format_pieces([rule[kind] for rule in rules for kind in ("function", "metadata")])
     for i, rule in enumerate(rules):
         rule["function"], rule["metadata"] = pieces[2 * i], pieces[2 * i + 1]
-
-
-def plain_diagnostic(diagnostic: Diagnostic) -> list[Any]:
-    """A diagnostic as JSON types."""
-    d = diagnostic
-    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer]
-
-
-def diagnostic_of(plain: list[Any]) -> Diagnostic:
-    """The diagnostic that `plain_diagnostic` took apart."""
-    code, message, place, hint, pointer = plain
-    return Diagnostic(code, message, Place(*place), hint, pointer)

@@ -1,13 +1,19 @@
 """The runtime: loads rule packs and evaluates events. It needs no part of the compiler.
 
-Generated packs import from here, and only from here.
+Generated packs import from here, and only from here. Names are imported when they are first used.
 """
 
-from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
-from sigmac.runtime.event import Event
-from sigmac.runtime.jit import njit
-from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
-from sigmac.runtime.pack import Pack, load_pack
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
+    from sigmac.runtime.event import Event
+    from sigmac.runtime.jit import njit
+    from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
+    from sigmac.runtime.pack import Pack, load_pack
 
 __all__ = [
     "BatchResult",
@@ -25,3 +31,18 @@ __all__ = [
     "load_pack",
     "njit",
 ]
+
+_MODULES = {
+    "errors": ("EventError", "InputError", "PackError", "SigmacError"),
+    "event": ("Event",),
+    "jit": ("njit",),
+    "match": ("BatchResult", "Explanation", "LogSource", "Match", "Rejected", "Rule"),
+    "pack": ("Pack", "load_pack"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # No script above this plane has letter case in any version of Unicode.
 _LAST = 0x20000
@@ -64,6 +66,8 @@ def default_fold() -> Fold:
 
 def as_array(table: Mapping[int, int]) -> NDArray[np.uint32]:
     """A table as an array of shape (n, 2), dtype uint32, sorted by code point."""
+    import numpy as np
+
     return np.array(sorted(table.items()), dtype=np.uint32).reshape(-1, 2)
 
 

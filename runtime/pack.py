@@ -6,8 +6,6 @@ rule out most of them, and the generated functions decide the rest. No rule is t
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +60,9 @@ def find_pack(pack: str | Path) -> Path:
     """
     path = Path(pack)
     if isinstance(pack, str) and not path.exists() and pack.replace("-", "_").isidentifier():
+        import importlib.metadata
+        import importlib.util
+
         for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=pack):
             spec = importlib.util.find_spec(entry.module)
             if spec is not None and spec.origin:

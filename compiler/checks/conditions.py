@@ -5,10 +5,11 @@ difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from sigmac.compiler.checks.logic import contradicts_itself, truth_table
+from sigmac.compiler.checks.values import asks_for_array
 from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching, resolve
 from sigmac.compiler.diagnostics import Diagnostic, Place
 from sigmac.compiler.ir import Expression, Named, Not, children, walk
@@ -102,9 +103,16 @@ def logic(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
 
 def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagnostic]:
     meanings = _meanings(rule, expression)
+    arrays = {
+        item.field
+        for detection in rule.detections.values()
+        for item in items(detection)
+        if item.field and asks_for_array(item)
+    }
     constant = False
     for name, meaning in meanings.items():
-        for found in _constant(meaning, f"`{name[:60]}`", rule.places.get(name, rule.place)):
+        place = rule.places.get(name, rule.place)
+        for found in _constant(meaning, arrays, f"`{name[:60]}`", place):
             constant = True
             yield found
     yield from _same_meaning(rule, meanings)
@@ -112,7 +120,7 @@ def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagn
         return  # which the condition is too, or is wrong about
     for condition in rule.conditions:
         lowered = expression if len(rule.conditions) == 1 else None
-        yield from _condition(condition, meanings, lowered)
+        yield from _condition(condition, meanings, arrays, lowered)
 
 
 def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
@@ -133,7 +141,10 @@ def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression
 
 
 def _condition(
-    condition: Condition, meanings: dict[str, Expression], lowered: Expression | None
+    condition: Condition,
+    meanings: dict[str, Expression],
+    arrays: Collection[str],
+    lowered: Expression | None,
 ) -> Iterator[Diagnostic]:
     names = list(meanings)
     table = truth_table(condition.expression, names)
@@ -146,9 +157,9 @@ def _condition(
     alone_named = isinstance(condition.expression, Identifier)  # of which it is said already
     if not (alone_named and (lowered is None or isinstance(lowered, Named))):
         alone = resolve(condition.expression, names, meanings.__getitem__)
-        for found in _constant(lowered or alone, "the condition", condition.place):
+        for found in _constant(lowered or alone, arrays, "the condition", condition.place):
             constant = True
-            if lowered is not None and not any(_constant(alone, "", condition.place)):
+            if lowered is not None and not any(_constant(alone, arrays, "", condition.place)):
                 message = f"with what the pipelines add, {found.message}"
                 found = replace(found, message=message)
             yield found
@@ -159,7 +170,9 @@ def _condition(
             yield Diagnostic("W_NO_EFFECT", message, _inside(condition, name), hint)
 
 
-def _constant(meaning: Expression, what: str, place: Place) -> Iterator[Diagnostic]:
+def _constant(
+    meaning: Expression, arrays: Collection[str], what: str, place: Place
+) -> Iterator[Diagnostic]:
     """What an expression always is, where it is always so."""
     if contradicts_itself(meaning):
         hint = "two of its parts contradict each other"
@@ -167,7 +180,7 @@ def _constant(meaning: Expression, what: str, place: Place) -> Iterator[Diagnost
     elif contradicts_itself(Not(meaning)):
         hint = "it says nothing about the event"
         yield Diagnostic("W_ALWAYS", f"{what} is always true", place, hint)
-    elif contradicts_itself(meaning, single_valued=True):
+    elif contradicts_itself(meaning, single_valued=True, arrays=arrays):
         message = f"{what} asks one field for two values that exclude each other"
         hint = "only an array can satisfy both; write a list of values where one of them is enough"
         yield Diagnostic("W_ARRAY_ONLY", message, place, hint)

@@ -10,7 +10,7 @@ work. A field may hold an array of which each predicate needs only one member, s
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -136,7 +136,7 @@ def implies(one: Predicate, other: Predicate) -> bool:
     if one.op in _NUMERIC and other.op in _NUMERIC:
         return _range_within(_range(one), _range(other))
     if one.op is Op.CIDR and other.op is Op.CIDR:
-        a, b = _network(one.argument), _network(other.argument)
+        a, b = network(one.argument), network(other.argument)
         return bool(a.version == b.version and a.subnet_of(b))
     return False
 
@@ -168,7 +168,7 @@ def excludes(one: Predicate, other: Predicate) -> bool:
     if one.op in _NUMERIC and other.op in _NUMERIC:
         return _disjoint(_range(one), _range(other))
     if one.op is Op.CIDR and other.op is Op.CIDR:
-        a, b = _network(one.argument), _network(other.argument)
+        a, b = network(one.argument), network(other.argument)
         return a.version == b.version and not a.overlaps(b)
     if one.op not in TEXT_OPS or other.op not in TEXT_OPS:
         return False
@@ -222,7 +222,8 @@ def _disjoint(one: _Range, other: _Range) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _network(cidr: str) -> Any:
+def network(cidr: str) -> Any:
+    """An `IPv4Network` or `IPv6Network`; typed loosely, because their methods take their own kind."""
     return ipaddress.ip_network(cidr)
 
 
@@ -239,14 +240,16 @@ class _TooMuch(Exception):
     """The question is not decided: it would take too long."""
 
 
-def contradicts_itself(expression: Expression, *, single_valued: bool = False) -> bool:
-    """Whether an expression is surely false for every event; `single_valued`: for every one without
-    arrays.
+def contradicts_itself(
+    expression: Expression, *, single_valued: bool = False, arrays: Collection[str] = ()
+) -> bool:
+    """Whether an expression is surely false for every event; `single_valued`: for every one that
+    has arrays in the fields `arrays` only.
     """
     if not single_valued and not _is_mixed(expression):
         return False
     try:
-        _Facts(single_valued).assume(expression)
+        _Facts(single_valued, arrays).assume(expression)
     except _Contradiction:
         return True
     except _TooMuch:
@@ -283,6 +286,7 @@ class _Facts:
     """
 
     single_valued: bool
+    arrays: Collection[str]
     true: dict[str | None, dict[Predicate, None]] = field(default_factory=dict)
     false: dict[str | None, dict[Predicate, None]] = field(default_factory=dict)
     compared: int = 0
@@ -334,11 +338,10 @@ class _Facts:
         true, false = self.true.get(predicate.field, {}), self.false.get(predicate.field, {})
         if predicate in (true if sign else false):
             return
-        self.count(len(false) + len(true) * self.single_valued if sign else len(true))
+        self.count(len(false) + len(true) if sign else len(true))
         if sign:
-            impossible = any(implies(predicate, fact) for fact in false) or (
-                self.single_valued and any(excludes(fact, predicate) for fact in true)
-            )
+            impossible = any(implies(predicate, fact) for fact in false)
+            impossible = impossible or self.is_excluded(predicate)
         else:
             impossible = any(implies(fact, predicate) for fact in true)
         if impossible:
@@ -388,9 +391,13 @@ class _Facts:
             return True
         if any(implies(predicate, fact) for fact in false):
             return False
-        if self.single_valued and any(excludes(fact, predicate) for fact in true):
+        return False if self.is_excluded(predicate) else None
+
+    def is_excluded(self, predicate: Predicate) -> bool:
+        """Whether the field's one value satisfies something that excludes the predicate."""
+        if not self.single_valued or predicate.field in self.arrays:
             return False
-        return None
+        return any(excludes(fact, predicate) for fact in self.true.get(predicate.field, ()))
 
     def count(self, comparisons: int) -> None:
         self.compared += comparisons

@@ -84,12 +84,13 @@ def _plain(pattern: str) -> Iterator[_Finding]:
     yield "N_REGEX_PLAIN", message, "plain texts are faster, and other tools read them as well"
 
 
+_QUOTED = re.compile(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
 _CLASS = re.compile(r"\\.|\[\^?\]?((?:\\.|\[:\w+:\]|[^\]\\])*)\]", re.DOTALL)
 
 
 def _classes(pattern: str) -> Iterator[_Finding]:
     """W_REGEX_CLASS: `[A-z]` and `[a|b]`."""
-    for match in _CLASS.finditer(pattern):
+    for match in _CLASS.finditer(_QUOTED.sub("", pattern)):
         inner = match[1] or ""
         if "A-z" in inner:
             message = f"`{match[0][:60]}` holds the characters between Z and a too: [ \\ ] ^ _ `"
@@ -113,7 +114,7 @@ _NAME = re.compile(
 
 def _dots(pattern: str) -> Iterator[_Finding]:
     """W_REGEX_DOT: a dot of an address or a name that stands for any character."""
-    bare = re.sub(r"\\Q.*?\\E", "", pattern, flags=re.DOTALL)
+    bare = _QUOTED.sub("", pattern)
     match = _ADDRESS.search(bare) or _NAME.search(bare)
     if match:
         escaped = match[0].replace(".", r"\.")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from sigmac.compiler.checks.metadata import place_of
-from sigmac.compiler.checks.values import PLACEMENTS, strings
+from sigmac.compiler.checks.values import ENCODINGS, strings
 from sigmac.compiler.diagnostics import Diagnostic, Place
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.modifiers import MODIFIERS
@@ -117,57 +117,41 @@ def outer_blanks(item: Item) -> Iterator[Diagnostic]:
         if front or back:
             where = "begins" if front else "ends"
             message = f"`{raw[:60]}` {where} with a blank that must stand there in the event"
-            hint = (
-                ""
-                if not PLACEMENTS.isdisjoint(item.modifiers)
-                else "; `contains` finds it anywhere"
-            )
-            yield Diagnostic("W_BLANK", message, place, "remove it if it is not meant" + hint)
+            hint = "remove it if it is not meant; `contains` finds a text anywhere"
+            yield Diagnostic("W_BLANK", message, place, hint)
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LETTERS = {
-    "\a": "a",
-    "\b": "b",
-    "\t": "t",
-    "\n": "n",
-    "\v": "v",
-    "\f": "f",
-    "\r": "r",
-    "\x1b": "e",
-    "\0": "0",
+_CONTROL = re.compile(r"[\x00-\x1f\x7f](?=\w)")
+# How double quotes write a control character, and its name
+_ESCAPES = {
+    "\0": (r"\0", "NUL"),
+    "\a": (r"\a", "a bell"),
+    "\b": (r"\b", "a backspace"),
+    "\t": (r"\t", "a tab"),
+    "\n": (r"\n", "a line break"),
+    "\v": (r"\v", "a vertical tab"),
+    "\f": (r"\f", "a form feed"),
+    "\r": (r"\r", "a carriage return"),
+    "\x1b": (r"\e", "an escape"),
 }
 
 
 def control_characters(item: Item) -> Iterator[Diagnostic]:
-    r"""W_CONTROL: a control character beside text, as `"C:\temp"` in double quotes makes one."""
-    if "re" in item.modifiers:
-        return
+    r"""W_CONTROL: a control character before text, as `"C:\temp"` in double quotes makes one."""
+    if not ENCODINGS.isdisjoint(item.modifiers):
+        return  # what is encoded often has lines
     for raw, _, place in strings(item):
         found = _CONTROL.search(raw)
-        if found and raw.strip() and place.width > 1:
-            char = found[0]
-            letter = _LETTERS.get(char)
-            escape = f"\\{letter}" if letter else f"\\x{ord(char):02x}"
-            message = f"the value holds a control character, {_control_name(char)}"
+        if found and place.width > 1:
+            code = f"{ord(found[0]):02x}"
+            escape, name = _ESCAPES.get(found[0], (rf"\x{code}", f"U+00{code.upper()}"))
+            message = f"the value holds a control character, {name}"
             hint = f"in double quotes `{escape}` is an escape: use single quotes for a backslash"
             yield Diagnostic("W_CONTROL", message, place, hint)
 
 
-def _control_name(char: str) -> str:
-    names = {
-        "\t": "a tab",
-        "\n": "a line break",
-        "\r": "a carriage return",
-        "\b": "a backspace",
-        "\0": "NUL",
-    }
-    return names.get(char, f"U+{ord(char):04X}")
-
-
 _MODIFIER_IN_NAME = re.compile(
-    r"(?P<field>.*\w)(?P<sign>[ ./:;,_\\>-]+|｜|¦)(?P<name>[A-Za-z0-9]+)",  # noqa: RUF001
-    re.DOTALL,
+    r"(?<=\w)(?P<sign>[ ./:;,_\\>-]+|｜|¦)(?P<name>[A-Za-z0-9]+)\Z"  # noqa: RUF001
 )
 _CLEAR = frozenset({"contains", "startswith", "endswith", "windash", "base64offset", "fieldref"})
 
@@ -176,14 +160,15 @@ def modifier_in_name(item: Item) -> Iterator[Diagnostic]:
     """W_FIELD_MODIFIER: a field name that ends like a modifier, as `Image.endswith`."""
     if item.field is None:
         return
-    match = _MODIFIER_IN_NAME.fullmatch(item.field[:1000])
+    match = _MODIFIER_IN_NAME.search(item.field[-60:])
     if match is None:
         return
     name = match["name"].lower()
     known = _CLEAR if match["sign"] in (".", "_", "-") else MODIFIERS
     if name in known:
-        message = f"`{match['sign']}{match['name']}` is part of the field name `{item.field[:60]}`"
-        hint = f"a modifier follows a bar: write `{match['field'][:60]}|{name}`"
+        field = item.field[: -len(match[0])]
+        message = f"`{match[0]}` is part of the field name `{item.field[:60]}`"
+        hint = f"a modifier follows a bar: write `{field[:60]}|{name}`"
         yield Diagnostic("W_FIELD_MODIFIER", message, item.place, hint)
 
 

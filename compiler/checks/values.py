@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_network
 
+from sigmac.compiler.checks.logic import network
 from sigmac.compiler.diagnostics import Diagnostic, Place
 from sigmac.compiler.rule import Item
 from sigmac.compiler.values import (
@@ -22,7 +22,7 @@ from sigmac.compiler.values import (
 from sigmac.runtime.folding import default_fold
 
 PLACEMENTS = frozenset({"contains", "startswith", "endswith"})
-_ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})
+ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -65,7 +65,7 @@ def any_value(item: Item) -> Iterator[Diagnostic]:
         forms = value.values if isinstance(value, Alternatives) else (value,)
         if not any(isinstance(form, Text) and form.parts == (ANY,) for form in forms):
             continue
-        if not _ENCODINGS.isdisjoint(item.modifiers):
+        if not ENCODINGS.isdisjoint(item.modifiers):
             message = (
                 f"`{raw[:_SHOWN]}` is too short: an encoded form is empty and matches any value"
             )
@@ -163,6 +163,22 @@ def compared_with_itself(item: Item) -> Iterator[Diagnostic]:
             yield Diagnostic("W_SELF_REFERENCE", message, place, "name the other field")
 
 
+def asks_for_array(item: Item) -> bool:
+    """Whether an item asks for several whole values at once, which only an array can have."""
+    return item.all and len(item.values) > 1 and set(item.modifiers) <= {"all", "cased", "neq"}
+
+
+def all_of_whole_values(item: Item) -> Iterator[Diagnostic]:
+    """N_ALL_WHOLE: `all` over whole values, where `contains` may be missing."""
+    # Nested fields are those of JSON logs, in which arrays are usual.
+    if item.field is None or "." in item.field or not asks_for_array(item):
+        return
+    if all(isinstance(value, Text) and value.literal is not None for value in item.values):
+        message = f"`all` of whole values: only an array `{item.field[:_SHOWN]}` can have them all"
+        hint = f"write `{item.field[:_SHOWN]}|contains|all` if it is one text"
+        yield Diagnostic("N_ALL_WHOLE", message, item.place, hint)
+
+
 def repeated_values(item: Item) -> Iterator[Diagnostic]:
     """W_VALUE_TWICE and N_VALUE_REDUNDANT: values of an item that another of its values makes
     redundant.
@@ -239,7 +255,7 @@ def _covered(item: Item, literals: list[tuple[str, int]]) -> Iterator[Diagnostic
 
 
 def _covered_networks(item: Item) -> Iterator[Diagnostic]:
-    networks = [ip_network(value.cidr) for value in item.values if isinstance(value, Network)]
+    networks = [network(value.cidr) for value in item.values if isinstance(value, Network)]
     if len(networks) != len(item.values) or len(networks) > MAX_NETWORKS or item.all:
         return
     for index, inner in enumerate(networks):
@@ -264,5 +280,6 @@ ITEM_CHECKS = (
     cased_without_letters,
     yaml_traps,
     compared_with_itself,
+    all_of_whole_values,
     repeated_values,
 )

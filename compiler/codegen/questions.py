@@ -5,7 +5,8 @@ All of it is plain lists, so that the build's cache can keep it as JSON.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, predicates
@@ -13,9 +14,9 @@ from sigmac.compiler.optimizer.gate import Gate
 from sigmac.compiler.optimizer.regex_literals import required_literals
 from sigmac.compiler.values import glob
 from sigmac.runtime import fields as bits
-from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan
+from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE
 
 _BITS = {
@@ -46,7 +47,7 @@ class Questions:
     gates: list[list[list[Any]]] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in dataclass_fields(self)}
 
 
 def questions(expression: Expression, *gates: Gate | None) -> Questions:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.folding import as_array, fold_table
 
-
 _Gates = dict[tuple[str, int, str], list[int]]  # field, question, argument → rules
 
 

@@ -51,9 +51,9 @@ def gate(
 
     >>> from sigmac.compiler.ir import Named
     >>> cmd, net = (Predicate("Image", Op.ENDSWITH, text) for text in ("cmd.exe", "net.exe"))
-    >>> key = Predicate("CommandLine", Op.REGEX, r"/k\\s+wh(oami|ere)")
+    >>> key = Predicate("CommandLine", Op.REGEX, r"/k\\s+(whoami|hostname)\\.exe")
     >>> gate(And(key, Named("selection", Or(cmd, net)))).predicates
-    (contains(CommandLine, 'whoami'), contains(CommandLine, 'where'))
+    (contains(CommandLine, 'whoami.exe'), contains(CommandLine, 'hostname.exe'))
     >>> gate(And(Predicate("User", Op.NULL), Not(cmd))) is None
     True
     """

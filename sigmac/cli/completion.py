@@ -39,8 +39,8 @@ def _folders(incomplete: str) -> Iterator[str]:
 
 def _entries(incomplete: str) -> Iterator[tuple[str, bool]]:
     """What lies on the disk under names that begin so: path (a folder's ends in `/`), is a folder."""
-    parent, _, begun = incomplete.rpartition("/")
-    prefix = incomplete[: len(incomplete) - len(begun)]
+    begun = incomplete.rpartition("/")[2]
+    prefix = incomplete.removesuffix(begun)
     try:
         entries = sorted(os.scandir(prefix or "."), key=lambda entry: entry.name)
     except OSError:

@@ -341,8 +341,9 @@ def _scalar(value: Any) -> str:
     name = kind(value)
     if name == "object":
         return "an object"
-    shown = shortened(text(value) or "", MAX_SHOWN)
-    return name if name == "null" else f'"{shown}"' if name == "string" else shown
+    if name == "null":
+        return name
+    return shortened(text(value) or "", MAX_SHOWN, '"' if name == "string" else "")
 
 
 def _value_lines(

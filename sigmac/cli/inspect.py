@@ -181,8 +181,13 @@ def _plain_function(function: Function) -> dict[str, Any]:
 def _console() -> Console:
     from rich.console import Console
 
-    color = "auto" if wants_color(sys.stdout) else None
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, color_system=color)
+    return Console(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+        color_system="auto" if wants_color(sys.stdout) else None,
+    )
 
 
 def _print_overview(pack: Mapping[str, Any]) -> None:
@@ -214,7 +219,7 @@ def _properties(pack: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     else:
         yield "verified", f"NOT VERIFIED: {escaped(pack['problem'])}", "bold red"
     yield "signed", *_signed(pack["signature"])
-    sources = f"{pack['sources']:,} files of rules"
+    sources = f"{_number(pack['sources'], 'file')} of rules"
     made = f"by sigmac {escaped(pack['sigmac'] or '?')} in format {pack['format'] or '?'}"
     yield "made", f"{made} from {sources}", ""
     options = pack["options"]
@@ -229,7 +234,7 @@ def _properties(pack: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     if pack["counts"]:
         yield "holds", _counted(pack["counts"]), ""
     if pack["verified"]:
-        yield "size", f"{pack['bytes'] / 1e6:,.1f} MB in {pack['files']:,} files", ""
+        yield "size", f"{pack['bytes'] / 1e6:,.1f} MB in {_number(pack['files'], 'file')}", ""
 
 
 def _signed(signature: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -254,10 +259,12 @@ def _counted(counts: Mapping[str, int]) -> str:
         ("filters", "filter", " (not evaluated yet)"),
     )
     return ", ".join(
-        f"{counts[key]:,} {word}{'' if counts[key] == 1 else 's'}{remark}"
-        for key, word, remark in words
-        if key in counts
+        _number(counts[key], word) + remark for key, word, remark in words if key in counts
     )
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _print_counts(console: Console, heading: str, counted: list[tuple[str, int]]) -> None:

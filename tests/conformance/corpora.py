@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,26 @@ FOLDER = Path(
 )
 MISSING = f"there are no corpora at {FOLDER}; SIGMAC_CORPUS names another folder"
 
+# The folders of SigmaHQ's rules that are in use, and those of rules that no longer or not yet are.
+ACTIVE = (
+    "rules",
+    "rules-compliance",
+    "rules-emerging-threats",
+    "rules-placeholder",
+    "rules-threat-hunting",
+)
+RETIRED = ("deprecated", "unsupported", "other")
+
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Recorded events, one JSON object a line; `answers` is how the files with the oracle's answers begin."""
+    """Recorded events, one JSON object a line; the names of their oracle's files begin with `oracle`."""
 
     name: str
     file: str
-    answers: str = ""
+    oracle: str = ""
 
     @cached_property
     def data(self) -> bytes:
@@ -54,14 +64,14 @@ class Recording:
 
     @cached_property
     def events(self) -> list[Event]:
-        """One event a line: there are no blank lines."""
+        """One event a line: none is blank."""
         return [orjson.loads(line) for line in self.data.splitlines()]
 
 
-REGRESSION = Recording("regression", "regression/events.ndjson", "regression/")
-EVTX_ATTACK = Recording("evtx-attack", "evtx-attack/events.ndjson.zst", "evtx-attack/")
-OTRF_WINDOWS = Recording("otrf windows", "otrf/windows-20k.ndjson.zst", "otrf/windows-20k.")
-OTRF_OTHER = Recording("otrf other", "otrf/other-5k.ndjson.zst")
+REGRESSION = Recording("regression", "regression/events.ndjson", "regression/oracle")
+EVTX_ATTACK = Recording("evtx-attack", "evtx-attack/events.ndjson.zst", "evtx-attack/oracle")
+OTRF_WINDOWS = Recording("otrf-windows", "otrf/windows-20k.ndjson.zst", "otrf/windows-20k.oracle")
+OTRF_OTHER = Recording("otrf-other", "otrf/other-5k.ndjson.zst")
 RECORDINGS = (REGRESSION, EVTX_ATTACK, OTRF_WINDOWS, OTRF_OTHER)
 
 
@@ -70,56 +80,47 @@ def load_json(name: str) -> Any:
     return json.loads((FOLDER / name).read_bytes())
 
 
-# The folders of SigmaHQ's rules whose rules are in use.
-ACTIVE = (
-    "rules",
-    "rules-compliance",
-    "rules-emerging-threats",
-    "rules-placeholder",
-    "rules-threat-hunting",
-)
-# What `%name%` stands for where a rule asks: one plain value, one with wildcards.
-PLACEHOLDER_VALUES = ("administrator", "*srv*")
-
-
-@dataclass(frozen=True)
 class Compiled:
-    """SigmaHQ's rules compiled in one way: what the build says and the pack it makes."""
+    """A pack of SigmaHQ's rules, what its build said, and what it matches in the recordings."""
 
-    build: BuildResult
-    pack: sigmac.Pack
+    def __init__(self, build: BuildResult, pack: sigmac.Pack):
+        self.build = build
+        self.pack = pack
+        self._matches: dict[str, frozenset[tuple[int, int]]] = {}
 
     @cached_property
-    def matches(self) -> dict[str, frozenset[tuple[int, int]]]:
-        """Name of a recording → pairs of event and rule that match, as `match_batch` says."""
-        return {each.name: self.matches_of(each.data) for each in RECORDINGS}
+    def sources(self) -> list[str]:
+        """Where each rule of the pack stands, as `sigma/rules/….yml:line`."""
+        return [rule.source for rule in self.pack.rules]
 
-    def matches_of(self, data: bytes) -> frozenset[tuple[int, int]]:
-        """Pairs of line and rule that match, as `match_batch` says; every line is an event."""
-        result = self.pack.match_batch(data)
-        assert result.rejected == ()
-        return frozenset(zip(result.record.tolist(), result.rule.tolist(), strict=True))
+    def matches(self, recording: Recording) -> frozenset[tuple[int, int]]:
+        """(event, rule) of every match of a recording, by their positions, as `match_batch` says."""
+        if recording.name not in self._matches:
+            result = self.pack.match_batch(recording.data)
+            assert result.rejected == ()
+            pairs = zip(result.record.tolist(), result.rule.tolist(), strict=True)
+            self._matches[recording.name] = frozenset(pairs)
+        return self._matches[recording.name]
 
 
 class SigmaHQ:
-    """SigmaHQ's rules, unpacked into a folder of ours; packs are built there when they are first asked for."""
+    """SigmaHQ's rules, unpacked below `folder`; packs are built there once, when they are first asked for."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         with tarfile.open(FOLDER / "sigmahq" / "sigmahq-rules.tar.gz") as archive:
-            archive.extractall(folder / "unpacked", filter="data")
-        self.sources = find_sources([folder / "unpacked" / "sigma"])
-        self._compiled: dict[tuple[Any, ...], Compiled] = {}
-        self._variants: dict[tuple[Any, ...], list[tuple[Rule, ...]]] = {}
+            archive.extractall(folder, filter="data")
+        self.sources = find_sources([folder / "sigma"])
+        self._packs: dict[tuple[object, ...], Compiled] = {}
 
-    def compile(
+    def build(
         self,
         *pipelines: str,
-        placeholders: Mapping[str, Sequence[str]] | None = None,
         optimize: bool = True,
         sources: Sequence[SourceFile] | None = None,
-    ) -> tuple[BuildResult, BuildOptions]:
-        """A build without a cache, of all rules where no sources are given."""
+        placeholders: Mapping[str, Sequence[str]] | None = None,
+    ) -> BuildResult:
+        """A build of all rules or of some, from nothing; what has errors is left out."""
         options = BuildOptions(
             "sigmahq",
             pipelines=pipelines,
@@ -127,16 +128,34 @@ class SigmaHQ:
             optimize=optimize,
             skip_errors=True,
         )
-        return compile_sources(sources or self.sources, options, Cache(None)), options
+        return compile_sources(sources or self.sources, options, Cache(None))
 
-    def compiled(self, *pipelines: str, optimize: bool = True) -> Compiled:
-        """All rules, without values for placeholders."""
+    def pack(self, *pipelines: str, optimize: bool = True) -> Compiled:
+        """All rules in a pack, but for those that need values for placeholders."""
         key = (*pipelines, optimize)
-        if key not in self._compiled:
-            build, _ = self.compile(*pipelines, optimize=optimize)
-            folder = self._folder / "-".join(
-                ["pack", *pipelines, "optimized" if optimize else "plain"]
-            )
+        if key not in self._packs:
+            build = self.build(*pipelines, optimize=optimize)
+            folder = self._folder / "-".join(["pack", *pipelines, "" if optimize else "plain"])
             write_pack(build.rendered, folder)
-            self._compiled[key] = Compiled(build, sigmac.load_pack(folder))
-        return self._compiled[key]
+            self._packs[key] = Compiled(build, sigmac.load_pack(folder))
+        return self._packs[key]
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """Every rule that can be read, by where it stands, in the order of packs."""
+        return {
+            f"{source.source}:{rule.place.line}": rule
+            for source in self.sources
+            for rule in read_file(source.read(), source.source).rules
+        }
+
+    def variants(self, *pipelines: str) -> dict[str, tuple[Rule, ...]]:
+        """Every rule as pipelines leave it; those that they refuse are not among them."""
+        loaded = load_pipelines(pipelines)
+        made: dict[str, tuple[Rule, ...]] = {}
+        for source, rule in self.rules.items():
+            try:
+                made[source] = tuple(each.rule for each in loaded.apply(rule, Diagnostics()))
+            except RuleError as error:
+                assert error.diagnostic.code == "E_PLACEHOLDER", error
+        return made

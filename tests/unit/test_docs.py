@@ -23,7 +23,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from typing import Any
 import orjson
 import pytest
 import typer
-import yaml
+from typer.testing import CliRunner
 
+import sigmac
 from sigmac.cli import app
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.compiler import reference
@@ -48,7 +49,10 @@ from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.vocabulary import load_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", *(f"docs/{n}.md" for n in ("guide", "reference", "semantics", "pack", "design")))
+PAGES = (
+    "README.md",
+    *(f"docs/{n}.md" for n in ("guide", "reference", "semantics", "pack", "design")),
+)
 LINKED = sorted(
     str(path.relative_to(ROOT))
     for pattern in ("*.md", "docs/*.md", "rules/*.md")
@@ -208,7 +212,8 @@ def assert_shown(where: str, wanted: str, printed: str) -> None:
     )
     text = printed.strip("\n")
     found = f"{text}\n" if text else ""
-    assert re.fullmatch(pattern, found), f"{where}\nprinted\n{text}\ninstead of\n{wanted}"
+    if not re.fullmatch(pattern, found):
+        pytest.fail(f"{where}\nprinted\n{text}\ninstead of\n{wanted}", pytrace=False)
 
 
 def elided(line: str) -> str:
@@ -226,7 +231,8 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
     printed: list[str] = []
     runner.run(test, out=printed.append, clear_globs=False)
     names.update(test.globs)
-    assert not runner.failures, f"{block}\n{''.join(printed)}"
+    if runner.failures:
+        pytest.fail(f"{block}\n{''.join(printed)}", pytrace=False)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -402,12 +408,19 @@ def test_the_reference_lists_every_option(command: str) -> None:
 def test_the_reference_lists_every_command_and_exit_status() -> None:
     commands = {code(first)[0] for first, *_ in rows(section("docs/reference.md", "Commands"))}
     assert commands == {f"sigmac {name}" for name in COMMANDS}
-    listed = {int(first): second for first, second, *_ in rows(section("docs/reference.md", "Exit statuses"))}
+    listed = {
+        int(first): second
+        for first, second, *_ in rows(section("docs/reference.md", "Exit statuses"))
+    }
     assert listed == {int(status): f"`{status.name}`" for status in ExitStatus}
 
 
 def test_the_semantics_list_every_modifier() -> None:
-    listed = {name for first, *_ in rows(section("docs/semantics.md", "All modifiers")) for name in code(first)}
+    listed = {
+        name
+        for first, *_ in rows(section("docs/semantics.md", "All modifiers"))
+        for name in code(first)
+    }
     assert listed == MODIFIERS.keys()
 
 
@@ -422,14 +435,84 @@ def test_the_pack_page_lists_every_key_and_array(built: Built) -> None:
     assert listed == {name: (str(a.dtype), a.ndim) for name, a in arrays.items()}
 
 
+# Forms of output
+
+# What stands below these is called as rules, pipelines and levels are.
+NAMES = frozenset({"selections", "levels", "custom", "event"})
+RICH = """
+title: rich
+id: 5b1f6a8e-43d0-4d8a-9d0c-6a9b6a3f2c11
+level: high
+tags: [attack.t1105]
+logsource: {product: windows, category: process_creation}
+detection:
+    selection:
+        - A|base64offset|contains: whoami
+        - {B|fieldref|neq: C, D: '*'}
+    keywords: [one, two]
+    condition: selection and not keywords
+"""
+EVENT = {"A": "x" * 2000, "B": "b", "C": ["c", None], "D": True}
+
+
+def output(*arguments: str) -> Any:
+    """What a command that succeeds prints, as JSON."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
 def keys_of(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, child in value.items():
             yield key
-            yield from keys_of(child)
+            if key not in NAMES or not isinstance(child, dict) or "present" in child:
+                yield from keys_of(child)
     elif isinstance(value, list):
         for child in value:
             yield from keys_of(child)
+
+
+@pytest.mark.parametrize(
+    ("heading", "arguments"),
+    [
+        ("Matches", "run pack event.json --quiet --explain"),
+        ("Diagnostics as JSON", "check rich.yml --format json"),
+        ("Diagnostics as JSON", "check --list --format json"),
+        ("Explanations as JSON", "explain rich.yml event.json -p windows --format json"),
+        ("Contents as JSON", "inspect pack --format json"),
+        ("Contents as JSON", "inspect pack --rules --format json"),
+        ("Contents as JSON", "inspect pack --rule rich --format json"),
+    ],
+)
+def test_the_reference_names_every_key(
+    heading: str, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rich.yml").write_text(RICH, encoding="utf-8")
+    Path("event.json").write_bytes(orjson.dumps(EVENT))
+    options = BuildOptions("pack", skip_errors=True, jobs=1)
+    result = compile_sources(find_sources(["rich.yml"]), options, Cache(None))
+    write_pack(result.rendered, Path("pack"))
+    named = set(code(section("docs/reference.md", heading)))
+    named |= {
+        key for _, *cells in rows(section("docs/reference.md", "Rule")) for key in code(cells[0])
+    }
+    named |= set(code(section("docs/reference.md", "Rule")))
+    assert set(keys_of(output(*arguments.split()))) - named == set()
+
+
+def test_the_reference_names_every_public_name() -> None:
+    text = section("docs/reference.md", "Python")
+    named = {word for each in code(text) for word in re.findall(r"\w+", each)}
+    assert set(sigmac.__all__) - {"__version__"} <= named
+    for kind in (sigmac.Rule, sigmac.Match, sigmac.BatchResult, sigmac.Rejected):
+        assert {each.name for each in fields(kind)} <= named
+    assert {name for name in vars(sigmac.Pack) if not name.startswith("_")} - INTERNAL <= named
+
+
+# Of `Pack`, for the parts of the runtime.
+INTERNAL = frozenset({"condition", "logsource"})
 
 
 # Command lines

@@ -73,6 +73,17 @@ def test_a_profile_decides_the_gate() -> None:
         assert found.probability == pytest.approx(0.001)
 
 
+def test_a_second_gate_looks_at_other_fields() -> None:
+    rule = read_expression("equals(A, 'x') and (contains(B, 'yyyy') or contains(A, 'zzzz')) and a")
+    first = gate(rule)
+    second = gate(rule, without={"A"})
+    assert first is not None
+    assert first.predicates == (Predicate("A", Op.EQUALS, "x"),)
+    assert second is not None
+    assert second.predicates == (Predicate("a", Op.NUMBER, 1),)
+    assert gate(rule, without={"A", "a"}) is None
+
+
 def test_a_short_set_goes_before_a_long_one() -> None:
     many = Or(*(Predicate("A", Op.CONTAINS, f"text{i}") for i in range(100)))
     one = Predicate("B", Op.ENDSWITH, "zzz.exe")
