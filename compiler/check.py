@@ -26,7 +26,6 @@ def check_sources(
     """
     loaded = load_pipelines(pipelines, placeholders)
     diagnostics = Diagnostics(list(loaded.warnings))
-    diagnostics.extend(loaded.warnings)
     rules, correlations, filters = [], [], []
     for source in sources:
         contents = read_file(source.read(), source.file)

@@ -6,6 +6,7 @@ pipelines have run.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -203,7 +204,8 @@ def _expression(tree: Any, remarks: list[tuple[str, str]]) -> Expression:
     assert isinstance(tree, Tree)
     kind = tree.data
     if kind in {"disjunction", "conjunction"}:
-        operands = [_expression(child, remarks) for child in tree.children]
+        # map and no comprehension: half the stack
+        operands = list(map(_expression, tree.children, itertools.repeat(remarks)))
         return Or(*operands) if kind == "disjunction" else And(*operands)
     if kind == "negated":
         return Not(_expression(tree.children[0], remarks))
@@ -332,10 +334,11 @@ def resolve(
     return transform(expression, change)
 
 
+# Of text whose white space is single blanks; no two repeats of it meet, so that no text takes long.
 _AGGREGATION = re.compile(
-    r"\s*(?P<function>count|sum|avg|min|max|near)\s*"
-    r"(?:\(\s*(?P<field>[^)]*?)\s*\))?\s*(?:by\s+(?P<group>[\w.,\s-]+?))?\s*"
-    r"(?:(?P<operator><=|>=|==|=|<|>)\s*(?P<number>[\d.]+))?\s*",
+    r" ?(?P<function>count|sum|avg|min|max|near)(?: ?\((?P<field>[^()]*)\))?"
+    r"(?: ?by (?P<group>[\w.,-]+(?: [\w.,-]+)*))?"
+    r"(?: ?(?P<operator><=|>=|==|=|<|>) ?(?P<number>[\d.]+))? ?",
     re.IGNORECASE,
 )
 _OPERATORS = {"<=": "lte", ">=": "gte", "=": "eq", "==": "eq", "<": "lt", ">": "gt"}
@@ -345,11 +348,11 @@ _TYPES = {"count": "value_count", "sum": "value_sum", "avg": "value_avg"}
 def _as_correlation(text: str, timeframe: str | None) -> str:
     """Advice for a legacy aggregation: the correlation that says the same, in YAML's flow form."""
     head, _, tail = text.partition("|")
-    match = _AGGREGATION.fullmatch(tail[:500])
+    match = _AGGREGATION.fullmatch(re.sub(r"\s+", " ", tail[:500]))
     span = timeframe or "5m  # the timeframe"
     if not match:
         return "see the correlation rules of the Sigma specification"
-    function, field = match["function"].lower(), match["field"]
+    function, field = match["function"].lower(), (match["field"] or "").strip()
     if function == "near":
         return (
             "make a rule of each part and join them: "
@@ -360,7 +363,7 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
             "no correlation type says the same; value_sum, value_avg and value_percentile come near"
         )
     kind = "event_count" if function == "count" and not field else _TYPES[function]
-    fields = re.split(r"[,\s]+", match["group"].strip()) if match["group"] else []
+    fields = [each for each in re.split(r"[, ]+", match["group"] or "") if each]
     group = f", group-by: [{', '.join(fields)}]" if fields else ""
     condition = f"{_OPERATORS[match['operator']]}: {match['number']}"
     if field:

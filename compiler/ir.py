@@ -312,6 +312,17 @@ def predicates(expression: Expression) -> Iterator[Predicate]:
             yield node
 
 
-def is_pattern(parts: tuple[Part, ...]) -> bool:
-    """Whether parts hold a wildcard."""
-    return any(not isinstance(part, str) for part in parts)
+def distinct_predicates(expression: Expression) -> list[Predicate]:
+    """The predicates of an expression, each once, in order of writing."""
+    seen: set[Expression] = set()
+    found = []
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            if isinstance(node, Predicate):
+                found.append(node)
+            stack.extend(reversed(children(node)))
+    return found
+

@@ -43,6 +43,9 @@ from sigmac.compiler.values import (
 
 MAX_ENCODED_DASHES = 200
 MAX_EXPANSIONS = 10_000
+MAX_PATTERN = 100_000  # characters
+MAX_PROGRAM = 50_000  # instructions of RE2's program: the steps that a character of an event takes at worst
+MAX_COST = 2_000_000  # of a rule's values, see `cost`
 
 
 class ModifierError(Exception):
@@ -126,12 +129,16 @@ MODIFIERS: dict[str, Modifier] = dict(
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An item after its modifiers; `warnings` are code, text and the index of the value (None: the item)."""
+    """An item after its modifiers; `warnings` are code, text and the index of the value (None: the item).
+
+    `cost` is that of its values, as the function says.
+    """
 
     values: tuple[Value, ...]
     all: bool
     negated: bool
     warnings: tuple[tuple[str, str, int | None], ...]
+    cost: int
 
 
 def split(key: str) -> tuple[str | None, tuple[str, ...]]:
@@ -140,8 +147,19 @@ def split(key: str) -> tuple[str | None, tuple[str, ...]]:
     return field or None, tuple(names)
 
 
-def apply(field: str | None, names: tuple[str, ...], raw: list[Any]) -> Applied:
-    """Apply modifiers to the raw YAML scalars of one item.
+def cost(value: Value) -> int:
+    """What a value takes to compile beyond the length of its text: large patterns, many alternatives."""
+    if isinstance(value, Regex):
+        return 4 * value.size  # an instruction takes RE2 half a microsecond
+    if isinstance(value, Alternatives):
+        return sum(cost(each) + (10 + len(str(each)) if isinstance(each, Text) else 0) for each in value.values)
+    return 0
+
+
+def apply(
+    field: str | None, names: tuple[str, ...], raw: list[Any], budget: int = MAX_COST
+) -> Applied:
+    """Apply modifiers to the raw YAML scalars of one item, whose values may cost `budget` together.
 
     Raises `ModifierError` with the code that `docs/semantics.md` names.
     """
@@ -157,13 +175,26 @@ def apply(field: str | None, names: tuple[str, ...], raw: list[Any]) -> Applied:
     if "all" in flags and len(raw) == 1:
         warnings.append(("W_ALL_SINGLE", "`all` has no effect on a single value", None))
     values: list[Value] = []
+    spent = 0
     for index, value in enumerate(raw):
         try:
-            values.append(_value(field, chain, "cased" in flags, value, len(raw), warnings, index))
+            made = _value(field, chain, "cased" in flags, value, len(raw), warnings, index)
+            spent += cost(made)
+            if spent > budget:
+                _refuse_cost(made)
         except ModifierError as error:
             error.index = index
             raise
-    return Applied(tuple(values), "all" in flags, "neq" in flags, tuple(warnings))
+        values.append(made)
+    return Applied(tuple(values), "all" in flags, "neq" in flags, tuple(warnings), spent)
+
+
+def _refuse_cost(value: Value) -> None:
+    if isinstance(value, Regex):
+        message = "the regular expressions of this rule are too large together"
+        raise ModifierError("E_REGEX_UNSUPPORTED", message, "repeat less, or split the rule")
+    message = "the encodings of this rule's values make too many alternatives"
+    raise ModifierError("E_ENCODING", message, "split the rule")
 
 
 def _check_names(names: tuple[str, ...]) -> None:
@@ -332,6 +363,7 @@ def finish(parts: tuple[Part, ...], chain: tuple[str, ...], cased: bool) -> Valu
     forms: list[tuple[Part, ...]] = [parts]
     encodings = [name for name in chain if name in _BASE64 or name in _UTF16]
     if encodings:
+        _bound_variants(parts)
         forms = [
             (text,) if text else ()
             for variant in _dash_variants(parts)
@@ -350,11 +382,18 @@ def _place(parts: tuple[Part, ...], placement: str) -> tuple[Part, ...]:
     return join((*front, *parts, *back))
 
 
-def _dash_variants(parts: tuple[Part, ...]) -> Iterator[str]:
+def _bound_variants(parts: tuple[Part, ...]) -> None:
     sites = sum(part is DASH for part in parts)
-    if len(DASHES) ** min(sites, 8) > MAX_ENCODED_DASHES:
+    variants = len(DASHES) ** min(sites, 8)
+    if variants > MAX_ENCODED_DASHES:
         message = f"{sites} dashes before an encoding make more than {MAX_ENCODED_DASHES} values"
         raise ModifierError("E_ENCODING", message)
+    if sites and variants * sum(len(part) for part in parts if isinstance(part, str)) > MAX_COST:
+        raise ModifierError("E_ENCODING", "the value is too long to be encoded with each kind of dash")
+
+
+def _dash_variants(parts: tuple[Part, ...]) -> Iterator[str]:
+    sites = sum(part is DASH for part in parts)
     for dashes in itertools.product(DASHES, repeat=sites):
         left = iter(dashes)
         text = [next(left) if part is DASH else part for part in parts]
@@ -453,10 +492,16 @@ def re2_options() -> Any:
     return options
 
 
-def check_regex(pattern: str) -> None:
-    """Raise `ModifierError` (`E_REGEX`, `E_REGEX_UNSUPPORTED`) where RE2 does not take the pattern."""
+def check_regex(pattern: str) -> int:
+    """The number of instructions of RE2's program for a pattern.
+
+    Raises `ModifierError`: `E_REGEX` or `E_REGEX_UNSUPPORTED` where RE2 does not take the pattern or it is too large.
+    """
+    if len(pattern) > MAX_PATTERN:
+        message = f"the pattern is longer than {MAX_PATTERN:,} characters"
+        raise ModifierError("E_REGEX_UNSUPPORTED", message, "split it")
     try:
-        re2.compile(pattern, re2_options())
+        size: int = re2.compile(pattern, re2_options()).programsize
     except (re2.error, UnicodeEncodeError) as error:
         said = error.args[0] if error.args else ""
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else "not UTF-8"
@@ -469,6 +514,10 @@ def check_regex(pattern: str) -> None:
                 message = f"RE2, which runs in linear time, has no {what}"
                 raise ModifierError("E_REGEX_UNSUPPORTED", message, reason[:120]) from None
         raise ModifierError("E_REGEX", f"not a regular expression: {reason[:120]}") from None
+    if size > MAX_PROGRAM:
+        message = f"the pattern takes {size:,} instructions, more than {MAX_PROGRAM:,}"
+        raise ModifierError("E_REGEX_UNSUPPORTED", message, "repeat less, or use smaller classes")
+    return size
 
 
 _PERCENT = re.compile(r"(\\.)|%([^%*?\\]+)%", re.DOTALL)
@@ -491,10 +540,10 @@ def _regex(
         parts.append(value[end:])
     regex = Regex(tuple(part for part in parts if part != ""), flags)
     trial = "".join("x" if isinstance(part, Placeholder) else part for part in parts)
-    check_regex(replace(regex, parts=(trial,)).pattern)
+    size = check_regex(replace(regex, parts=(trial,)).pattern)
     if value == "":
         warnings.append(("W_REGEX_EMPTY", "an empty pattern matches any text", index))
-    return regex
+    return replace(regex, size=size)
 
 
 def placeholders(value: Value) -> list[str]:
@@ -533,10 +582,15 @@ def replace_placeholders(
         if total > MAX_EXPANSIONS:
             message = f"the placeholders make more than {MAX_EXPANSIONS} values"
             raise ModifierError("E_PLACEHOLDER", message)
-    return _alternatives(
-        _with_parts(value, tuple(itertools.chain.from_iterable(choice)))
-        for choice in itertools.product(*choices)
-    )
+    made: list[Value] = []
+    spent = 0
+    for choice in itertools.product(*choices):
+        made.append(_with_parts(value, tuple(itertools.chain.from_iterable(choice))))
+        spent += cost(made[-1])
+        if spent > MAX_COST:
+            message = "the placeholders make regular expressions or encodings that are too large together"
+            raise ModifierError("E_PLACEHOLDER", message)
+    return _alternatives(made)
 
 
 def _alternatives(values: Iterable[Value]) -> Value:
@@ -548,9 +602,7 @@ def _alternatives(values: Iterable[Value]) -> Value:
 def _with_parts(value: Text | Regex, parts: tuple[Part, ...]) -> Value:
     if isinstance(value, Regex):
         regex = Regex(tuple(p for p in parts if not isinstance(p, Wildcard)), value.flags)
-        if not placeholders(regex):
-            check_regex(regex.pattern)
-        return regex
+        return regex if placeholders(regex) else replace(regex, size=check_regex(regex.pattern))
     text = Text(join(parts), value.cased, value.pending)
     if text.pending and not placeholders(text):
         return finish(text.parts, text.pending, text.cased)

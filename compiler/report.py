@@ -22,6 +22,7 @@ from sigmac import __version__
 from sigmac.compiler.checks.catalogue import Check, catalogue, markdown, visible
 from sigmac.compiler.diagnostics import SEVERITIES, Diagnostic, Place, RuleError
 from sigmac.compiler.source import Node, documents
+from sigmac.runtime.printable import escaped
 
 Sources = Callable[[str], bytes | None]  # the bytes of a file by the name that diagnostics give it
 
@@ -128,19 +129,6 @@ class _SourceLines:
         return self.lines[place.line - 1] if place.line <= len(self.lines) else None
 
 
-def escaped(text: str) -> str:
-    r"""Text that a terminal can show as it is: controls, marks and unusual blanks as escapes.
-
-    >>> print(escaped("a\tb \x1b[2J \u202egpj.exe"))
-    a\tb \x1b[2J \u202egpj.exe
-    """
-    return text if text.isprintable() else "".join(map(_shown, text))
-
-
-def _shown(char: str) -> str:
-    return char if char.isprintable() else repr(char)[1:-1]
-
-
 _Cell = tuple[str, int]  # a character as it is shown, and its width
 
 
@@ -185,7 +173,7 @@ def _cell(char: str, at: int) -> _Cell:
     if char == "\t":
         size = TAB_CELLS - at % TAB_CELLS
         return " " * size, size
-    shown = _shown(char)
+    shown = escaped(char)
     if len(shown) > 1 or char.isascii():
         return shown, len(shown)
     if unicodedata.category(char) in ("Mn", "Me"):

@@ -18,7 +18,7 @@ from typing import Any
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import KEYWORDS, Condition
 from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.modifiers import ModifierError, apply, split
+from sigmac.compiler.modifiers import MAX_COST, ModifierError, apply, split
 from sigmac.compiler.source import Document, Node
 from sigmac.compiler.values import Value
 
@@ -170,10 +170,11 @@ def items(detection: Detection) -> Iterator[Item]:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads one document: knows its file and collects its diagnostics."""
+    """Reads one document: knows its file, collects its diagnostics, adds up what its values cost."""
 
     document: Document
     diagnostics: Diagnostics
+    spent: int = 0
 
     def place(self, node: Node) -> Place:
         return node.place(self.document.file, self.document.index)
@@ -449,10 +450,11 @@ class Reader:
     ) -> Item:
         try:
             raw = [child.value for child in values]
-            applied = apply(name, names, raw)
+            applied = apply(name, names, raw, MAX_COST - self.spent)
         except ModifierError as error:
             at = values[error.index] if error.index is not None else node
             raise self.fail(error.code, error.message, at, error.hint) from None
+        self.spent += applied.cost
         for code, message, index in applied.warnings:
             self.warn(code, message, values[index] if index is not None else node)
         places = tuple(self.place(child) for child in values)

@@ -5,7 +5,6 @@ A unit is plain JSON types from end to end, so that a cache never needs to be tr
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose
 from sigmac.compiler.diagnostics import RuleError, plain_diagnostic
 from sigmac.compiler.documents import FileContents, read_file
-from sigmac.compiler.ir import Expression, Named, Or, Predicate, predicates, walk
+from sigmac.compiler.ir import Expression, Named, Or, Predicate, bottom_up, distinct_predicates
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.optimizer import optimize
 from sigmac.compiler.optimizer.deduplicate import deduplicate
@@ -79,8 +78,12 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
 
 def _size(expression: Expression) -> tuple[int, int]:
     """Nodes and predicates of an expression, repeats included."""
-    kinds = Counter(map(type, walk(expression)))
-    return kinds.total(), kinds[Predicate]
+
+    def add(node: Expression, operands: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+        nodes = 1 + sum(each[0] for each in operands)
+        return nodes, isinstance(node, Predicate) + sum(each[1] for each in operands)
+
+    return bottom_up(expression, add)
 
 
 def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain:
@@ -180,7 +183,7 @@ def _guard(expression: Expression) -> tuple[Expression | None, Expression]:
 
 
 def _fields(expression: Expression) -> Iterator[str]:
-    for predicate in predicates(expression):
+    for predicate in distinct_predicates(expression):
         yield predicate.field or ""
         if predicate.op.value == "same":
             yield predicate.argument[0]

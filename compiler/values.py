@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -86,11 +86,13 @@ class Null:
 class Regex:
     """An RE2 pattern searched in the text of the value; `flags` are letters of `ims` in that order.
 
-    `parts` is the pattern with its placeholders, until they are replaced.
+    `parts` is the pattern with its placeholders, until they are replaced; `size` the instructions of RE2's program
+    for it.
     """
 
     parts: tuple[str | Placeholder, ...]
     flags: str = ""
+    size: int = field(default=0, compare=False)
 
     @property
     def pattern(self) -> str:

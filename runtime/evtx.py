@@ -5,6 +5,7 @@ The shapes are those of evtx_dump; names follow the Sigma taxonomy (blanks in na
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,8 @@ def flatten(event: dict[str, Any]) -> dict[str, Any]:
 
 def flatten_lines(records: bytes) -> bytes:
     """A batch of EVTX records, one a line, as a batch of flat events; a line that is no JSON object stays as it is."""
-    return b"\n".join(map(_flatten_line, records.split(b"\n")))
+    lines = records.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    return b"\n".join(map(_flatten_line, lines))
 
 
 def _flatten_line(line: bytes) -> bytes:
@@ -49,7 +51,16 @@ def _flatten_line(line: bytes) -> bytes:
         event = orjson.loads(line)
     except orjson.JSONDecodeError:
         return line
-    return orjson.dumps(flatten(event)) if isinstance(event, dict) else line
+    if not isinstance(event, dict):
+        return line
+    flat = flatten(event)
+    try:
+        return orjson.dumps(flat)
+    except orjson.JSONEncodeError:  # it reads four times deeper than it writes
+        try:
+            return json.dumps(flat).encode()
+        except RecursionError:
+            return b"nested too deep"  # no JSON: rejected, not evaluated as what it is not
 
 
 def _system(system: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,8 @@ from typing import Any
 import re2
 
 DASHES = "-/–—―"  # noqa: RUF001 - the five dashes of `windash`
-MAX_VARIANTS = 125  # three dashes
+MAX_VARIANTS = 25  # two dashes
+MAX_VARIED = 1000  # characters of a pattern with dashes that is decided by literals
 
 _ANY, _ONE, _DASH = "*", "?", "[-]"
 _TOKEN = re.compile(r"\\([*?\[\\])|(\*)|(\?)|(\[-\])|([^*?\[\\]+)")
@@ -66,7 +67,8 @@ def plan(glob: str) -> Plan:
     back = len(parts) > 1 and parts[-1] == _ANY and isinstance(parts[-1], Wild)
     middle = parts[front : len(parts) - back]
     dashes = [part for part in middle if isinstance(part, Wild)]
-    if all(part == _DASH for part in dashes) and len(DASHES) ** len(dashes) <= MAX_VARIANTS:
+    few = len(DASHES) ** min(len(dashes), 8) <= MAX_VARIANTS and len(glob) <= MAX_VARIED
+    if all(part == _DASH for part in dashes) and (not dashes or few):
         sites = itertools.product(DASHES, repeat=len(dashes))
         literals = tuple(_filled(middle, site) for site in sites)
         test = {
@@ -98,5 +100,6 @@ def regex_of(glob: str) -> str:
 def compile_regex(pattern: str) -> Any:
     """An RE2 object, linear in the text; nothing is logged. Raises `re2.error`."""
     options = re2.Options()
+    options.never_capture = True  # a search would look for the texts of all groups too, which nobody asks for
     options.log_errors = False
     return re2.compile(pattern, options)

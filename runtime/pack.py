@@ -319,14 +319,14 @@ class _Dispatch:
                 opened = self._vocabulary.keyword_gates.open(fields)
                 candidates |= opened[0]
                 seconds |= opened[1]
+            condition = self._pack.condition
+            return [
+                rule
+                for rule in _bits(candidates & seconds & active.rules & wanted)
+                if condition(rule)(event)
+            ]
         except UnicodeEncodeError:
             raise EventError("the event holds a lone surrogate") from None
-        condition = self._pack.condition
-        return [
-            rule
-            for rule in _bits(candidates & seconds & active.rules & wanted)
-            if condition(rule)(event)
-        ]
 
     def _active_for(self, event: Event) -> _Active:
         """What concerns an event; remembered by the facts that the logsource conditions depend on."""

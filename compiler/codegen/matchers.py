@@ -61,11 +61,17 @@ def _by_key(entries: Iterable[tuple[Any, str]]) -> dict[Any, set[str]]:
     return found
 
 
+_CONSTANTS = ("", "_networks", "_upper", "_lower")  # what constants add to a function's name
+
+
 class _Names:
     """Distinct names for functions; constants are the same in upper case."""
 
     def __init__(self) -> None:
         self.taken = {"numbers", "networks_v4", "networks_v6", "times"}
+
+    def free(self, name: str) -> bool:
+        return self.taken.isdisjoint(name + each for each in _CONSTANTS)
 
     def __call__(self, field: str) -> Code:
         # snake_case of CamelCase, so that functions read as Python
@@ -75,10 +81,12 @@ class _Names:
         )
         base = name = identifier(spelled.lower() or "keywords", "field")
         number = 2
-        while name in self.taken:
+        if base == base.upper():  # no letters: its constant would have the same name
+            base = name = Code(f"field{base}")
+        while not self.free(name):
             name = Code(f"{base}_{number}")
             number += 1
-        self.taken.add(name)
+        self.taken.update(name + each for each in _CONSTANTS)
         return name
 
 
@@ -101,7 +109,8 @@ def _v4_entry(names: _Names, field: str, texts: Iterable[str]) -> Entry | None:
     if not any(found.networks):
         return None
     return _entry(names(f"{field}_v4"), _name(field), literal(field)) | {
-        "bounds": literal(found.bounds),
+        # Numba does not index an empty tuple; no address comes to this bound.
+        "bounds": literal(found.bounds or (2**32,)),
         "networks": [_set_items(each) for each in found.networks],
     }
 

@@ -33,7 +33,7 @@ class Thresholds:
 
     @property
     def compilable(self) -> bool:
-        return all(abs(number) <= EXACT for number in self.numbers)
+        return all(abs(number) < EXACT for number in self.numbers)
 
 
 def thresholds(texts: Iterable[str]) -> Thresholds:

@@ -5,7 +5,6 @@ Expression text only; templates lay out functions and modules, the formatter bre
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ from sigmac.compiler.ir import (
     Op,
     Or,
     Predicate,
-    children,
+    bottom_up,
 )
 from sigmac.compiler.values import glob
 
@@ -52,7 +51,9 @@ def print_body(expression: Expression) -> Body:
     printer = _Printer()
     *first, last = _conjuncts(expression)
     for each in first:
+        printer.flatten(each)
         printer.leave_unless(each)
+    printer.flatten(last)
     printer.body.result = Code(printer.text(last, _OR, 0))
     return printer.body
 
@@ -80,7 +81,7 @@ class _Printer:
         self.body = Body()
         self.variables: dict[Expression, str] = {}
         self.taken: set[str] = {"logsource"}
-        self.heights: dict[Expression, int] = {}
+        self.numbers: dict[str, int] = {}
         self.too_deep: set[Expression] = set()
 
     def text(self, node: Expression, context: int, depth: int) -> str:
@@ -93,7 +94,7 @@ class _Printer:
             return repr(node.value)
         if isinstance(node, Predicate):
             return call([node])
-        if not self.inline and self.height(node) == 1 and depth and node in self.too_deep:
+        if depth and node in self.too_deep:
             return self.hoisted(node)
         if isinstance(node, Not):
             return wrapped(f"not {self.text(node.operand, _NOT, depth + 1)}", _NOT, context)
@@ -118,11 +119,8 @@ class _Printer:
 
     def leave_unless(self, node: Expression) -> None:
         """A statement that ends the function where the node is false."""
-        if isinstance(node, Not):
-            condition = self.text(node.operand, _OR, 0)
-        else:
-            condition = f"not {self.text(node, _NOT, 0)}"
-        self.body.statements.append((None, Code(condition)))
+        unwanted = node.operand if isinstance(node, Not) else Not(node)
+        self.body.statements.append((None, Code(self.text(unwanted, _OR, 0))))
 
     def variable(self, node: Named) -> str:
         known = self.variables.get(node)
@@ -140,29 +138,37 @@ class _Printer:
         return known
 
     def assign(self, name: str, value: str) -> str:
-        base = identifier(name, "selection")
-        chosen = next(
-            n
-            for n in itertools.chain([base], (f"{base}_{i}" for i in itertools.count(2)))
-            if n not in self.taken
-        )
+        base = chosen = identifier(name, "selection")
+        number = self.numbers.get(base, 1)  # the last one taken, so that colliding names cost no search
+        while chosen in self.taken:
+            number += 1
+            chosen = Code(f"{base}_{number}")
+        self.numbers[base] = number
         self.taken.add(chosen)
         if chosen != name:
             self.body.renamed[str(chosen)] = name
         self.body.statements.append((Code(chosen), Code(value)))
         return chosen
 
-    def height(self, node: Expression) -> int:
-        """Nesting below a node, up to the next variable."""
-        known = self.heights.get(node)
-        if known is None:
-            inner = (0 if isinstance(each, Named) else self.height(each) for each in children(node))
-            known = 1 + max(inner, default=0)
-            if known > MAX_NESTING:
-                self.too_deep.add(node)
-                known = 1  # a variable, to whatever stands above it
-            self.heights[node] = known
-        return known
+    def flatten(self, top: Expression) -> None:
+        """Put what is nested too deeply below an expression into variables of its own, from the inside out."""
+        deep: list[Expression] = []
+        tops = {top}
+
+        def height(node: Expression, operands: tuple[int, ...]) -> int:
+            if isinstance(node, Named):
+                tops.add(node.operand)
+                return 0
+            if max(operands, default=0) < MAX_NESTING:
+                return 1 + max(operands, default=0)
+            deep.append(node)
+            return 1  # a variable, to whatever stands above it
+
+        bottom_up(top, height)
+        self.too_deep.update(deep)
+        for node in deep:
+            if node not in tops:
+                self.hoisted(node)
 
 
 def wrapped(text: str, binding: int, context: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, predicates
+from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, distinct_predicates
 from sigmac.compiler.optimizer.gate import Gate
 from sigmac.compiler.optimizer.regex_literals import required_literals
 from sigmac.compiler.values import glob
@@ -53,7 +53,7 @@ class Questions:
 def questions(expression: Expression, *gates: Gate | None) -> Questions:
     """All that an expression and its gates ask, each question once. Gates that nearly always open are left out."""
     asked = Questions()
-    for predicate in dict.fromkeys(predicates(expression)):
+    for predicate in distinct_predicates(expression):
         _ask(predicate, asked)
     for i, gate in enumerate(gates):
         if gate is None or (i and gate.probability > MAX_SECOND):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -47,6 +48,10 @@ def main() -> None:
     """Entry point of the console script: a user's mistake is one line on standard error, never a traceback."""
     from sigmac.runtime.errors import SigmacError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Rules and events hold characters that the terminal's encoding may not have.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="sigmac", standalone_mode=True)
     except SigmacError as error:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import logsource, say
 from sigmac.runtime.errors import InputError
@@ -34,7 +35,14 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
 def run(
-    pack: Annotated[str, typer.Argument(metavar="PACK", help="Folder or name of a rule pack.")],
+    pack: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACK",
+            help="Folder or name of a rule pack.",
+            autocompletion=completion.packs,
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(

@@ -50,13 +50,3 @@ def test_a_refusal_names_the_line_and_says_what_to_do(found: Refusals) -> None:
 def test_an_aggregation_is_shown_as_the_correlation_to_write(found: Refusals) -> None:
     shown = [each.hint for each in found.refused if each.code == "E_AGGREGATION"]
     assert len([hint for hint in shown if "correlation" in hint]) == len(shown)
-
-
-def test_no_warning_is_said_of_many_rules_in_use(sigmahq: SigmaHQ) -> None:
-    build = sigmahq.pack("windows").build
-    warned = Counter(
-        each.code
-        for each in build.diagnostics
-        if not each.is_error and Path(each.place.file).parts[-2] not in RETIRED
-    )
-    assert max(warned.values()) <= 49, warned

@@ -370,6 +370,13 @@ def test_hostile_text_is_shown_and_not_obeyed(sigmac: Run, tmp_path: Path) -> No
     assert 'yyy…" (5,013 characters)' in done.stdout
 
 
+def test_a_terminal_that_knows_few_characters(sigmac: Run, rule_file: Path) -> None:
+    rule = f"{rule_file}#admin_one"
+    done = sigmac("explain", rule, '{"uid": "ü✓"}', PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'uid: "\\xfc\\u2713"' in done.stdout
+
+
 def test_long_and_deep_input_ends_well(sigmac: Run, tmp_path: Path) -> None:
     condition = "a"
     for _ in range(199):

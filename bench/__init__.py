@@ -1,0 +1,1 @@
+"""Measurements of sigmac on the public rules and recorded events; `make bench` runs them all."""

@@ -1,0 +1,85 @@
+"""What a build costs: each figure is a whole process of its own, as a user or CI starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from bench.corpus import unpack_rules
+from bench.figures import Figure, best
+from sigmac.compiler.source import documents
+
+RUNS = 3
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    """Build time and memory for all of SigmaHQ with `windows`: cold, nothing changed, one rule changed."""
+    rules = unpack_rules(folder)
+    command = [sys.executable, "-m", "sigmac", "build", *map(str, rules), "--skip-errors"]
+    command += [
+        "--pipeline",
+        "windows",
+        "-o",
+        str(folder / "pack"),
+        "--cache-dir",
+        str(folder / "cache"),
+    ]
+    cold = [_run([*command, "--no-cache"]) for _ in range(RUNS)]
+    yield Figure("build, cold", best(each[0] for each in cold), "s", "≤ 10")
+    yield Figure("build, cold: largest process", max(each[1] for each in cold), "MB", "≤ 500")
+    _run(command)
+    yield Figure("build, nothing changed", best(_run(command)[0] for _ in range(RUNS)), "s", "≤ 1")
+    changed = next(rules[0].rglob("proc_creation_win_*.yml"))
+    times = []
+    for run in range(RUNS):
+        changed.write_text(changed.read_text("utf-8") + f"# {run}\n", "utf-8")
+        times.append(_run(command)[0])
+    yield Figure("build, one rule changed", best(times), "s", "≤ 2")
+    yield from _positions(rules)
+
+
+def _run(command: list[str]) -> tuple[float, float]:
+    """Seconds of a command, and megabytes of its largest process."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(said.decode())
+    return time.perf_counter() - started, usage.ru_maxrss / 1000
+
+
+def _positions(rules: list[Path]) -> Iterator[Figure]:
+    """What positions cost: our nodes against PyYAML's own loading of the same files."""
+    data = [path.read_bytes() for folder in rules for path in folder.rglob("*.yml")]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    def plain() -> None:
+        for each in data:
+            list(yaml.load_all(each, Loader=loader))
+
+    def ours() -> None:
+        for each in data:
+            list(documents(each, "rule.yml"))
+
+    yield Figure(
+        "YAML with positions against without", _seconds(ours) / _seconds(plain), "×", "≤ 2"
+    )
+
+
+def _seconds(work: object) -> float:
+    assert callable(work)
+    times = []
+    for _ in range(RUNS):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
