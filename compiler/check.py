@@ -27,10 +27,12 @@ def check_sources(
     loaded = load_pipelines(pipelines, placeholders)
     diagnostics = Diagnostics(list(loaded.warnings))
     rules, correlations, filters = [], [], []
+    refused: set[str] = set()
     for source in sources:
         contents = read_file(source.read(), source.file)
         diagnostics.extend(contents.diagnostics)
         diagnostics.extend(check_file(contents))
+        refused.update(contents.refused_names)
         rules += contents.rules
         correlations += contents.correlations
         filters += contents.filters
@@ -42,6 +44,6 @@ def check_sources(
         except RuleError as error:
             diagnostics.catch(error)
         diagnostics.extend(check_rule(rule, expression))
-    check_references(rules, correlations, filters, diagnostics)
+    check_references(rules, correlations, filters, diagnostics, refused)
     diagnostics.extend(check_set(rules, correlations, filters))
     return diagnostics.found

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 200
 MAX_LENGTH = 100_000
+MAX_QUANTIFIED = 100_000  # names, each as often as a quantifier looks at it
+_REMEMBERED = (
+    1000  # characters of the longest condition whose tree is kept for the next rule that has it
+)
 KEYWORDS = frozenset({"and", "or", "not", "of", "all", "any", "them"})
 _KEYWORD = re.compile(rf"(?<![\w.*-])(?:{'|'.join(sorted(KEYWORDS))})(?![\w.*-])", re.IGNORECASE)
 
@@ -89,7 +93,7 @@ def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
     Raises `RuleError` with `E_CONDITION` or `E_AGGREGATION`, at the place inside the condition where it can be told.
     """
     try:
-        parsed = _parse(text)
+        parsed = _parse(text) if len(text) <= _REMEMBERED else _parse.__wrapped__(text)
     except _Fault as fault:
         hint = fault.hint
         if fault.code == "E_AGGREGATION":
@@ -267,9 +271,14 @@ def _selects(runs: list[str], name: str) -> bool:
 
 
 def check_names(condition: Condition, names: list[str]) -> None:
-    """Raise `RuleError` where the condition names what does not exist."""
-    for leaf in walk(condition.expression):
-        if isinstance(leaf, Identifier) and leaf.name not in names:
+    """Raise `RuleError` where the condition names what does not exist, or quantifies over more than can be tested."""
+    known = set(names)
+    leaves = dict.fromkeys(walk(condition.expression))
+    if len(names) * sum(isinstance(leaf, Quantifier) for leaf in leaves) > MAX_QUANTIFIED:
+        message = f"the quantifiers of the condition look at more than {MAX_QUANTIFIED:,} names"
+        raise RuleError("E_CONDITION", message, condition.place, "split the rule")
+    for leaf in leaves:
+        if isinstance(leaf, Identifier) and leaf.name not in known:
             raise RuleError(
                 "E_CONDITION",
                 f"the condition names `{leaf.name[:80]}`, which the detection does not define",
@@ -308,7 +317,7 @@ def _place_of(condition: Condition, word: str) -> Place:
 def names_used(condition: Condition, names: list[str]) -> set[str]:
     """The search identifiers that a condition refers to, directly or by a quantifier."""
     used: set[str] = set()
-    for leaf in walk(condition.expression):
+    for leaf in set(walk(condition.expression)):
         if isinstance(leaf, Identifier):
             used.add(leaf.name)
         elif isinstance(leaf, Quantifier):
@@ -349,7 +358,7 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
     """Advice for a legacy aggregation: the correlation that says the same, in YAML's flow form."""
     head, _, tail = text.partition("|")
     match = _AGGREGATION.fullmatch(re.sub(r"\s+", " ", tail[:500]))
-    span = timeframe or "5m  # the timeframe"
+    span = (timeframe or "5m  # the timeframe")[:40]
     if not match:
         return "see the correlation rules of the Sigma specification"
     function, field = match["function"].lower(), (match["field"] or "").strip()
@@ -369,7 +378,7 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
     if field:
         condition = f"field: {field}, {condition}"
     return (
-        f"keep `condition: {head.strip()}` here, give the rule a name and add a document "
+        f"keep `condition: {head.strip()[:200]}` here, give the rule a name and add a document "
         f"`correlation: {{type: {kind}, rules: [<name>]{group}, timespan: {span}, condition: {{{condition}}}}}`"
     )
 

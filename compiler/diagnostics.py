@@ -9,6 +9,7 @@ code.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -120,5 +121,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["contains"])
     ''
     """
-    near = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    # Comparing takes the product of the lengths: a bounded number of names of a readable length.
+    readable = itertools.islice((each for each in known if len(each) <= 100), 1000)
+    near = difflib.get_close_matches(word[:100], list(readable), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""

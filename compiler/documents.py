@@ -12,7 +12,7 @@ from sigmac.compiler.correlation import Correlation, read_correlation
 from sigmac.compiler.diagnostics import Diagnostics, RuleError
 from sigmac.compiler.filter import Filter, read_filter
 from sigmac.compiler.rule import Rule, read_rule
-from sigmac.compiler.source import Document, Node, documents
+from sigmac.compiler.source import MAX_BYTES, Document, Node, documents
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
     """The documents with `action: global`, `reset` and `repeat` carried out."""
     template: Node | None = None
     previous: Node | None = None
+    merged = 0
     for document in found:
         root = document.root
         if not root.is_map:
@@ -102,16 +103,38 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
                 contents.refused += 1
                 continue
             root = _merge(previous, root)
+            merged += _weight(root)
         if "correlation" not in root.value and "filter" not in root.value:
             if template is not None:
                 root = _merge(root, template)
+                merged += _weight(root)
             previous = root
+        if merged > MAX_BYTES:
+            place = root.place(document.file, document.index)
+            raise RuleError(
+                "E_YAML", "`action` makes too much of this file", place, "split the file"
+            )
         yield Document(document.file, document.index, root)
 
 
 def _without_action(node: Node) -> Node:
     value = {key: child for key, child in node.value.items() if key != "action"}
     return Node(value, node.line, node.column, node.width, node.keys)
+
+
+def _weight(node: Node) -> int:
+    """What a document adds to the work of a file: its characters, and a hundred for each node."""
+    weight, stack = 0, [node]
+    while stack:
+        each = stack.pop()
+        weight += 100
+        if isinstance(each.value, dict):
+            stack += each.value.values()
+        elif isinstance(each.value, list):
+            stack += each.value
+        elif isinstance(each.value, str):
+            weight += len(each.value)
+    return weight
 
 
 def _merge(under: Node, over: Node) -> Node:

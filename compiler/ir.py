@@ -325,4 +325,3 @@ def distinct_predicates(expression: Expression) -> list[Predicate]:
                 found.append(node)
             stack.extend(reversed(children(node)))
     return found
-

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sigmac.compiler.condition import resolve
+from sigmac.compiler.diagnostics import Place, RuleError
 from sigmac.compiler.ir import (
     COMPARISONS,
     FALSE,
@@ -16,7 +17,9 @@ from sigmac.compiler.ir import (
     Op,
     Or,
     Predicate,
+    children,
 )
+from sigmac.compiler.modifiers import MAX_PROGRAM, ModifierError, check_regex
 from sigmac.compiler.optimizer.logsource_part import ADDED
 from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.compiler.values import (
@@ -35,8 +38,10 @@ from sigmac.compiler.values import (
     Text,
     TimePart,
     Value,
+    glob,
 )
 from sigmac.runtime.folding import default_fold
+from sigmac.runtime.globs import plan, regex_of
 
 
 class RuleVariant(Protocol):
@@ -52,7 +57,8 @@ def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
     """The expression of a rule: the Or of its variants, each the Or of its conditions.
 
     Search identifiers are `Named`, several conditions are `condition_0`, `condition_1`, …; where there are several
-    variants each is `Named` and its identifiers carry its name in front.
+    variants each is `Named` and its identifiers carry its name in front. Raises `RuleError` (`E_VALUE_TYPE`) for a
+    value that is too long for its wildcards.
     """
     if len(variants) == 1:
         return _variant(variants[0].rule, "")
@@ -87,8 +93,25 @@ def _joined(kind: type[And] | type[Or], operands: list[Expression]) -> Expressio
 
 
 def _item(item: Item) -> Expression:
-    found = _joined(And if item.all else Or, [_value(item.field, value) for value in item.values])
+    made = [_value(item.field, value) for value in item.values]
+    for each in made:
+        _check_size(each, item.place)
+    found = _joined(And if item.all else Or, made)
     return Not(found) if item.negated else found
+
+
+def _check_size(expression: Expression, place: Place) -> None:
+    """Raise `RuleError` where a value with wildcards is more than RE2 should be given."""
+    for each in children(expression) or (expression,):
+        if isinstance(each, Predicate) and each.op is Op.LIKE:
+            text = glob(each.argument)
+            # A character takes up to 9 instructions.
+            if len(text) * 9 > MAX_PROGRAM and (each.cased or not plan(text).test):
+                try:
+                    check_regex(regex_of(text))
+                except ModifierError as error:
+                    message = f"the value is too long for wildcards inside it: {error.message}"
+                    raise RuleError("E_VALUE_TYPE", message, place) from None
 
 
 def _value(field: str | None, value: Value) -> Expression:

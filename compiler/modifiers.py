@@ -44,7 +44,9 @@ from sigmac.compiler.values import (
 MAX_ENCODED_DASHES = 200
 MAX_EXPANSIONS = 10_000
 MAX_PATTERN = 100_000  # characters
-MAX_PROGRAM = 50_000  # instructions of RE2's program: the steps that a character of an event takes at worst
+MAX_PROGRAM = (
+    50_000  # instructions of RE2's program: the steps that a character of an event takes at worst
+)
 MAX_COST = 2_000_000  # of a rule's values, see `cost`
 
 
@@ -152,7 +154,10 @@ def cost(value: Value) -> int:
     if isinstance(value, Regex):
         return 4 * value.size  # an instruction takes RE2 half a microsecond
     if isinstance(value, Alternatives):
-        return sum(cost(each) + (10 + len(str(each)) if isinstance(each, Text) else 0) for each in value.values)
+        return sum(
+            cost(each) + (10 + len(str(each)) if isinstance(each, Text) else 0)
+            for each in value.values
+        )
     return 0
 
 
@@ -389,7 +394,9 @@ def _bound_variants(parts: tuple[Part, ...]) -> None:
         message = f"{sites} dashes before an encoding make more than {MAX_ENCODED_DASHES} values"
         raise ModifierError("E_ENCODING", message)
     if sites and variants * sum(len(part) for part in parts if isinstance(part, str)) > MAX_COST:
-        raise ModifierError("E_ENCODING", "the value is too long to be encoded with each kind of dash")
+        raise ModifierError(
+            "E_ENCODING", "the value is too long to be encoded with each kind of dash"
+        )
 
 
 def _dash_variants(parts: tuple[Part, ...]) -> Iterator[str]:
@@ -588,7 +595,9 @@ def replace_placeholders(
         made.append(_with_parts(value, tuple(itertools.chain.from_iterable(choice))))
         spent += cost(made[-1])
         if spent > MAX_COST:
-            message = "the placeholders make regular expressions or encodings that are too large together"
+            message = (
+                "the placeholders make regular expressions or encodings that are too large together"
+            )
             raise ModifierError("E_PLACEHOLDER", message)
     return _alternatives(made)
 

@@ -501,9 +501,16 @@ class Reader:
         if not nodes:
             raise self.fail("E_CONDITION", "the list of conditions is empty", condition)
         made = []
+        length = 0
         for each in nodes:
             if not isinstance(each.value, str):
                 raise self.fail("E_CONDITION", "a condition must be text", each)
+            length += len(each.value)
+            if length > conditions.MAX_LENGTH:
+                message = (
+                    f"the conditions are longer than {conditions.MAX_LENGTH:,} characters together"
+                )
+                raise self.fail("E_CONDITION", message, each, "split the rule")
             made.append(conditions.parse(each.value, self.place(each), timeframe))
         return tuple(made)
 

@@ -18,6 +18,7 @@ from sigmac.compiler.diagnostics import Place, RuleError
 
 MAX_DEPTH = 100
 MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)
+MAX_DOCUMENTS = 10_000  # of a file
 MAX_BYTES = 16 << 20  # of a file, and of a document's text after alias expansion
 MAX_NUMBER = 1000  # characters: reading and printing a number costs the square of its length
 
@@ -106,6 +107,13 @@ def documents(data: bytes, file: str) -> Iterator[Document]:
     try:
         index = 0
         while loader.check_node():
+            if index == MAX_DOCUMENTS:
+                raise RuleError(
+                    "E_YAML",
+                    f"more than {MAX_DOCUMENTS:,} documents",
+                    Place(file),
+                    "split the file",
+                )
             composed = loader.get_node()
             root = _Builder(file, index, loader).build(composed)
             if root.value is not None:

@@ -36,7 +36,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
     rules.
     """
     found: dict[str, SourceFile] = {}
-    for given in map(os.fspath, paths):
+    for given in [os.fspath(path) for path in paths]:
         real = os.path.realpath(given)
         if os.path.isdir(given):
             root = os.path.basename(real)

@@ -57,13 +57,14 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
         variants = options.pipelines.apply(
             rule, contents.diagnostics, strict_logsource=options.strict_logsource
         )
+        lowered = lower_rule(variants)
     except RuleError as error:
         contents.diagnostics.catch(error)
         contents.refused += 1
         contents.refused_names += [name for name in (rule.meta.id, rule.meta.name) if name]
         return compiled
     compiled.variants = variants
-    compiled.lowered = compiled.optimized = lower_rule(variants)
+    compiled.lowered = compiled.optimized = lowered
     if options.optimize:
         sizes = {compiled.lowered: _size(compiled.lowered)}
 

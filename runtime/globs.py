@@ -100,6 +100,8 @@ def regex_of(glob: str) -> str:
 def compile_regex(pattern: str) -> Any:
     """An RE2 object, linear in the text; nothing is logged. Raises `re2.error`."""
     options = re2.Options()
-    options.never_capture = True  # a search would look for the texts of all groups too, which nobody asks for
+    options.never_capture = (
+        True  # a search would look for the texts of all groups too, which nobody asks for
+    )
     options.log_errors = False
     return re2.compile(pattern, options)

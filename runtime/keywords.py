@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ahocorasick_rs import AhoCorasick, MatchKind
+
 from sigmac.runtime.fields import Gates, automaton
 from sigmac.runtime.folding import Fold
 from sigmac.runtime.scalars import leaves, text_of
@@ -18,20 +20,24 @@ _BETWEEN = "\0"
 
 
 class KeywordGates:
-    """The first and second gates of all keyword items, as in `FieldIndex`."""
+    """The first and second gates of keyword items, as in `FieldIndex`, of the rules that are among the bits `rules`."""
 
-    def __init__(self, gates: tuple[Gates, Gates], fold: Fold):
+    def __init__(self, gates: tuple[Gates, Gates], rules: int, fold: Fold):
         self._fold = fold
         self._always = [0, 0]  # rules whose gate is no literal: open on every event
         masks: dict[str, list[int]] = {}
         for i, table in enumerate(gates):
-            for gate, rules in table.items():
-                literal = gate[1] if isinstance(gate, tuple) else ""
-                found = masks.setdefault(literal, [0, 0]) if literal else self._always
-                for rule in rules:
-                    found[i] |= 1 << rule
+            for gate, gated in table.items():
+                concerned = [rule for rule in gated if rules >> rule & 1]
+                if concerned:
+                    literal = gate[1] if isinstance(gate, tuple) else ""
+                    found = masks.setdefault(literal, [0, 0]) if literal else self._always
+                    for rule in concerned:
+                        found[i] |= 1 << rule
         self._masks = list(masks.values())
         self._automaton = automaton(list(masks)) if masks else None
+        # Whether there is any literal at all is told much faster: few literals are looked for by vector compares.
+        self._any = AhoCorasick(list(masks), matchkind=MatchKind.LeftmostFirst) if masks else None
 
     def open(self, event: Mapping[str, Any]) -> tuple[int, int]:
         """Bits of the rules whose first and second gates an event opens.
@@ -39,21 +45,25 @@ class KeywordGates:
         A literal across two leaves counts too, which costs a look and no more.
         """
         first, second = self._always
-        if self._automaton is not None:
-            text = self._fold(_BETWEEN.join(_texts(event)))
-            for index, _, _ in self._automaton.find_matches_as_indexes(text, overlapping=True):
-                first |= self._masks[index][0]
-                second |= self._masks[index][1]
+        if self._any is not None and self._automaton is not None:
+            texts = _texts(event)
+            text = _BETWEEN.join(texts)
+            text = text.lower() if text.isascii() else _BETWEEN.join(map(self._fold, texts))
+            if self._any.find_matches_as_indexes(text):
+                for index, _, _ in self._automaton.find_matches_as_indexes(text, overlapping=True):
+                    first |= self._masks[index][0]
+                    second |= self._masks[index][1]
         return first, second
 
 
 def _texts(event: Mapping[str, Any]) -> list[str]:
-    texts = []
+    texts: list[str | None] = []
     for value in event.values():
-        if value.__class__ is str:
+        kind = value.__class__
+        if kind is str:
             texts.append(value)
-        elif isinstance(value, (dict, list)):
-            texts += [text for leaf in leaves({"": value}) if (text := text_of(leaf)) is not None]
+        elif kind is dict or kind is list:
+            texts += map(text_of, leaves({"": value}))
         elif value is not None:
             texts.append(text_of(value))
-    return texts
+    return texts  # type: ignore[return-value]  # leaves are no nulls and no objects, so all have a text

@@ -19,7 +19,7 @@ from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.event import Event
 from sigmac.runtime.explain import TracingEvent, explain
 from sigmac.runtime.fields import Budget, Facts, FieldIndex
-from sigmac.runtime.keywords import KEYWORDS
+from sigmac.runtime.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.vocabulary import Vocabulary, load_arrays
@@ -267,7 +267,7 @@ class _Active:
     rules: int
     fields: dict[str, FieldIndex]
     dotted: tuple[tuple[str, str], ...]  # first part, whole name
-    keywords: bool  # whether some of the rules search keywords
+    keywords: KeywordGates | None
 
 
 class _Dispatch:
@@ -315,8 +315,8 @@ class _Dispatch:
                     found = event.facts(name)
                     candidates |= found.gates
                     seconds |= found.seconds
-            if active.keywords:
-                opened = self._vocabulary.keyword_gates.open(fields)
+            if active.keywords is not None:
+                opened = active.keywords.open(fields)
                 candidates |= opened[0]
                 seconds |= opened[1]
             condition = self._pack.condition
@@ -351,7 +351,8 @@ class _Dispatch:
             for name, gated in self._vocabulary.gated_rules.items()
             if gated & rules
         }
-        keywords = indexes.pop(KEYWORDS, None) is not None
+        searched = indexes.pop(KEYWORDS, None) is not None
+        keywords = self._vocabulary.keyword_gates(rules) if searched else None
         dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
         return _Active(rules, indexes, dotted, keywords)
 

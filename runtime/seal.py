@@ -7,6 +7,7 @@ Ed25519 signature over its bytes. Nothing of a pack is imported before all of th
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def render_signature(manifest: bytes, private_key: bytes) -> bytes:
 
     `private_key` is an Ed25519 key in PEM (PKCS #8). Raises `PackError` for another kind of key.
     """
+    _need_cryptography()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -124,6 +126,11 @@ def render_signature(manifest: bytes, private_key: bytes) -> bytes:
         )
     public = key.public_key().public_bytes_raw().hex()
     return _signature_file(public, key.sign(manifest).hex())
+
+
+def _need_cryptography() -> None:
+    if importlib.util.find_spec("cryptography") is None:
+        raise PackError("signatures need a further package: pip install 'sigmac[signing]'")
 
 
 def _signature_file(public: str, signature: str) -> bytes:
@@ -152,6 +159,7 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
         raise PackError(f"{folder}: {SIGNATURE} is damaged; sign the pack again")
     if not trusted:
         return
+    _need_cryptography()
     if key not in [_raw_key(each) for each in trusted]:
         raise PackError(f"{folder}: the pack is signed by a key that is not trusted here")
     from cryptography.exceptions import InvalidSignature

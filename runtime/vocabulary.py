@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,11 +68,10 @@ class Vocabulary:
             found = self._fields.setdefault(field, made)
         return found
 
-    @cached_property
-    def keyword_gates(self) -> KeywordGates:
-        """The gates of keyword items."""
+    def keyword_gates(self, rules: int) -> KeywordGates:
+        """The gates of the keyword items of some rules, given as bits."""
         gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
-        return KeywordGates(gates, self.fold)
+        return KeywordGates(gates, rules, self.fold)
 
     def plan(self, glob: str) -> Plan:
         """How a `like` pattern is answered."""

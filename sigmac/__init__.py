@@ -1,10 +1,10 @@
 """sigmac: Sigma rules compiled to Python.
 
-    import sigmac
+import sigmac
 
-    pack = sigmac.load_pack("build/windows")
-    for match in pack.match({"EventID": 1, "Image": r"C:\\Windows\\System32\\whoami.exe"}):
-        print(match.rule.id, match.rule.title)
+pack = sigmac.load_pack("build/windows")
+for match in pack.match({"EventID": 1, "Image": r"C:\\Windows\\System32\\whoami.exe"}):
+    print(match.rule.id, match.rule.title)
 """
 
 from __future__ import annotations

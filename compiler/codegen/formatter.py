@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 
 LINE_LENGTH = 88
+MAX_AT_ONCE = 16 << 20  # characters: the formatter takes some fifty times as many bytes
 
 
 def format_source(source: str) -> str:
@@ -33,9 +34,20 @@ def format_source(source: str) -> str:
 
 
 def format_pieces(pieces: Sequence[str]) -> list[str]:
-    """Top-level statements, each formatted by itself; one process for all."""
-    if not pieces:
-        return []
+    """Top-level statements, each formatted by itself; one process for as many as fit into `MAX_AT_ONCE`."""
+    done: list[str] = []
+    waiting: list[str] = []
+    length = 0
+    for piece in pieces:
+        if waiting and length + len(piece) > MAX_AT_ONCE:
+            done += _format_together(waiting)
+            waiting, length = [], 0
+        waiting.append(piece)
+        length += len(piece)
+    return done + _format_together(waiting) if waiting else done
+
+
+def _format_together(pieces: Sequence[str]) -> list[str]:
     source = "".join(f"# piece {i}\n{piece}\n" for i, piece in enumerate(pieces))
     # Generated literals hold no line breaks, so that no rule can write such a line.
     formatted = re.split(r"^# piece \d+\n", format_source(source), flags=re.MULTILINE)[1:]

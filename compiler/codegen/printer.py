@@ -139,7 +139,9 @@ class _Printer:
 
     def assign(self, name: str, value: str) -> str:
         base = chosen = identifier(name, "selection")
-        number = self.numbers.get(base, 1)  # the last one taken, so that colliding names cost no search
+        number = self.numbers.get(
+            base, 1
+        )  # the last one taken, so that colliding names cost no search
         while chosen in self.taken:
             number += 1
             chosen = Code(f"{base}_{number}")

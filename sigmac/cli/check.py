@@ -17,7 +17,6 @@ from sigmac.cli.options import (
     StrictLogsource,
     placeholders,
     read_source,
-    say,
     wants_color,
 )
 
@@ -77,5 +76,3 @@ def check(
     severities = {each.severity for each in found}
     if "error" in severities or (strict and "warning" in severities):
         raise typer.Exit(ExitStatus.FAILED)
-    if not found:
-        say("no problems found")

@@ -105,7 +105,9 @@ def compare(sigmahq: SigmaHQ, pipelines: tuple[str, ...], recording: Recording) 
     for record, rule in sorted(compiled.matches(recording)):
         source = compiled.sources[rule]
         ours.setdefault((record + 1, sigmahq.rules[source].label), source)
-    theirs = {(line, rule): standing[rule] for rule in oracle.answers for line in oracle.answers[rule]}
+    theirs = {
+        (line, rule): standing[rule] for rule in oracle.answers for line in oracle.answers[rule]
+    }
     differing = {pair: (ours | theirs)[pair] for pair in ours.keys() ^ theirs.keys()}
     variants = sigmahq.variants(*pipelines) if differing else {}
     differences = [

@@ -44,7 +44,9 @@ class ReferencePack:
             found.update(self._ask(names, rules, event, values))
         return found
 
-    def confirmed(self, pairs: Iterable[tuple[int, int]], recording: Recording) -> set[tuple[int, int]]:
+    def confirmed(
+        self, pairs: Iterable[tuple[int, int]], recording: Recording
+    ) -> set[tuple[int, int]]:
         """Of pairs (event, rule), both by position, those that match."""
         wanted: dict[int, list[int]] = defaultdict(list)
         for record, rule in pairs:
@@ -111,7 +113,11 @@ def remembering() -> Iterator[None]:
 
     def test(value: Value, found: Any) -> bool:
         # Python takes 1, 1.0 and True for one key, hence the type; objects are no keys.
-        return plain(value, found) if isinstance(found, dict) else remembered(value, type(found), found)
+        return (
+            plain(value, found)
+            if isinstance(found, dict)
+            else remembered(value, type(found), found)
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "fold", lru_cache(MAX_REMEMBERED)(reference.fold))

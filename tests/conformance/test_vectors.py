@@ -65,7 +65,9 @@ def build(vectors: list[Vector], folder: Path, *, optimize: bool) -> BuildResult
 class Packs:
     """The packs of all sound vectors: one of those without placeholders, and one each of the others."""
 
-    of: dict[str, tuple[sigmac.Pack, int]]  # the name of a vector → its pack and the place of its rule there
+    of: dict[
+        str, tuple[sigmac.Pack, int]
+    ]  # the name of a vector → its pack and the place of its rule there
 
     def match(self, vector: Vector) -> bool:
         pack, position = self.of[vector.name]
