@@ -84,7 +84,7 @@ def _grammar() -> Lark:
     from lark import Lark
 
     text = resources.files("sigmac.compiler").joinpath("condition.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", lexer="contextual")
+    return Lark(text, parser="lalr", lexer="basic")
 
 
 def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
@@ -345,7 +345,7 @@ def resolve(
 
 # Of text whose white space is single blanks; no two repeats of it meet, so that no text takes long.
 _AGGREGATION = re.compile(
-    r" ?(?P<function>count|sum|avg|min|max|near)(?: ?\((?P<field>[^()]*)\))?"
+    r" ?(?P<function>count|sum|avg|min|max)(?: ?\((?P<field>[^()]*)\))?"
     r"(?: ?by (?P<group>[\w.,-]+(?: [\w.,-]+)*))?"
     r"(?: ?(?P<operator><=|>=|==|=|<|>) ?(?P<number>[\d.]+))? ?",
     re.IGNORECASE,
@@ -359,14 +359,14 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
     head, _, tail = text.partition("|")
     match = _AGGREGATION.fullmatch(re.sub(r"\s+", " ", tail[:500]))
     span = (timeframe or "5m  # the timeframe")[:40]
-    if not match:
-        return "see the correlation rules of the Sigma specification"
-    function, field = match["function"].lower(), (match["field"] or "").strip()
-    if function == "near":
+    if re.match(r"\s*near\b", tail, re.IGNORECASE):
         return (
             "make a rule of each part and join them: "
             f"correlation: {{type: temporal, rules: [...], group-by: [...], timespan: {span}}}"
         )
+    if not match:
+        return "see the correlation rules of the Sigma specification"
+    function, field = match["function"].lower(), (match["field"] or "").strip()
     if function in {"min", "max"} or not match["operator"]:
         return (
             "no correlation type says the same; value_sum, value_avg and value_percentile come near"

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
 
-from sigmac.compiler.values import Part, glob
+from sigmac.compiler.values import glob
 
 
 class Op(Enum):

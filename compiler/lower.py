@@ -43,6 +43,8 @@ from sigmac.compiler.values import (
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan, regex_of
 
+MAX_WILDCARDS = 1000  # in a value: each takes RE2 a few steps a character of an event, at worst
+
 
 class RuleVariant(Protocol):
     """A rule as pipelines left it; `name` tells the variants of one rule apart."""
@@ -101,17 +103,21 @@ def _item(item: Item) -> Expression:
 
 
 def _check_size(expression: Expression, place: Place) -> None:
-    """Raise `RuleError` where a value with wildcards is more than RE2 should be given."""
+    """Raise `RuleError` where a value has more wildcards, or more text around them, than RE2 should be given."""
     for each in children(expression) or (expression,):
-        if isinstance(each, Predicate) and each.op is Op.LIKE:
-            text = glob(each.argument)
-            # A character takes up to 9 instructions.
-            if len(text) * 9 > MAX_PROGRAM and (each.cased or not plan(text).test):
-                try:
-                    check_regex(regex_of(text))
-                except ModifierError as error:
-                    message = f"the value is too long for wildcards inside it: {error.message}"
-                    raise RuleError("E_VALUE_TYPE", message, place) from None
+        if not isinstance(each, Predicate) or each.op is not Op.LIKE:
+            continue
+        if sum(not isinstance(part, str) for part in each.argument) > MAX_WILDCARDS:
+            message = f"a value with more than {MAX_WILDCARDS:,} wildcards"
+            raise RuleError("E_VALUE_TYPE", message, place, "use `re`")
+        text = glob(each.argument)
+        # A character takes up to 9 instructions.
+        if len(text) * 9 > MAX_PROGRAM and (each.cased or not plan(text).test):
+            try:
+                check_regex(regex_of(text))
+            except ModifierError as error:
+                message = f"the value is too long for wildcards inside it: {error.message}"
+                raise RuleError("E_VALUE_TYPE", message, place, "shorten it") from None
 
 
 def _value(field: str | None, value: Value) -> Expression:

@@ -44,9 +44,7 @@ from sigmac.compiler.values import (
 MAX_ENCODED_DASHES = 200
 MAX_EXPANSIONS = 10_000
 MAX_PATTERN = 100_000  # characters
-MAX_PROGRAM = (
-    50_000  # instructions of RE2's program: the steps that a character of an event takes at worst
-)
+MAX_PROGRAM = 200_000  # instructions of RE2: the steps that a character takes at worst
 MAX_COST = 2_000_000  # of a rule's values, see `cost`
 
 

@@ -115,14 +115,18 @@ def render_pack(
 def _names(rules: Iterable[Plain]) -> list[str]:
     """A distinct function name for each rule."""
     seen: set[str] = set()
+    numbers: dict[str, int] = {}  # the last one taken, so that rules of one title cost no search
     names = []
     for rule in rules:
-        name, number = rule["name"], 2
-        while name in seen or name.startswith("logsource"):
-            name = f"{rule['name']}_{number}"
-            if rule["name"].startswith("logsource"):
-                name = f"rule_{name}"
+        # The functions of a module that all its rules share are called so.
+        base = name = (
+            f"rule_{rule['name']}" if rule["name"].startswith("logsource") else rule["name"]
+        )
+        number = numbers.get(base, 1)
+        while name in seen:
             number += 1
+            name = f"{base}_{number}"
+        numbers[base] = number
         seen.add(name)
         names.append(name)
     return names

@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from sigmac.compiler import condition as conditions
@@ -417,17 +418,17 @@ class Reader:
                 "E_EMPTY", "the search identifier is empty", node, "give it items, or remove it"
             )
         if isinstance(node.value, dict):
-            return AllOf(tuple(self.item(key, child, node) for key, child in node.value.items()))
+            steps = (partial(self.item, key, child, node) for key, child in node.value.items())
+            return AllOf(tuple(self.attempt(*steps)))
         if not isinstance(node.value, list):
             return self.keywords([node], node)
         if all(child.is_scalar for child in node.value):
             return self.keywords(node.value, node)
-        return AnyOf(
-            tuple(
-                self.keywords([child], child) if child.is_scalar else self.detection(child)
-                for child in node.value
-            )
-        )
+        return AnyOf(tuple(self.attempt(*(partial(self.element, child) for child in node.value))))
+
+    def element(self, node: Node) -> Detection:
+        """One element of a list that holds maps or lists."""
+        return self.keywords([node], node) if node.is_scalar else self.detection(node)
 
     def keywords(self, values: list[Node], node: Node) -> Item:
         return self.make_item(None, (), values, node)
@@ -476,13 +477,19 @@ class Reader:
 
         Raises `RuleError` for what refuses the rule; identifiers that no condition uses are reported.
         """
+        names = [key for key in node.value if isinstance(key, str) and key not in reserved]
+
+        def over_names() -> tuple[Condition, ...]:
+            made = self.conditions(node, timeframe)
+            for each in made:
+                conditions.check_names(each, names)
+            return made
+
         made, (detections, places) = self.attempt(
-            lambda: self.conditions(node, timeframe), lambda: self.detections(node, reserved)
+            over_names, lambda: self.detections(node, reserved)
         )
-        names = list(detections)
         used: set[str] = set()
         for each in made:
-            conditions.check_names(each, names)
             conditions.report_remarks(each, self.diagnostics)
             used |= conditions.names_used(each, names)
         for name in names:

@@ -144,9 +144,12 @@ def _bound_depth(data: bytes, text: str, file: str) -> None:
     # libyaml's composer recurses in C: nesting is measured on the event stream first, wherever it could be deep.
     if len(_NESTING.findall(data)) < MAX_DEPTH and len(data) < 1 << 20:
         return
-    depth = 0
+    depth = found = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
+            found += isinstance(event, yaml.DocumentStartEvent)
+            if found > MAX_DOCUMENTS:
+                return  # said by the loop over the documents
             if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
                 depth += 1
                 if depth > MAX_DEPTH:

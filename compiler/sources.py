@@ -40,14 +40,13 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
         real = os.path.realpath(given)
         if os.path.isdir(given):
             root = os.path.basename(real)
-            before = len(found)
-            for inner in _below(given):
+            inside = list(_below(given))
+            for inner in inside:
                 source = f"{root}/{inner.replace(os.sep, '/')}"
                 file = os.path.join(given, inner)
                 found.setdefault(os.path.join(real, inner), SourceFile(file, source, Path(file)))
-            if len(found) == before:
-                message = "the folder holds no .yml or .yaml file that is not named already"
-                raise InputError(f"{given}: {message}")
+            if not inside:
+                raise InputError(f"{given}: the folder holds no .yml or .yaml file")
         elif os.path.exists(given):
             found.setdefault(real, SourceFile(given, os.path.basename(given), Path(given)))
         else:

@@ -48,15 +48,18 @@ def tokens(glob: str) -> list[str]:
     [('Wild', '*'), ('str', 'a*'), ('Wild', '[-]')]
     """
     made: list[str] = []
+    run: list[str] = []
     for match in _TOKEN.finditer(glob):
-        escaped, star, one, dash, run = match.groups()
-        wildcard = star or one or dash
-        if wildcard:
-            made.append(Wild(wildcard))
-        elif made and not isinstance(made[-1], Wild):
-            made[-1] += escaped or run
-        else:
-            made.append(escaped or run)
+        escaped, star, one, dash, plain = match.groups()
+        if escaped or plain:
+            run.append(escaped or plain)
+            continue
+        if run:
+            made.append("".join(run))
+            run.clear()
+        made.append(Wild(star or one or dash))
+    if run:
+        made.append("".join(run))
     return made
 
 

@@ -69,6 +69,7 @@ class _Names:
 
     def __init__(self) -> None:
         self.taken = {"numbers", "networks_v4", "networks_v6", "times"}
+        self.numbers: dict[str, int] = {}
 
     def free(self, name: str) -> bool:
         return self.taken.isdisjoint(name + each for each in _CONSTANTS)
@@ -80,12 +81,15 @@ class _Names:
             for i, c in enumerate(field)
         )
         base = name = identifier(spelled.lower() or "keywords", "field")
-        number = 2
         if base == base.upper():  # no letters: its constant would have the same name
             base = name = Code(f"field{base}")
+        number = self.numbers.get(
+            base, 1
+        )  # the last one taken, so that colliding names cost no search
         while not self.free(name):
-            name = Code(f"{base}_{number}")
             number += 1
+            name = Code(f"{base}_{number}")
+        self.numbers[base] = number
         self.taken.update(name + each for each in _CONSTANTS)
         return name
 

@@ -184,7 +184,8 @@ def _written(
     if not result.rendered:
         if result.errors:
             say(
-                f"sigmac: nothing was built: {len(result.errors)} errors; --skip-errors builds the other rules"
+                f"sigmac: nothing was built: errors in {_counted(result.refused, 'document')}; "
+                "--skip-errors builds the other rules"
             )
         elif result.rules == 0:
             say("sigmac: nothing was built: no rule is left")
@@ -225,14 +226,16 @@ def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     state = "unchanged" if result.unchanged else "built"
-    more = [f"{result.rules:,} rules"]
-    for count, what in ((result.correlations, "correlations"), (result.filters, "filters")):
+    more = [_counted(result.rules, "rule")]
+    for count, what in ((result.correlations, "correlation"), (result.filters, "filter")):
         if count:
-            more.append(f"{count:,} {what} (not evaluated yet)")
+            more.append(f"{_counted(count, what)} (not evaluated yet)")
     for count, what in ((result.refused, "refused"), (result.skipped, "of other logsources")):
         if count:
             more.append(f"{count:,} {what}")
-    say(f"{state} {output}: {', '.join(more)} from {result.files:,} files in {seconds:.1f} s")
+    say(
+        f"{state} {output}: {', '.join(more)} from {_counted(result.files, 'file')} in {seconds:.1f} s"
+    )
     if result.passes:
         width = max(len(each.name) for each in result.passes)
         first, last = result.passes[0], result.passes[-1]
@@ -241,6 +244,10 @@ def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
             say(f"{each.name:{width}}  {_change(each.predicates)}  {_change(each.nodes)}")
         total = (first.predicates[0], last.predicates[1]), (first.nodes[0], last.nodes[1])
         say(f"{'in all':{width}}  {_change(total[0])}  {_change(total[1])}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _change(before_after: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""SigmaHQ in the reference evaluator: all rules on one event, each distinct question asked once."""
+"""SigmaHQ in the reference evaluator, and where a pack does not agree with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sigmac.compiler.values import FieldRef, Value
 from tests.conformance.corpora import Compiled, Event, Recording
 
 KEYWORDS = ""  # stands for all leaves of an event among the fields that a rule reads
+KEYWORDS_EVERY = 5
 MAX_REMEMBERED = 400_000
 
 
@@ -36,13 +37,12 @@ class ReferencePack:
         self._names = sorted({name for names in self._groups for name in names} - {KEYWORDS})
         self._known: dict[Any, list[int]] = {}
 
-    def matching(self, event: Event) -> set[int]:
-        """All rules that match an event."""
+    def matching(self, event: Event, *, keywords: bool) -> Iterator[tuple[Sequence[int], list[int]]]:
+        """All rules in groups, each with those of the group that match; rules with keywords only if asked for."""
         values = self._values(event, self._names)
-        found: set[int] = set()
         for names, rules in self._groups.items():
-            found.update(self._ask(names, rules, event, values))
-        return found
+            if keywords or KEYWORDS not in names:
+                yield rules, self._ask(names, rules, event, values)
 
     def confirmed(
         self, pairs: Iterable[tuple[int, int]], recording: Recording
@@ -125,10 +125,28 @@ def remembering() -> Iterator[None]:
         yield
 
 
+def disagreements(
+    compiled: Compiled, rules: ReferencePack, recording: Recording, positions: Sequence[int]
+) -> set[tuple[int, int]]:
+    """(event, rule) where a pack and the reference disagree, both by position.
+
+    All matches that the pack reports in the recording are looked at, and every rule on the events at `positions`;
+    those with keywords, which take as long as all the others, on some of these.
+    """
+    said = compiled.matches(recording)
+    wrong = said - rules.confirmed(said, recording)
+    for number, position in enumerate(positions):
+        event = recording.events[position]
+        for asked, found in rules.matching(event, keywords=number % KEYWORDS_EVERY == 0):
+            wrong |= {(position, rule) for rule in asked if (rule in found) is not ((position, rule) in said)}
+    return wrong
+
+
 def kinds(recording: Recording) -> list[int]:
-    """Positions of the first events of each kind: of each channel, number and type that occur."""
-    first: dict[tuple[Any, ...], int] = {}
+    """Positions of the first events of each kind: channel, number and type, or for others the names of their fields."""
+    first: dict[tuple[str, ...], int] = {}
     for position, event in enumerate(recording.events):
-        kind = tuple(str(event.get(name)) for name in ("Channel", "EventID", "EventType"))
+        names = ("Channel", "EventID", "EventType")
+        kind = tuple(str(event.get(name)) for name in names) if "Channel" in event else tuple(event)
         first.setdefault(kind, position)
     return sorted(first.values())

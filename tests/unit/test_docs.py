@@ -5,7 +5,8 @@ The first line of a fenced block says what is done with it:
 - ``console``: the commands behind `$ ` run in order, in an empty folder for each page; the lines below a command are
   what it prints, where `…` stands for anything within a line, and alone on a line for any lines.
 - ``yaml file=NAME``: written to that file of the folder, for the commands that follow.
-- ``python from=NAME``: stands in that file, which a command has made; `…` alone on a line leaves lines out.
+- ``python from=NAME``: stands in that file, which a command has made; `…` alone on a line leaves lines out. Comments
+  `fmt: off` and `on` around it keep our formatter from laying it out anew.
 - ``python``: runs, as a doctest where it has `>>>`.
 - ``yaml`` with lines `# yes: EVENT`, `# no: EVENT`, `# error: CODE`, `# warning: CODE` or `# with: NAME=VALUE,…`: parts
   between blank lines are each an item, a detection or a rule, which the reference evaluator and a pack must agree on.
@@ -112,7 +113,7 @@ def section(page: str, heading: str) -> str:
 
 def rows(text: str) -> list[list[str]]:
     """The cells of the tables in a text, heads and rules left out."""
-    found = []
+    found: list[list[str]] = []
     for match in re.finditer(r"^\|(.*)\|$", text, re.MULTILINE):
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", match[1])]
         if set(match[1]) <= set("|-: "):
@@ -242,7 +243,13 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
         pytest.fail(f"{block}\n{''.join(printed)}", pytrace=False)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page == "docs/guide.md" else ())
+        for page in PAGES
+    ],
+)
 def test_what_a_page_shows_is_what_happens(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,71 @@
+"""SigmaHQ on recorded events: reference, `match` and `match_batch` agree, with the optimizer and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conformance.corpora import RECORDINGS, Recording, SigmaHQ
+from tests.conformance.reference_pack import ReferencePack, disagreements, kinds, remembering
+
+# Rules as they are, which look at every event; and rules with a logsource, in two variants.
+PIPELINES: tuple[tuple[str, ...], ...] = ((), ("windows", "windows-audit"))
+
+each_recording = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda each: each.name)
+each_pipelines = pytest.mark.parametrize(
+    "pipelines", PIPELINES, ids=lambda names: "+".join(names) or "detection"
+)
+
+References = Callable[[tuple[str, ...]], ReferencePack]
+
+
+@pytest.fixture(scope="module")
+def reference_packs(sigmahq: SigmaHQ) -> Iterator[References]:
+    made: dict[tuple[str, ...], ReferencePack] = {}
+
+    def get(pipelines: tuple[str, ...]) -> ReferencePack:
+        if pipelines not in made:
+            made[pipelines] = ReferencePack(sigmahq.pack(*pipelines), sigmahq.variants(*pipelines))
+        return made[pipelines]
+
+    with remembering():
+        yield get
+
+
+@each_pipelines
+@each_recording
+def test_a_pack_says_what_the_reference_says(
+    pipelines: tuple[str, ...],
+    recording: Recording,
+    sigmahq: SigmaHQ,
+    reference_packs: References,
+) -> None:
+    compiled = sigmahq.pack(*pipelines)
+    wrong = disagreements(compiled, reference_packs(pipelines), recording, kinds(recording))
+    assert [(line, compiled.sources[rule]) for line, rule in sorted(wrong)] == []
+
+
+@each_pipelines
+@each_recording
+def test_the_optimizer_changes_no_answer(
+    pipelines: tuple[str, ...], recording: Recording, sigmahq: SigmaHQ
+) -> None:
+    optimized, plain = (sigmahq.pack(*pipelines, optimize=each) for each in (True, False))
+    assert optimized.sources == plain.sources
+    assert optimized.matches(recording) ^ plain.matches(recording) == set()
+
+
+@each_pipelines
+@each_recording
+def test_match_says_what_match_batch_says(
+    pipelines: tuple[str, ...], recording: Recording, sigmahq: SigmaHQ
+) -> None:
+    compiled = sigmahq.pack(*pipelines)
+    said = {
+        (position, match.rule.source)
+        for position, event in enumerate(recording.events)
+        for match in compiled.pack.match(event)
+    }
+    matches = compiled.matches(recording)
+    assert said == {(position, compiled.sources[rule]) for position, rule in matches}

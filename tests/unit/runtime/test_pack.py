@@ -1,0 +1,293 @@
+"""A loaded pack: one event, a batch, explanations, threads, two versions, little memory."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sigmac.runtime import EventError, Pack, PackError, load_pack
+from tests.unit.packs import make_pack, rule, titles, write_text_pack
+from tests.unit.runtime.conftest import RULES
+
+WHOAMI = {"Image": r"C:\Windows\WHOAMI.exe", "User": "NT AUTHORITY\\SYSTEM"}
+EVENTS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["Else"]),
+    (WHOAMI, ["Whoami", "Else"]),
+    ({**WHOAMI, "Parent": r"c:\AGENT.exe"}, ["Else"]),
+    ({"Image": "x"}, []),
+    ({"Image": ["x", "y"]}, []),
+    ({"x": {"y": ["n", "SUDO to root"]}}, ["Words", "Else"]),
+    ({"x": 14625}, ["Words", "Else"]),
+    ({"4625": "key"}, ["Else"]),
+    ({"Port": 2000}, ["Ports", "Else"]),
+    ({"Port": "80"}, ["Ports", "Else"]),
+    ({"Port": [1, 2, 80.0]}, ["Ports", "Else"]),
+    ({"Port": True}, ["Else"]),
+    ({"Address": "10.1.2.3"}, ["Inside", "Else"]),
+    ({"Address": "::ffff:10.1.2.3"}, ["Inside", "Else"]),
+    ({"Address": "FE80::1%eth0"}, ["Inside", "Else"]),
+    ({"Address": "10.1.2.3:80"}, ["Else"]),
+    ({"Time": "2024-01-02T23:10:00+09:00"}, ["Night", "Else"]),
+    ({"Time": 1704236400}, ["Night", "Else"]),
+    ({"Time": "23:10"}, ["Else"]),
+    ({"Path": "an EVIL1"}, ["Pattern", "Else"]),
+    ({"Path": "good evil1"}, ["Else"]),
+    ({"Path": ["good", "evil1"]}, ["Else"]),
+    ({"Name": "Bob", "Other": ["al", "BOB"]}, ["Same", "Else"]),
+    ({"Name": 5, "Other": "5.0"}, ["Same", "Else"]),
+    ({"Name": "Bob"}, ["Else"]),
+    ({"a": {"b": None}}, ["Present", "Else"]),
+    ({"a.b": {}}, ["Present", "Else"]),
+    ({"a": {"b": 1}, "Gone": [None]}, ["Present", "Else"]),
+    ({"a": {"b": 1}, "Gone": ""}, ["Else"]),
+    ({"a": {"c": 1}}, ["Else"]),
+    ({"Cased": "aFoo", "Line": "cmd —xzy"}, ["Glob", "Else"]),
+    ({"Cased": "afoo", "Line": "cmd -xzy"}, ["Else"]),
+    ({"Cased": "Foo", "Line": "cmd -xy"}, ["Else"]),
+]
+
+
+def lines(*events: Any) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+@pytest.mark.parametrize(("event", "matching"), EVENTS, ids=lambda each: str(each)[:40])
+def test_match(pack: Pack, event: dict[str, Any], matching: list[str]) -> None:
+    assert titles(pack, event) == matching
+
+
+def test_a_batch_gives_what_match_gives(pack: Pack) -> None:
+    result = pack.match_batch(lines(*(event for event, _ in EVENTS)))
+    assert result.record.dtype == result.rule.dtype == np.int32
+    found: list[list[str]] = [[] for _ in EVENTS]
+    for record, number in zip(result.record.tolist(), result.rule.tolist(), strict=True):
+        found[record].append(pack.rules[number].title)
+    assert found == [matching for _, matching in EVENTS]
+    assert (result.records, result.rejected, len(result)) == (len(EVENTS), (), len(result.rule))
+
+
+def test_every_match_carries_its_rule_and_its_event(pack: Pack) -> None:
+    match = pack.match(WHOAMI)[0]
+    assert match.event is WHOAMI
+    assert match.explanation is None
+    assert match.rule.on_the_wire() == {
+        "id": "80167ada-7a12-41ed-b8e9-aa47195c66a1",
+        "title": "Whoami",
+        "level": "high",
+        "tags": ["attack.t1033"],
+    }
+    assert match.rule.logsource.category == "process_creation"
+    assert match.rule.source == "rules.yml:1"
+
+
+def test_rules_are_a_sequence(pack: Pack) -> None:
+    assert len(pack) == len(pack.rules) == 10
+    assert pack.rules[-1].title == "Else"
+    assert [each.title for each in pack.rules[:2]] == ["Whoami", "Words"]
+    assert pack.rules[0] is pack.rules[0]
+    with pytest.raises(IndexError, match="10 rules"):
+        pack.rules[10]
+
+
+@pytest.mark.parametrize(
+    ("tag", "left_out"),
+    [
+        ({}, set()),
+        ({"product": "windows"}, {"Words", "Inside"}),
+        ({"product": "WINDOWS"}, {"Words", "Inside"}),
+        ({"product": "linux"}, {"Whoami", "Inside"}),
+        ({"category": "network"}, {"Whoami"}),
+        ({"service": "x"}, {"Else"}),
+        ({"product": "any", "category": "network", "service": "other"}, {"Whoami", "Words"}),
+    ],
+)
+def test_a_rule_is_left_out_where_a_logsource_key_differs(
+    pack: Pack, tag: dict[str, str], left_out: set[str]
+) -> None:
+    event = {**WHOAMI, "n": "sudo root", "Address": "10.0.0.1", "Port": 80}
+    everything = {"Whoami", "Words", "Inside", "Ports", "Else"}
+    assert set(titles(pack, event, logsource=tag)) == everything - left_out
+    assert len(pack.match_batch(lines(event), logsource=tag)) == 5 - len(left_out)
+
+
+# Explanations
+
+
+def test_an_explanation_says_which_selections_and_values_made_the_match(pack: Pack) -> None:
+    explanation = pack.match(WHOAMI, explain=True)[0].explanation
+    assert explanation is not None
+    assert dict(explanation.selections) == {"sel": True, "filter": False}
+    asked = {(q.selection, q.field, q.test): (q.held, q.answer) for q in explanation.questions}
+    assert asked["sel", "Image", "endswith"] == (("\\whoami.exe",), True)
+    held, answer = asked["sel", "User", "contains"]
+    assert answer
+    assert "authori" in held
+    assert asked["filter", "Parent", "equals"] == ((), False)
+    json.dumps(explanation.plain())
+
+
+@pytest.mark.parametrize(("port", "conditions"), [(2000, (0,)), (80, (1,))])
+def test_an_explanation_names_the_conditions_that_hold(
+    pack: Pack, port: int, conditions: tuple[int, ...]
+) -> None:
+    explanation = pack.match({"Port": port}, explain=True)[0].explanation
+    assert explanation is not None
+    assert explanation.conditions == conditions
+
+
+def test_a_rule_that_does_not_match_can_be_explained_too(pack: Pack) -> None:
+    explanation = pack.explain(0, {**WHOAMI, "Parent": r"C:\agent.exe"})
+    assert dict(explanation.selections) == {"sel": True, "filter": True}
+
+
+# Batches
+
+
+def test_lines_are_counted_whatever_they_hold(pack: Pack) -> None:
+    batch = b'\xef\xbb\xbf{"Port":80}\r\n\n  \t\n{"Port":80}\nnot json\n[1]\n{"Port":80} '
+    result = pack.match_batch(batch)
+    ports = [each.title for each in pack.rules].index("Ports")
+    assert result.record[result.rule == ports].tolist() == [0, 3, 6]
+    assert result.records == 3
+    assert [(r.record, r.position) for r in result.rejected] == [
+        (4, batch.index(b"not json")),
+        (5, batch.index(b"[1]")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b'{"a":1}}', "not JSON"),
+        (b'{"a":NaN}', "not JSON"),
+        (b'{"a":"\xff"}', "not JSON"),
+        (b'{"a":"\\ud800"}', "not JSON"),
+        (b'{"a":1}\0', "not JSON"),
+        (b'\xef\xbb\xbf{"a":1}', "not JSON"),  # a mark inside a batch is no mark
+        (b"[]", "an array"),
+        (b'"x"', "a string"),
+        (b"5", "a number"),
+        (b"null", "null"),
+        (b"true", "a boolean"),
+        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "not JSON"),
+    ],
+)
+def test_a_record_that_is_no_json_object_is_rejected_alone(
+    pack: Pack, line: bytes, reason: str
+) -> None:
+    result = pack.match_batch(b'{"Port":80}\n' + line + b'\n{"Port":80}\n')
+    (rejected,) = result.rejected
+    assert (rejected.record, rejected.position) == (1, 12)
+    assert reason in rejected.reason
+    assert sorted(set(result.record.tolist())) == [0, 2]
+
+
+@pytest.mark.parametrize("batch", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
+def test_a_batch_of_nothing(pack: Pack, batch: bytes) -> None:
+    result = pack.match_batch(batch)
+    assert (len(result), result.records, result.rejected) == (0, 0, ())
+
+
+def test_a_batch_may_be_any_buffer_of_bytes(pack: Pack) -> None:
+    data = lines({"Port": 80})
+    assert len(pack.match_batch(bytearray(data))) == 2
+    assert len(pack.match_batch(memoryview(data))) == 2
+
+
+# Events that are none
+
+
+@pytest.mark.parametrize("event", [None, [], "x", 5, b"{}", [("Port", 80)]])
+def test_an_event_is_a_dict(pack: Pack, event: Any) -> None:
+    with pytest.raises(EventError, match="dict"):
+        pack.match(event)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 10**400, b"x", (1,), {1}, object(), "\ud800", ["\ud800"]]
+)
+@pytest.mark.parametrize("field", ["Image", "Port", "Path", "Cased", "Line"])
+def test_what_json_cannot_hold_is_refused(pack: Pack, field: str, value: Any) -> None:
+    with pytest.raises(EventError):
+        pack.match({field: value})
+
+
+def test_a_lone_surrogate_is_refused_where_only_a_pattern_looks_at_it(tmp_path: Path) -> None:
+    made = make_pack(rule("s: {f|re: 'a.'}\nt: {g|cased: 'b?'}\ncondition: s or t"), tmp_path)
+    for field in ("f", "g"):
+        with pytest.raises(EventError, match="surrogate"):
+            made.match({field: "\ud800b"})
+
+
+# Sharing
+
+
+def test_eight_threads_get_the_answers_of_one(tmp_path: Path) -> None:
+    shared = make_pack(RULES, tmp_path, memory_budget=20_000)
+    wrong: list[Any] = []
+    start = threading.Barrier(8)
+
+    def work(seed: int) -> None:
+        mine = EVENTS * 20
+        random.Random(seed).shuffle(mine)
+        start.wait()
+        for event, matching in mine:
+            if (found := titles(shared, event)) != matching:
+                wrong.append((event, found))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert wrong == []
+
+
+def test_two_versions_of_a_pack_side_by_side(tmp_path: Path) -> None:
+    old = make_pack(rule("s: {f: [a, b]}\ncondition: s", "Old"), tmp_path / "1", version="1.0")
+    new = make_pack(rule("s: {f: [b, c]}\ncondition: s", "New"), tmp_path / "2", version="2.0")
+    assert (old.name, new.name) == ("test", "test")
+    answers = {value: (titles(old, {"f": value}), titles(new, {"f": value})) for value in "abc"}
+    assert answers == {"a": (["Old"], []), "b": (["Old"], ["New"]), "c": ([], ["New"])}
+
+
+def test_a_pack_that_was_replaced_on_the_disk_keeps_its_answers(tmp_path: Path) -> None:
+    old = make_pack(rule("s: {f: a}\ncondition: s", "Old"), tmp_path)
+    new = make_pack(rule("s: {f: a}\ncondition: s", "New"), tmp_path)
+    assert titles(old, {"f": "a"}) == ["Old"]
+    assert titles(new, {"f": "a"}) == ["New"]
+
+
+@pytest.mark.parametrize("budget", [1, 1000, 5000])
+def test_answers_do_not_depend_on_the_memory_budget(tmp_path: Path, budget: int) -> None:
+    small = make_pack(RULES, tmp_path, memory_budget=budget)
+    for event, matching in EVENTS * 2:
+        assert titles(small, event) == matching
+    assert small.budget.flushes > 0
+    assert small.budget.used <= budget + 10_000
+
+
+# Loading
+
+
+@pytest.mark.parametrize(("name", "says"), [("missing", "missing"), ("./missing", "sigmac build")])
+def test_a_pack_that_is_not_there(name: str, says: str) -> None:
+    with pytest.raises(PackError, match=says):
+        load_pack(name)
+
+
+def test_a_folder_that_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"no manifest\.json"):
+        load_pack(tmp_path)
+
+
+def test_a_pack_is_loaded_by_path_or_text(tmp_path: Path) -> None:
+    folder = write_text_pack(rule("s: {f: a}\ncondition: s"), tmp_path)
+    assert load_pack(folder).name == load_pack(str(folder)).name == "test"
