@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigmac.compiler.source import MAX_BYTES
 from sigmac.runtime.errors import InputError
 
 SUFFIXES = frozenset({".yml", ".yaml"})
@@ -22,9 +23,16 @@ class SourceFile:
     path: Path
 
     def read(self) -> bytes:
-        """Raises `InputError` with one sentence."""
+        """The bytes of the file, of a file that is too large no more than tells so.
+
+        Raises `InputError` with one sentence.
+        """
         try:
-            return self.path.read_bytes()
+            # Opened without waiting: a pipe among the rules that nobody writes to must not hold up the build.
+            handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                os.set_blocking(handle, True)
+                return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"{self.file}: {error.strerror or error}") from None
 
@@ -44,16 +52,29 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
             for inner in inside:
                 source = f"{root}/{inner.replace(os.sep, '/')}"
                 file = os.path.join(given, inner)
-                found.setdefault(os.path.join(real, inner), SourceFile(file, source, Path(file)))
+                _add(found, os.path.join(real, inner), file, source)
             if not inside:
                 raise InputError(f"{given}: the folder holds no .yml or .yaml file")
         elif os.path.exists(given):
-            found.setdefault(real, SourceFile(given, os.path.basename(given), Path(given)))
+            _add(found, real, given, os.path.basename(given))
         else:
             raise InputError(f"{given}: there is no such file or folder")
     if len(found) > MAX_FILES:
         raise InputError(f"{len(found)} files are more than {MAX_FILES}")
     return sorted(_told_apart(found), key=lambda each: each.source)
+
+
+def _add(found: dict[str, SourceFile], real: str, file: str, source: str) -> None:
+    """Note a file; one that is given twice has the longer of its names, in whatever order they come."""
+    made = SourceFile(_text(file), _text(source), Path(file))
+    known = found.get(real)
+    if known is None or (len(known.source), known.source) < (len(made.source), made.source):
+        found[real] = made
+
+
+def _text(name: str) -> str:
+    """A file's name as text; bytes in it that are no UTF-8 are written `\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -16,7 +16,8 @@ class LazySource:
 
     def __init__(self, text: str, path: str, name: str):
         self.path = path
-        self._lines = text.splitlines(keepends=True)
+        # Not `splitlines`, which knows more line breaks than Python's own parser does.
+        self._lines = [f"{line}\n" for line in text.split("\n")]
         self._namespace: dict[str, Any] = {"__name__": name, "__file__": path}
         self._lock = threading.RLock()
         self._ready = False

@@ -50,7 +50,11 @@ def load_pack(
     manifest, data = seal.read_manifest(folder)
     seal.check_signature(folder, data, trusted_keys)
     files = seal.read_files(folder, manifest)
-    return Pack(folder, manifest, files, memory_budget)
+    try:
+        return Pack(folder, manifest, files, memory_budget)
+    except (LookupError, ValueError, TypeError) as error:
+        # Every byte is as it was sealed, but no compiler of ours sealed it.
+        raise PackError(f"{folder}: the parts of the pack do not fit together: {error}") from error
 
 
 def find_pack(pack: str | Path) -> Path:
@@ -125,10 +129,8 @@ class Pack:
             for name, data in files.items()
             if name.endswith(".py")
         }
-        functions = [
-            tuple(row) for row in arrays["functions"].tolist()
-        ]  # module, first, last, logsource
-        self._spans = functions
+        # For each rule: module, first line, last line, logsource function
+        self._spans = [tuple(row) for row in arrays["functions"].tolist()]
         self._function_modules: list[str] = manifest["modules"]
         self._names: list[str] = manifest["rules"]
         self.rules = RuleList(
@@ -136,7 +138,7 @@ class Pack:
             self._names,
             [tuple(row) for row in arrays["metadata"].tolist()],
         )
-        self.conditions: list[Condition | None] = [None] * len(functions)
+        self.conditions: list[Condition | None] = [None] * len(self._spans)
         self.budget = Budget(memory_budget)
         self._vocabulary = Vocabulary(arrays, self._matcher, self.budget)
         self._logsources: list[list[str]] = manifest["logsources"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,32 +46,55 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
     Raises `PackError` where there is none, where it is damaged or made in a newer format.
     """
     try:
-        data = (folder / MANIFEST).read_bytes()
+        data = _read(folder, MANIFEST)
     except FileNotFoundError:
         what = "is no rule pack: it has no manifest.json" if folder.is_dir() else "does not exist"
         raise PackError(f"{folder} {what}; make one with `sigmac build`") from None
     except OSError as error:
         raise PackError(f"{folder}: {error.strerror or error}") from None
+    damaged = f"{folder}: the manifest is damaged; build the pack again"
     try:
         content = orjson.loads(data)
-    except (ValueError, RecursionError):
-        raise PackError(f"{folder}: the manifest is damaged; build the pack again") from None
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
-        raise PackError(f"{folder}: the manifest is damaged; build the pack again")
-    made_in = content.get("format")
-    if isinstance(made_in, int) and made_in > FORMAT:
-        message = f"the pack has format {made_in}, this sigmac reads up to {FORMAT}; upgrade sigmac"
-        raise PackError(f"{folder}: {message}")
-    if render_manifest(content) != data or made_in != FORMAT:
+        if not isinstance(content, dict):
+            raise PackError(damaged)
+        made_in = content.get("format")
+        if isinstance(made_in, int) and made_in > FORMAT:
+            newer = f"the pack has format {made_in}, this sigmac reads up to {FORMAT}"
+            raise PackError(f"{folder}: {newer}; upgrade sigmac")
+        changed = render_manifest(content) != data
+    except (ValueError, TypeError):  # no JSON, or nested too deeply to be written again
+        raise PackError(damaged) from None
+    if changed or made_in != FORMAT:
         raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
+    if not all(_is(kind, content.get(key)) for key, kind in _TYPES.items()):
+        raise PackError(damaged)
     return content, data
+
+
+# What the runtime reads of a manifest, besides its format: lists are of the type in them.
+_TYPES: dict[str, Any] = {
+    "name": str,
+    "version": str,
+    "rules": [str],
+    "modules": [str],
+    "logsources": [[str]],
+    "logsource_functions": [str],
+    "logsource_fields": [str],
+    "files": dict,
+}
+
+
+def _is(kind: Any, value: object) -> bool:
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(_is(kind[0], each) for each in value)
+    return isinstance(value, kind)
 
 
 def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     """Every file that the manifest lists, name → bytes as verified.
 
-    Raises `PackError` for a file that is missing, changed or not listed; compiled bytecode beside the sources is
-    never used and does not count.
+    Raises `PackError` for a file that is missing, changed, not listed, or a link that leads out of the pack; compiled
+    bytecode beside the sources is never used and does not count.
     """
     listed: Mapping[str, str] = manifest["files"]
     for name in _present(folder):
@@ -77,13 +102,10 @@ def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
             raise PackError(f"{folder}: {name} is not part of the pack; remove it or build again")
     files = {}
     for name, digest in listed.items():
-        path = folder / name
         if not _inside(name):
             raise PackError(f"{folder}: the manifest names a file outside the pack: {name!r}")
         try:
-            if path.stat().st_size > MAX_FILE:
-                raise PackError(f"{folder}: {name} is larger than a pack's file can be")
-            data = path.read_bytes()
+            data = _read(folder, name)
         except FileNotFoundError:
             raise PackError(f"{folder}: {name} is missing; build the pack again") from None
         except OSError as error:
@@ -94,17 +116,32 @@ def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     return files
 
 
+def _read(folder: Path, name: str) -> bytes:
+    """A regular file inside a folder. Raises `OSError`, and `PackError` where it is none or too large."""
+    path = folder / name
+    # Opened without waiting: a pipe in the place of a file must not hold up who loads a pack.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PackError(f"{folder}: {name} is no regular file; build the pack again")
+        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
+            raise PackError(f"{folder}: {name} is a link that leads out of the pack")
+        if status.st_size > MAX_FILE:
+            raise PackError(f"{folder}: {name} is larger than a pack's file can be")
+        return file.read()
+
+
 def _present(folder: Path) -> Iterable[str]:
+    """Everything below a folder but folders, and what stands in `__pycache__`."""
     for path in folder.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path.relative_to(folder).as_posix()
+        inside = path.relative_to(folder)
+        if "__pycache__" not in inside.parts and (path.is_symlink() or not path.is_dir()):
+            yield inside.as_posix()
 
 
 def _inside(name: str) -> bool:
     parts = name.split("/")
-    return (
-        all(part not in ("", ".", "..") for part in parts) and "\\" not in name and ":" not in name
-    )
+    return all(part not in ("", ".", "..") for part in parts) and set(name).isdisjoint("\\:\0")
 
 
 def render_signature(manifest: bytes, private_key: bytes) -> bytes:
@@ -113,12 +150,13 @@ def render_signature(manifest: bytes, private_key: bytes) -> bytes:
     `private_key` is an Ed25519 key in PEM (PKCS #8). Raises `PackError` for another kind of key.
     """
     _need_cryptography()
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     try:
         key = serialization.load_pem_private_key(private_key, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise PackError("the signing key is no unencrypted private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise PackError(
@@ -143,17 +181,20 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
 
     Without trusted keys only the file's form is checked, where there is one. Raises `PackError`.
     """
-    path = folder / SIGNATURE
-    if not path.exists():
+    try:
+        data = _read(folder, SIGNATURE)
+    except FileNotFoundError:
         if trusted:
-            raise PackError(f"{folder}: the pack is not signed; only signed packs are trusted here")
+            message = "the pack is not signed; only signed packs are trusted here"
+            raise PackError(f"{folder}: {message}") from None
         return
-    data = path.read_bytes()
+    except OSError as error:
+        raise PackError(f"{folder}: {SIGNATURE}: {error.strerror or error}") from None
     try:
         content = orjson.loads(data)
         sound = render_manifest(content) == data
         key, signature = bytes.fromhex(content["key"]), bytes.fromhex(content["signature"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise PackError(f"{folder}: {SIGNATURE} is damaged; sign the pack again")
@@ -174,12 +215,13 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
 def _raw_key(key: bytes | str) -> bytes:
     data = key.encode() if isinstance(key, str) else key
     if data.lstrip().startswith(b"-----"):
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
             loaded = serialization.load_pem_public_key(data)
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             raise PackError("a trusted key is no public key in PEM") from None
         if not isinstance(loaded, Ed25519PublicKey):
             raise PackError("a trusted key is no Ed25519 key")

@@ -57,10 +57,11 @@ def main() -> None:
     except SigmacError as error:
         print(f"sigmac: {error}", file=sys.stderr)
         sys.exit(ExitStatus.FAILED)
-    except BrokenPipeError:
-        # The reader went away, as `head` does: not an error of ours, and nobody is left to tell.
-        sys.stderr.close()
-        sys.exit(ExitStatus.PIPE)
+    except SystemExit as end:
+        # The reader went away, as `head` does: Typer says nothing, as it should, but exits with 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(ExitStatus.PIPE)
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"sigmac: {where}{error.strerror or error}", file=sys.stderr)

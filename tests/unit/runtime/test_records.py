@@ -22,7 +22,7 @@ LINES = b"".join(b'{"n": %d}\n' % number for number in range(1000))
 PACKED = {
     "a.ndjson": LINES,
     "a.ndjson.gz": gzip.compress(LINES),
-    "a.ndjson.zst": zstd.compress(LINES),
+    "a.ndjson.zst": zstd.compress(LINES, options={zstd.CompressionParameter.checksum_flag: 1}),
     "two.gz": gzip.compress(LINES[:500]) + gzip.compress(LINES[500:]),
     "two.zst": zstd.compress(LINES[:500]) + zstd.compress(LINES[500:]),
 }
