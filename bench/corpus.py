@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import tarfile
 from pathlib import Path
+
+from sigmac.runtime.records import read_blocks
 
 ROOT = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 ACTIVE = (
@@ -25,9 +26,5 @@ def unpack_rules(folder: Path) -> list[Path]:
 
 def read_lines(name: str) -> list[bytes]:
     """The records of a corpus file, by its path without `.ndjson.zst`."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    with zstd.open(ROOT / f"{name}.ndjson.zst") as file:
-        return file.read().splitlines()
+    blocks = read_blocks(str(ROOT / f"{name}.ndjson.zst"))
+    return b"".join(block.data for block in blocks).splitlines()

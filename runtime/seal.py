@@ -64,10 +64,10 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
         changed = render_manifest(content) != data
     except (ValueError, TypeError):  # no JSON, or nested too deeply to be written again
         raise PackError(damaged) from None
-    if changed or made_in != FORMAT:
-        raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
     if not all(_is(kind, content.get(key)) for key, kind in _TYPES.items()):
         raise PackError(damaged)
+    if changed or made_in != FORMAT:
+        raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
     return content, data
 
 

@@ -100,7 +100,7 @@ class _Printer:
             return wrapped(f"not {self.text(node.operand, _NOT, depth + 1)}", _NOT, context)
         if isinstance(node, AtLeast):
             operands = ", ".join(self.text(each, _OR, depth + 1) for each in node.operands)
-            return wrapped(f"sum(({operands},)) >= {node.count}", _NOT, context)
+            return wrapped(f"sum([{operands}]) >= {node.count}", _NOT, context)
         assert isinstance(node, And | Or)
         if not node.operands:
             return repr(isinstance(node, And))

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import zstandard
 
 import sigmac
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
@@ -26,6 +25,7 @@ from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.rule import Rule
 from sigmac.compiler.sources import SourceFile, find_sources
+from sigmac.runtime.records import read_blocks
 
 FOLDER = Path(
     os.environ.get("SIGMAC_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "corpus"
@@ -56,11 +56,7 @@ class Recording:
     @cached_property
     def data(self) -> bytes:
         """The lines as they were recorded."""
-        raw = (FOLDER / self.file).read_bytes()
-        if not self.file.endswith(".zst"):
-            return raw
-        with zstandard.ZstdDecompressor().stream_reader(raw) as reader:
-            return reader.read()
+        return b"".join(block.data for block in read_blocks(str(FOLDER / self.file)))
 
     @cached_property
     def events(self) -> list[Event]:

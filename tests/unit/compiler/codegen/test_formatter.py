@@ -10,7 +10,7 @@ from sigmac.compiler.codegen.formatter import LINE_LENGTH, format_pieces, format
 
 
 def test_source_is_laid_out() -> None:
-    assert format_source("x = {'a':1}\n\n\n\ny=(1,)") == 'x = {"a": 1}\n\n\n\ny = (1,)\n'
+    assert format_source("x = {'a':1}\n\n\n\ny=(1,)") == 'x = {"a": 1}\n\n\ny = (1,)\n'
 
 
 def test_lines_are_broken() -> None:
