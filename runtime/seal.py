@@ -55,7 +55,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
     damaged = f"{folder}: the manifest is damaged; build the pack again"
     try:
         content = orjson.loads(data)
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
             raise PackError(damaged)
         made_in = content.get("format")
         if isinstance(made_in, int) and made_in > FORMAT:
@@ -64,10 +64,10 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
         changed = render_manifest(content) != data
     except (ValueError, TypeError):  # no JSON, or nested too deeply to be written again
         raise PackError(damaged) from None
-    if not all(_is(kind, content.get(key)) for key, kind in _TYPES.items()):
-        raise PackError(damaged)
     if changed or made_in != FORMAT:
         raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
+    if not all(_is(kind, content.get(key)) for key, kind in _TYPES.items()):
+        raise PackError(damaged)
     return content, data
 
 
@@ -80,7 +80,6 @@ _TYPES: dict[str, Any] = {
     "logsources": [[str]],
     "logsource_functions": [str],
     "logsource_fields": [str],
-    "files": dict,
 }
 
 

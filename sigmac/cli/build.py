@@ -18,6 +18,7 @@ from sigmac.cli.options import (
     Placeholder,
     Strict,
     StrictLogsource,
+    counted,
     logsource,
     placeholders,
     read_source,
@@ -184,7 +185,7 @@ def _written(
     if not result.rendered:
         if result.errors:
             say(
-                f"sigmac: nothing was built: errors in {_counted(result.refused, 'document')}; "
+                f"sigmac: nothing was built: errors in {counted(result.refused, 'document')}; "
                 "--skip-errors builds the other rules"
             )
         elif result.rules == 0:
@@ -226,15 +227,15 @@ def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     state = "unchanged" if result.unchanged else "built"
-    more = [_counted(result.rules, "rule")]
+    more = [counted(result.rules, "rule")]
     for count, what in ((result.correlations, "correlation"), (result.filters, "filter")):
         if count:
-            more.append(f"{_counted(count, what)} (not evaluated yet)")
+            more.append(f"{counted(count, what)} (not evaluated yet)")
     for count, what in ((result.refused, "refused"), (result.skipped, "of other logsources")):
         if count:
             more.append(f"{count:,} {what}")
     say(
-        f"{state} {output}: {', '.join(more)} from {_counted(result.files, 'file')} in {seconds:.1f} s"
+        f"{state} {output}: {', '.join(more)} from {counted(result.files, 'file')} in {seconds:.1f} s"
     )
     if result.passes:
         width = max(len(each.name) for each in result.passes)
@@ -244,10 +245,6 @@ def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
             say(f"{each.name:{width}}  {_change(each.predicates)}  {_change(each.nodes)}")
         total = (first.predicates[0], last.predicates[1]), (first.nodes[0], last.nodes[1])
         say(f"{'in all':{width}}  {_change(total[0])}  {_change(total[1])}")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _change(before_after: tuple[int, int]) -> str:

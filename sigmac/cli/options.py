@@ -89,6 +89,11 @@ def read_source(file: str) -> bytes | None:
         return None
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, as `1 rule` or `2,000 rules`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def say(text: str) -> None:
     """A line on standard error."""
     print(text, file=sys.stderr)

@@ -15,7 +15,7 @@ import typer
 
 from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import logsource, say
+from sigmac.cli.options import counted, logsource, say
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -285,7 +285,8 @@ def _summarize(tally: _Tally, seconds: float) -> None:
     rate = tally.records / seconds if seconds else 0.0
     speed = tally.bytes / seconds / 1e6 if seconds else 0.0
     say(
-        f"{tally.records:,} records, {tally.matches:,} matches of {len(tally.rules):,} rules, "
+        f"{counted(tally.records, 'record')}, {counted(tally.matches, 'match', 'matches')} "
+        f"of {counted(len(tally.rules), 'rule')}, "
         f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
     )
     for title, count in tally.rules.most_common(TOP_RULES):

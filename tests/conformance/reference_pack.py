@@ -37,7 +37,9 @@ class ReferencePack:
         self._names = sorted({name for names in self._groups for name in names} - {KEYWORDS})
         self._known: dict[Any, list[int]] = {}
 
-    def matching(self, event: Event, *, keywords: bool) -> Iterator[tuple[Sequence[int], list[int]]]:
+    def matching(
+        self, event: Event, *, keywords: bool
+    ) -> Iterator[tuple[Sequence[int], list[int]]]:
         """All rules in groups, each with those of the group that match; rules with keywords only if asked for."""
         values = self._values(event, self._names)
         for names, rules in self._groups.items():
@@ -138,7 +140,11 @@ def disagreements(
     for number, position in enumerate(positions):
         event = recording.events[position]
         for asked, found in rules.matching(event, keywords=number % KEYWORDS_EVERY == 0):
-            wrong |= {(position, rule) for rule in asked if (rule in found) is not ((position, rule) in said)}
+            wrong |= {
+                (position, rule)
+                for rule in asked
+                if (rule in found) is not ((position, rule) in said)
+            }
     return wrong
 
 

@@ -19,8 +19,38 @@ Event = dict[str, Any]
 
 # Regular expressions in pieces that say something of the letters a, b and k; not all that comes of it is one.
 _pieces = st.sampled_from(
-    ["a", "b", "k", "A", r"\.", ".", ".*", ".+", "a*", "b?", "(a|b)", "(?:ab|)", "[ab]", "[k]", "[^a]"]
-    + ["^", "$", r"\A", r"\z", r"\b", r"\n", "(a|b.*)", "(?:^a|b$)", "a{2}", "(?i:k)", "(?s:.*)", "(?i)", "(?m)"]
+    [
+        "a",
+        "b",
+        "k",
+        "A",
+        r"\.",
+        ".",
+        ".*",
+        ".+",
+        "a*",
+        "b?",
+        "(a|b)",
+        "(?:ab|)",
+        "[ab]",
+        "[k]",
+        "[^a]",
+    ]
+    + [
+        "^",
+        "$",
+        r"\A",
+        r"\z",
+        r"\b",
+        r"\n",
+        "(a|b.*)",
+        "(?:^a|b$)",
+        "a{2}",
+        "(?i:k)",
+        "(?s:.*)",
+        "(?i)",
+        "(?m)",
+    ]
 )
 patterns = st.builds(
     "".join, st.tuples(st.sampled_from(["", "", "(?i)", "(?s)", "(?m)", "(?ims)"]), *[_pieces] * 4)
@@ -38,19 +68,77 @@ def compiled(pattern: str) -> Any:
 # Words of which values are made: letters with odd folds (K, long s, final sigma, sharp s, dotted I), dashes, what is
 # special to Sigma, JSON, Python or templates.
 WORDS = (
-    *["a", "b", "ab", "A", "k", "s", "\u212a", "\u017f", "ς", "Σ", "ß", "ẞ", "ss", "İ", "é", "e\u0301", "😀"],
-    *["-", "/", "–", " ", " -a", " /ab", "\n", "\0", "\u2028", "'", '"', "{", "}", "{{", "#", "1", "0", "."],
+    *[
+        "a",
+        "b",
+        "ab",
+        "A",
+        "k",
+        "s",
+        "\u212a",
+        "\u017f",
+        "ς",
+        "Σ",
+        "ß",
+        "ẞ",
+        "ss",
+        "İ",
+        "é",
+        "e\u0301",
+        "😀",
+    ],
+    *[
+        "-",
+        "/",
+        "–",
+        " ",
+        " -a",
+        " /ab",
+        "\n",
+        "\0",
+        "\u2028",
+        "'",
+        '"',
+        "{",
+        "}",
+        "{{",
+        "#",
+        "1",
+        "0",
+        ".",
+    ],
     *["%", "%p%", "\\", "*", "?", "[-]", "true", "10", "1.5", "null", "cmd.exe", "\\cmd.exe"],
 )
 FIELDS = ("A", "B", "Image", "User", "C.D", "C.D.E", "Ä b", "a-b")
 # Modifiers in chains that Sigma allows, by what they take.
 TEXT_CHAINS = (
-    *["", "", "", "contains", "startswith", "endswith", "cased", "contains|cased", "cased|startswith"],
-    *["windash", "windash|contains", "contains|windash", "endswith|windash", "windash|contains|cased"],
+    *[
+        "",
+        "",
+        "",
+        "contains",
+        "startswith",
+        "endswith",
+        "cased",
+        "contains|cased",
+        "cased|startswith",
+    ],
+    *[
+        "windash",
+        "windash|contains",
+        "contains|windash",
+        "endswith|windash",
+        "windash|contains|cased",
+    ],
     *["expand", "contains|expand", "expand|startswith", "windash|expand|endswith", "expand|base64"],
     *["base64", "base64|contains", "base64|startswith|cased", "base64offset|contains"],
     *["wide", "utf16le|contains", "utf16be|endswith", "wide|base64offset|contains", "utf16|base64"],
-    *["utf16be|base64", "windash|base64offset|contains", "base64offset", "windash|wide|base64|contains"],
+    *[
+        "utf16be|base64",
+        "windash|base64offset|contains",
+        "base64offset",
+        "windash|wide|base64|contains",
+    ],
 )
 REGEX_CHAINS = ("re", "re|i", "re|m", "re|s", "re|i|m|s", "re|ignorecase|dotall", "re|expand")
 COMPARISONS = ("lt", "lte", "gt", "gte")
@@ -64,21 +152,92 @@ FIELDREF_CHAINS = (
 )
 PLACEHOLDERS = {"p": ["a", "*b", "k?"], "q": ["10", r"\cmd"]}
 
-NUMBERS = (0, 1, -1, 2, 10, 1.5, 10.0, 0.1, 2**53, 2**53 + 1, 2**63 - 1, 2**64 - 1, -(2**63), 1e300, 1e-7)
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    10,
+    1.5,
+    10.0,
+    0.1,
+    2**53,
+    2**53 + 1,
+    2**63 - 1,
+    2**64 - 1,
+    -(2**63),
+    1e300,
+    1e-7,
+)
 NETWORKS = (
-    *["10.0.0.0/8", "10.1.1.1", "0.0.0.0/0", "10.1.0.0/16", "::/0", "fe80::/10", "::1", "2001:db8::/33"],
+    *[
+        "10.0.0.0/8",
+        "10.1.1.1",
+        "0.0.0.0/0",
+        "10.1.0.0/16",
+        "::/0",
+        "fe80::/10",
+        "::1",
+        "2001:db8::/33",
+    ],
     *["::ffff:0:0/96", "::ffff:10.0.0.0/104", "255.255.255.255/32", "10.1.1.0/31"],
 )
 ADDRESSES = (
-    *["10.1.1.1", "10.1.1.2", "10.01.1.1", "10.1.1", "10.1.1.1:80", " 10.1.1.1", "::1", "::ffff:10.1.1.1"],
-    *["fe80::1%eth0", "FE80::1", "2001:DB8::8000:0:0:1", "255.255.255.255", "0.0.0.0", "1::1%", "10.1.1.1%1"],
+    *[
+        "10.1.1.1",
+        "10.1.1.2",
+        "10.01.1.1",
+        "10.1.1",
+        "10.1.1.1:80",
+        " 10.1.1.1",
+        "::1",
+        "::ffff:10.1.1.1",
+    ],
+    *[
+        "fe80::1%eth0",
+        "FE80::1",
+        "2001:DB8::8000:0:0:1",
+        "255.255.255.255",
+        "0.0.0.0",
+        "1::1%",
+        "10.1.1.1%1",
+    ],
 )
 TIMES = (
-    *["2024-01-02T03:04:05Z", "2024-12-30 23:59", "2024-02-30", "2024-02-29", "2020-12-31T10:10:10.5+05:30"],
-    *["2024-01-02T03:04:05+99:00", "2024-1-2", "0001-01-01", "10:10", 0, 1704164645, 1704164645123, -1],
+    *[
+        "2024-01-02T03:04:05Z",
+        "2024-12-30 23:59",
+        "2024-02-30",
+        "2024-02-29",
+        "2020-12-31T10:10:10.5+05:30",
+    ],
+    *[
+        "2024-01-02T03:04:05+99:00",
+        "2024-1-2",
+        "0001-01-01",
+        "10:10",
+        0,
+        1704164645,
+        1704164645123,
+        -1,
+    ],
     *[1704164645123456, 1704164645123456789, 1.7e9, 1e30, -1e18],
 )
-DECIMALS = ("1", "-1", "+1", "01", "1.50", "1.", ".5", "1e3", "0x1", " 1", "9007199254740993", "1_0", "\u0661")
+DECIMALS = (
+    "1",
+    "-1",
+    "+1",
+    "01",
+    "1.50",
+    "1.",
+    ".5",
+    "1e3",
+    "0x1",
+    " 1",
+    "9007199254740993",
+    "1_0",
+    "\u0661",
+)
 
 words = st.lists(st.sampled_from(WORDS), max_size=4).map("".join)
 # Sigma strings as they are written in a rule.
@@ -231,7 +390,9 @@ def as_yaml(made: Sequence[dict[str, Any]]) -> bytes:
 def mentioned(node: Any) -> list[Any]:
     """Every scalar in a rule's detections."""
     if isinstance(node, dict):
-        return [each for key, child in node.items() if key != "condition" for each in mentioned(child)]
+        return [
+            each for key, child in node.items() if key != "condition" for each in mentioned(child)
+        ]
     if isinstance(node, list):
         return [each for child in node for each in mentioned(child)]
     return [node]
@@ -293,7 +454,20 @@ def _made_near(value: Any, mentioned: Sequence[Any]) -> Any:
 
 
 # Where events have values: what a rule's fields name, what pipelines rename them to, what only looks like them.
-KEYS = ("A", "B", "Image", "NewProcessName", "User", "SubjectUserName", "C", "C.D", "Ä b", "a-b", "a", "Z")
+KEYS = (
+    "A",
+    "B",
+    "Image",
+    "NewProcessName",
+    "User",
+    "SubjectUserName",
+    "C",
+    "C.D",
+    "Ä b",
+    "a-b",
+    "a",
+    "Z",
+)
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 # What pipelines ask of events of Windows.
 WINDOWS: tuple[Event, ...] = (

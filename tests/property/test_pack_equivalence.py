@@ -81,7 +81,11 @@ def test_every_path_says_what_the_reference_says(
     variants = variants_of(data, pipelines)
     assume(variants)
     expected = [
-        [source for source, each in variants.items() if any(reference.matches(v, event) for v in each)]
+        [
+            source
+            for source, each in variants.items()
+            if any(reference.matches(v, event) for v in each)
+        ]
         for event in some_events
     ]
     batch, lines = lines_of(some_events, between)

@@ -430,12 +430,11 @@ def test_the_reference_lists_every_command_and_exit_status() -> None:
     assert listed == {int(status): f"`{status.name}`" for status in ExitStatus}
 
 
-def test_the_semantics_list_every_modifier() -> None:
-    listed = {
-        name
-        for first, *_ in rows(section("docs/semantics.md", "All modifiers"))
-        for name in code(first)
-    }
+@pytest.mark.parametrize(
+    ("page", "heading"), [("docs/semantics.md", "All modifiers"), ("docs/support.md", "Modifiers")]
+)
+def test_every_modifier_is_listed(page: str, heading: str) -> None:
+    listed = {name for first, *_ in rows(section(page, heading)) for name in code(first)}
     assert listed == MODIFIERS.keys()
 
 

@@ -30,7 +30,9 @@ RULES = "---\n".join(
         rule("s: {Path|re: '(?i)evil[0-9]+$', Path|re|neq: good}\ncondition: s", "Pattern"),
         rule("s: {Name|fieldref: Other}\ncondition: s", "Same"),
         rule("s: {a.b|exists: true, Gone: null}\ncondition: s", "Present"),
-        rule("s: {Cased|cased|contains: Foo, Line|contains|windash: ' -x?y'}\ncondition: s", "Glob"),
+        rule(
+            "s: {Cased|cased|contains: Foo, Line|contains|windash: ' -x?y'}\ncondition: s", "Glob"
+        ),
         rule("s: {Image|neq: x}\ncondition: s", "Else", "service: other"),
     ]
 )

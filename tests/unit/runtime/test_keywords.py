@@ -23,9 +23,8 @@ RULES = "---\n".join(
         rule("k: {'|gt': 6}\ncondition: k", "Greater"),
     ]
 )
-LEAVES = (
-    st.text("abAB\0", max_size=5)
-    | st.sampled_from(["ROOT", "sudo", "su\ndo", "su", "do", 5, 55, 7.5, True, None])
+LEAVES = st.text("abAB\0", max_size=5) | st.sampled_from(
+    ["ROOT", "sudo", "su\ndo", "su", "do", 5, 55, 7.5, True, None]
 )
 EVENTS = st.dictionaries(
     st.sampled_from(["x", "root", "z"]),

@@ -216,13 +216,20 @@ def test_times(value: Any, parts: tuple[int, ...] | None) -> None:
     SCALARS
     | st.datetimes().map(str)
     | st.integers(-(10**19), 10**19)
-    | st.from_regex(r"\A20[0-3][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9](Z|[+-][0-9]{2}:?[0-9]{2})?\Z")
+    | st.from_regex(
+        r"\A20[0-3][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9](Z|[+-][0-9]{2}:?[0-9]{2})?\Z"
+    )
 )
 def test_times_are_those_of_the_reference(value: Any) -> None:
     when = time_of(value)
     for part in PARTS:
         found = None if when is None else part_of(when, part)
-        assert found == reference.time_part(reference.float_if_huge(value) if isinstance(value, int) and not isinstance(value, bool) else value, part)
+        assert found == reference.time_part(
+            reference.float_if_huge(value)
+            if isinstance(value, int) and not isinstance(value, bool)
+            else value,
+            part,
+        )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), 10**400, b"x", object(), (1,)])

@@ -130,7 +130,7 @@ def test_deep_nesting_is_given_names(depth: int) -> None:
             deepest = max(deepest, open_)
     assert deepest <= MAX_NESTING + 2
     made = function(body)
-    assert made(Answers(frozenset("a" "c"))) is truth_of_chain(depth, frozenset("ac"))
+    assert made(Answers(frozenset("ac"))) is truth_of_chain(depth, frozenset("ac"))
     assert set(body.renamed.values()) <= {""}
 
 

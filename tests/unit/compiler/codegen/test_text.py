@@ -16,9 +16,15 @@ from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose, quote
 
 # Hypothesis' text leaves surrogates out unless asked; YAML cannot bring them either.
-TEXT = st.text(st.characters(exclude_categories=())) | st.text("\"'\\\n\r{}#%\u2028\u202e\0 abN", max_size=12)
+TEXT = st.text(st.characters(exclude_categories=())) | st.text(
+    "\"'\\\n\r{}#%\u2028\u202e\0 abN", max_size=12
+)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
