@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from sigmac import __version__
 from sigmac.compiler.codegen.formatter import format_pieces, format_source
@@ -19,6 +16,7 @@ from sigmac.compiler.codegen.matchers import render_matchers
 from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_array
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, literal, prose
+from sigmac.compiler.replace import replacing
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.seal import (
     FORMAT,
@@ -31,6 +29,22 @@ from sigmac.runtime.seal import (
 
 # Up to here a pack's conditions stand in one file, beyond in one module a logsource.
 MAX_IN_ONE_MODULE = 50
+
+# What may stand in the folder of a pack whose manifest is damaged, if it is to be replaced.
+_OF_PACKS = {
+    "__init__.py",
+    "__pycache__",
+    "conditions",
+    "conditions.py",
+    "correlations.json",
+    "filters.json",
+    "matchers.py",
+    "native",
+    "rules.py",
+    "tables.npz",
+    MANIFEST,
+    SIGNATURE,
+}
 
 Plain = dict[str, Any]
 
@@ -251,48 +265,32 @@ def _package(identity: Identity, count: int) -> str:
 def write_pack(files: Mapping[str, bytes], folder: Path, sign: bytes | None = None) -> None:
     """Write a pack's files to a folder, in place of the pack that is there; all of it or nothing.
 
-    `sign` is an Ed25519 private key in PEM. Raises `PackError` where the folder holds something else, and `OSError`
-    where it cannot be written; the previous pack is then untouched.
+    `sign` is an Ed25519 private key in PEM. A link to a folder stays a link. Raises `PackError` where the folder
+    holds something else, and `OSError` where it cannot be written; the previous pack is then untouched.
     """
-    if folder.exists() and not _replaceable(folder):
+    folder = folder.resolve()
+    if folder.exists() and not _is_replaceable(folder):
         message = "exists and is no rule pack; choose another folder or remove it"
         raise PackError(f"{folder} {message}")
     content = dict(files)
     if sign is not None:
         content[SIGNATURE] = render_signature(files[MANIFEST], sign)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        new.chmod(0o755)
+    with replacing(folder) as new:
         for name, data in content.items():
             path = new / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
-        if folder.exists():
-            _exchange(new, folder)
-        else:
-            new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
-def _replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
-
-
-def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders: in one step where the system can, else with a moment in which neither is in place."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
-        swap = getattr(libc, "renameat2", None)
-        if swap and swap(at_cwd, os.fsencode(new), at_cwd, os.fsencode(old), exchange) == 0:
-            return
-    aside = new.with_name(f"{new.name}-old")
-    old.rename(aside)
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or a pack: others have a `manifest.json` too."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    if MANIFEST not in names:
+        return not names
     try:
-        new.rename(old)
-    except OSError:
-        aside.rename(old)
-        raise
-    aside.rename(new)
+        manifest = orjson.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return names <= _OF_PACKS  # a damaged pack
+    return isinstance(manifest, dict) and "sigmac" in manifest and "files" in manifest

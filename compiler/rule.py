@@ -211,12 +211,7 @@ class Reader:
 
         Raises `RuleError` (`E_TITLE`) where the title is missing or no text.
         """
-        title = root.value.get("title")
-        if title is None or not isinstance(title.value, str) or not title.value.strip():
-            raise self.fail("E_TITLE", "the rule has no title", title or root, "add `title: …`")
-        if len(title.value) > 256:
-            self.warn("W_META", "the title is longer than 256 characters", title)
-        given: dict[str, Any] = {"title": title.value}
+        given: dict[str, Any] = {}
         custom: list[tuple[str, Any]] = []
         for key, node in root.value.items():
             if key in _METADATA:
@@ -225,6 +220,12 @@ class Reader:
                     given[key] = value
             elif key not in known and key != "title":
                 custom.append((str(key), node.plain()))
+        title = root.value.get("title")
+        if title is None or not isinstance(title.value, str) or not title.value.strip():
+            raise self.fail("E_TITLE", "the rule has no title", title or root, "add `title: …`")
+        if len(title.value) > 256:
+            self.warn("W_META", "the title is longer than 256 characters", title)
+        given["title"] = title.value
         nodes = {
             k: v for k, v in root.value.items() if k in _METADATA or k in ("title", "logsource")
         }

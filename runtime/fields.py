@@ -113,6 +113,7 @@ class FieldIndex:
         "_literals",
         "_masks",
         "_memo",
+        "_of_presence",
         "_scanned",
         "gates",
         "name",
@@ -147,6 +148,8 @@ class FieldIndex:
         self._automaton: AhoCorasick | None = None
         self._memo: dict[Any, Facts] = {}
         budget.memos.append(self._memo)
+        first, second = (_bits(each.get(None, ())) for each in gates)
+        self._of_presence = first, second
 
     def _gated(self, text: str) -> int:
         """The bits of the questions about a literal that open gates."""
@@ -191,12 +194,13 @@ class FieldIndex:
         for facts in each:
             union.gates |= facts.gates
             union.seconds |= facts.seconds
-        self._open(union, None)
+        union.gates |= self._of_presence[0]
+        union.seconds |= self._of_presence[1]
         return union
 
     def _find(self, values: tuple[Any]) -> Facts:
         facts = Facts(values)
-        self._open(facts, None)
+        facts.gates, facts.seconds = self._of_presence
         value = values[0]
         text = text_of(value)
         if text is None:

@@ -107,6 +107,13 @@ class Vocabulary:
         entry = self._matchers("NETWORKS_V6").get(field)
         return entry[0][entry[1](address >> 64, address & (2**64 - 1))] if entry else frozenset()
 
+    def warm(self) -> None:
+        """Make every index with its automaton and every pattern that a gate or a required literal tells of."""
+        for field in {*self._literals, *self._numeric, *self.gated_rules}:
+            self.index(field).facts_of("")
+        for _, pattern in self._required:
+            self.regex(pattern)
+
     def time_holds(
         self, field: str, part: str, comparison: str, number: Number, value: int
     ) -> bool:

@@ -55,7 +55,7 @@ def test_a_match_on_the_wire(sigmac: Run, built: Path, events: Path) -> None:
     assert first.endswith(f',"event":{ADMIN.decode()}}}')
     assert json.loads(second)["source"] == {"name": str(events), "position": 3}
     assert second.endswith(f',"event":{ADMIN.decode()}}}')
-    assert "3 records, 2 matches of 1 rules, 0 rejected" in done.stderr
+    assert "3 records, 2 matches of 1 rule, 0 rejected" in done.stderr
     assert "Admin # one" in done.stderr
 
 

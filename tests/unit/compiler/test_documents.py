@@ -8,7 +8,9 @@ from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.rule import items
 from sigmac.compiler.values import Text
 
-RULE = "title: {title}\nlogsource: {{product: x}}\ndetection:\n  s: {{f: {value}}}\n  condition: s\n"
+RULE = (
+    "title: {title}\nlogsource: {{product: x}}\ndetection:\n  s: {{f: {value}}}\n  condition: s\n"
+)
 
 
 def read(*documents: str) -> FileContents:

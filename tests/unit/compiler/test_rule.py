@@ -33,7 +33,11 @@ def read_text(text: str) -> tuple[list[Rule], list[tuple[str, int, int]]]:
 @pytest.mark.parametrize(
     ("changes", "attribute", "value"),
     [
-        ({"id": "80167ADA-7a12-41ed-b8e9-aa47195c66a1"}, "id", "80167ADA-7a12-41ed-b8e9-aa47195c66a1"),
+        (
+            {"id": "80167ADA-7a12-41ed-b8e9-aa47195c66a1"},
+            "id",
+            "80167ADA-7a12-41ed-b8e9-aa47195c66a1",
+        ),
         ({"level": "HIGH"}, "level", "high"),
         ({"status": "test"}, "status", "test"),
         ({"date": "2024-02-29"}, "date", "2024-02-29"),
@@ -123,7 +127,7 @@ def test_faulty_metadata_is_a_warning_and_keeps_the_rule(
 def test_what_refuses_a_rule(changes: dict[str, Any], code: str) -> None:
     rules, found = read(changes)
     assert rules == []
-    assert [each.code for each in found if each.is_error] == [code]
+    assert code in [each.code for each in found if each.is_error]
 
 
 def test_all_problems_of_a_rule_are_found_in_one_run() -> None:
@@ -149,8 +153,8 @@ detection:
         ("E_MODIFIER", 7, 9),
         ("E_REGEX", 8, 15),
         ("E_EMPTY", 9, 10),
-        ("E_CONDITION", 10, 18),
-    ] or [code for code, _, _ in found] == []
+        ("E_CONDITION", 10, 20),
+    ]
 
 
 def test_warnings_of_a_sound_rule() -> None:
