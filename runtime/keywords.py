@@ -48,7 +48,11 @@ class KeywordGates:
         if self._any is not None and self._automaton is not None:
             texts = _texts(event)
             text = _BETWEEN.join(texts)
-            text = text.lower() if text.isascii() else _BETWEEN.join(map(self._fold, texts))
+            if text.isascii():
+                text = text.lower()
+            else:
+                fold = self._fold
+                text = _BETWEEN.join([t.lower() if t.isascii() else fold(t) for t in texts])
             if self._any.find_matches_as_indexes(text):
                 for index, _, _ in self._automaton.find_matches_as_indexes(text, overlapping=True):
                     first |= self._masks[index][0]

@@ -176,7 +176,7 @@ class Pack:
 
         For a service that wants even latencies from its first event on; it takes seconds for thousands of rules.
         """
-        for name in {*self._function_modules, "matchers.py"}:
+        for name in {*self._function_modules, "matchers.py", "rules.py"}:
             self._modules[name].complete()
         for rule in range(len(self._spans)):
             self.condition(rule)
