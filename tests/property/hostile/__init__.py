@@ -1,0 +1,1 @@
+"""Hostile rules, and what must hold whatever a rule's author wrote."""
