@@ -46,6 +46,9 @@ from sigmac.runtime.globs import plan, regex_of
 MAX_WILDCARDS = 1000  # in a value: each takes RE2 a few steps a character of an event, at worst
 
 
+INTERNAL = ":"  # how the names begin that are no search identifiers
+
+
 class RuleVariant(Protocol):
     """A rule as pipelines left it; `name` tells the variants of one rule apart."""
 
@@ -58,14 +61,17 @@ class RuleVariant(Protocol):
 def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
     """The expression of a rule: the Or of its variants, each the Or of its conditions.
 
-    Search identifiers are `Named`, several conditions are `condition_0`, `condition_1`, …; where there are several
-    variants each is `Named` and its identifiers carry its name in front. Raises `RuleError` (`E_VALUE_TYPE`) for a
+    Search identifiers are `Named`, and so are conditions where there are several; where there are several variants
+    each is `Named` and its identifiers carry its name in front. Raises `RuleError` (`E_VALUE_TYPE`) for a
     value that is too long for its wildcards.
     """
     if len(variants) == 1:
         return _variant(variants[0].rule, "")
     return Or(
-        *(Named(f"variant_{each.name}", _variant(each.rule, f"{each.name}_")) for each in variants)
+        *(
+            Named(f"{INTERNAL}variant {each.name}", _variant(each.rule, f"{each.name}_"))
+            for each in variants
+        )
     )
 
 
@@ -78,7 +84,7 @@ def _variant(rule: Rule, prefix: str) -> Expression:
     made = [resolve(each.expression, names, meanings.__getitem__) for each in rule.conditions]
     if len(made) == 1:
         return made[0]
-    return Or(*(Named(f"{prefix}condition_{i}", each) for i, each in enumerate(made)))
+    return Or(*(Named(f"{INTERNAL}{prefix}condition {i}", each) for i, each in enumerate(made)))
 
 
 def lower_detection(detection: Detection) -> Expression:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.fields import ABSENT, Facts
+from sigmac.runtime.fields import Facts
 from sigmac.runtime.globs import regex_of
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.scalars import (
@@ -50,7 +50,7 @@ class Event:
         values: list[Any] | None
         values = list(leaves(self._fields)) if field == KEYWORDS else lookup(self._fields, field)
         if values is None:
-            return ABSENT
+            return self._vocabulary.absent
         try:
             return self._vocabulary.index(field).facts_of_all(values)
         except UnicodeEncodeError:

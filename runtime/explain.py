@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from sigmac.runtime.event import Event
 from sigmac.runtime.match import Explanation, Question
 from sigmac.runtime.vocabulary import Vocabulary
 
+_INTERNAL = ":"  # how the names begin that the compiler gives to what is no search identifier
+_CONDITION = re.compile(r":.*condition (\d+)")
 _SINGLE = frozenset(
     {"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"}
 )
@@ -75,7 +78,14 @@ def explain(
     scope = dict(namespace)
     exec(compile(ast.fix_missing_locations(tree), "<explain>", "exec"), scope)
     found: dict[str, Any] = scope[function.name](event)
-    chosen = tuple(i for i in range(len(found)) if found.get(f"condition_{i}") is True)
+    spelled = {
+        name: renamed.get(name, name) for name, truth in found.items() if isinstance(truth, bool)
+    }
+    conditions = {
+        int(match[1])
+        for name, text in spelled.items()
+        if found[name] and (match := _CONDITION.fullmatch(text))
+    }
     questions = tuple(
         Question(
             _selection(q.line, spans, renamed),
@@ -89,11 +99,11 @@ def explain(
         for q in event.questions
     )
     selections = {
-        renamed.get(name, name): truth
-        for name, truth in found.items()
-        if isinstance(truth, bool) and not name.startswith("condition_") and renamed.get(name) != ""
+        text: found[name]
+        for name, text in spelled.items()
+        if text and not text.startswith(_INTERNAL)
     }
-    return Explanation(chosen or (0,), selections, questions)
+    return Explanation(tuple(sorted(conditions)) or (0,), selections, questions)
 
 
 def _selection(line: int, spans: list[tuple[int, int, str]], renamed: Mapping[str, str]) -> str:

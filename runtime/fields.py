@@ -67,9 +67,6 @@ class Facts:
         self.confirmed: dict[Any, bool] = {}
 
 
-ABSENT = Facts((), present=False)
-
-
 @dataclass(slots=True)
 class Budget:
     """Bytes that all memos of a pack may use together; `spend` says when everything is to be forgotten."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.fields import Budget, FieldIndex
+from sigmac.runtime.fields import Budget, Facts, FieldIndex
 from sigmac.runtime.folding import folder, from_array
 from sigmac.runtime.globs import Plan, compile_regex, plan
 from sigmac.runtime.keywords import KEYWORDS, KeywordGates
@@ -46,6 +46,7 @@ class Vocabulary:
         strings = _strings(arrays)
         self.fold = folder(from_array(arrays["fold"]))
         self.budget = budget
+        self.absent = Facts((), present=False)  # of every field that is not there
         self._matchers = matchers
         self._plans: dict[str, Plan] = {}
         self._regexes: dict[str, Any] = {}

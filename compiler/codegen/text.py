@@ -59,7 +59,7 @@ def literal(value: Any) -> Code:
     """A Python literal of None, booleans, numbers, text, and lists (as tuples) and dicts of these.
 
     >>> print(literal({"a": [1, "x"], "b": None}))
-    {"a": (1, "x",), "b": None}
+    {"a": (1, "x"), "b": None}
     """
     if isinstance(value, str):
         return quote(value)
@@ -68,7 +68,8 @@ def literal(value: Any) -> Code:
     if isinstance(value, float):
         return Code(repr(value) if value - value == 0 else f'float("{value}")')
     if isinstance(value, list | tuple):
-        return Code("(" + " ".join(f"{literal(each)}," for each in value) + ")")
+        items = ", ".join(literal(each) for each in value)
+        return Code(f"({items},)" if len(value) == 1 else f"({items})")
     if isinstance(value, dict):
         pairs = (f"{literal(key)}: {literal(each)}" for key, each in value.items())
         return Code("{" + ", ".join(pairs) + "}")

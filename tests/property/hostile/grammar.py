@@ -7,14 +7,15 @@ wherever it came from.
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Iterator
 
 from sigmac.runtime.explain import QUESTIONS
 
-_ANNOTATION = ast.unparse(ast.parse("def f(event: Event) -> bool: ...").body[0]).splitlines()[0]
-# The functions of matchers.py, their names, constants and numbers left out.
-_MATCHERS = {
-    "position": """
+_HEAD = "def f(event: Event) -> bool:"
+# The functions of matchers.py under one name, with one name for their constants.
+_MATCHERS = (
+    """
         def f(number):
             low, high = 0, len(C)
             while low < high:
@@ -27,7 +28,7 @@ _MATCHERS = {
                 return 2 * low + 1
             return 2 * low
     """,
-    "interval": """
+    """
         def f(address):
             low, high = 0, len(C)
             while low < high:
@@ -38,7 +39,7 @@ _MATCHERS = {
                     high = middle
             return low
     """,
-    "interval of two halves": """
+    """
         def f(upper, lower):
             low, high = 0, len(C_UPPER)
             while low < high:
@@ -50,7 +51,7 @@ _MATCHERS = {
                     high = middle
             return low
     """,
-}
+)
 
 
 class NotGenerated(AssertionError):
@@ -127,7 +128,9 @@ def _is_literal(node: ast.AST) -> bool:
     if isinstance(node, ast.Tuple):
         return all(map(_is_literal, node.elts))
     if isinstance(node, ast.Dict):
-        return all(key and _is_literal(key) for key in node.keys) and all(map(_is_literal, node.values))
+        return all(key and _is_literal(key) for key in node.keys) and all(
+            map(_is_literal, node.values)
+        )
     return ast.unparse(node) in {f"float('{each}')" for each in ("nan", "inf", "-inf")}
 
 
@@ -145,7 +148,9 @@ def _check_metadata(node: ast.stmt) -> None:
         value = each.value
         if _is_call_of(value, "LogSource"):
             assert isinstance(value, ast.Call)
-            _expect(not value.args and all(_is_string(k.value) for k in value.keywords), value, "text")
+            _expect(
+                not value.args and all(_is_string(k.value) for k in value.keywords), value, "text"
+            )
         else:
             _expect(_is_literal(value), value, "a literal")
 
@@ -155,7 +160,7 @@ def _check_condition(node: ast.stmt) -> None:
     _expect(isinstance(node, ast.FunctionDef), node, "a function")
     assert isinstance(node, ast.FunctionDef)
     head = ast.unparse(node).splitlines()[0].replace(f"def {node.name}(", "def f(")
-    _expect(head == _ANNOTATION and not node.decorator_list, node, "a condition")
+    _expect(head == _HEAD and not node.decorator_list, node, "a condition")
     _expect(_is_text(node.body[0]), node.body[0], "a docstring")
     known: set[str] = set()
     for each in node.body[1:]:
@@ -187,7 +192,9 @@ def _check_truth(node: ast.expr, known: set[str]) -> None:
     elif isinstance(node, ast.Call):
         _check_question(node)
     else:
-        _expect(isinstance(node, ast.Constant) and isinstance(node.value, bool), node, "a truth value")
+        _expect(
+            isinstance(node, ast.Constant) and isinstance(node.value, bool), node, "a truth value"
+        )
 
 
 def _check_count(node: ast.Compare, known: set[str]) -> None:
@@ -233,7 +240,7 @@ def _shape(node: ast.FunctionDef) -> str:
     return ast.unparse(_Anonymous(node.name).visit(bare))
 
 
-_SHAPES = {ast.unparse(ast.parse(ast_text)) for ast_text in (__import__("textwrap").dedent(t) for t in _MATCHERS.values())}
+_SHAPES = {ast.unparse(ast.parse(textwrap.dedent(function))) for function in _MATCHERS}
 
 
 def _check_matchers(body: list[ast.stmt]) -> None:
@@ -254,14 +261,20 @@ def _check_table(node: ast.expr) -> None:
         for key, entry in zip(node.keys, node.values, strict=True):
             _expect(key is not None and _is_literal(key), node, "a table by field")
             names = entry.elts if isinstance(entry, ast.Tuple) else []
-            _expect(len(names) == 2 and all(isinstance(n, ast.Name) for n in names), entry, "a pair")
+            _expect(
+                len(names) == 2 and all(isinstance(n, ast.Name) for n in names), entry, "a pair"
+            )
     elif isinstance(node, ast.Tuple) and node.elts and _is_call_of(node.elts[0], "frozenset"):
         for each in node.elts:
             _expect(_is_call_of(each, "frozenset"), each, "a set")
             assert isinstance(each, ast.Call)
-            _expect(all(map(_is_literal, each.args)) and not each.keywords, each, "a set of networks")
+            _expect(
+                all(map(_is_literal, each.args)) and not each.keywords, each, "a set of networks"
+            )
     elif isinstance(node, ast.Call):
-        _expect(ast.unparse(node.func) == "np.array" and _is_literal(node.args[0]), node, "an array")
+        _expect(
+            ast.unparse(node.func) == "np.array" and _is_literal(node.args[0]), node, "an array"
+        )
         _expect([ast.unparse(k.value) for k in node.keywords] == ["np.uint64"], node, "an array")
     else:
         _expect(_is_literal(node), node, "a table")

@@ -116,7 +116,9 @@ def _judge(files: Files, folder: Path, check: bool, verdict: Verdict) -> None:
         pack = _load(result, folder, verdict)
         sys.setrecursionlimit(10_000)  # the reference evaluator walks rules as they are nested
         rules = [rule for source in sources for rule in _sound(source.read(), source.file)]
-        verdict.compiled = {(_inside(rule.place.file, str(root)), rule.place.document) for rule in rules}
+        verdict.compiled = {
+            (_inside(rule.place.file, str(root)), rule.place.document) for rule in rules
+        }
         if len(rules) != len(pack.rules):
             verdict.problems.append(f"{len(pack.rules)} rules in the pack instead of {len(rules)}")
         for index, rule in enumerate(rules):
@@ -215,7 +217,7 @@ def probes(rule: Rule) -> Iterator[dict[str, Any]]:
 
 
 def _is_json(text: str) -> bool:
-    return text.isprintable() or not any("\ud800" <= character <= "\udfff" for character in text)
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _companion(item: Item) -> dict[str, Any]:
@@ -225,22 +227,28 @@ def _companion(item: Item) -> dict[str, Any]:
 
 def _sample(value: Value) -> Any:
     """A value of an event that is near to what a rule's value asks for, at most 10,000 characters long."""
-    if isinstance(value, Text):
-        return "".join(part if isinstance(part, str) else "x" for part in value.parts)[:10_000]
-    if isinstance(value, Alternatives):
-        return _sample(value.values[-1]) if value.values else "x"
-    if isinstance(value, Regex):
-        return value.pattern[:1000]
-    if isinstance(value, (Compare, TimePart)):
-        return "2024-01-02T03:04:05Z" if isinstance(value, TimePart) else _number(value.number)
-    return {
-        Number: lambda: _number(value.value),  # type: ignore[union-attr]
-        Boolean: lambda: value.value,  # type: ignore[union-attr]
-        Network: lambda: value.cidr.partition("/")[0],  # type: ignore[union-attr]
-        Null: lambda: None,
-        Exists: lambda: "x",
-        FieldRef: lambda: "X",
-    }[type(value)]()
+    match value:
+        case Text():
+            text = "".join(part if isinstance(part, str) else "x" for part in value.parts)
+            return text[:10_000]
+        case Alternatives():
+            return _sample(value.values[-1]) if value.values else "x"
+        case Regex():
+            return value.pattern[:1000]
+        case Number():
+            return _number(value.value)
+        case Compare():
+            return _number(value.number)
+        case TimePart():
+            return "2024-01-02T03:04:05Z"
+        case Boolean():
+            return value.value
+        case Network():
+            return value.cidr.partition("/")[0]
+        case Null():
+            return None
+        case Exists() | FieldRef():
+            return "X"
 
 
 def _number(number: float) -> Any:

@@ -29,7 +29,7 @@ logsource:
 detection:
     selection:
         Image|endwith: '\whoami.exe'
-    condition: selektion
+    condition: selection
 ---
 title: Second
 level: severe
