@@ -98,11 +98,10 @@ def explain(
         )
         for q in event.questions
     )
-    selections = {
-        text: found[name]
-        for name, text in spelled.items()
-        if text and not text.startswith(_INTERNAL)
-    }
+    selections: dict[str, bool] = {}
+    for name, text in spelled.items():
+        if text and not text.startswith(_INTERNAL):
+            selections[name if text in selections else text] = found[name]
     return Explanation(tuple(sorted(conditions)) or (0,), selections, questions)
 
 

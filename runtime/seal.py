@@ -225,9 +225,10 @@ def _raw_key(key: bytes | str) -> bytes:
         if not isinstance(loaded, Ed25519PublicKey):
             raise PackError("a trusted key is no Ed25519 key")
         return loaded.public_bytes_raw()
-    if len(data) == 32:
-        return data
     try:
-        return bytes.fromhex(data.decode("ascii").strip())
+        raw = data if len(data) == 32 else bytes.fromhex(data.decode("ascii").strip())
     except ValueError:
-        raise PackError("a trusted key is neither PEM, hexadecimal nor 32 bytes") from None
+        raw = b""
+    if len(raw) != 32:
+        raise PackError("a trusted key is neither PEM, hexadecimal nor 32 bytes")
+    return raw

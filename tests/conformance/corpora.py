@@ -103,7 +103,7 @@ class SigmaHQ:
     """SigmaHQ's rules, unpacked below `folder`; packs are built there once, when they are first asked for."""
 
     def __init__(self, folder: Path):
-        self._folder = folder
+        self.folder = folder
         with tarfile.open(FOLDER / "sigmahq" / "sigmahq-rules.tar.gz") as archive:
             archive.extractall(folder, filter="data")
         self.sources = find_sources([folder / "sigma"])
@@ -131,7 +131,7 @@ class SigmaHQ:
         key = (*pipelines, optimize)
         if key not in self._packs:
             build = self.build(*pipelines, optimize=optimize)
-            folder = self._folder / "-".join(["pack", *pipelines, "" if optimize else "plain"])
+            folder = self.folder / "-".join(["pack", *pipelines, "" if optimize else "plain"])
             write_pack(build.rendered, folder)
             self._packs[key] = Compiled(build, sigmac.load_pack(folder))
         return self._packs[key]

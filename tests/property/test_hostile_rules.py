@@ -34,25 +34,39 @@ METADATA: dict[str, Callable[[str], dict[str, Any]]] = {
     "dates": lambda text: rule(date=text, modified=text),
     "status": lambda text: rule(status=text, level=text),
     "tags": lambda text: rule(tags=[text, f"attack.{text}"]),
-    "lists": lambda text: rule(references=[text], falsepositives=[text], fields=[text], scope=[text]),
-    "related": lambda text: rule(related=[{"id": text, "type": "similar"}, {"id": "x", "type": text}]),
+    "lists": lambda text: rule(
+        references=[text], falsepositives=[text], fields=[text], scope=[text]
+    ),
+    "related": lambda text: rule(
+        related=[{"id": text, "type": "similar"}, {"id": "x", "type": text}]
+    ),
     "taxonomy": lambda text: rule(taxonomy=text),
     "custom value": lambda text: rule(custom=text, more={"a": [text, {"b": text}]}),
     "custom key": lambda text: rule(**{f"x{text}": {text: text}}),
-    "definition": lambda text: rule(logsource={"product": "p", "definition": text, f"x{text}": text}),
+    "definition": lambda text: rule(
+        logsource={"product": "p", "definition": text, f"x{text}": text}
+    ),
 }
 DETECTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "title": lambda text: rule(title=text),
     "product": lambda text: rule(logsource={"product": text}),
     "category and service": lambda text: rule(logsource={"category": text, "service": f"x{text}"}),
-    "selection": lambda text: rule(detection={text: {"A": "x"}, "s": {"B": "y"}, "condition": "s or 1 of *"}),
-    "selection in the condition": lambda text: rule(detection={text: {"A": "x"}, "condition": text}),
+    "selection": lambda text: rule(
+        detection={text: {"A": "x"}, "s": {"B": "y"}, "condition": "s or 1 of *"}
+    ),
+    "selection in the condition": lambda text: rule(
+        detection={text: {"A": "x"}, "condition": text}
+    ),
     "condition": lambda text: rule(condition=text),
     "field": lambda text: rule({text: "x", f"x{text}|contains": ["y", "z"]}),
-    "numeric field": lambda text: rule({f"{text}|gt": 5, f"x{text}|cidr": "10.0.0.0/8", f"y{text}|hour": 3}),
+    "numeric field": lambda text: rule(
+        {f"{text}|gt": 5, f"x{text}|cidr": "10.0.0.0/8", f"y{text}|hour": 3}
+    ),
     "value": lambda text: rule({"A": text}),
     "values": lambda text: rule({"A": [text, "x"], "B|contains|all": [text, f"x{text}"]}),
-    "placed value": lambda text: rule([{"A|contains": text}, {"A|startswith": text}, {"A|endswith|neq": text}]),
+    "placed value": lambda text: rule(
+        [{"A|contains": text}, {"A|startswith": text}, {"A|endswith|neq": text}]
+    ),
     "cased value": lambda text: rule({"A|cased": text, "B|contains|cased": text}),
     "dashed value": lambda text: rule({"A|windash|contains": text}),
     "encoded value": lambda text: rule({"A|base64offset|contains": text, "B|wide|base64": text}),
@@ -102,8 +116,23 @@ def test_no_text_leaves_its_place(place: str) -> None:
 
 def files_named_by_texts() -> Files:
     names = [text.replace("/", "\u2044").replace("\0", "\u2400") for text in TEXTS.values()]
-    names += [os.fsdecode(b"\xff\xfe\x80"), "conditions", "__init__", "rules", "matchers", "x" * 240]
-    names += ["a/same", "b/same", "c/d/same", "logsource", "logsource_2", "rule_logsource", "é" * 120]
+    names += [
+        os.fsdecode(b"\xff\xfe\x80"),
+        "conditions",
+        "__init__",
+        "rules",
+        "matchers",
+        "x" * 240,
+    ]
+    names += [
+        "a/same",
+        "b/same",
+        "c/d/same",
+        "logsource",
+        "logsource_2",
+        "rule_logsource",
+        "é" * 120,
+    ]
     return {f"{name}.yml": as_yaml(rule(title=str(i))) for i, name in enumerate(names)}
 
 
@@ -116,7 +145,9 @@ def test_a_file_may_have_any_name() -> None:
 
 def document(name: str) -> Files:
     case = DOCUMENTS[name]
-    return {"x.yml": bytes.fromhex(case["bytes"]) if "bytes" in case else case["file"].encode("utf-8")}
+    return {
+        "x.yml": bytes.fromhex(case["bytes"]) if "bytes" in case else case["file"].encode("utf-8")
+    }
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

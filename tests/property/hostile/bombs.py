@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-Bomb = tuple[Callable[[], str], str]  # the text of a file, and the code of the error or "" for a pack
+Bomb = tuple[
+    Callable[[], str], str
+]  # the text of a file, and the code of the error or "" for a pack
 
 _HEAD = "title: t\nlogsource: {product: p}\n"
 _BODY = "detection: {s: {A: x}, condition: s}\n"
@@ -83,12 +85,21 @@ BOMBS: dict[str, Bomb] = {
     "value of 1 MB": (lambda: _values("A|contains", ["x" * 1_000_000]), ""),
     "value of a megabyte of backslashes": (lambda: _values("A", ["\\" * 1_000_000]), ""),
     "value of a megabyte of escaped stars": (lambda: _values("A", ["\\*" * 500_000]), ""),
-    "logsource of 1 MB": (lambda: f"title: t\nlogsource: {{product: {'p' * 1_000_000}}}\n{_BODY}", ""),
+    "logsource of 1 MB": (
+        lambda: f"title: t\nlogsource: {{product: {'p' * 1_000_000}}}\n{_BODY}",
+        "",
+    ),
     "id of 1 MB": (lambda: f"id: {'1' * 1000}{'i' * 1_000_000}\n{_HEAD}{_BODY}", ""),
     "comment of 10 MB": (lambda: f"{_HEAD}#{'x' * 10_000_000}\n{_BODY}", ""),
     "file of 20 MB": (lambda: f"{_HEAD}#{'x' * 20_000_000}\n{_BODY}", "E_YAML"),
-    "selection of 1 MB": (lambda: f"{_HEAD}detection:\n  ? {'s' * 1_000_000}\n  : x\n  condition: s\n", "E_IDENT"),
-    "field of 1 MB": (lambda: f"{_HEAD}detection:\n  s:\n    ? {'A' * 1_000_000}\n    : x\n  condition: s\n", "E_IDENT"),
+    "selection of 1 MB": (
+        lambda: f"{_HEAD}detection:\n  ? {'s' * 1_000_000}\n  : x\n  condition: s\n",
+        "E_IDENT",
+    ),
+    "field of 1 MB": (
+        lambda: f"{_HEAD}detection:\n  s:\n    ? {'A' * 1_000_000}\n    : x\n  condition: s\n",
+        "E_IDENT",
+    ),
     "field of 500 dots": (lambda: _values("a." * 499 + "a", ["x"]), ""),
     "name of 900 pipes": (lambda: _values("A" + "|contains" * 100, ["x"]), "E_MODIFIER"),
     "billion laughs": (_laughs, "E_YAML"),
@@ -113,9 +124,14 @@ BOMBS: dict[str, Bomb] = {
     "a million open brackets": (lambda: _custom("[" * 1_000_000), "E_YAML"),
     "98 lists in lists": (lambda: _custom(_nested(98, "[", "]")), ""),
     "98 maps in maps": (lambda: _custom(_nested(98, "{a: ", "}")), ""),
-    "98 lists and maps with text": (lambda: _custom(_nested(49, "{a: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, ", "]}")), ""),
+    "98 lists and maps with text": (
+        lambda: _custom(_nested(49, "{a: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, ", "]}")),
+        "",
+    ),
     "detection of 95 lists": (
-        lambda: f"{_HEAD}detection: {{s: {_nested(95, '[{B: y, C: z}, ', ']', '{A: x}')}, condition: s}}\n",
+        lambda: (
+            f"{_HEAD}detection: {{s: {_nested(95, '[{B: y, C: z}, ', ']', '{A: x}')}, condition: s}}\n"
+        ),
         "",
     ),
     "9,000 anchors": (lambda: _custom(f"[{', '.join(f'&a{i} x' for i in range(9000))}]"), ""),
@@ -128,7 +144,10 @@ BOMBS: dict[str, Bomb] = {
     "hexadecimal number of 16,000 digits": (lambda: _custom("0x" + "f" * 16_000), "E_YAML"),
     "binary number of 16,000 digits": (lambda: _custom("0b" + "1" * 16_000), "E_YAML"),
     "sexagesimal number of 300,000 places": (lambda: _custom("1" + ":00" * 300_000), "E_YAML"),
-    "sexagesimal float of 300,000 places": (lambda: _custom("1" + ":00" * 300_000 + ".5"), "E_YAML"),
+    "sexagesimal float of 300,000 places": (
+        lambda: _custom("1" + ":00" * 300_000 + ".5"),
+        "E_YAML",
+    ),
     "10,000 parentheses": (lambda: _condition(_nested(10_000, "(", ")", "s")), "E_CONDITION"),
     "199 parentheses": (lambda: _condition(_nested(199, "(", ")", "s")), ""),
     "10,000 times not": (lambda: _condition("not " * 10_000 + "s"), "E_CONDITION"),
@@ -137,7 +156,9 @@ BOMBS: dict[str, Bomb] = {
     "condition of 200 kB": (lambda: _condition("s" * 200_000), "E_CONDITION"),
     "condition of one name 20,000 times": (lambda: _condition(" or ".join(["s"] * 20_000)), ""),
     "conditions of 600 kB": (
-        lambda: _condition("\n" + "".join(f"    - {' or '.join(['s'] * 6000)}\n" for _ in range(20))),
+        lambda: _condition(
+            "\n" + "".join(f"    - {' or '.join(['s'] * 6000)}\n" for _ in range(20))
+        ),
         "E_CONDITION",
     ),
     "9,000 values used 20,000 times": (
@@ -145,14 +166,28 @@ BOMBS: dict[str, Bomb] = {
         "",
     ),
     "condition of bars": (lambda: _condition("s " + "|" * 90_000), "E_CONDITION"),
-    "aggregation of blanks": (lambda: _condition("s | count() by " + " " * 480 + "!"), "E_AGGREGATION"),
-    "aggregation of an open parenthesis": (lambda: _condition("s | count(" + " " * 480), "E_AGGREGATION"),
+    "aggregation of blanks": (
+        lambda: _condition("s | count() by " + " " * 480 + "!"),
+        "E_AGGREGATION",
+    ),
+    "aggregation of an open parenthesis": (
+        lambda: _condition("s | count(" + " " * 480),
+        "E_AGGREGATION",
+    ),
     "pattern of 40,000 stars": (
-        lambda: _condition("1 of " + "*s" * 40_000, _selections(f"{'s' * 900}{i}" for i in range(1000))),
+        lambda: _condition(
+            "1 of " + "*s" * 40_000, _selections(f"{'s' * 900}{i}" for i in range(1000))
+        ),
         "E_SELECTOR_EMPTY",
     ),
-    "5,000 selections": (lambda: _condition("1 of them", _selections(f"s{i}" for i in range(5000))), "E_YAML"),
-    "4,900 selections": (lambda: _condition("1 of them", _selections(f"s{i}" for i in range(4900))), ""),
+    "5,000 selections": (
+        lambda: _condition("1 of them", _selections(f"s{i}" for i in range(5000))),
+        "E_YAML",
+    ),
+    "4,900 selections": (
+        lambda: _condition("1 of them", _selections(f"s{i}" for i in range(4900))),
+        "",
+    ),
     "4,900 selections and a count": (
         lambda: _condition("4000 of s*", _selections(f"s{i}" for i in range(4900))),
         "",
@@ -168,7 +203,10 @@ BOMBS: dict[str, Bomb] = {
         lambda: _condition("z" * 99, _selections(f"{'z' * 90}{i}" for i in range(4900))),
         "E_CONDITION",
     ),
-    "4,900 selections that nobody uses": (lambda: _condition("s0", _selections(f"s{i}" for i in range(4900))), ""),
+    "4,900 selections that nobody uses": (
+        lambda: _condition("s0", _selections(f"s{i}" for i in range(4900))),
+        "",
+    ),
     "900 selections that collide": (
         lambda: _condition("1 of them", _selections(f"s{'-.'[i % 2] * i}b" for i in range(1, 900))),
         "",
@@ -204,13 +242,19 @@ BOMBS: dict[str, Bomb] = {
         "",
     ),
     "2,000 fields": (
-        lambda: f"{_HEAD}detection:\n  s:\n" + "".join(f"    F{i}: x\n" for i in range(2000)) + "  condition: s\n",
+        lambda: (
+            f"{_HEAD}detection:\n  s:\n"
+            + "".join(f"    F{i}: x\n" for i in range(2000))
+            + "  condition: s\n"
+        ),
         "",
     ),
     "2,000 numeric fields of one name": (
-        lambda: f"{_HEAD}detection:\n  s:\n"
-        + "".join(f"    a{'-' * (i % 500)}{'.' * (i // 500)}|gt: {i}\n" for i in range(2000))
-        + "  condition: s\n",
+        lambda: (
+            f"{_HEAD}detection:\n  s:\n"
+            + "".join(f"    a{'-' * (i % 500)}{'.' * (i // 500)}|gt: {i}\n" for i in range(2000))
+            + "  condition: s\n"
+        ),
         "",
     ),
     "5,000 times star and letter": (lambda: _values("A", ["*a" * 5000]), "E_VALUE_TYPE"),
@@ -218,10 +262,19 @@ BOMBS: dict[str, Bomb] = {
     "500,000 times star and letter": (lambda: _values("A", ["*a" * 500_000]), "E_VALUE_TYPE"),
     "10,000 question marks": (lambda: _values("A", ["?" * 10_000]), "E_VALUE_TYPE"),
     "1,000 question marks": (lambda: _values("A", ["?" * 1000]), ""),
-    "a wildcard in a megabyte": (lambda: _values("A", ["a" * 500_000 + "*" + "b" * 500_000]), "E_VALUE_TYPE"),
-    "a cased wildcard in a megabyte": (lambda: _values("A|cased", ["a" * 500_000 + "?"]), "E_VALUE_TYPE"),
+    "a wildcard in a megabyte": (
+        lambda: _values("A", ["a" * 500_000 + "*" + "b" * 500_000]),
+        "E_VALUE_TYPE",
+    ),
+    "a cased wildcard in a megabyte": (
+        lambda: _values("A|cased", ["a" * 500_000 + "?"]),
+        "E_VALUE_TYPE",
+    ),
     "windash with 50 dashes": (lambda: _values("A|windash|contains", [" -a" * 50]), ""),
-    "windash with 5,000 dashes": (lambda: _values("A|windash|contains", [" -a" * 5000]), "E_VALUE_TYPE"),
+    "windash with 5,000 dashes": (
+        lambda: _values("A|windash|contains", [" -a" * 5000]),
+        "E_VALUE_TYPE",
+    ),
     "9,000 values of three dashes": (
         lambda: _values("A|windash|contains", (f" -a -b -c{i}" for i in range(9000))),
         "",
@@ -234,24 +287,36 @@ BOMBS: dict[str, Bomb] = {
         lambda: _values("A|windash|base64offset|contains", [" -a -b -c" + "x" * 1_000_000]),
         "E_ENCODING",
     ),
-    "a megabyte in base64": (lambda: _values("A|wide|base64offset|contains", ["x" * 1_000_000]), ""),
+    "a megabyte in base64": (
+        lambda: _values("A|wide|base64offset|contains", ["x" * 1_000_000]),
+        "",
+    ),
     "1,000 placeholders": (lambda: _values("A|expand", ["%a%" * 1000]), "E_PLACEHOLDER"),
     "a pattern of 100 kB": (lambda: _values("A|re", ["a|b" * 33_333]), ""),
     "a pattern of 200 kB": (lambda: _values("A|re", ["a" * 200_000]), "E_REGEX_UNSUPPORTED"),
     "900 groups in groups": (lambda: _values("A|re", [_nested(900, "(", ")")]), ""),
-    "5,000 groups in groups": (lambda: _values("A|re", [_nested(5000, "(", ")")]), "E_REGEX_UNSUPPORTED"),
+    "5,000 groups in groups": (
+        lambda: _values("A|re", [_nested(5000, "(", ")")]),
+        "E_REGEX_UNSUPPORTED",
+    ),
     "5,000 groups in a row": (lambda: _values("A|re", ["(a|b)" * 5000]), ""),
     "5,000 optional groups": (lambda: _values("A|re", ["(a|b)?" * 5000]), ""),
     "repeats of repeats": (lambda: _values("A|re", ["(a{1000}){1000}"]), "E_REGEX_UNSUPPORTED"),
     "stars of stars": (lambda: _values("A|re", ["(((((((a*)*)*)*)*)*)*)*b"]), ""),
-    "alternatives of alternatives": (lambda: _values("A|re", ["((((ab|c){4}|d){4}|e){4}|f){4}"]), ""),
+    "alternatives of alternatives": (
+        lambda: _values("A|re", ["((((ab|c){4}|d){4}|e){4}|f){4}"]),
+        "",
+    ),
     "a class of 10,000 characters": (
         lambda: _values("A|re", [f"[{''.join(chr(0x4E00 + 2 * i) for i in range(10_000))}]"]),
         "",
     ),
     "a large class 1,000 times": (lambda: _values("A|re", [r"\pL{1000}"]), "E_REGEX_UNSUPPORTED"),
     "a large class 250 times": (lambda: _values("A|re", [r"\pL{250}"]), "E_REGEX_UNSUPPORTED"),
-    "300 large patterns": (lambda: _values("A|re", (rf"\pL{{50}}{i}" for i in range(300))), "E_REGEX_UNSUPPORTED"),
+    "300 large patterns": (
+        lambda: _values("A|re", (rf"\pL{{50}}{i}" for i in range(300))),
+        "E_REGEX_UNSUPPORTED",
+    ),
     "30,000 bad groups": (lambda: _values("A|re", ["(?a" * 30_000]), "E_REGEX"),
     "100 kB of backslashes": (lambda: _values("A|re", ["\\" * 99_999]), "E_REGEX"),
     "letters with odd cases": (lambda: _values("A|re|i", ["k" * 1000]), ""),
