@@ -19,7 +19,8 @@ from tests.conformance.corpora import (
     SigmaHQ,
     load_json,
 )
-from tests.conformance.oracle import QUESTIONS, RECORDINGS as ANSWERED, compare
+from tests.conformance.oracle import QUESTIONS, compare
+from tests.conformance.oracle import RECORDINGS as ANSWERED
 from tests.conformance.reasons import REASONS, reason_of
 from tests.conformance.reference_pack import ReferencePack, disagreements, kinds, remembering
 from tests.conformance.refusals import refusals

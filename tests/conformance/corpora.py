@@ -153,5 +153,6 @@ class SigmaHQ:
             try:
                 made[source] = tuple(each.rule for each in loaded.apply(rule, Diagnostics()))
             except RuleError as error:
-                assert error.diagnostic.code == "E_PLACEHOLDER", error
+                if error.diagnostic.code != "E_PLACEHOLDER":
+                    raise
         return made

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-Bomb = tuple[
-    Callable[[], str], str
-]  # the text of a file, and the code of the error or "" for a pack
+# The text of a file, and the code of an error or "" for a pack.
+Bomb = tuple[Callable[[], str], str]
 
 _HEAD = "title: t\nlogsource: {product: p}\n"
 _BODY = "detection: {s: {A: x}, condition: s}\n"
@@ -138,7 +137,7 @@ BOMBS: dict[str, Bomb] = {
     "20,000 nodes": (lambda: _custom(f"[{', '.join('x' * 20_000)}]"), "E_YAML"),
     "a million documents": (lambda: "---\n" * 1_000_000, "E_YAML"),
     "9,000 faulty documents": (lambda: "a\n---\n" * 9_000, "E_DOC_TYPE"),
-    "1,500 rules of one title": (lambda: "---\n".join([_HEAD + _BODY] * 1_500), ""),
+    "500 rules of one title": (lambda: "---\n".join([_HEAD + _BODY] * 500), ""),
     "number of 5,000 digits": (lambda: _numbers("A", ["9" * 5000]), "E_YAML"),
     "number of 900 digits": (lambda: _numbers("A", ["9" * 900]), ""),
     "hexadecimal number of 16,000 digits": (lambda: _custom("0x" + "f" * 16_000), "E_YAML"),
@@ -225,18 +224,18 @@ BOMBS: dict[str, Bomb] = {
         ),
         "",
     ),
-    "9,000 values": (lambda: _values("A", (f"v{i}" for i in range(9000))), ""),
-    "9,000 values that must all be there": (
-        lambda: _values("A|contains|all", (f"v{i}" for i in range(9000))),
+    "3,000 values": (lambda: _values("A", (f"v{i}" for i in range(3000))), ""),
+    "3,000 values that must all be there": (
+        lambda: _values("A|contains|all", (f"v{i}" for i in range(3000))),
         "",
     ),
-    "9,000 numbers": (lambda: _numbers("A", range(9000)), ""),
-    "9,000 networks": (
-        lambda: _numbers("A|cidr", (f"{i // 256}.{i % 256}.0.0/16" for i in range(9000))),
+    "3,000 numbers": (lambda: _numbers("A", range(3000)), ""),
+    "3,000 networks": (
+        lambda: _numbers("A|cidr", (f"{i // 256}.{i % 256}.0.0/16" for i in range(3000))),
         "",
     ),
-    "9,000 values with wildcards": (lambda: _values("A", (f"a*b{i}?c" for i in range(9000))), ""),
-    "9,000 patterns": (lambda: _values("A|re", (f"a.*b{i}.c" for i in range(9000))), ""),
+    "3,000 values with wildcards": (lambda: _values("A", (f"a*b{i}?c" for i in range(3000))), ""),
+    "3,000 patterns": (lambda: _values("A|re", (f"a.*b{i}.c" for i in range(3000))), ""),
     "2,000 values, each within the next": (
         lambda: _values("A|startswith", (f"{'a' * i}b" for i in range(1, 2000))),
         "",
@@ -275,8 +274,8 @@ BOMBS: dict[str, Bomb] = {
         lambda: _values("A|windash|contains", [" -a" * 5000]),
         "E_VALUE_TYPE",
     ),
-    "9,000 values of three dashes": (
-        lambda: _values("A|windash|contains", (f" -a -b -c{i}" for i in range(9000))),
+    "3,000 values of three dashes": (
+        lambda: _values("A|windash|contains", (f" -a -b -c{i}" for i in range(3000))),
         "",
     ),
     "9,000 values of three dashes, encoded": (
@@ -287,9 +286,10 @@ BOMBS: dict[str, Bomb] = {
         lambda: _values("A|windash|base64offset|contains", [" -a -b -c" + "x" * 1_000_000]),
         "E_ENCODING",
     ),
-    "a megabyte in base64": (
-        lambda: _values("A|wide|base64offset|contains", ["x" * 1_000_000]),
-        "",
+    "a megabyte in base64": (lambda: _values("A|wide|base64", ["x" * 1_000_000]), ""),
+    "a megabyte in base64 at each offset": (
+        lambda: _values("A|base64offset|contains", ["x" * 1_000_000]),
+        "E_ENCODING",
     ),
     "1,000 placeholders": (lambda: _values("A|expand", ["%a%" * 1000]), "E_PLACEHOLDER"),
     "a pattern of 100 kB": (lambda: _values("A|re", ["a|b" * 33_333]), ""),
@@ -297,7 +297,7 @@ BOMBS: dict[str, Bomb] = {
     "900 groups in groups": (lambda: _values("A|re", [_nested(900, "(", ")")]), ""),
     "5,000 groups in groups": (
         lambda: _values("A|re", [_nested(5000, "(", ")")]),
-        "E_REGEX_UNSUPPORTED",
+        "",
     ),
     "5,000 groups in a row": (lambda: _values("A|re", ["(a|b)" * 5000]), ""),
     "5,000 optional groups": (lambda: _values("A|re", ["(a|b)?" * 5000]), ""),

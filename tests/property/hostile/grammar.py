@@ -198,12 +198,12 @@ def _check_truth(node: ast.expr, known: set[str]) -> None:
 
 
 def _check_count(node: ast.Compare, known: set[str]) -> None:
-    """`sum((a, b, c)) >= 2`"""
+    """`sum([a, b, c]) >= 2`"""
     _expect(_is_call_of(node.left, "sum") and isinstance(node.ops[0], ast.GtE), node, "a count")
     assert isinstance(node.left, ast.Call)
     (operands,) = node.left.args
-    _expect(isinstance(operands, ast.Tuple) and not node.left.keywords, node, "a count")
-    assert isinstance(operands, ast.Tuple)
+    _expect(isinstance(operands, ast.List) and not node.left.keywords, node, "a count")
+    assert isinstance(operands, ast.List)
     for each in operands.elts:
         _check_truth(each, known)
     (least,) = node.comparators
@@ -228,7 +228,7 @@ class _Anonymous(ast.NodeTransformer):
     def __init__(self, function: str):
         self.constant = function.upper()
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - as ast calls it
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         if node.id.startswith(self.constant):
             node.id = f"C{node.id[len(self.constant) :]}"
         return node

@@ -124,7 +124,7 @@ def test_a_manifest_cannot_name_a_file_outside(pack: Path, name: str) -> None:
 def test_a_pack_of_a_newer_format_says_so(pack: Path) -> None:
     content = orjson.loads((pack / MANIFEST).read_bytes())
     (pack / MANIFEST).write_bytes(render_manifest(content | {"format": 99}))
-    with pytest.raises(PackError, match="format 99.*upgrade sigmac"):
+    with pytest.raises(PackError, match=r"format 99.*upgrade sigmac"):
         load_pack(pack)
 
 
