@@ -5,7 +5,8 @@ Everything is made of few words and fields, so that what a rule asks for and wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import re2
@@ -384,23 +385,70 @@ def as_yaml(made: Sequence[dict[str, Any]]) -> bytes:
     return text.encode()
 
 
-Aims = Sequence[Sequence[tuple[str, Value]]]  # of each rule, what it asks of which field
-
-
-def aims_of(variants: Iterable[Iterable[Rule]]) -> list[list[tuple[str, Value]]]:
-    """What events should come near to: every value of every item of these rules."""
-    return [
-        [(item.field or "Z", value) for rule in each for value in _values_of(rule)]
-        if False
-        else [
-            (item.field or "Z", value)
-            for rule in each
-            for detection in rule.detections.values()
-            for item in items(detection)
-            for value in item.values
+def mentioned(node: Any) -> list[Any]:
+    """Every scalar in a rule's detections."""
+    if isinstance(node, dict):
+        return [
+            each for key, child in node.items() if key != "condition" for each in mentioned(child)
         ]
-        for each in variants
-    ]
+    if isinstance(node, list):
+        return [each for child in node for each in mentioned(child)]
+    return [node]
+
+
+@dataclass(frozen=True)
+class Near:
+    """A value of an event made of one that a rule mentions: its wildcards filled, its case changed."""
+
+    index: int
+    any: str
+    one: str
+    change: Callable[[str], str]
+    before: str
+    after: str
+
+    def value(self, mentioned: Sequence[Any]) -> Any:
+        value = mentioned[self.index % len(mentioned)]
+        if not isinstance(value, str):
+            return str(value) + self.before if self.before else value
+        text = value.replace("\\\\", "\\").replace("*", self.any).replace("?", self.one)
+        return self.before + self.change(text) + self.after
+
+
+_affixes = st.sampled_from(["", "", "", "a", "k", "\n", ".0"])
+_near = st.builds(
+    Near,
+    st.integers(0, 200),
+    st.sampled_from(["", "a", "\n", "*", "xx"]),
+    st.sampled_from(["b", "?", "😀", "", "\n"]),
+    st.sampled_from([str, str, str.upper, str.swapcase]),
+    _affixes,
+    _affixes,
+)
+_scalars = (
+    _near
+    | _near
+    | words
+    | st.sampled_from([*NUMBERS, True, False, None, "", 2**70, -(2**65)])
+    | st.sampled_from([*ADDRESSES, *TIMES, *DECIMALS])
+)
+_values = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("DEA"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def _made_near(value: Any, mentioned: Sequence[Any]) -> Any:
+    if isinstance(value, Near):
+        return value.value(mentioned)
+    if isinstance(value, list):
+        return [_made_near(each, mentioned) for each in value]
+    if isinstance(value, dict):
+        return {key: _made_near(each, mentioned) for key, each in value.items()}
+    return value
 
 
 # Where events have values: what a rule's fields name, what pipelines rename them to, what only looks like them.

@@ -173,7 +173,8 @@ def _check_condition(node: ast.stmt) -> None:
             _expect(not each.orelse, each, "an early exit")
         else:
             _expect(isinstance(each, ast.Return), each, "a statement of a condition")
-            assert isinstance(each, ast.Return) and each.value is not None
+            assert isinstance(each, ast.Return)
+            assert each.value is not None
             _check_truth(each.value, known)
     _expect(not known & {"event", "logsource"}, node, "names of its own")
 
