@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import re2
@@ -40,27 +40,23 @@ from sigmac.compiler.values import (
 
 def matches(rule: Rule, event: dict[str, Any]) -> list[int]:
     """The indices of the rule's conditions that hold for an event; empty where the rule does not match."""
-    names = list(rule.detections)
-
-    def detected(name: str) -> bool:
-        return _detection(rule.detections[name], event)
-
-    return [i for i, c in enumerate(rule.conditions) if _condition(c.expression, names, detected)]
+    detected = {name: _detection(each, event) for name, each in rule.detections.items()}
+    return [i for i, c in enumerate(rule.conditions) if _condition(c.expression, detected)]
 
 
-def _condition(node: Expression, names: list[str], detected: Callable[[str], bool]) -> bool:
+def _condition(node: Expression, detected: dict[str, bool]) -> bool:
     if isinstance(node, And):
-        return all(_condition(child, names, detected) for child in node.operands)
+        return all(_condition(child, detected) for child in node.operands)
     if isinstance(node, Or):
-        return any(_condition(child, names, detected) for child in node.operands)
+        return any(_condition(child, detected) for child in node.operands)
     if isinstance(node, AtLeast):
-        return sum(_condition(child, names, detected) for child in node.operands) >= node.count
+        return sum(_condition(child, detected) for child in node.operands) >= node.count
     if isinstance(node, Not):
-        return not _condition(node.operand, names, detected)
+        return not _condition(node.operand, detected)
     if isinstance(node, Identifier):
-        return detected(node.name)
+        return detected[node.name]
     assert isinstance(node, Quantifier)
-    found = [detected(name) for name in names_matching(node.target, names)]
+    found = [detected[name] for name in names_matching(node.target, detected)]
     return all(found) if node.count is None else sum(found) >= node.count
 
 
