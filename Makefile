@@ -14,17 +14,20 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format conformance bench wheel clean
+.PHONY: help kernels demo test lint format conformance bench wheel clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
-demo: $(stamp) ## Build the example rules, run them over example events and show the matches.
+kernels: $(stamp) ## Compile the kernels of the batch engine, where they have changed.
+	@$(bin)/python -m sigmac.runtime.engine.kernels.ahead_of_time
+
+demo: kernels ## Build the example rules, run them over example events and show the matches.
 	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows --pipeline rules/pipelines/demo.yml
 	$(bin)/sigmac run build/demo rules/events/demo.ndjson
 
-test: $(stamp) ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
+test: kernels ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(stamp) ## Check style, format and types.
@@ -36,19 +39,19 @@ format: $(stamp) ## Format the code and mend what can be mended by itself.
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-conformance: $(stamp) ## Compile and run the public rule sets and list every difference.
+conformance: kernels ## Compile and run the public rule sets and list every difference.
 	$(bin)/python -m tests.conformance
 
-bench: $(stamp) ## Measure speed and memory and print the figures.
+bench: kernels ## Measure speed and memory and print the figures.
 	$(bin)/python -m bench
 
 # A module that is gone from the source would stay in the wheel if the old build folder stayed.
-wheel: $(stamp) ## Build dist/sigmac-*.whl.
+wheel: kernels ## Build dist/sigmac-*.whl.
 	rm -rf .cache/setuptools
 	$(bin)/python -m build --wheel --no-isolation
 
 clean: ## Remove all that was made, except .venv and build/README.md.
-	rm -rf .cache .hypothesis dist sigmac.egg-info
+	rm -rf .cache .hypothesis dist sigmac.egg-info runtime/engine/native
 	find build -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find . -path ./$(venv) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 

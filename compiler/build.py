@@ -43,6 +43,7 @@ class BuildOptions:
     logsources: tuple[Mapping[str, str], ...] = ()
     strict_logsource: bool = False
     optimize: bool = True
+    profile: Path | None = None  # of real events, as `sigmac run --profile` writes it
     skip_errors: bool = False
     jobs: int = 0  # 0: as many as there are cores
 
@@ -90,6 +91,7 @@ def compile_sources(
     empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
     read and `RuleError` for a faulty pipeline.
     """
+    _collect_rarely()
     loaded = load_pipelines(options.pipelines, options.placeholders)
     data = [source.read() for source in sources]
     digests = [sha256(each) for each in data]
@@ -136,6 +138,7 @@ def _settings(options: BuildOptions, pipelines: Pipelines) -> str:
         [sorted(each.items()) for each in options.logsources],
         options.strict_logsource,
         options.optimize,
+        None if options.profile is None else sha256(options.profile.read_bytes()),
     )
 
 
@@ -155,21 +158,27 @@ def _holds(output: Path, inputs: str) -> bool:
     return True
 
 
+def _collect_rarely() -> None:
+    """Compilation makes trees, hardly any cycle: the collector would walk them again and again."""
+    gc.set_threshold(200_000, 20, 100)
+
+
 # Set in each worker by `_start`: pipelines hold functions and do not travel.
 _options: Any = None
 
 
 def _start(options: BuildOptions) -> None:
     global _options
+    from sigmac.compiler.profile import load_profile
     from sigmac.compiler.unit import Options
 
-    # Compilation makes trees, hardly any cycle: the collector would walk them again and again.
-    gc.set_threshold(200_000, 20, 100)
+    _collect_rarely()
     _options = Options(
         load_pipelines(options.pipelines, options.placeholders),
         options.strict_logsource,
         options.optimize,
         options.logsources,
+        None if options.profile is None else load_profile(options.profile),
     )
 
 
@@ -217,6 +226,7 @@ def _assemble(
     result: BuildResult,
 ) -> None:
     from sigmac.compiler.pack import Identity, render_pack
+    from sigmac.compiler.profile import load_profile
     from sigmac.compiler.ruleset import relate
 
     rules = [rule for unit in units for rule in unit["rules"]]
@@ -241,12 +251,14 @@ def _assemble(
             "pipelines": list(options.pipelines),
             "logsources": [dict(each) for each in options.logsources],
             "optimize": options.optimize,
+            "profiled": options.profile is not None,
             "strict_logsource": options.strict_logsource,
             "settings": settings,
         },
         {source.source: digest for source, digest in zip(sources, digests, strict=True)},
     )
-    result.rendered = render_pack(rules, documents.plain(), identity)
+    rare = [] if options.profile is None else load_profile(options.profile).rare_fields()
+    result.rendered = render_pack(rules, documents.plain(), identity, rare)
 
 
 def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:

@@ -71,11 +71,15 @@ class _Module:
 
 
 def render_pack(
-    rules: Sequence[Plain], documents: Mapping[str, Any], identity: Identity
+    rules: Sequence[Plain],
+    documents: Mapping[str, Any],
+    identity: Identity,
+    rare_fields: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Every file of a pack, name → bytes, the manifest included; the same for the same input.
 
-    `rules` are rule units in the order that they shall have, `documents` further JSON files (correlations, filters).
+    `rules` are rule units in the order that they shall have, `documents` further JSON files (correlations, filters),
+    `rare_fields` those whose values are long and hardly repeat, as a profile says.
     """
     names = _names(rules)
     modules = _modules(rules)
@@ -90,7 +94,7 @@ def render_pack(
     asked = [rule["questions"] for rule in rules]
     files["matchers.py"] = render_matchers(asked).encode()
     files["__init__.py"] = _package(identity, len(rules)).encode()
-    arrays = question_arrays(asked)
+    arrays = question_arrays(asked, rare_fields)
     arrays |= {
         "functions": span_array(layout.functions, 4),
         "headers": span_array([(header,) for header in layout.headers], 1).reshape(-1),

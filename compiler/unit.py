@@ -18,7 +18,7 @@ from sigmac.compiler.diagnostics import RuleError, plain_diagnostic
 from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir import Expression, Named, Or, Predicate, bottom_up, distinct_predicates
 from sigmac.compiler.lower import lower_rule
-from sigmac.compiler.optimizer import optimize
+from sigmac.compiler.optimizer import Profile, optimize
 from sigmac.compiler.optimizer.deduplicate import deduplicate
 from sigmac.compiler.optimizer.flatten import flatten
 from sigmac.compiler.optimizer.gate import gate
@@ -37,6 +37,7 @@ class Options:
     strict_logsource: bool = False
     optimize: bool = True
     logsources: tuple[Mapping[str, str], ...] = ()  # rules of these only; none: all
+    profile: Profile | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compil
                 sizes[after] = _size(after)
             compiled.passes.append([name, *sizes[before], *sizes[after]])
 
-        compiled.optimized = optimize(compiled.lowered, observe=observe)
+        compiled.optimized = optimize(compiled.lowered, options.profile, observe)
     return compiled
 
 
@@ -103,7 +104,7 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
             continue
         compiled = compile_rule(rule, options, contents)
         if compiled.optimized is not None:
-            made.append(_rule_unit(compiled, compiled.optimized, source))
+            made.append(_rule_unit(compiled, compiled.optimized, source, options.profile))
     return {
         "source": source,
         "rules": made,
@@ -124,16 +125,18 @@ def _wanted(logsource: LogSource, wanted: Mapping[str, str]) -> bool:
     return all((have[key] or "").lower() == value.lower() for key, value in wanted.items())
 
 
-def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain:
+def _rule_unit(
+    compiled: Compiled, expression: Expression, source: str, profile: Profile | None
+) -> Plain:
     rule = compiled.rule
     place = f"{source}:{rule.place.line}"
     guard, rest = _guard(expression)
     body = print_body(rest)
     base = identifier(_stem(source) if rule.place.document == 0 else rule.meta.title)
     # What pipelines ask is asked before any gate, once for all rules of a logsource: it opens none.
-    first = gate(rest) or gate(expression)
+    first = gate(rest, profile) or gate(expression, profile)
     second = (
-        None if first is None else gate(rest, without={each.field for each in first.predicates})
+        None if first is None else gate(rest, profile, {each.field for each in first.predicates})
     )
     function = render(
         "rule_function",
@@ -149,6 +152,10 @@ def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain
         "rule_metadata", name=base, attributes=_attributes(compiled, body.renamed, place)
     )
     unit = questions(expression, first, second)
+    fields = {
+        *_fields(rest),
+        *(each.field or "" for g in (first, second) if g for each in g.predicates),
+    }
     return {
         "name": base,
         "title": rule.meta.title,
@@ -162,7 +169,7 @@ def _rule_unit(compiled: Compiled, expression: Expression, source: str) -> Plain
         "metadata": metadata,
         "guard": None if guard is None else print_expression(guard),
         "guard_fields": [] if guard is None else sorted(_fields(guard)),
-        "questions": unit.plain(),
+        "questions": {**unit.plain(), "fields": sorted(fields)},
         "passes": compiled.passes,
         "place": list(astuple(rule.place)),
     }

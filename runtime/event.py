@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.fields import Facts
 from sigmac.runtime.globs import regex_of
-from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.scalars import (
     Number,
     address_of,
-    leaves,
-    lookup,
     mapped_ipv4,
     number_of,
     part_of,
     text_of,
     time_of,
+    values_of,
 )
 
 if TYPE_CHECKING:
@@ -47,8 +45,7 @@ class Event:
         return found
 
     def _look(self, field: str) -> Facts:
-        values: list[Any] | None
-        values = list(leaves(self._fields)) if field == KEYWORDS else lookup(self._fields, field)
+        values = values_of(self._fields, field)
         if values is None:
             return self._vocabulary.absent
         try:

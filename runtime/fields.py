@@ -110,11 +110,11 @@ class FieldIndex:
         "_literals",
         "_masks",
         "_memo",
-        "_of_presence",
         "_scanned",
         "gates",
         "name",
         "position",
+        "presence",
         "ranks",
         "thresholds",
     )
@@ -146,7 +146,7 @@ class FieldIndex:
         self._memo: dict[Any, Facts] = {}
         budget.memos.append(self._memo)
         first, second = (_bits(each.get(None, ())) for each in gates)
-        self._of_presence = first, second
+        self.presence = first, second
 
     def _gated(self, text: str) -> int:
         """The bits of the questions about a literal that open gates."""
@@ -180,8 +180,11 @@ class FieldIndex:
         """The facts of a list of values: what is true of any of them (`null` and `present` are of the whole)."""
         if len(values) == 1:
             return self.facts_of(values[0])
-        union = Facts(tuple(values))
-        each = [self.facts_of(value) for value in values]
+        return self.united(tuple(values), [self.facts_of(value) for value in values])
+
+    def united(self, values: Sequence[Any], each: Sequence[Facts]) -> Facts:
+        """The facts of a field that has several values, whose own facts are given."""
+        union = Facts(values)
         union.equals = _NOTHING.union(*(facts.equals for facts in each))
         union.contains = _NOTHING.union(*(facts.contains for facts in each))
         union.startswith = _NOTHING.union(*(facts.startswith for facts in each))
@@ -191,13 +194,13 @@ class FieldIndex:
         for facts in each:
             union.gates |= facts.gates
             union.seconds |= facts.seconds
-        union.gates |= self._of_presence[0]
-        union.seconds |= self._of_presence[1]
+        union.gates |= self.presence[0]
+        union.seconds |= self.presence[1]
         return union
 
     def _find(self, values: tuple[Any]) -> Facts:
         facts = Facts(values)
-        facts.gates, facts.seconds = self._of_presence
+        facts.gates, facts.seconds = self.presence
         value = values[0]
         text = text_of(value)
         if text is None:
@@ -210,7 +213,7 @@ class FieldIndex:
                 if position & 1:
                     equal = self.thresholds[position >> 1]
                     facts.numbers = frozenset((equal,))
-                    self._open(facts, equal)
+                    self.open(facts, equal)
         if self._literals:
             self._match_text(facts, self._fold(text))
         return facts
@@ -218,7 +221,7 @@ class FieldIndex:
     def _match_text(self, facts: Facts, text: str) -> None:
         if text in self._exact:
             facts.equals = frozenset((text,))
-            self._open(facts, (EQUALS, text))
+            self.open(facts, (EQUALS, text))
         facts.contains = facts.startswith = facts.endswith = _EMPTY
         if self._scanned:
             if self._automaton is None:
@@ -236,15 +239,15 @@ class FieldIndex:
             if asked & CONTAINS and literal not in contains:
                 contains.add(literal)
                 if asked & CONTAINS << GATED:
-                    self._open(facts, (CONTAINS, literal))
+                    self.open(facts, (CONTAINS, literal))
             if start == 0 and asked & STARTSWITH:
                 starts.add(literal)
                 if asked & STARTSWITH << GATED:
-                    self._open(facts, (STARTSWITH, literal))
+                    self.open(facts, (STARTSWITH, literal))
             if end == length and asked & ENDSWITH:
                 ends.add(literal)
                 if asked & ENDSWITH << GATED:
-                    self._open(facts, (ENDSWITH, literal))
+                    self.open(facts, (ENDSWITH, literal))
         facts.contains = frozenset(contains)
         if len(starts) > 1:
             facts.startswith = frozenset(starts)
@@ -255,7 +258,7 @@ class FieldIndex:
         # A second thread that comes here at the same time builds the same again and changes nothing.
         self._automaton = automaton([text for text, _ in self._scanned])
 
-    def _open(self, facts: Facts, gate: Any) -> None:
+    def open(self, facts: Facts, gate: Any) -> None:
         """Add the rules that a gate opens."""
         known = self._masks.get(gate)
         if known is None:

@@ -24,14 +24,14 @@ class KeywordGates:
 
     def __init__(self, gates: tuple[Gates, Gates], rules: int, fold: Fold):
         self._fold = fold
-        self._always = [0, 0]  # rules whose gate is no literal: open on every event
+        self.always = [0, 0]  # rules whose gate is no literal: open on every event
         masks: dict[str, list[int]] = {}
         for i, table in enumerate(gates):
             for gate, gated in table.items():
                 concerned = [rule for rule in gated if rules >> rule & 1]
                 if concerned:
                     literal = gate[1] if isinstance(gate, tuple) else ""
-                    found = masks.setdefault(literal, [0, 0]) if literal else self._always
+                    found = masks.setdefault(literal, [0, 0]) if literal else self.always
                     for rule in concerned:
                         found[i] |= 1 << rule
         self._masks = list(masks.values())
@@ -44,7 +44,7 @@ class KeywordGates:
 
         A literal across two leaves counts too, which costs a look and no more.
         """
-        first, second = self._always
+        first, second = self.always
         if self._any is not None and self._automaton is not None:
             texts = _texts(event)
             text = _BETWEEN.join(texts)

@@ -6,30 +6,41 @@ rule out most of them, and the generated functions decide the rest. No rule is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
-import orjson
 
 from sigmac.runtime import seal
+from sigmac.runtime.dispatch import Condition, Dispatch, mask_of
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.event import Event
 from sigmac.runtime.explain import TracingEvent, explain
-from sigmac.runtime.fields import Budget, Facts, FieldIndex
-from sigmac.runtime.keywords import KEYWORDS, KeywordGates
+from sigmac.runtime.fields import Budget
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
+from sigmac.runtime.records import parse_record
 from sigmac.runtime.vocabulary import Vocabulary, load_arrays
+
+if TYPE_CHECKING:
+    from sigmac.runtime.engine.pool import Engines
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
-_MAX_ACTIVE = 4096  # logsource conditions and stream tags remembered
+# The tables that the batch engine reads
+TABLES = (
+    "fold",
+    "literal_asked",
+    "literals",
+    "rare_fields",
+    "rule_field_ends",
+    "rule_fields",
+    "string_ends",
+    "strings",
+)
+_MAX_TAGS = 4096  # stream tags remembered
 _LOGSOURCE_KEYS = ("product", "category", "service")
-
-Condition = Callable[[Event], bool]
 
 
 def load_pack(
@@ -37,12 +48,13 @@ def load_pack(
     *,
     trusted_keys: Sequence[bytes | str] = (),
     memory_budget: int = DEFAULT_BUDGET,
+    workers: int = 1,
 ) -> Pack:
     """Load a rule pack from a folder, or by the name of an installed one.
 
     Every file is checked against its digest before anything is imported; with `trusted_keys` (Ed25519 public keys as
     PEM, hexadecimal or 32 bytes) the pack must be signed by one of them. `memory_budget` bounds the bytes that the
-    pack remembers about values. Packs share nothing: two versions can be loaded side by side.
+    pack remembers about values, `workers` how many threads may be in `match_batch` at once. Packs share nothing: two versions can be loaded side by side.
 
     Raises `PackError` with one sentence where the pack is missing, damaged, changed or not trusted.
     """
@@ -51,7 +63,7 @@ def load_pack(
     seal.check_signature(folder, data, trusted_keys)
     files = seal.read_files(folder, manifest)
     try:
-        return Pack(folder, manifest, files, memory_budget)
+        return Pack(folder, manifest, files, memory_budget, workers)
     except (LookupError, ValueError, TypeError) as error:
         # Every byte is as it was sealed, but no compiler of ours sealed it.
         raise PackError(f"{folder}: the parts of the pack do not fit together: {error}") from error
@@ -118,6 +130,7 @@ class Pack:
         manifest: Mapping[str, Any],
         files: Mapping[str, bytes],
         memory_budget: int,
+        workers: int = 1,
     ):
         self.path = folder
         self.manifest = manifest
@@ -140,10 +153,14 @@ class Pack:
         )
         self.conditions: list[Condition | None] = [None] * len(self._spans)
         self.budget = Budget(memory_budget)
-        self._vocabulary = Vocabulary(arrays, self._matcher, self.budget)
+        self.vocabulary = Vocabulary(arrays, self._matcher, self.budget)
         self._logsources: list[list[str]] = manifest["logsources"]
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
-        self._dispatch = _Dispatch(self, arrays)
+        self.dispatch = Dispatch(self, arrays)
+        self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
+        self._workers = workers
+        self._engines: Engines | Literal[False] | None = None
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Pack {self.name} {self.version}: {len(self.rules)} rules>"
@@ -168,7 +185,7 @@ class Pack:
             raise EventError(f"an event is a dict, not a {type(event).__name__}")
         return [
             Match(self.rules[i], event, self.explain(i, event) if explain else None)
-            for i in self._dispatch.matching(event, self._tagged(logsource))
+            for i in self.dispatch.matching(event, self._tagged(logsource))
         ]
 
     def warm(self) -> None:
@@ -180,7 +197,8 @@ class Pack:
             self._modules[name].complete()
         for rule in range(len(self._spans)):
             self.condition(rule)
-        self._vocabulary.warm()
+        self.vocabulary.warm()
+        self.engines()
 
     def match_batch(
         self,
@@ -193,25 +211,57 @@ class Pack:
         Blank lines count as lines and are neither matched nor rejected; what is no JSON object comes back in
         `rejected` with line number, byte offset and reason, and never stops the others.
         """
+        data, wanted = bytes(records), self._tagged(logsource)
+        engines = self.engines()
+        if engines is None:
+            return self.match_each(data, wanted)
+        with engines.borrow() as engine:
+            return engine.match_batch(data, wanted)
+
+    def match_each(self, data: bytes, wanted: int = -1) -> BatchResult:
+        """As `match_batch`, by the scalar path: each record parsed and evaluated by itself."""
         found: list[tuple[int, int]] = []
         rejected: list[Rejected] = []
         evaluated = position = 0
-        tagged = self._tagged(logsource)
-        data = bytes(records)
         for record, line in enumerate(data.split(b"\n")):
-            text = line.strip(b" \t\r")
-            if record == 0:
-                text = text.removeprefix(b"\xef\xbb\xbf")
+            text = line.removeprefix(b"\xef\xbb\xbf") if record == 0 else line
+            text = text.strip(b" \t\r")
             if text:
                 try:
                     event = parse_record(text)
-                    found.extend((record, rule) for rule in self._dispatch.matching(event, tagged))
+                    found.extend((record, rule) for rule in self.dispatch.matching(event, wanted))
                     evaluated += 1
                 except EventError as error:
                     rejected.append(Rejected(record, position, str(error)))
             position += len(line) + 1
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
         return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), tuple(rejected), evaluated)
+
+    def engines(self) -> Engines | None:
+        """The batch engine of this pack, made when it is first asked for; None where no kernels run here."""
+        if self._engines is None:
+            with self._lock:
+                if self._engines is None:
+                    self._engines = self._make_engines()
+        return self._engines or None
+
+    def engine_counts(self) -> dict[str, int]:
+        """What the batch engine has counted so far; empty before its first batch and where there is none.
+
+        `records`, of those `fallbacks` (left to the scalar path) and `undecided` (some of their rules were); `kinds`
+        and `signatures` that were met; values `looked` for and `found`; `flushes` of caches; `bytes` in use by them.
+        """
+        return self._engines.counts() if self._engines else {}
+
+    def _make_engines(self) -> Engines | Literal[False]:
+        from sigmac.runtime.engine.library import find_kernels
+
+        kernels = find_kernels()
+        if kernels is None:
+            return False
+        from sigmac.runtime.engine.pool import Engines
+
+        return Engines(self, self._arrays, kernels, self.budget.limit, self._workers)
 
     def _tagged(self, logsource: Mapping[str, str] | None) -> int:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
@@ -220,12 +270,12 @@ class Pack:
         known = self._tags.get(key := tuple(sorted(logsource.items())))
         if known is None:
             wanted = [(logsource.get(name) or "").lower() for name in _LOGSOURCE_KEYS]
-            known = _mask(
+            known = mask_of(
                 rule
                 for rule, have in enumerate(self._logsources)
                 if all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
             )
-            if len(self._tags) >= _MAX_ACTIVE:
+            if len(self._tags) >= _MAX_TAGS:
                 self._tags.clear()
             self._tags[key] = known
         return known
@@ -248,7 +298,7 @@ class Pack:
 
     def _piece(self, module: int, name: str, first: int, last: int) -> Condition:
         source = self._modules[self._function_modules[module]]
-        source.prepare(self._dispatch.headers[module])
+        source.prepare(self.dispatch.headers[module])
         found: Condition = source.piece(name, first, last)
         return found
 
@@ -257,130 +307,5 @@ class Pack:
         condition = self.condition(rule)
         module, first, last, _ = self._spans[rule]
         text = self._modules[self._function_modules[module]].lines(first, last)
-        tracing = TracingEvent(event, self._vocabulary)
+        tracing = TracingEvent(event, self.vocabulary)
         return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)
-
-
-def parse_record(text: bytes) -> dict[str, Any]:
-    """A record as a dict. Raises `EventError` saying why it is no JSON object."""
-    try:
-        event = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise EventError(f"not JSON: {error}") from None
-    if not isinstance(event, dict):
-        kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
-        raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
-    return event
-
-
-@dataclass(frozen=True, slots=True)
-class _Active:
-    """What concerns the events of one kind: the rules whose logsource condition holds, the fields of their gates."""
-
-    rules: int
-    fields: dict[str, FieldIndex]
-    dotted: tuple[tuple[str, str], ...]  # first part, whole name
-    keywords: KeywordGates | None
-
-
-class _Dispatch:
-    """From an event to the rules that match it, by way of logsources and gates."""
-
-    def __init__(self, pack: Pack, arrays: Mapping[str, Any]):
-        self._pack = pack
-        self._vocabulary = pack._vocabulary
-        self.headers: list[int] = arrays["headers"].tolist()
-        self._always = _mask(arrays["always"].tolist())
-        self._single = _mask(arrays["single"].tolist())
-        rows = arrays["logsources"].tolist()
-        names: list[str] = pack.manifest["logsource_functions"]
-        self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
-        members: list[list[int]] = [[] for _ in rows]
-        free: list[int] = []
-        for rule, span in enumerate(pack._spans):
-            (members[span[3]] if span[3] >= 0 else free).append(rule)
-        self._members = [_mask(rules) for rules in members]
-        self._free = _mask(free)
-        self._logsource_fields: list[str] = pack.manifest["logsource_fields"]
-        self._conditions: list[Condition] | None = None
-        self._active: dict[tuple[Facts, ...], _Active] = {}
-        self._kinds: dict[int, _Active] = {}  # the same by their rules: many values mean one kind
-
-    def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
-        """The indices of the rules that match, ascending; of those among the bits `wanted`."""
-        event = Event(fields, self._vocabulary)
-        active = self._active_for(event)
-        candidates, seconds = self._always, self._single
-        gates, known = active.fields, event.known
-        try:
-            for name, value in fields.items():
-                index = gates.get(name)
-                if index is not None:
-                    found = known.get(name)
-                    if found is None:
-                        if value.__class__ is list:
-                            found = event.facts(name)
-                        else:
-                            found = known[name] = index.facts_of(value)
-                    candidates |= found.gates
-                    seconds |= found.seconds
-            for first, name in active.dotted:
-                if first in fields and name not in fields:
-                    found = event.facts(name)
-                    candidates |= found.gates
-                    seconds |= found.seconds
-            if active.keywords is not None:
-                opened = active.keywords.open(fields)
-                candidates |= opened[0]
-                seconds |= opened[1]
-            condition = self._pack.condition
-            return [
-                rule
-                for rule in _bits(candidates & seconds & active.rules & wanted)
-                if condition(rule)(event)
-            ]
-        except UnicodeEncodeError:
-            raise EventError("the event holds a lone surrogate") from None
-
-    def _active_for(self, event: Event) -> _Active:
-        """What concerns an event; remembered by the facts that the logsource conditions depend on."""
-        key = tuple([event.facts(name) for name in self._logsource_fields])
-        known = self._active.get(key)
-        if known is None:
-            if self._conditions is None:
-                self._conditions = [self._pack.logsource(row, name) for row, name in self._groups]
-            rules = self._free
-            for condition, members in zip(self._conditions, self._members, strict=True):
-                if condition(event):
-                    rules |= members
-            known = self._kinds.get(rules) or self._gates_of(rules)
-            if len(self._active) >= _MAX_ACTIVE:
-                self._active.clear()
-                self._kinds.clear()
-            self._active[key] = self._kinds[rules] = known
-        return known
-
-    def _gates_of(self, rules: int) -> _Active:
-        indexes = {
-            name: self._vocabulary.index(name)
-            for name, gated in self._vocabulary.gated_rules.items()
-            if gated & rules
-        }
-        searched = indexes.pop(KEYWORDS, None) is not None
-        keywords = self._vocabulary.keyword_gates(rules) if searched else None
-        dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
-        return _Active(rules, indexes, dotted, keywords)
-
-
-def _mask(rules: Iterable[int]) -> int:
-    mask = 0
-    for rule in rules:
-        mask |= 1 << rule
-    return mask
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low

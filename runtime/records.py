@@ -9,9 +9,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from sigmac.runtime.errors import InputError
+import orjson
+
+from sigmac.runtime.errors import EventError, InputError
 
 CHUNK = 4 << 20  # bytes of decompressed text read at once
 MAX_RECORD = 16 << 20  # bytes
@@ -95,3 +97,15 @@ def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
                 yield text
     except zstd.ZstdError as error:
         raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None
+
+
+def parse_record(text: bytes) -> dict[str, Any]:
+    """A record as a dict. Raises `EventError` saying why it is no JSON object."""
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise EventError(f"not JSON: {error}") from None
+    if not isinstance(event, dict):
+        kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
+        raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
+    return event

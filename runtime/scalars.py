@@ -104,6 +104,11 @@ def lookup(event: Mapping[str, Any], name: str) -> list[Any] | None:
     return [value for end in found for value in flat(end)]
 
 
+def values_of(event: Mapping[str, Any], name: str) -> list[Any] | None:
+    """As `lookup`; the name `""` (keywords) gives every scalar leaf of the event."""
+    return lookup(event, name) if name else list(leaves(event))
+
+
 def flat(value: Any) -> Iterator[Any]:
     """The members of an array at any depth of arrays; a non-array is its own only member."""
     stack = [value]

@@ -43,7 +43,7 @@ class Vocabulary:
     """
 
     def __init__(self, arrays: Arrays, matchers: Callable[[str], Any], budget: Budget):
-        strings = _strings(arrays)
+        strings = self.strings = _strings(arrays)
         self.fold = folder(from_array(arrays["fold"]))
         self.budget = budget
         self.absent = Facts((), present=False)  # of every field that is not there
@@ -75,10 +75,31 @@ class Vocabulary:
             found = self._fields.setdefault(field, made)
         return found
 
+    def fields(self) -> list[str]:
+        """The fields that rules compare with texts or numbers, or have gates in."""
+        return sorted({*self._literals, *self._numeric, *self.gated_rules})
+
+    def thresholds(self) -> dict[str, tuple[Number, ...]]:
+        """The sorted numbers that each field is compared with."""
+        if not self._numeric:
+            return {}
+        numbers = self._matchers("NUMBERS")
+        return {field: numbers[field][0] for field in sorted(self._numeric)}
+
     def keyword_gates(self, rules: int) -> KeywordGates:
         """The gates of the keyword items of some rules, given as bits."""
         gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
         return KeywordGates(gates, rules, self.fold)
+
+    def keyword_literals(self, rules: int) -> set[str]:
+        """The literals that open gates of keyword items of some rules, given as bits; "" where another gate does."""
+        gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
+        return {
+            key[1] if isinstance(key, tuple) else ""
+            for table in gates
+            for key, gated in table.items()
+            if any(rules >> rule & 1 for rule in gated)
+        }
 
     def plan(self, glob: str) -> Plan:
         """How a `like` pattern is answered."""

@@ -264,12 +264,16 @@ def _is_mixed(expression: Expression) -> bool:
     Without that everything can be so at once, on an event with arrays.
     """
     signs: set[bool] = set()
+    seen: set[_Signed] = set()  # a condition may use one selection thousands of times
     stack = [(expression, True)]
     while stack and len(signs) < 2:
         node, sign = stack.pop()
         if isinstance(node, Predicate):
             signs.add(sign)
             continue
+        if (node, sign) in seen:
+            continue
+        seen.add((node, sign))
         below = children(node)
         if not below:
             return True  # a constant, as an empty And or Or is

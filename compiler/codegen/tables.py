@@ -35,8 +35,10 @@ class _Pool:
         }
 
 
-def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
-    """Arrays of all rules' questions; `asked[i]` is `Questions.plain()` of rule i."""
+def question_arrays(
+    asked: Sequence[Mapping[str, Any]], rare_fields: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Arrays of all rules' questions; `asked[i]` is `Questions.plain()` of rule i, with the `fields` of its function."""
     pool = _Pool()
     pool("")
     literals: dict[tuple[str, str], int] = {}
@@ -65,6 +67,9 @@ def question_arrays(asked: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any
     sorted_regexes = sorted(regexes)
     arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),
+        "rare_fields": _ints(pool(field) for field in rare_fields),
+        "rule_fields": _ints(pool(field) for each in asked for field in each["fields"]),
+        "rule_field_ends": np.cumsum([len(each["fields"]) for each in asked], dtype=np.int64),
         "numeric_fields": _ints(pool(field) for field in sorted(numeric)),
         "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
         "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),

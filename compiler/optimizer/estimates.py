@@ -7,12 +7,18 @@ Windows events of very mixed recordings, rounded; what counts is their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 from sigmac.compiler.ir import TEXT_OPS, And, AtLeast, Const, Expression, Not, Op, Or, Predicate
 
-Profile = Mapping[Predicate, float]
+
+class Profile(Protocol):
+    """What is known of real events; `compiler/profile.py` has the one that is measured."""
+
+    def get(self, predicate: Predicate, /) -> float | None:
+        """The share of events on which a predicate was true; None where nothing is known."""
+
 
 COSTS = {
     Op.EXISTS: 1,
@@ -122,13 +128,14 @@ class Estimate(NamedTuple):
 def estimate_predicate(predicate: Predicate, profile: Profile | None = None) -> Estimate:
     """The estimate of one predicate; its probability is the profile's where that has it."""
     cost = float(COSTS[predicate.op])
-    probability = profile.get(predicate) if profile else None
+    probability = profile.get(predicate) if profile is not None else None
     if predicate.field is None:
         cost *= KEYWORD
-    return Estimate(cost, _guess(predicate) if probability is None else probability)
+    return Estimate(cost, guess(predicate) if probability is None else probability)
 
 
-def _guess(predicate: Predicate) -> float:
+def guess(predicate: Predicate) -> float:
+    """The probability of a predicate of which nothing is known."""
     if predicate.field in KINDS and predicate.op in (Op.EQUALS, Op.NUMBER):
         kinds = KINDS[predicate.field]
         if not kinds or predicate.argument in kinds:

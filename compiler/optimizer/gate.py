@@ -110,11 +110,15 @@ def _presence(predicates: Iterable[Predicate]) -> Gate | None:
 
 
 def _gate_of(predicates: tuple[Predicate, ...], profile: Profile | None = None) -> Gate:
-    rates = [
-        PRESENT if each.op is Op.EXISTS else estimate_predicate(each, profile).probability
-        for each in predicates
-    ]
+    rates = [_probability(each, profile) for each in predicates]
     return Gate(predicates, min(1.0, sum(rates)))
+
+
+def _probability(predicate: Predicate, profile: Profile | None) -> float:
+    if predicate.op is Op.EXISTS:
+        measured = profile.get(predicate) if profile is not None else None
+        return PRESENT if measured is None else measured
+    return estimate_predicate(predicate, profile).probability
 
 
 def _of_predicate(node: Predicate, profile: Profile | None) -> _Gates:

@@ -74,6 +74,15 @@ def build(
         int, typer.Option("--jobs", "-j", min=0, help="Processes to use; 0: one a core.")
     ] = 0,
     optimize: Annotated[bool, typer.Option(help="Run the optimizer.")] = True,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="What real events do, from `sigmac run --profile FILE`: decides order, gates and what is remembered.",
+        ),
+    ] = None,
     cache: Annotated[bool, typer.Option(help="Use what earlier builds left.")] = True,
     cache_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where that is; by default the user's cache.")
@@ -105,6 +114,7 @@ def build(
         logsources=tuple(map(logsource, only or ())),
         strict_logsource=strict_logsource,
         optimize=optimize,
+        profile=profile,
         skip_errors=skip_errors,
         jobs=jobs,
     )

@@ -16,10 +16,15 @@ import typer
 from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import counted, logsource, say
+from sigmac.cli.parallel import MIN_PARALLEL, can_fork, cores, evaluate_all
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.records import MAX_RECORD
 
 if TYPE_CHECKING:
+    from sigmac.cli.parallel import Outcome
+    from sigmac.runtime.match import BatchResult
     from sigmac.runtime.pack import Pack
+    from sigmac.runtime.profile import Profiler
     from sigmac.runtime.records import Block
 
 EXAMPLE = """Examples:
@@ -29,6 +34,8 @@ EXAMPLE = """Examples:
   tail -F events.ndjson | sigmac run build/windows -
 
   sigmac run build/windows events.ndjson --explain --no-event
+
+  sigmac run build/windows events.ndjson --profile events.profile.json
 """
 TOP_RULES = 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
@@ -87,8 +94,31 @@ def run(
         ),
     ] = None,
     memory_budget: Annotated[
-        int, typer.Option(min=1, metavar="MIB", help="What the pack may remember about values.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="MIB",
+            help="Bound of all that is remembered about values, all workers together.",
+        ),
     ] = 64,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that evaluate. Default: one a core for files of 32 MiB or more, else one.",
+        ),
+    ] = None,
+    max_record: Annotated[
+        int, typer.Option(min=1, metavar="MIB", help="A longer line ends the run of its file.")
+    ] = MAX_RECORD >> 20,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what the events do (of every fifth record) for `sigmac build --profile FILE`.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")
     ] = False,
@@ -104,28 +134,47 @@ def run(
         raise typer.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
+    count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
         trusted_keys=[path.read_bytes() for path in trusted_key or ()],
-        memory_budget=memory_budget << 20,
+        memory_budget=(memory_budget << 20) // count,
     )
     tag = logsource(stream_logsource) if stream_logsource else None
-    evaluation = _Evaluation(loaded, dict(tag) if tag else None, event, explain, evtx)
+    evaluation = _Evaluation(
+        loaded, dict(tag) if tag else None, event, explain, evtx, profile is not None
+    )
     started = time.perf_counter()
-    tally = evaluation.tally
+    tally = _Tally()
+    if count > 1:
+        loaded.engines()  # what the workers share is made before they are
     with _Output(output) as out:
         for name in names:
+            blocks = _watched(name, show=not quiet, max_record=max_record << 20)
             try:
-                for block in _watched(name, names, show=not quiet):
-                    out.write(evaluation.matches(block))
+                for block, (lines, counted) in evaluate_all(blocks, evaluation.outcome, count):
+                    tally.add(block, counted)
+                    out.write(lines)
             except InputError as error:
                 say(f"sigmac: {error}")
                 tally.unreadable += 1
+    if evaluation.profiler is not None and profile is not None:
+        evaluation.profiler.write(profile)
     if not quiet:
-        _summarize(tally, time.perf_counter() - started)
+        _summarize(tally, loaded, time.perf_counter() - started)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise typer.Exit(ExitStatus.FAILED)
+
+
+def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
+    """How many processes shall evaluate."""
+    if profile is not None or not can_fork():
+        return 1  # a profile is counted in one place
+    if asked is not None:
+        return asked
+    sizes = [path.stat().st_size for name in names if (path := Path(name)).is_file()]
+    return cores() if sum(sizes) >= MIN_PARALLEL else 1
 
 
 @dataclass(slots=True)
@@ -135,43 +184,72 @@ class _Tally:
     matches: int = 0
     rejected: int = 0
     unreadable: int = 0
-    rules: Counter[str] = field(default_factory=Counter)
+    rules: Counter[int] = field(default_factory=Counter)
+    engine: Counter[str] = field(default_factory=Counter)
+
+    def add(self, block: Block, counted: dict[str, Any]) -> None:
+        """Count what became of a block, and report what was rejected."""
+        self.records += counted["records"]
+        self.bytes += len(block.data)
+        for rule, count in counted["rules"]:
+            self.rules[rule] += count
+            self.matches += count
+        for record, reason in counted["rejected"]:
+            self.rejected += 1
+            if self.rejected <= MAX_REPORTED:
+                say(f"{block.name}:{block.first + record + 1}: rejected: {reason}")
+            elif self.rejected == MAX_REPORTED + 1:
+                say("further rejected records are counted only")
+        self.engine.update(counted["engine"])
 
 
 class _Evaluation:
     """Turns blocks of records into lines of matches, and counts."""
 
     def __init__(
-        self, pack: Pack, tag: dict[str, str] | None, event: bool, explain: bool, evtx: bool
+        self,
+        pack: Pack,
+        tag: dict[str, str] | None,
+        event: bool,
+        explain: bool,
+        evtx: bool,
+        profile: bool,
     ):
         self.pack = pack
         self.tag = tag
         self.event = event
         self.explain = explain
         self.evtx = evtx
-        self.tally = _Tally()
+        self.profiler: Profiler | None = None
+        if profile:
+            from sigmac.runtime.profile import Profiler
+
+            self.profiler = Profiler(pack)
         self._heads: dict[int, bytes] = {}
 
-    def matches(self, block: Block) -> list[bytes]:
-        """The matches of a block, one line each."""
-        from orjson import dumps
-
+    def outcome(self, block: Block) -> Outcome:
+        """The matches of a block, one line each, and what there is to count."""
         from sigmac.runtime.evtx import flatten_lines
 
         data = flatten_lines(block.data) if self.evtx else block.data
+        before = self.pack.engine_counts()
         result = self.pack.match_batch(data, logsource=self.tag)
-        tally = self.tally
-        tally.records += result.records
-        tally.bytes += len(block.data)
-        tally.matches += len(result)
-        for each in result.rejected:
-            tally.rejected += 1
-            if tally.rejected <= MAX_REPORTED:
-                say(f"{block.name}:{block.first + each.record + 1}: rejected: {each.reason}")
-            elif tally.rejected == MAX_REPORTED + 1:
-                say("further rejected records are counted only")
+        if self.profiler is not None:
+            self.profiler.look_at(data.split(b"\n"))
+        after = self.pack.engine_counts()
+        counted = {
+            "records": result.records,
+            "rejected": [(each.record, each.reason) for each in result.rejected],
+            "rules": list(Counter(result.rule.tolist()).items()),
+            "engine": {key: count - before.get(key, 0) for key, count in after.items()},
+        }
+        return self._lines(block, result), counted
+
+    def _lines(self, block: Block, result: BatchResult) -> bytes:
+        from orjson import dumps
+
         if not len(result):
-            return []
+            return b""
         records = block.data.split(b"\n")
         made = []
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
@@ -182,21 +260,19 @@ class _Evaluation:
             if self.event:
                 line += b',"event":' + _record_bytes(records[record], first=record == 0)
             made.append(line + b"}\n")
-        return made
+        return b"".join(made)
 
     def _head(self, rule: int) -> bytes:
         from orjson import dumps
 
         known = self._heads.get(rule)
-        meta = self.pack.rules[rule]
-        self.tally.rules[meta.title] += 1
         if known is None:
-            known = self._heads[rule] = b'{"rule":' + dumps(meta.on_the_wire())
+            known = self._heads[rule] = b'{"rule":' + dumps(self.pack.rules[rule].on_the_wire())
         return known
 
     def _explanation(self, rule: int, record: bytes) -> Any:
         from sigmac.runtime.evtx import flatten
-        from sigmac.runtime.pack import parse_record
+        from sigmac.runtime.records import parse_record
 
         event = parse_record(_record_bytes(record, first=True))
         return self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
@@ -219,11 +295,11 @@ class _Output:
         self.stream = sys.stdout.buffer if self.path is None else self.path.open("wb", buffering=0)
         return self
 
-    def write(self, lines: list[bytes]) -> None:
+    def write(self, lines: bytes) -> None:
         if not lines:
             return
         assert self.stream is not None
-        data = memoryview(b"".join(lines))
+        data = memoryview(lines)
         try:
             done = 0
             while done < len(data):
@@ -250,11 +326,11 @@ class _Output:
             self.stream.close()
 
 
-def _watched(name: str, names: list[str], *, show: bool) -> Iterator[Block]:
+def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
     """The blocks of an input, with a progress bar on a terminal."""
     from sigmac.runtime.records import STDIN, read_blocks
 
-    blocks = read_blocks(name)
+    blocks = read_blocks(name, max_record=max_record)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
         yield from blocks
         return
@@ -281,7 +357,7 @@ def _watched(name: str, names: list[str], *, show: bool) -> Iterator[Block]:
             progress.update(task, completed=block.read)
 
 
-def _summarize(tally: _Tally, seconds: float) -> None:
+def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
     rate = tally.records / seconds if seconds else 0.0
     speed = tally.bytes / seconds / 1e6 if seconds else 0.0
     say(
@@ -289,5 +365,17 @@ def _summarize(tally: _Tally, seconds: float) -> None:
         f"of {counted(len(tally.rules), 'rule')}, "
         f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
     )
-    for title, count in tally.rules.most_common(TOP_RULES):
-        say(f"{count:>9,}  {title}")
+    if tally.engine:
+        engine = tally.engine
+        say(
+            f"engine: {_share(engine['found'], engine['looked'])} of values known, "
+            f"{engine['signatures']:,} signatures, {engine['flushes']:,} flushes; "
+            f"left to the scalar path: {engine['fallbacks']:,} records, "
+            f"some rules of {engine['undecided']:,}"
+        )
+    for rule, count in tally.rules.most_common(TOP_RULES):
+        say(f"{count:>9,}  {pack.rules[rule].title}")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"

@@ -5,7 +5,8 @@ Everything is made of few words and fields, so that what a rule asks for and wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,40 +15,39 @@ import yaml
 from hypothesis import strategies as st
 
 from sigmac.compiler.modifiers import re2_options
+from sigmac.compiler.rule import Rule, items
+from sigmac.compiler.values import (
+    ANY,
+    DASH,
+    DASHES,
+    ONE,
+    Alternatives,
+    Boolean,
+    Compare,
+    Exists,
+    FieldRef,
+    Network,
+    Null,
+    Number,
+    Regex,
+    Text,
+    TimePart,
+    Value,
+    Wildcard,
+)
 
 Event = dict[str, Any]
+
+
+def _split(line: str) -> tuple[str, ...]:
+    return tuple(line.split())
+
 
 # Regular expressions in pieces that say something of the letters a, b and k; not all that comes of it is one.
 _pieces = st.sampled_from(
     [
-        "a",
-        "b",
-        "k",
-        "A",
-        r"\.",
-        ".",
-        ".*",
-        ".+",
-        "a*",
-        "b?",
-        "(a|b)",
-        "(?:ab|)",
-        "[ab]",
-        "[k]",
-        "[^a]",
-        "^",
-        "$",
-        r"\A",
-        r"\z",
-        r"\b",
-        r"\n",
-        "(a|b.*)",
-        "(?:^a|b$)",
-        "a{2}",
-        "(?i:k)",
-        "(?s:.*)",
-        "(?i)",
-        "(?m)",
+        *_split(r"a b k A \. . .* .+ a* b? (a|b) (?:ab|) [ab] [k] [^a] ^ $ \A \z \b \n (a|b.*)"),
+        *_split("(?:^a|b$) a{2} (?i:k) (?s:.*) (?i) (?m)"),
     ]
 )
 patterns = st.builds(
@@ -63,178 +63,60 @@ def compiled(pattern: str) -> Any:
         return None
 
 
-# Words of which values are made: letters with odd folds (K, long s, final sigma, sharp s, dotted I), dashes, what is
-# special to Sigma, JSON, Python or templates.
+# Words of which values are made: letters with odd folds (Kelvin sign, long s, final sigma, sharp s, dotted I), dashes,
+# and what is special to Sigma, JSON, Python or templates.
 WORDS = (
-    *[
-        "a",
-        "b",
-        "ab",
-        "A",
-        "k",
-        "s",
-        "\u212a",
-        "\u017f",
-        "ς",
-        "Σ",
-        "ß",
-        "ẞ",
-        "ss",
-        "İ",
-        "é",
-        "e\u0301",
-        "😀",
-    ],
-    *[
-        "-",
-        "/",
-        "–",
-        " ",
-        " -a",
-        " /ab",
-        "\n",
-        "\0",
-        "\u2028",
-        "'",
-        '"',
-        "{",
-        "}",
-        "{{",
-        "#",
-        "1",
-        "0",
-        ".",
-    ],
-    *["%", "%p%", "\\", "*", "?", "[-]", "true", "10", "1.5", "null", "cmd.exe", "\\cmd.exe"],
+    *_split(
+        "a b ab A k s \u212a \u017f ς Σ ß ẞ ss İ é e\u0301 😀 - / – -a /ab ' \" { } {{ # 1 0 ."
+    ),
+    *_split(r"% %p% \ * ? [-] true 10 1.5 null cmd.exe \cmd.exe"),
+    *(" ", "\n", "\0", "\u2028"),
 )
 FIELDS = ("A", "B", "Image", "User", "C.D", "C.D.E", "Ä b", "a-b")
+
 # Modifiers in chains that Sigma allows, by what they take.
-TEXT_CHAINS = (
-    *[
-        "",
-        "",
-        "",
-        "contains",
-        "startswith",
-        "endswith",
-        "cased",
-        "contains|cased",
-        "cased|startswith",
-    ],
-    *[
-        "windash",
-        "windash|contains",
-        "contains|windash",
-        "endswith|windash",
-        "windash|contains|cased",
-    ],
-    *["expand", "contains|expand", "expand|startswith", "windash|expand|endswith", "expand|base64"],
-    *["base64", "base64|contains", "base64|startswith|cased", "base64offset|contains"],
-    *["wide", "utf16le|contains", "utf16be|endswith", "wide|base64offset|contains", "utf16|base64"],
-    *[
-        "utf16be|base64",
-        "windash|base64offset|contains",
-        "base64offset",
-        "windash|wide|base64|contains",
-    ],
+PLAIN_CHAINS = (
+    *("", "", ""),
+    *_split("contains startswith endswith cased contains|cased cased|startswith windash"),
+    *_split("windash|contains contains|windash endswith|windash windash|contains|cased"),
+    *_split("expand contains|expand expand|startswith windash|expand|endswith"),
 )
-REGEX_CHAINS = ("re", "re|i", "re|m", "re|s", "re|i|m|s", "re|ignorecase|dotall", "re|expand")
+ENCODING_CHAINS = (
+    *_split("base64 base64|contains base64|startswith|cased base64offset|contains base64offset"),
+    *_split("wide utf16le|contains utf16be|endswith wide|base64offset|contains utf16|base64"),
+    *_split("utf16be|base64 windash|base64offset|contains windash|wide|base64|contains"),
+    *_split("expand|base64 expand|wide|base64offset|contains"),
+)
+REGEX_CHAINS = _split("re re|i re|m re|s re|i|m|s re|ignorecase|dotall re|expand")
 COMPARISONS = ("lt", "lte", "gt", "gte")
 TIME_CHAINS = (
-    *["minute", "hour", "day", "week", "month", "year"],
-    *["minute|lt", "hour|gte", "day|gt", "week|lte", "month|lt", "year|gte"],
+    *_split("minute hour day week month year"),
+    *_split("minute|lt hour|gte day|gt week|lte month|lt year|gte"),
 )
 FIELDREF_CHAINS = (
-    *["fieldref", "fieldref|contains", "fieldref|startswith", "fieldref|endswith"],
-    *["cased|fieldref", "fieldref|contains|cased"],
+    *_split("fieldref fieldref|contains fieldref|startswith fieldref|endswith"),
+    *_split("cased|fieldref fieldref|contains|cased"),
 )
 PLACEHOLDERS = {"p": ["a", "*b", "k?"], "q": ["10", r"\cmd"]}
 
 NUMBERS = (
-    0,
-    1,
-    -1,
-    2,
-    10,
-    1.5,
-    10.0,
-    0.1,
-    2**53,
-    2**53 + 1,
-    2**63 - 1,
-    2**64 - 1,
-    -(2**63),
-    1e300,
-    1e-7,
+    *(0, 1, -1, 2, 10, 1.5, 10.0, 0.1, 1e300, 1e-7),
+    *(2**53, 2**53 + 1, 2**63 - 1, 2**64 - 1, -(2**63)),
 )
+DECIMALS = (*_split("1 -1 +1 01 1.50 1. .5 1e3 0x1 9007199254740993 1_0 \u0661"), " 1")
 NETWORKS = (
-    *[
-        "10.0.0.0/8",
-        "10.1.1.1",
-        "0.0.0.0/0",
-        "10.1.0.0/16",
-        "::/0",
-        "fe80::/10",
-        "::1",
-        "2001:db8::/33",
-    ],
-    *["::ffff:0:0/96", "::ffff:10.0.0.0/104", "255.255.255.255/32", "10.1.1.0/31"],
+    *_split("10.0.0.0/8 10.1.1.1 0.0.0.0/0 10.1.0.0/16 10.1.1.0/31 255.255.255.255/32 ::/0 ::1"),
+    *_split("fe80::/10 2001:db8::/33 ::ffff:0:0/96 ::ffff:10.0.0.0/104"),
 )
 ADDRESSES = (
-    *[
-        "10.1.1.1",
-        "10.1.1.2",
-        "10.01.1.1",
-        "10.1.1",
-        "10.1.1.1:80",
-        " 10.1.1.1",
-        "::1",
-        "::ffff:10.1.1.1",
-    ],
-    *[
-        "fe80::1%eth0",
-        "FE80::1",
-        "2001:DB8::8000:0:0:1",
-        "255.255.255.255",
-        "0.0.0.0",
-        "1::1%",
-        "10.1.1.1%1",
-    ],
+    *_split("10.1.1.1 10.1.1.2 10.01.1.1 10.1.1 10.1.1.1:80 ::1 ::ffff:10.1.1.1 fe80::1%eth0"),
+    *_split("FE80::1 2001:DB8::8000:0:0:1 255.255.255.255 0.0.0.0 1::1% 10.1.1.1%1"),
 )
 TIMES = (
-    *[
-        "2024-01-02T03:04:05Z",
-        "2024-12-30 23:59",
-        "2024-02-30",
-        "2024-02-29",
-        "2020-12-31T10:10:10.5+05:30",
-    ],
-    *[
-        "2024-01-02T03:04:05+99:00",
-        "2024-1-2",
-        "0001-01-01",
-        "10:10",
-        0,
-        1704164645,
-        1704164645123,
-        -1,
-    ],
-    *[1704164645123456, 1704164645123456789, 1.7e9, 1e30, -1e18],
-)
-DECIMALS = (
-    "1",
-    "-1",
-    "+1",
-    "01",
-    "1.50",
-    "1.",
-    ".5",
-    "1e3",
-    "0x1",
-    " 1",
-    "9007199254740993",
-    "1_0",
-    "\u0661",
+    *_split("2024-01-02T03:04:05Z 2024-02-30 2024-02-29 2020-12-31T10:10:10.5+05:30 2024-1-2"),
+    *_split("2024-01-02T03:04:05+99:00 0001-01-01 10:10"),
+    *("2024-12-30 23:59", 0, -1, 1704164645, 1704164645123, 1704164645123456),
+    *(1704164645123456789, 1.7e9, 1e30, -1e18),
 )
 
 words = st.lists(st.sampled_from(WORDS), max_size=4).map("".join)
@@ -258,66 +140,60 @@ def _item(chains: Sequence[str], values: st.SearchStrategy[Any]) -> st.SearchStr
     return st.tuples(st.builds(str.__add__, st.sampled_from(chains), flags), one_or_more)
 
 
-def _encodes(chain: str) -> bool:
-    return any(word in chain for word in ("base64", "wide", "utf16"))
-
-
-# Most encodings take no wildcard, some no text beyond ASCII.
-_encodable = st.sampled_from(["a", "ab", "foo", "-a b", "10", "%p%"])
-_text_items = _item([each for each in TEXT_CHAINS if not _encodes(each)], texts)
-_items = st.one_of(
-    _text_items,
-    _text_items,
-    _text_items,
-    _item([each for each in TEXT_CHAINS if _encodes(each)], _encodable),
-    _item([""], plain_scalars),
-    _item([""], plain_scalars),
-    _item(REGEX_CHAINS, patterns.filter(compiled)),
-    _item(COMPARISONS, st.sampled_from(NUMBERS)),
-    _item(["cidr"], st.sampled_from(NETWORKS)),
-    _item(TIME_CHAINS, st.sampled_from([0, 1, 3, 4, 10, 12, 30, 53, 59, 2024, 3.5, -1])),
-    _item(FIELDREF_CHAINS, st.sampled_from(FIELDS)),
-    st.tuples(st.just("exists"), st.booleans()),
-)
-_keyword_items = st.one_of(
-    _item([each for each in TEXT_CHAINS if not _encodes(each)], texts.filter(bool)),
-    _item([each for each in TEXT_CHAINS if _encodes(each)], _encodable),
-    _item(REGEX_CHAINS, patterns.filter(compiled)),
-    _item(COMPARISONS, st.sampled_from(NUMBERS)),
-    _item(["cidr"], st.sampled_from(NETWORKS)),
-)
-
-
 def _keyed(field: str, item: tuple[str, Any]) -> tuple[str, Any]:
     chain, values = item
     chain = chain.strip("|")
     return f"{field}|{chain}" if chain else field, values
 
 
-_maps = st.lists(
+# Encodings take no wildcard, and some no text beyond ASCII.
+_encoding_items = _item(ENCODING_CHAINS, st.sampled_from(["a", "ab", "foo", "-a b", "10", "%p%"]))
+_regex_items = _item(REGEX_CHAINS, patterns.filter(compiled))
+_comparisons = _item(COMPARISONS, st.sampled_from(NUMBERS))
+_networks = _item(["cidr"], st.sampled_from(NETWORKS))
+_field_items = st.builds(
+    _keyed,
+    st.sampled_from(FIELDS),
     st.one_of(
-        *[st.builds(_keyed, st.sampled_from(FIELDS), _items)] * 8,
-        st.builds(_keyed, st.just(""), _keyword_items),
+        *[_item(PLAIN_CHAINS, texts)] * 3,
+        *[_item([""], plain_scalars)] * 2,
+        _encoding_items,
+        _regex_items,
+        _comparisons,
+        _networks,
+        _item(TIME_CHAINS, st.sampled_from([0, 1, 3, 4, 10, 12, 30, 53, 59, 2024, 3.5, -1])),
+        _item(FIELDREF_CHAINS, st.sampled_from(FIELDS)),
+        st.tuples(st.just("exists"), st.booleans()),
     ),
-    min_size=1,
-    max_size=3,
+)
+_keyword_items = st.builds(
+    _keyed,
+    st.just(""),
+    st.one_of(
+        _item(PLAIN_CHAINS, texts.filter(bool)),
+        _encoding_items,
+        _regex_items,
+        _comparisons,
+        _networks,
+    ),
+)
+_one_item = st.builds(lambda item: dict([item]), _field_items)
+_maps = _one_item | st.lists(
+    st.one_of(*[_field_items] * 8, _keyword_items), min_size=1, max_size=3
 ).map(dict)
 _keywords = texts.filter(bool) | st.sampled_from([1, 10, 1.5, True])
 # What stands under a search identifier: maps, lists of maps, keywords, lists in lists.
-detections = st.one_of(
-    _maps,
-    _maps,
-    _maps,
+_detections = st.one_of(
+    *[_one_item] * 2,
+    *[_maps] * 3,
     _several(_maps),
     _several(_keywords),
     _keywords,
     _several(_maps | _keywords | _several(_keywords) | _several(_maps)),
 )
 
-
 NAMES = ("selection", "selection_b", "sel", "filter_a", "filter-b", "_hidden", "_hidden.x")
 TARGETS = ("them", "them", "them", "*", "sel*", "*_b", "_hidden*")
-
 # Conditions with {0}, {1}, … for search identifiers. A pattern that selects none of them is refused.
 _identifiers = st.sampled_from(["{0}", "{1}", "{2}", "{3}"])
 _primaries = (
@@ -329,7 +205,7 @@ _primaries = (
         st.sampled_from([*TARGETS, "{0}", "{1}", "{2}"]),
     )
 )
-_conditions = st.recursive(
+_conditions = _identifiers | st.recursive(
     _primaries,
     lambda inner: (
         st.builds("not ({})".format, inner)
@@ -338,8 +214,6 @@ _conditions = st.recursive(
     ),
     max_leaves=4,
 )
-
-
 LOGSOURCES = (
     {"product": "windows", "category": "process_creation"},
     {"product": "windows", "category": "registry_set"},
@@ -350,21 +224,19 @@ LOGSOURCES = (
     {"product": "linux"},
     {"category": "antivirus"},
 )
-
-
 TITLES = ("A rule", "and", "{{ title }}", '"""', "Überrule\u2028", "1", "class", "x" * 300)
-_names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
-_some_conditions = _conditions | _conditions | _several(_conditions)
 
 
 def _rule(
     title: str, logsource: dict[str, str], names: list[str], found: list[Any], condition: Any
 ) -> dict[str, Any]:
     four = (names * 4)[:4]
-    listed = condition if isinstance(condition, list) else [condition]
-    filled = [each.format(*four) for each in listed]
     detection = dict(zip(names, found, strict=False))
-    detection["condition"] = filled if isinstance(condition, list) else filled[0]
+    detection["condition"] = (
+        [each.format(*four) for each in condition]
+        if isinstance(condition, list)
+        else condition.format(*four)
+    )
     return {"title": title, "logsource": logsource, "detection": detection}
 
 
@@ -373,9 +245,9 @@ rules = st.builds(
     _rule,
     st.sampled_from(TITLES),
     st.sampled_from(LOGSOURCES),
-    _names,
-    st.lists(detections, min_size=4, max_size=4),
-    _some_conditions,
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
+    st.lists(_detections, min_size=4, max_size=4),
+    _conditions | _conditions | _several(_conditions),
 )
 
 
@@ -385,20 +257,30 @@ def as_yaml(made: Sequence[dict[str, Any]]) -> bytes:
     return text.encode()
 
 
-def mentioned(node: Any) -> list[Any]:
-    """Every scalar in a rule's detections."""
-    if isinstance(node, dict):
-        return [
-            each for key, child in node.items() if key != "condition" for each in mentioned(child)
+# What each of some rules asks: the field (None: all of the event) and a value.
+Aims = Sequence[Sequence[tuple[str | None, Value]]]
+
+
+def aims(variants: Iterable[Sequence[Rule]]) -> Aims:
+    """What events should come near to: every value of every item, rule after rule."""
+    return [
+        [
+            (item.field, value)
+            for rule in each
+            for detection in rule.detections.values()
+            for item in items(detection)
+            for value in item.values
         ]
-    if isinstance(node, list):
-        return [each for child in node for each in mentioned(child)]
-    return [node]
+        for each in variants
+    ]
 
 
 @dataclass(frozen=True)
 class Near:
-    """A value of an event made of one that a rule mentions: its wildcards filled, its case changed."""
+    """How to make a value that a rule's value is true of, or nearly so.
+
+    `index` chooses among what fits, `any` and `one` stand in for wildcards, `before` and `after` mostly are empty.
+    """
 
     index: int
     any: str
@@ -407,30 +289,89 @@ class Near:
     before: str
     after: str
 
-    def value(self, mentioned: Sequence[Any]) -> Any:
-        value = mentioned[self.index % len(mentioned)]
-        if not isinstance(value, str):
-            return str(value) + self.before if self.before else value
-        text = value.replace("\\\\", "\\").replace("*", self.any).replace("?", self.one)
-        return self.before + self.change(text) + self.after
+    def choose(self, *among: Any) -> Any:
+        return among[self.index % len(among)]
+
+    def to(self, value: Value) -> Any:
+        """A value of an event that is near to a value of a rule."""
+        match value:
+            case Alternatives(values):
+                return self.to(self.choose(*values)) if values else None
+            case Text(parts):
+                filled = {ANY: self.any, ONE: self.one, DASH: self.choose(*DASHES)}
+                text = "".join(filled[p] if isinstance(p, Wildcard) else str(p) for p in parts)
+                return self.before + self.change(text) + self.after
+            case Number(number) | Compare(_, number):
+                near = number + self.choose(0, 0, 0, 1, -1, 0.5)
+                return self.choose(near, number, str(near), str(number), float(near))
+            case Boolean(truth):
+                return self.choose(truth, str(truth), self.change(str(truth)), not truth)
+            case Null():
+                return self.choose(None, [], [None, "a"], {}, "")
+            case Regex():
+                return self.choose("", "a", "b", "ab", "a\nb", "K", "aa.b", "\n", "ba", "ka\n")
+            case Network(cidr):
+                network = ipaddress.ip_network(cidr)
+                address = network[self.choose(0, -1, network.num_addresses // 2)]
+                beside = int(address) + self.choose(0, 0, 1, -1)
+                known = 0 <= beside < 2**network.max_prefixlen
+                text = str(type(address)(beside)) if known else str(address)
+                return self.choose(text, text, f"::ffff:{text}", f"{text}%1")
+            case TimePart():
+                return self.choose(*TIMES)
+        return self.any
 
 
-_affixes = st.sampled_from(["", "", "", "a", "k", "\n", ".0"])
-_near = st.builds(
+_affixes = st.sampled_from(["", "", "", "", "a", "k", "\n", ".0"])
+_nears = st.builds(
     Near,
     st.integers(0, 200),
     st.sampled_from(["", "a", "\n", "*", "xx"]),
     st.sampled_from(["b", "?", "😀", "", "\n"]),
-    st.sampled_from([str, str, str.upper, str.swapcase]),
+    st.sampled_from([str, str, str.upper, str.swapcase, str.title]),
     _affixes,
     _affixes,
 )
-_scalars = (
-    _near
-    | _near
-    | words
-    | st.sampled_from([*NUMBERS, True, False, None, "", 2**70, -(2**65)])
-    | st.sampled_from([*ADDRESSES, *TIMES, *DECIMALS])
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An event near to one rule: `nears` make its values, `listed` and `nested` say how they lie in the event."""
+
+    rule: int
+    nears: list[Near]
+    listed: bool
+    nested: bool
+
+    def at(self, targets: Aims) -> Event:
+        event: Event = {}
+        asked = targets[self.rule % len(targets)] if targets else ()
+        for number, (field, value) in enumerate(asked):
+            near = self.nears[number % len(self.nears)]
+            if isinstance(value, Exists) and near.index % 2:
+                continue
+            found = near.to(value)
+            if isinstance(value, FieldRef):
+                found = near.choose("a", "K", 10, "1.0", True, near.before + near.one)
+                self._put(event, value.field, near.choose(found, str(found), f"{found}a", "k"))
+            if self.listed:
+                found = near.choose([near.one, found], [[found], None], {"D": found})
+            self._put(event, field or "Z", found)
+        return event
+
+    def _put(self, event: Event, field: str, value: Any) -> None:
+        """Set a field, a dotted one in objects of objects if `nested`; a value that is there stays."""
+        first, dot, rest = field.partition(".")
+        if dot and self.nested:
+            inner = event.setdefault(first, {})
+            if isinstance(inner, dict):
+                self._put(inner, rest, value)
+        else:
+            event.setdefault(field, value)
+
+
+_scalars = words | st.sampled_from(
+    [*NUMBERS, True, False, None, "", 2**70, -(2**65), *ADDRESSES, *TIMES, *DECIMALS]
 )
 _values = st.recursive(
     _scalars,
@@ -439,33 +380,8 @@ _values = st.recursive(
     ),
     max_leaves=4,
 )
-
-
-def _made_near(value: Any, mentioned: Sequence[Any]) -> Any:
-    if isinstance(value, Near):
-        return value.value(mentioned)
-    if isinstance(value, list):
-        return [_made_near(each, mentioned) for each in value]
-    if isinstance(value, dict):
-        return {key: _made_near(each, mentioned) for key, each in value.items()}
-    return value
-
-
 # Where events have values: what a rule's fields name, what pipelines rename them to, what only looks like them.
-KEYS = (
-    "A",
-    "B",
-    "Image",
-    "NewProcessName",
-    "User",
-    "SubjectUserName",
-    "C",
-    "C.D",
-    "Ä b",
-    "a-b",
-    "a",
-    "Z",
-)
+KEYS = (*FIELDS, "C", "NewProcessName", "SubjectUserName", "a", "Z")
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 # What pipelines ask of events of Windows.
 WINDOWS: tuple[Event, ...] = (
@@ -477,14 +393,26 @@ WINDOWS: tuple[Event, ...] = (
     {"Channel": "Microsoft-Windows-PowerShell/Operational", "EventID": None},
     {"Channel": "Microsoft-Windows-Windows Defender/Operational", "EventID": "1116"},
 )
-
-_events = st.builds(
-    lambda made, windows: made | windows,
-    st.dictionaries(st.sampled_from(KEYS), _values, max_size=6),
+_shots = st.builds(
+    Shot,
+    st.integers(0, 200),
+    st.lists(_nears, min_size=3, max_size=3),
+    st.sampled_from([False, False, False, True]),
+    st.booleans(),
+)
+_parts = st.tuples(
+    st.dictionaries(st.sampled_from(KEYS), _values, max_size=3),
+    st.one_of(_shots, _shots, _shots, st.none()),
     st.just({}) | st.sampled_from(WINDOWS),
 )
 
 
-def events(mentioned: Sequence[Any] = ("a",)) -> st.SearchStrategy[Event]:
-    """An event; `mentioned` are values that rules compare with, which it may come near to."""
-    return _events.map(lambda event: _made_near(event, mentioned))
+def events(targets: Aims) -> st.SearchStrategy[Event]:
+    """Events, most of them near to what one of some rules asks for."""
+
+    def made(parts: tuple[Event, Shot | None, Event]) -> Event:
+        # What a pipeline asks for is a target too; where there is an event of Windows, that is the whole of it.
+        rest, shot, windows = parts
+        return rest | (shot.at(targets) if shot else {}) | windows
+
+    return _parts.map(made)

@@ -7,9 +7,9 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -23,20 +23,28 @@ from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.rule import Rule
 from sigmac.compiler.sources import SourceFile
-from tests.property.strategies import PLACEHOLDERS, Event, as_yaml, events, mentioned, rules
+from tests.property.strategies import PLACEHOLDERS, Event, aims, as_yaml, events, rules
 
-PIPELINES: tuple[tuple[str, ...], ...] = ((), ("windows", "windows-audit"))
+
+@dataclass(frozen=True)
+class Case:
+    """A file of rules, the pipelines to build it with, its rules as the reference sees them, and events."""
+
+    data: bytes
+    pipelines: tuple[str, ...]
+    variants: dict[str, tuple[Rule, ...]]
+    events: list[Event]
 
 
 @contextlib.contextmanager
-def pack_of(data: bytes, pipelines: Sequence[str], *, optimize: bool) -> Iterator[sigmac.Pack]:
+def pack_of(case: Case, *, optimize: bool) -> Iterator[sigmac.Pack]:
     """The pack of a file of rules; what is refused is left out."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "rules.yml")
-        file.write_bytes(data)
+        file.write_bytes(case.data)
         options = BuildOptions(
             "pack",
-            pipelines=tuple(pipelines),
+            pipelines=case.pipelines,
             placeholders=PLACEHOLDERS,
             optimize=optimize,
             skip_errors=True,
@@ -58,10 +66,14 @@ def variants_of(data: bytes, pipelines: Sequence[str]) -> dict[str, tuple[Rule, 
 
 
 @st.composite
-def rules_and_events(draw: st.DrawFn) -> tuple[bytes, list[Event]]:
-    made = draw(st.lists(rules, min_size=1, max_size=12))
-    values = [each for rule in made for each in mentioned(rule["detection"])]
-    return as_yaml(made), draw(st.lists(events(values), min_size=1, max_size=12))
+def cases(draw: st.DrawFn, *pipelines: tuple[str, ...]) -> Case:
+    """A file of rules with some of these pipelines, and events near to what the rules ask for."""
+    data = as_yaml(draw(st.lists(rules, min_size=1, max_size=12)))
+    chosen = draw(st.sampled_from(pipelines))
+    variants = variants_of(data, chosen)
+    assume(variants)
+    some_events = draw(st.lists(events(aims(variants.values())), min_size=1, max_size=20))
+    return Case(data, chosen, variants, some_events)
 
 
 def lines_of(some_events: Sequence[Event], between: Sequence[str]) -> tuple[bytes, list[int]]:
@@ -73,49 +85,44 @@ def lines_of(some_events: Sequence[Event], between: Sequence[str]) -> tuple[byte
     return text.encode(), positions
 
 
-@pytest.mark.parametrize("pipelines", PIPELINES, ids=lambda names: "+".join(names) or "detection")
-@settings(max_examples=60)
-@given(rules_and_events(), st.lists(st.sampled_from(["\n", "\r\n", "\n \t\n", "\n\n"]), min_size=1))
-def test_every_path_says_what_the_reference_says(
-    pipelines: tuple[str, ...], made: tuple[bytes, list[Event]], between: list[str]
-) -> None:
-    data, some_events = made
-    variants = variants_of(data, pipelines)
-    assume(variants)
+@settings(max_examples=100)
+@given(
+    cases((), ("windows", "windows-audit")),
+    st.lists(st.sampled_from(["\n", "\r\n", "\n \t\n", "\n\n"]), min_size=1),
+)
+def test_every_path_says_what_the_reference_says(case: Case, between: list[str]) -> None:
     expected = [
         [
             source
-            for source, each in variants.items()
-            if any(reference.matches(v, event) for v in each)
+            for source, variants in case.variants.items()
+            if any(reference.matches(each, event) for each in variants)
         ]
-        for event in some_events
+        for event in case.events
     ]
-    batch, lines = lines_of(some_events, between)
+    batch, lines = lines_of(case.events, between)
+    positions = {source: position for position, source in enumerate(case.variants)}
+    pairs = [
+        (line, positions[source])
+        for line, sources in zip(lines, expected, strict=True)
+        for source in sources
+    ]
     for optimize in (True, False):
-        with pack_of(data, pipelines, optimize=optimize) as pack:
-            assert [rule.source for rule in pack.rules] == list(variants)
-            said = [[match.rule.source for match in pack.match(event)] for event in some_events]
+        with pack_of(case, optimize=optimize) as pack:
+            assert [rule.source for rule in pack.rules] == list(case.variants)
+            said = [[match.rule.source for match in pack.match(event)] for event in case.events]
             assert said == expected
             result = pack.match_batch(batch)
             assert result.rejected == ()
-            assert result.records == len(some_events)
-            pairs = [
-                (line, list(variants).index(source))
-                for line, sources in zip(lines, expected, strict=True)
-                for source in sources
-            ]
+            assert result.records == len(case.events)
             assert list(zip(result.record.tolist(), result.rule.tolist(), strict=True)) == pairs
 
 
-@settings(max_examples=40)
-@given(rules_and_events())
-def test_an_explanation_names_the_conditions_that_hold(made: tuple[bytes, list[Event]]) -> None:
-    data, some_events = made
-    variants = variants_of(data, ())
-    assume(variants)
-    with pack_of(data, (), optimize=False) as pack:
-        for event in some_events:
+@settings(max_examples=50)
+@given(cases(()))
+def test_an_explanation_names_the_conditions_that_hold(case: Case) -> None:
+    with pack_of(case, optimize=False) as pack:
+        for event in case.events:
             for match in pack.match(event, explain=True):
-                (rule,) = variants[match.rule.source]
+                (rule,) = case.variants[match.rule.source]
                 assert match.explanation is not None
                 assert list(match.explanation.conditions) == reference.matches(rule, event)

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,16 +68,13 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
 
-def judge(make: Callable[..., Files], *arguments: Any, check: bool = True) -> Verdict:
-    """Build the files that `make(*arguments)` gives, within limits of time and memory.
-
-    `check`: give them to `sigmac check` as well.
-    """
+def judge(files: Files) -> Verdict:
+    """Build some files and give them to `sigmac check`, within limits of time and memory."""
     # Forked from a server that has imported all there is to import: a case starts in milliseconds.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tests.property.hostile.bombs"])
+    context.set_forkserver_preload([__name__, "pytest"])
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(writer, make, arguments, check))
+    process = context.Process(target=_run, args=(writer, files))
     process.start()
     writer.close()
     try:
@@ -89,7 +86,7 @@ def judge(make: Callable[..., Files], *arguments: Any, check: bool = True) -> Ve
     return verdict
 
 
-def _run(writer: Any, make: Callable[..., Files], arguments: Sequence[Any], check: bool) -> None:
+def _run(writer: Any, files: Files) -> None:
     if sys.platform == "linux":
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
@@ -98,13 +95,13 @@ def _run(writer: Any, make: Callable[..., Files], arguments: Sequence[Any], chec
     verdict = Verdict()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _judge(make(*arguments), Path(folder), check, verdict)
+            _judge(files, Path(folder), verdict)
     except BaseException:  # noqa: BLE001 - whatever it is, it is what the test looks for
         verdict.problems.append(traceback.format_exc()[-3000:])
     writer.send(verdict)
 
 
-def _judge(files: Files, folder: Path, check: bool, verdict: Verdict) -> None:
+def _judge(files: Files, folder: Path, verdict: Verdict) -> None:
     called = _watch()
     root = folder / "rules"
     for name, data in files.items():
@@ -127,8 +124,7 @@ def _judge(files: Files, folder: Path, check: bool, verdict: Verdict) -> None:
         matching: Matching = {}
         for index in range(0, len(rules), len(rules) // MAX_COMPARED + 1):
             verdict.problems += _compare(rules[index], index, pack, matching)
-    if check:
-        check_sources(sources)
+    check_sources(sources)
     verdict.problems += [f"called: {what}" for what in called]
 
 

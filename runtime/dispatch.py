@@ -1,0 +1,153 @@
+"""From an event to the rules that may match it, by way of logsources and gates, and to those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigmac.runtime.errors import EventError
+from sigmac.runtime.event import Event
+from sigmac.runtime.fields import Facts, FieldIndex
+from sigmac.runtime.keywords import KEYWORDS, KeywordGates
+
+if TYPE_CHECKING:
+    from sigmac.runtime.pack import Pack
+
+MAX_ACTIVE = 4096  # logsource conditions remembered
+Condition = Callable[[Event], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What concerns the events of one kind: the rules whose logsource condition holds, the fields of their gates."""
+
+    rules: int
+    fields: dict[str, FieldIndex]
+    dotted: tuple[tuple[str, str], ...]  # first part, whole name
+    keywords: KeywordGates | None
+
+
+class Dispatch:
+    """From an event to the rules that match it, by way of logsources and gates."""
+
+    def __init__(self, pack: Pack, arrays: Mapping[str, Any]):
+        self._pack = pack
+        self._vocabulary = pack.vocabulary
+        self.headers: list[int] = arrays["headers"].tolist()
+        self._always = mask_of(arrays["always"].tolist())
+        self._single = mask_of(arrays["single"].tolist())
+        rows = arrays["logsources"].tolist()
+        names: list[str] = pack.manifest["logsource_functions"]
+        self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
+        members: list[list[int]] = [[] for _ in rows]
+        free: list[int] = []
+        for rule, span in enumerate(pack._spans):
+            (members[span[3]] if span[3] >= 0 else free).append(rule)
+        self._members = [mask_of(rules) for rules in members]
+        self._free = mask_of(free)
+        self.logsource_fields: list[str] = pack.manifest["logsource_fields"]
+        self._conditions: list[Condition] | None = None
+        self._active: dict[tuple[Facts, ...], Active] = {}
+        self._kinds: dict[int, Active] = {}  # the same by their rules: many values mean one kind
+
+    def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
+        """The indices of the rules that match, ascending; of those among the bits `wanted`."""
+        event = Event(fields, self._vocabulary)
+        active = self.active_for(event)
+        candidates, seconds = self._always, self._single
+        gates, known = active.fields, event.known
+        try:
+            for name, value in fields.items():
+                index = gates.get(name)
+                if index is not None:
+                    found = known.get(name)
+                    if found is None:
+                        if value.__class__ is list:
+                            found = event.facts(name)
+                        else:
+                            found = known[name] = index.facts_of(value)
+                    candidates |= found.gates
+                    seconds |= found.seconds
+            for first, name in active.dotted:
+                if first in fields and name not in fields:
+                    found = event.facts(name)
+                    candidates |= found.gates
+                    seconds |= found.seconds
+            if active.keywords is not None:
+                opened = active.keywords.open(fields)
+                candidates |= opened[0]
+                seconds |= opened[1]
+            condition = self._pack.condition
+            return [
+                rule
+                for rule in bits_of(candidates & seconds & active.rules & wanted)
+                if condition(rule)(event)
+            ]
+        except UnicodeEncodeError:
+            raise EventError("the event holds a lone surrogate") from None
+
+    def without_gates(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A byte for each rule: 1 where it has no first gate (no second), or one that keywords always open."""
+        first, second = self._vocabulary.keyword_gates(-1).always
+        return self.as_bytes(self._always | first), self.as_bytes(self._single | second)
+
+    def as_bytes(self, rules: int) -> NDArray[np.uint8]:
+        """A byte for each rule: 1 where its bit is set."""
+        count = len(self._pack)
+        bits = (rules & (1 << count) - 1).to_bytes(count // 8 + 1, "little")
+        return np.unpackbits(np.frombuffer(bits, np.uint8), count=count, bitorder="little")
+
+    def active_for(self, event: Event) -> Active:
+        """What concerns an event; remembered by the facts that the logsource conditions depend on."""
+        key = tuple([event.facts(name) for name in self.logsource_fields])
+        known = self._active.get(key)
+        if known is None:
+            known = self.describe(event)
+            if len(self._active) >= MAX_ACTIVE:
+                self._active.clear()
+            self._active[key] = known
+        return known
+
+    def describe(self, event: Event) -> Active:
+        """What concerns the events of an event's kind."""
+        if self._conditions is None:
+            self._conditions = [self._pack.logsource(row, name) for row, name in self._groups]
+        rules = self._free
+        for condition, members in zip(self._conditions, self._members, strict=True):
+            if condition(event):
+                rules |= members
+        known = self._kinds.get(rules)
+        if known is None:
+            if len(self._kinds) >= MAX_ACTIVE:
+                self._kinds.clear()
+            known = self._kinds[rules] = self._gates_of(rules)
+        return known
+
+    def _gates_of(self, rules: int) -> Active:
+        indexes = {
+            name: self._vocabulary.index(name)
+            for name, gated in self._vocabulary.gated_rules.items()
+            if gated & rules
+        }
+        searched = indexes.pop(KEYWORDS, None) is not None
+        keywords = self._vocabulary.keyword_gates(rules) if searched else None
+        dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
+        return Active(rules, indexes, dotted, keywords)
+
+
+def mask_of(rules: Iterable[int]) -> int:
+    mask = 0
+    for rule in rules:
+        mask |= 1 << rule
+    return mask
+
+
+def bits_of(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

@@ -1,0 +1,155 @@
+"""The memory of one thread's engine: everything that grows while events are evaluated, within one budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigmac.runtime.engine import layout
+from sigmac.runtime.engine.layout import (
+    Classes,
+    Kinds,
+    Memo,
+    Rows,
+    Scratch,
+    Signatures,
+)
+from sigmac.runtime.engine.tables import PADDING, Tables
+
+LEAST_BUDGET = 1 << 20
+_TOKENS = 1 << 14  # values of one record that rules look at
+_KEYS = 1 << 12  # keys of one record, where its keywords are looked for
+_HITS = 4096
+_KINDS = 1024
+
+
+class Caches:
+    """Arrays for `evaluate`, of `budget` bytes together at most; pages are taken from the system as they fill.
+
+    Shares of the budget: a half for values, a quarter for automata, the rest for classes and signatures.
+    """
+
+    def __init__(self, tables: Tables, budget: int):
+        self.budget = max(budget, LEAST_BUDGET)
+        fields, rules = len(tables.fields), len(tables.gates.first_free)
+        slots = _power_of_two(self.budget // 8 // 32)
+        self.memo = Memo(
+            slots=np.zeros(4 * slots, np.uint64),
+            text=np.zeros(self.budget // 8 * 3 + PADDING, np.uint8),
+            sizes=np.zeros(2, np.int64),
+            policy=np.zeros(fields, np.uint8),
+            looked=np.zeros(fields, np.int64),
+            found=np.zeros(fields, np.int64),
+            read=np.zeros(fields, np.int64),
+        )
+        self.rows = Rows(
+            cells=np.zeros(self.budget // 4 // 4, np.uint32),
+            of=np.zeros(len(tables.automata.child), np.int32),
+            sizes=np.ones(1, np.int64),
+        )
+        sets = self.budget // 8 // 100
+        self.classes = Classes(
+            **_sets(sets, 6 * sets),
+            field=np.zeros(sets, np.int32),
+            first=np.zeros(sets + 1, np.int32),
+            second=np.zeros(sets, np.int32),
+            gates=np.zeros(12 * sets, np.int32),
+        )
+        self.signatures = Signatures(**_sets(sets, 12 * sets), key=np.zeros(sets, np.int32))
+        kinds = min(_KINDS, max(16, sets // 16))
+        asked = np.zeros(fields, np.uint8)
+        asked[tables.logsource_fields] = 1
+        self.kinds = Kinds(
+            **_sets(kinds, 8 * kinds),
+            key=np.zeros(kinds, np.int32),
+            asked=asked,
+            active=np.zeros(kinds * fields, np.uint8),
+            rules=np.zeros(kinds * rules, np.uint8),
+        )
+        text = max(1 << 16, self.budget // 32)
+        self.scratch = Scratch(
+            field=np.zeros(_TOKENS, np.int32),
+            start=np.zeros(_TOKENS, np.int64),
+            stop=np.zeros(_TOKENS, np.int64),
+            form=np.zeros(_TOKENS, np.uint8),
+            class_=np.zeros(_TOKENS, np.int32),
+            key_hash=np.zeros(_KEYS, np.uint64),
+            key_object=np.zeros(_KEYS, np.int64),
+            key_table=np.zeros(2 * _KEYS, np.int32),
+            key_used=np.zeros(2 * _KEYS, np.int64),
+            entry_object=np.zeros(len(tables.names.field), np.int64),
+            field_record=np.zeros(fields, np.int64),
+            field_entry=np.zeros(fields, np.int32),
+            stack=np.zeros(7 * layout.DEPTH, np.int64),
+            text=np.zeros(text + PADDING, np.uint8),
+            hit_state=np.zeros(_HITS, np.int32),
+            hit_end=np.zeros(_HITS, np.int32),
+            predicates=np.zeros(tables.predicates, np.int32),
+            predicate_seen=np.zeros(tables.predicates, np.int64),
+            members=np.zeros(2 * _TOKENS + rules, np.int32),
+            class_seen=np.zeros(sets + 1 + rules, np.int64),
+            opened=np.zeros(rules, np.int64),
+            listed=np.zeros(rules, np.int64),
+            candidates=np.zeros(rules, np.int32),
+            field_needed=np.zeros(fields, np.int64),
+            sizes=np.zeros(16, np.int64),
+        )
+        self.scratch.sizes[layout.SPECIAL] = tables.special
+        self.scratch.sizes[layout.N_FIELDS] = fields
+        self.scratch.sizes[layout.RULES_FROM] = sets + 1
+        # What opens no gate is looked at only when a candidate asks.
+        self.memo.policy[~tables.gated] = layout.DEFER
+        self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET
+        self.flushes = 0
+        self.groups = (
+            self.rows,
+            self.memo,
+            self.classes,
+            self.signatures,
+            self.kinds,
+            self.scratch,
+        )
+
+    def bytes_in_use(self) -> int:
+        """Bytes of the caches that hold something."""
+        entries, text = self.memo.sizes.tolist()
+        used: int = 32 * entries + text + 4 * int(self.rows.sizes[0])
+        for table in (self.classes, self.signatures, self.kinds):
+            used += 20 * int(table.sizes[0]) + 4 * int(table.sizes[1])
+        return used
+
+    def forget_values(self) -> None:
+        self.memo.slots[:] = 0
+        self.memo.sizes[:] = 0
+        self.flushes += 1
+
+    def forget_rows(self) -> None:
+        self.rows.of[:] = 0
+        self.rows.sizes[0] = 1
+        self.flushes += 1
+
+    def forget_sets(self) -> None:
+        """Classes, kinds and signatures, and with them the values whose classes these were."""
+        for table in (self.classes, self.signatures, self.kinds):
+            table.slots[:] = -1
+            table.sizes[:] = 0
+        self.forget_values()
+
+
+def _sets(most: int, members: int) -> dict[str, Any]:
+    """The arrays of a table of at most so many sets, with so many members together."""
+    return {
+        "slots": np.full(_power_of_two(2 * most + 2), -1, np.int32),
+        "hash": np.zeros(most, np.uint64),
+        "start": np.zeros(most + 1, np.int32),
+        "members": np.zeros(members, np.int32),
+        "sizes": np.zeros(3, np.int64),
+    }
+
+
+def _power_of_two(least: int) -> int:
+    size = 16
+    while size < least:
+        size *= 2
+    return size

@@ -1,0 +1,398 @@
+"""Aho-Corasick over the literals of a field, made deterministic as far as texts need it.
+
+The trie and its failure links (Aho and Corasick, 1975) are small and built at once. Rows of the DFA are made when a
+text first comes through a state, as in RE2's lazy DFA: of hundreds of thousands of states logs visit a few thousand,
+which then lie close together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.hashing import mix
+from sigmac.runtime.engine.layout import (
+    EPOCH,
+    IS_ODD_NUMBER,
+    SPECIAL,
+)
+
+EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
+_UNKNOWN = np.uint32(1)
+_ONE = np.uint32(1)
+_STREAM = 64  # bytes below which a text is not worth dividing
+
+
+@kernel
+def child_of(automata: Any, state: int, column: int, columns: int) -> int:
+    """The state below `state` by a column; -1 where the trie has none. `columns` is where the field's row begins."""
+    child = automata.child[state]
+    while child >= 0:
+        if automata.columns[columns + automata.label[child]] == column:
+            return child
+        child = automata.sibling[child]
+    return -1
+
+
+@kernel
+def build(automata: Any, literals: Any) -> int:
+    """Fill the per-state arrays of all fields' automata; returns how many states there are."""
+    state = 0
+    for field in range(len(automata.root)):
+        automata.root[field] = state
+        first = state
+        number_columns(automata, literals, field)
+        state = build_trie(automata, literals, literals.first[field], literals.last[field], state)
+        link(automata, first, field * 256, literals.queue)
+    return state
+
+
+@kernel
+def number_columns(automata: Any, literals: Any, field: int) -> None:
+    """Set `columns` and `width` of a field: a column for each byte of its literals, both cases of a letter alike."""
+    columns = field * 256
+    width = 1
+    for literal in range(literals.first[field], literals.last[field]):
+        number = literals.text[literal]
+        for at in range(literals.end[number - 1] if number > 0 else 0, literals.end[number]):
+            byte = np.int64(literals.strings[at])
+            if automata.columns[columns + byte] == 0:
+                automata.columns[columns + byte] = width
+                if 97 <= byte <= 122:
+                    automata.columns[columns + byte - 32] = width
+                width += 1
+    automata.width[field] = width if width > 1 else 0
+
+
+@kernel
+def build_trie(automata: Any, literals: Any, first: int, last: int, state: int) -> int:
+    """Add the literals `first..last`, sorted, as a trie with the root `state`; returns the next free state.
+
+    As literals are sorted, only the youngest child of a state can be the right one.
+    """
+    root = state
+    automata.child[root] = automata.literal[root] = automata.suffix[root] = -1
+    state += 1
+    for literal in range(first, last):
+        number = literals.text[literal]
+        start = literals.end[number - 1] if number > 0 else 0
+        node = root
+        for at in range(start, literals.end[number]):
+            byte = literals.strings[at]
+            child = np.int64(automata.child[node])
+            if child < 0 or automata.label[child] != byte:
+                automata.child[state] = automata.literal[state] = automata.suffix[state] = -1
+                automata.sibling[state] = child
+                automata.label[state] = byte
+                automata.child[node] = state
+                child = np.int64(state)
+                state += 1
+            node = child
+        if node != root:
+            automata.literal[node] = literal
+    return state
+
+
+@kernel
+def link(automata: Any, root: int, columns: int, queue: Any) -> None:
+    """Set `fail`, `suffix` and `stops` of the trie under a root, breadth first."""
+    queue[0] = root
+    taken, listed = 0, 1
+    automata.fail[root] = root
+    automata.stops[root] = 0
+    while taken < listed:
+        state = queue[taken]
+        taken += 1
+        child = automata.child[state]
+        while child >= 0:
+            queue[listed] = child
+            listed += 1
+            if state == root:
+                fail = root
+            else:
+                column = automata.columns[columns + automata.label[child]]
+                fail = automata.fail[state]
+                while True:
+                    next_ = child_of(automata, fail, column, columns)
+                    if next_ >= 0:
+                        fail = next_
+                        break
+                    if fail == root:
+                        break
+                    fail = automata.fail[fail]
+            automata.fail[child] = fail
+            automata.suffix[child] = fail if automata.literal[fail] >= 0 else automata.suffix[fail]
+            literal = automata.literal[child]
+            asked = automata.asked[literal] if literal >= 0 else 0
+            automata.stops[child] = automata.stops[fail] | (asked & (CONTAINS | STARTSWITH) != 0)
+            child = automata.sibling[child]
+
+
+@kernel
+def row_of(automata: Any, rows: Any, state: int, width: int) -> int:
+    """The place of the first column of a state's row, made where it is missing; 0 where there is no room."""
+    row = rows.of[state]
+    if row == 0:
+        used = rows.sizes[0]
+        if used + width + 1 > len(rows.cells):
+            return 0
+        rows.cells[used] = state
+        row = used + 1
+        for i in range(row, row + width):
+            rows.cells[i] = _UNKNOWN
+        rows.sizes[0] = row + width
+        rows.of[state] = row
+    return row
+
+
+@kernel
+def step(automata: Any, rows: Any, row: int, column: int, field: int) -> Any:
+    """Fill the cell of a row and a column and return it; 0 where there is no room for the next row."""
+    columns = field * 256
+    state = np.int64(rows.cells[row - 1])
+    root = automata.root[field]
+    while True:
+        child = child_of(automata, state, column, columns)
+        if child >= 0:
+            state = np.int64(child)
+            break
+        if state == root:
+            break
+        state = np.int64(automata.fail[state])
+    target = row_of(automata, rows, state, automata.width[field])
+    cell = np.uint32(target * 2 + automata.stops[state])
+    if target > 0:
+        rows.cells[row + column] = cell
+    return cell if target > 0 else np.uint32(0)
+
+
+@kernel
+def note(predicate: int, n: int, scratch: Any, epoch: int) -> int:
+    """Add a predicate to the set of this value, of `n` members so far; returns how many it has."""
+    if scratch.predicate_seen[predicate] != epoch:
+        scratch.predicate_seen[predicate] = epoch
+        scratch.predicates[n] = predicate
+        n += 1
+    return n
+
+
+@kernel
+def note_hits(automata: Any, scratch: Any, hits: int, n: int) -> int:
+    """Add what the stops of a text say: literals that it contains or starts with."""
+    epoch = scratch.sizes[EPOCH]
+    for i in range(hits):
+        state = scratch.hit_state[i]
+        end = scratch.hit_end[i]
+        while state >= 0:
+            literal = automata.literal[state]
+            if literal >= 0:
+                asked = automata.asked[literal]
+                if asked & CONTAINS:
+                    n = note(literal * 4 + 3, n, scratch, epoch)
+                if asked & STARTSWITH and end == automata.size[literal]:
+                    n = note(literal * 4 + 1, n, scratch, epoch)
+            state = automata.suffix[state]
+    return n
+
+
+@kernel
+def scan_text(data: Any, start: int, stop: int, field: int, automata: Any, rows: Any, scratch: Any) -> int:
+    """Collect the text predicates of a field that are true of `data[start:stop]`; returns how many, -1: no room.
+
+    `data` is UTF-8, unescaped and folded but for the case of ASCII letters. The set is in `scratch.predicates`.
+    """
+    sizes = scratch.sizes
+    sizes[EPOCH] += 1
+    epoch = sizes[EPOCH]
+    n = 0
+    width = automata.width[field]
+    if start == stop:
+        if automata.empty[field] >= 0:
+            n = note(automata.empty[field], n, scratch, epoch)
+        return n
+    if width == 0:
+        return n
+    root = row_of(automata, rows, automata.root[field], width)
+    if root == 0:
+        return -1
+    size = stop - start
+    overlap = np.int64(automata.longest[field])
+    if size >= 8 * overlap and size >= 4 * _STREAM:
+        n, row = run_four(data, start, size, overlap, root, field, automata, rows, scratch, n)
+    else:
+        n, row = run_one(data, start, size, root, field, automata, rows, scratch, n)
+    if n < 0:
+        return n
+    state = np.int64(rows.cells[row - 1])
+    while state >= 0:
+        literal = automata.literal[state]
+        if literal >= 0:
+            asked = automata.asked[literal]
+            if asked & ENDSWITH:
+                n = note(literal * 4 + 2, n, scratch, epoch)
+            if asked & EQUALS and automata.size[literal] == size:
+                n = note(literal * 4, n, scratch, epoch)
+        state = np.int64(automata.suffix[state])
+    return n
+
+
+@kernel
+def run_one(
+    data: Any, start: int, size: int, root: int, field: int, automata: Any, rows: Any, scratch: Any, n: int
+) -> tuple[int, int]:
+    """Run the automaton over a text; returns how many predicates there are (-1: no room) and the last row."""
+    cells, columns = rows.cells, automata.columns
+    base = np.uint64(field) * np.uint64(256)
+    row = np.uint64(root)
+    hits = 0
+    for at in range(size):
+        place = row + np.uint64(columns[base + np.uint64(data[start + at])])
+        cell = cells[place]
+        if cell & _ONE:
+            cell, hits, n = stop_at(cell, place, row, at + 1, field, automata, rows, scratch, hits, n)
+            if cell == 0:
+                return -1, 0
+        row = np.uint64(cell >> _ONE)
+    return note_hits(automata, scratch, hits, n), np.int64(row)
+
+
+@kernel
+def run_four(
+    data: Any,
+    start: int,
+    size: int,
+    overlap: int,
+    root: int,
+    field: int,
+    automata: Any,
+    rows: Any,
+    scratch: Any,
+    n: int,
+) -> tuple[int, int]:
+    """As `run_one`, four parts of the text at a time.
+
+    A step waits for the memory of the step before it; four steps that do not depend on each other wait together. A
+    state is never longer than the longest literal: a part that begins so many bytes early is right where it matters,
+    and what it finds before is true as well.
+    """
+    cells, columns = rows.cells, automata.columns
+    base = np.uint64(field) * np.uint64(256)
+    length = (size + 3 * overlap + 3) // 4
+    second, third, fourth = length - overlap, 2 * (length - overlap), size - length
+    one = two = three = four = np.uint64(root)
+    hits = 0
+    for i in range(length):
+        at = start + i
+        place1 = one + np.uint64(columns[base + np.uint64(data[at])])
+        place2 = two + np.uint64(columns[base + np.uint64(data[at + second])])
+        place3 = three + np.uint64(columns[base + np.uint64(data[at + third])])
+        place4 = four + np.uint64(columns[base + np.uint64(data[at + fourth])])
+        cell1, cell2, cell3, cell4 = cells[place1], cells[place2], cells[place3], cells[place4]
+        if (cell1 | cell2 | cell3 | cell4) & _ONE:
+            end = i + 1
+            if cell1 & _ONE:
+                cell1, hits, n = stop_at(cell1, place1, one, end, field, automata, rows, scratch, hits, n)
+            if cell2 & _ONE:
+                cell2, hits, n = stop_at(
+                    cell2, place2, two, end + second, field, automata, rows, scratch, hits, n
+                )
+            if cell3 & _ONE:
+                cell3, hits, n = stop_at(
+                    cell3, place3, three, end + third, field, automata, rows, scratch, hits, n
+                )
+            if cell4 & _ONE:
+                cell4, hits, n = stop_at(
+                    cell4, place4, four, end + fourth, field, automata, rows, scratch, hits, n
+                )
+            if cell1 == 0 or cell2 == 0 or cell3 == 0 or cell4 == 0:
+                return -1, 0
+        one, two = np.uint64(cell1 >> _ONE), np.uint64(cell2 >> _ONE)
+        three, four = np.uint64(cell3 >> _ONE), np.uint64(cell4 >> _ONE)
+    return note_hits(automata, scratch, hits, n), np.int64(four)
+
+
+@kernel
+def stop_at(
+    cell: Any,
+    place: Any,
+    row: Any,
+    end: int,
+    field: int,
+    automata: Any,
+    rows: Any,
+    scratch: Any,
+    hits: int,
+    n: int,
+) -> tuple[Any, int, int]:
+    """What to do where a cell is odd: fill it (0: no room), note the state where the text's first `end` bytes stop it.
+
+    Returns the cell, and how many hits and predicates there are.
+    """
+    if cell == _UNKNOWN:
+        cell = step(automata, rows, np.int64(row), np.int64(place - row), field)
+        if cell == 0:
+            return cell, hits, n
+    if cell & _ONE:
+        scratch.hit_state[hits] = rows.cells[np.uint64(cell >> _ONE) - np.uint64(1)]
+        scratch.hit_end[hits] = end
+        hits += 1
+        if hits == len(scratch.hit_state):
+            n = note_hits(automata, scratch, hits, n)
+            hits = 0
+    return cell, hits, n
+
+
+@kernel
+def scan_number(data: Any, start: int, stop: int, field: int, automata: Any, scratch: Any, n: int) -> int:
+    """Add where the number that a text says stands among the field's thresholds; returns how many predicates now.
+
+    Whole numbers of up to 18 digits are compared here; what may be another number is noted as odd, for Python.
+    """
+    epoch = scratch.sizes[EPOCH]
+    at = start
+    if at < stop and (data[at] == 45 or data[at] == 43):
+        at += 1
+    first = at
+    value = 0
+    while at < stop and 48 <= data[at] <= 57:
+        if at - first < 18:
+            value = value * 10 + (data[at] - 48)
+        at += 1
+    if at == first:
+        return n
+    whole = at
+    if at < stop:
+        # A decimal is digits, a point and digits.
+        if data[at] != 46 or at + 1 == stop:
+            return n
+        for i in range(at + 1, stop):
+            if data[i] < 48 or data[i] > 57:
+                return n
+    if at < stop or whole - first > 18:
+        return note(scratch.sizes[SPECIAL] + IS_ODD_NUMBER, n, scratch, epoch)
+    if data[start] == 45:
+        value = -value
+    doubled = value * 2
+    low, high = automata.first[field], automata.last[field]
+    first_threshold = low
+    while low < high:
+        middle = (low + high) // 2
+        if automata.thresholds[middle] < doubled:
+            low = middle + 1
+        else:
+            high = middle
+    position = 2 * (low - first_threshold)
+    if low < automata.last[field] and automata.thresholds[low] == doubled:
+        position += 1
+    return note(automata.number[field] + position, n, scratch, epoch)
+
+
+@kernel
+def set_hash(members: Any, n: int, key: int) -> Any:
+    """A uint64 other than 0 of a set of numbers and a key, whatever the order."""
+    total = np.uint64(key) * np.uint64(0x94D049BB133111EB)
+    for i in range(n):
+        total += mix(np.uint64(members[i]), np.uint64(0x5851F42D4C957F2D))
+    return mix(total, np.uint64(n)) | np.uint64(1)

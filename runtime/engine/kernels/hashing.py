@@ -1,0 +1,56 @@
+"""Hashes of bytes, and compares that decide where hashes agree.
+
+A hash never decides: whoever finds one compares the bytes. It only has to be quick and to spread well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.vector import load64
+
+_ONE = np.uint64(1)
+_SHIFT = np.uint64(29)
+_A = np.uint64(0x9E3779B97F4A7C15)
+_B = np.uint64(0xBF58476D1CE4E5B9)
+_C = np.uint64(0x94D049BB133111EB)
+
+
+@kernel
+def mix(a: Any, b: Any) -> Any:
+    """Two uint64 as one."""
+    h = (a ^ (b * _A)) * _B
+    return h ^ (h >> _SHIFT)
+
+
+@kernel
+def hash_bytes(data: Any, start: int, length: int) -> Any:
+    """A uint64 other than 0 of `data[start:start + length]`; reads up to 8 bytes further."""
+    h = np.uint64(length) * _C
+    at = start
+    left = length
+    while left >= 8:
+        h = mix(h, load64(data, at))
+        at += 8
+        left -= 8
+    if left > 0:
+        h = mix(h, load64(data, at) << np.uint64(64 - 8 * left))
+    return h | _ONE
+
+
+@kernel
+def same_bytes(one: Any, at: int, other: Any, start: int, length: int) -> bool:
+    """Whether `one[at:at + length]` equals `other[start:start + length]`; reads up to 8 bytes further in both."""
+    left = length
+    while left >= 8:
+        if load64(one, at) != load64(other, start):
+            return False
+        at += 8
+        start += 8
+        left -= 8
+    if left == 0:
+        return True
+    return (load64(one, at) ^ load64(other, start)) << np.uint64(64 - 8 * left) == np.uint64(0)

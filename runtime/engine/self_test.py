@@ -1,0 +1,122 @@
+"""A few records with known answers, asked of kernels before they are asked anything else.
+
+A pack of a handful of rules is put together in memory and evaluated as any other pack, so that nothing here depends on
+how the engine lays out its arrays.
+"""
+
+from __future__ import annotations
+
+import io
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from sigmac.runtime.dispatch import Condition
+from sigmac.runtime.engine.library import Kernels, KernelsError
+from sigmac.runtime.engine.pool import Engines
+from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS
+from sigmac.runtime.pack import Pack
+from sigmac.runtime.vocabulary import PRESENT_GATE
+
+_BUDGET = 1 << 20  # bytes
+_NUMBERS = b'NUMBERS = {"Port": ((1024,), lambda n: 2 * (n > 1024) + (n == 1024))}\n'
+_FOLD = [*((upper, upper + 32) for upper in range(ord("A"), ord("Z") + 1)), (ord("Ö"), ord("ö"))]
+# Condition, and the gate that opens it: field, question, text
+_RULES: list[tuple[Condition, tuple[str, int, str]]] = [
+    (lambda event: event.endswith("Image", "\\whoami.exe"), ("Image", ENDSWITH, "\\whoami.exe")),
+    (lambda event: event.contains("User", "köln"), ("User", CONTAINS, "köln")),
+    (lambda event: event.greater("Port", 1024), ("Port", PRESENT_GATE, "")),
+    (lambda event: event.equals("a.b", "x"), ("a.b", EQUALS, "x")),
+    (lambda event: not event.equals("a.b", "x"), ("Image", PRESENT_GATE, "")),
+]
+_FIELDS = ("Image", "Port", "User", "a.b")
+_ASKED = (("Image", ENDSWITH, "\\whoami.exe"), ("User", CONTAINS, "köln"), ("a.b", EQUALS, "x"))
+# A record, and the rules that match it; None: it is rejected.
+_RECORDS: list[tuple[str, list[int] | None]] = [
+    (r'{"Image": "C:\\Windows\\WHOAMI.exe", "User": "K\u00d6LN 7"}', [0, 1, 4]),
+    ('{"a": {"c": [1, {}], "b": "X"}, "Port": 1025}', [2, 3]),
+    ('{"Port": [80, 1024], "a.b": "xy"}', []),
+    ('{"Port": 1.5e3, "Image": "whoami.exe"}', [2, 4]),
+    ('{"Image": "x"', None),
+    ("", []),
+    ('{"Port": 01}', None),
+    ('{"Image": "", "a": {"b": "x"}, "Port": "2000"}', [2, 3]),
+    (f'{{"{"key" * 99}": "{"k" * 200}", "User": "{"k" * 99}Köln{"n" * 99}"}}', [1]),
+    (r'{"Image": "C:\\Windows\\WHOAMI.exe", "User": "KÖLN 7"}', [0, 1, 4]),
+]
+
+
+def check_answers(kernels: Kernels) -> None:
+    """Raises `KernelsError` where kernels answer otherwise than they should."""
+    pack, arrays = _pack()
+    with Engines(pack, arrays, kernels, _BUDGET, 1).borrow() as engine:
+        result = engine.match_batch("\n".join(text for text, _ in _RECORDS).encode(), -1)
+    found = [*zip(result.record.tolist(), result.rule.tolist(), strict=True)]
+    rejected = [each.record for each in result.rejected]
+    if found != [(i, rule) for i, (_, rules) in enumerate(_RECORDS) for rule in rules or ()]:
+        raise KernelsError(f"{kernels.origin}: wrong answers in the self-test")
+    if rejected != [i for i, (_, rules) in enumerate(_RECORDS) if rules is None]:
+        raise KernelsError(f"{kernels.origin}: wrong records rejected in the self-test")
+
+
+def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
+    strings = ["", *_FIELDS, *(text for _, _, text in _ASKED)]
+    number = strings.index
+    encoded = [text.encode() for text in strings]
+    count = len(_RULES)
+    gates = sorted((gate, rule) for rule, (_, gate) in enumerate(_RULES))
+
+    def rows(values: list[tuple[int, ...]], width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+        return np.array(values, np.int32).reshape(-1, width)
+
+    def ends(sizes: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        return np.array(list(accumulate(sizes)), np.int64)
+
+    nothing = np.zeros(0, np.int32)
+    arrays = {
+        "always": nothing,
+        "fold": np.array(_FOLD, np.uint32),
+        "functions": rows([(0, 1, 1, -1)] * count, 4),
+        "gates": rows([(number(field), asked, number(text)) for (field, asked, text), _ in gates], 3),
+        "gate_rules": rows([(rule,) for _, rule in gates], 1)[:, 0],
+        "gate_ends": ends([1] * count),
+        "headers": np.zeros(1, np.int32),
+        "literals": rows([(number(field), number(text)) for field, _, text in _ASKED], 2),
+        "literal_asked": np.array([asked for _, asked, _ in _ASKED], np.uint8),
+        "logsources": rows([], 3),
+        "metadata": rows([(1, 1)] * count, 2),
+        "numeric_fields": np.array([number("Port")], np.int32),
+        "rare_fields": nothing,
+        "regexes": rows([], 2),
+        "regex_literals": nothing,
+        "regex_ends": ends([]),
+        "rule_fields": rows([(number(field),) for field in ("Image", "User", "Port", "a.b", "a.b")], 1)[:, 0],
+        "rule_field_ends": ends([1] * count),
+        "second_gates": rows([], 3),
+        "second_gate_rules": nothing,
+        "second_gate_ends": ends([]),
+        "single": np.arange(count, dtype=np.int32),
+        "strings": np.frombuffer(b"".join(encoded), np.uint8),
+        "string_ends": ends([len(each) for each in encoded]),
+    }
+    tables = io.BytesIO()
+    np.savez(tables, **arrays)  # type: ignore[arg-type]  # names are no options of it
+    manifest = {
+        "name": "self-test",
+        "version": "0",
+        "modules": ["conditions.py"],
+        "rules": [""] * count,
+        "logsources": [["", "", ""]] * count,
+        "logsource_fields": [],
+        "logsource_functions": [],
+    }
+    files = {
+        "conditions.py": b"",
+        "matchers.py": _NUMBERS,
+        "rules.py": b"",
+        "tables.npz": tables.getvalue(),
+    }
+    pack = Pack(Path("self-test"), manifest, files, _BUDGET)
+    pack.conditions[:] = [condition for condition, _ in _RULES]
+    return pack, arrays
