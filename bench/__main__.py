@@ -1,32 +1,57 @@
-"""`python -m bench`: every measurement in one run, printed as one table and left in `bench/results/`."""
+"""`python -m bench [PART...]`: measure, print one table, and leave it in `bench/results/` and the documentation.
+
+Without a part all are measured, in one go. What a part alone measured is printed and not kept.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import compiler, scalar
+from bench import batch, compiler, scalar
 from bench.corpus import ROOT
-from bench.figures import Figure, machine, save, table
+from bench.figures import Figure, describe, machine, note, save, table
+from bench.packs import Packs
+
+PARTS = {
+    "batch": batch.measure,
+    "scalar": scalar.measure,
+    "build": compiler.measure,
+}
 
 
 def main() -> None:
+    """Exits with a message where the corpora are missing."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure sigmac.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}; default: all.")
+    parser.add_argument("--no-peers", action="store_true", help="Leave the other engines out.")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
     if not ROOT.is_dir():
         sys.exit(
             "bench: the corpora are not here; they are expected beside the repository, in ../shared/corpus"
         )
-    figures: list[Figure] = []
-    for part in (compiler, scalar):
-        with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:
-            for figure in part.measure(Path(folder)):
-                print(
-                    f"{figure.what}: {figure.value:,.3g} {figure.unit}", file=sys.stderr, flush=True
-                )
-                figures.append(figure)
-    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    chosen = [
+        part
+        for part in arguments.parts or PARTS
+        if not (part == "peers" and arguments.no_peers)
+    ]
+    figures: dict[str, list[Figure]] = {}
+    with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:
+        packs = Packs(Path(folder))
+        for part in chosen:
+            figures[part] = []
+            for figure in PARTS[part](packs):
+                note(f"{part}: {figure.what}: {figure.text}")
+                figures[part].append(figure)
+    setting = machine()
+    print(describe(setting))
     print(table(figures))
-    print(f"saved {save(figures)}", file=sys.stderr)
+    if not arguments.parts:
+        note(f"saved {save(figures, setting)}")
 
 
 main()

@@ -13,15 +13,17 @@ import yaml
 
 from bench.corpus import unpack_rules
 from bench.figures import Figure, best
+from bench.packs import Packs
 from sigmac.compiler.source import documents
 
 RUNS = 3
 
 
-def measure(folder: Path) -> Iterator[Figure]:
+def measure(packs: Packs) -> Iterator[Figure]:
     """Build time and memory for all of SigmaHQ with `windows`: cold, nothing changed, one rule changed."""
-    rules = unpack_rules(folder)
-    command = [sys.executable, "-m", "sigmac", "build", *map(str, rules), "--skip-errors"]
+    folder = packs.folder / "build"
+    rules = unpack_rules(folder)  # one of them is changed
+    command = [sys.executable, "-m", "sigmac", "build", str(rules), "--skip-errors"]
     command += [
         "--pipeline",
         "windows",
@@ -35,7 +37,7 @@ def measure(folder: Path) -> Iterator[Figure]:
     yield Figure("build, cold: largest process", max(each[1] for each in cold), "MB", "≤ 500")
     _run(command)
     yield Figure("build, nothing changed", best(_run(command)[0] for _ in range(RUNS)), "s", "≤ 1")
-    changed = next(rules[0].rglob("proc_creation_win_*.yml"))
+    changed = next(rules.rglob("proc_creation_win_*.yml"))
     times = []
     for run in range(RUNS):
         changed.write_text(changed.read_text("utf-8") + f"# {run}\n", "utf-8")
@@ -61,9 +63,9 @@ def _run(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - started, usage.ru_maxrss / 1000
 
 
-def _positions(rules: list[Path]) -> Iterator[Figure]:
+def _positions(rules: Path) -> Iterator[Figure]:
     """What positions cost: our nodes against PyYAML's own loading of the same files."""
-    data = [path.read_bytes() for folder in rules for path in folder.rglob("*.yml")]
+    data = [path.read_bytes() for path in rules.rglob("*.yml")]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     def plain() -> None:

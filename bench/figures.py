@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
+import math
 import platform
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sigmac import __version__
 
 RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("numpy", "orjson", "google-re2", "ahocorasick-rs", "pyyaml", "lark")
+_PACKAGES = ("numpy", "orjson", "google-re2", "ahocorasick-rs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,32 @@ class Figure:
     value: float
     unit: str
     reach: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the value is what is to be reached; None where nothing is set."""
+        if not self.reach:
+            return None
+        sign, limit = self.reach.split()
+        return {
+            "≥": self.value >= float(limit),
+            "≤": self.value <= float(limit),
+            "<": self.value < float(limit),
+        }[sign]
+
+    @property
+    def text(self) -> str:
+        """Value and unit; three digits that count."""
+        size = math.floor(math.log10(abs(self.value))) if self.value else 0
+        return f"{self.value:,.{max(0, 2 - size)}f} {self.unit}"
+
+
+Figures = Mapping[str, Sequence[Figure]]  # by the part that measured them
+
+
+def note(text: str) -> None:
+    """Say on standard error what goes on."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def best(times: Iterable[float]) -> float:
@@ -37,28 +65,41 @@ def machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(": ")[2] if names else model
+        model = f"{len(names)} × {names[0].partition(': ')[2]}" if names else model
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "processor": model,
+        "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "sigmac": __version__,
         **versions,
     }
 
 
-def table(figures: Sequence[Figure]) -> str:
+def describe(setting: Mapping[str, str]) -> str:
+    """A line about the machine."""
+    return ", ".join(f"{key} {value}" for key, value in setting.items())
+
+
+def table(figures: Figures) -> str:
     """A Markdown table."""
-    rows = ["| what | figure | reach |", "| --- | ---: | ---: |"]
-    rows += [f"| {f.what} | {f.value:,.3g} {f.unit} | {f.reach} |" for f in figures]
+    rows = ["| what | figure | to reach | |", "| --- | ---: | ---: | --- |"]
+    for part, some in figures.items():
+        rows.append(f"| **{part}** | | | |")
+        for each in some:
+            verdict = {True: "reached", False: "**missed**", None: ""}[each.reached]
+            rows.append(f"| {each.what} | {each.text} | {each.reach} | {verdict} |")
     return "\n".join(rows)
 
 
-def save(figures: Sequence[Figure]) -> Path:
+def save(figures: Figures, setting: Mapping[str, str]) -> Path:
     """Write `latest.json` and return its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "latest.json"
-    content = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+    content = {
+        "machine": setting,
+        "figures": {part: [asdict(each) for each in some] for part, some in figures.items()},
+    }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return path

@@ -127,7 +127,7 @@ class Event:
         facts = self.facts(field)
         for pattern in patterns:
             required = self._vocabulary.required_by(field, pattern)
-            if required and facts.contains.isdisjoint(required):
+            if any(facts.contains.isdisjoint(literals) for literals in required):
                 continue
             if self._search(facts, pattern):
                 return True

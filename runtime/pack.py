@@ -54,7 +54,8 @@ def load_pack(
 
     Every file is checked against its digest before anything is imported; with `trusted_keys` (Ed25519 public keys as
     PEM, hexadecimal or 32 bytes) the pack must be signed by one of them. `memory_budget` bounds the bytes that the
-    pack remembers about values, `workers` how many threads may be in `match_batch` at once. Packs share nothing: two versions can be loaded side by side.
+    pack remembers about values, `workers` how many threads may be in `match_batch` at once. Packs share nothing: two
+    versions can be loaded side by side.
 
     Raises `PackError` with one sentence where the pack is missing, damaged, changed or not trusted.
     """

@@ -11,7 +11,7 @@ import math
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,8 +115,8 @@ class Vocabulary:
             found = self._regexes[pattern] = compile_regex(pattern)
         return found
 
-    def required_by(self, field: str, pattern: str) -> tuple[str, ...]:
-        """Folded literals of which a value must contain one for the pattern to be found; empty: nothing is known."""
+    def required_by(self, field: str, pattern: str) -> Sequence[tuple[str, ...]]:
+        """Sets of folded literals; a value must contain one of each for the pattern to be found."""
         return self._required.get((field, pattern), ())
 
     def networks_v4(self, field: str, address: int) -> frozenset[str]:
@@ -194,16 +194,14 @@ def _gate_key(question: int, text: str) -> Any:
     return question, text
 
 
-def _required(arrays: Arrays, strings: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+def _required(arrays: Arrays, strings: list[str]) -> dict[tuple[str, str], list[tuple[str, ...]]]:
     """`regexes` (int32, n x 2): field and pattern; `regex_literals` (int32) cut at `regex_ends` (int64)."""
+    found: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
     literals = arrays["regex_literals"].tolist()
     ends = arrays["regex_ends"].tolist()
-    return {
-        (strings[field], strings[pattern]): tuple(strings[i] for i in literals[a:b])
-        for (field, pattern), a, b in zip(
-            arrays["regexes"].tolist(), [0, *ends], ends, strict=False
-        )
-    }
+    for (field, pattern), a, b in zip(arrays["regexes"].tolist(), [0, *ends], ends, strict=False):
+        found[strings[field], strings[pattern]].append(tuple(strings[i] for i in literals[a:b]))
+    return found
 
 
 def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, distinct_predicates
 from sigmac.compiler.optimizer.gate import Gate
-from sigmac.compiler.optimizer.regex_literals import required_literals
+from sigmac.compiler.optimizer.regex_literals import all_required_literals
 from sigmac.compiler.values import glob
 from sigmac.runtime import fields as bits
 from sigmac.runtime.folding import default_fold
@@ -35,7 +35,7 @@ class Questions:
     """Lists of what one rule asks, each entry a list beginning with the field (`""` for keywords).
 
     `literals`: [field, text, bit]; `numbers`: [field, number as text]; `networks`: [field, network];
-    `times`: [field, part, number as text]; `regexes`: [field, pattern, required literals]; `gates`: up to two lists of
+    `times`: [field, part, number as text]; `regexes`: [field, pattern, literals]; `gates`: up to two lists of
     [field, question, argument], of each of which one holds whenever the rule matches.
     """
 
@@ -85,8 +85,8 @@ def _ask(predicate: Predicate, asked: Questions) -> None:
             bit = _BIT_OF_TEST.get(how.test, bits.CONTAINS)
             asked.literals += [[name, text, bit] for text in how.literals]
     elif predicate.op is Op.REGEX:
-        required = sorted(map(default_fold(), required_literals(predicate.argument) or ()))
-        if required and all(len(text) >= 2 for text in required):
+        for literals in all_required_literals(predicate.argument):
+            required = sorted(map(default_fold(), literals))
             asked.literals += [[name, text, bits.CONTAINS] for text in required]
             asked.regexes.append([name, predicate.argument, required])
     elif predicate.op in _NUMERIC:

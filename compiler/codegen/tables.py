@@ -38,12 +38,12 @@ class _Pool:
 def question_arrays(
     asked: Sequence[Mapping[str, Any]], rare_fields: Sequence[str] = ()
 ) -> dict[str, NDArray[Any]]:
-    """Arrays of all rules' questions; `asked[i]` is `Questions.plain()` of rule i, with the `fields` of its function."""
+    """Arrays of all rules' questions; `asked[i]`: `Questions.plain()` of rule i and the `fields` of its function."""
     pool = _Pool()
     pool("")
     literals: dict[tuple[str, str], int] = {}
     gates: tuple[_Gates, _Gates] = ({}, {})
-    regexes: dict[tuple[str, str], list[str]] = {}
+    regexes: set[tuple[str, str, tuple[str, ...]]] = set()
     numeric: set[str] = set()
     always: list[int] = []
     single: list[int] = []
@@ -51,7 +51,7 @@ def question_arrays(
         for field, text, bit in each["literals"]:
             literals[field, text] = literals.get((field, text), 0) | bit
         for field, pattern, required in each["regexes"]:
-            regexes[field, pattern] = required
+            regexes.add((field, pattern, tuple(required)))
         numeric.update(field for field, _ in each["numbers"])
         for table, without, entries in zip(
             gates, (always, single), [*each["gates"], None, None], strict=False
@@ -76,9 +76,9 @@ def question_arrays(
         "single": _ints(single),
         **_gate_arrays("gate", gates[0], pool),
         **_gate_arrays("second_gate", gates[1], pool),
-        "regexes": _rows(((pool(field), pool(pattern)) for field, pattern in sorted_regexes), 2),
-        "regex_literals": _ints(pool(text) for key in sorted_regexes for text in regexes[key]),
-        "regex_ends": np.cumsum([len(regexes[key]) for key in sorted_regexes], dtype=np.int64),
+        "regexes": _rows(((pool(field), pool(pattern)) for field, pattern, _ in sorted_regexes), 2),
+        "regex_literals": _ints(pool(text) for *_, required in sorted_regexes for text in required),
+        "regex_ends": np.cumsum([len(required) for *_, required in sorted_regexes], dtype=np.int64),
         "fold": as_array(fold_table()),
     }
     return {**arrays, **pool.arrays()}

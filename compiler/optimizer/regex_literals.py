@@ -26,16 +26,17 @@ MAX_EXACT = 16  # of the texts that part of a pattern is expanded to while liter
 MAX_PRODUCT = 64  # of the texts that `(a|b)(c|d)` is multiplied out to
 MAX_ATOMS = 100_000
 MAX_TEXT = 200
+MAX_SETS = 4  # of necessary literals that are looked for before a pattern is asked
 
 Texts = tuple[str, ...]
 _Branch = tuple[Regex, ...]
 
 
 class _Known(NamedTuple):
-    """Of a part: all texts it matches, or texts of which its matches contain one; folded."""
+    """Of a part: all texts it matches, or sets of texts, of each of which its matches contain one; folded."""
 
     exact: Texts | None = None
-    required: Texts | None = None
+    required: tuple[Texts, ...] = ()
 
 
 def required_literals(pattern: str) -> Texts | None:
@@ -53,18 +54,37 @@ def required_literals(pattern: str) -> Texts | None:
     return None if tree is None else _best_of(_known(tree))
 
 
+def all_required_literals(pattern: str) -> tuple[Texts, ...]:
+    """Up to `MAX_SETS` sets of folded texts; every text that matches contains one of each. The best comes first.
+
+    >>> all_required_literals(r"(net|sc)\\.exe\\s+.*/add")
+    (('net.exe', 'sc.exe'), ('/add',))
+    """
+    tree = parse(pattern)
+    found = () if tree is None else _distinct_sets(_sets_of(_known(tree)))
+    return tuple(sorted(found, key=_worth, reverse=True)[:MAX_SETS])
+
+
+def _sets_of(known: _Known) -> tuple[Texts, ...]:
+    exact = _usable(known.exact)
+    return known.required if exact is None else (exact, *known.required)
+
+
+def _distinct_sets(sets: Iterable[Texts]) -> tuple[Texts, ...]:
+    return tuple(dict.fromkeys(sets))
+
+
+def _worth(texts: Texts) -> tuple[int, int]:
+    """The more, the fewer texts contain one of these: the shortest is longer, or there are fewer."""
+    return min(map(len, texts)), -len(texts)
+
+
 def _best_of(known: _Known) -> Texts | None:
-    return _better(_usable(known.exact), known.required)
+    return max(_sets_of(known), key=_worth, default=None)
 
 
 def _usable(texts: Texts | None) -> Texts | None:
     return texts if texts and min(map(len, texts)) >= MIN_LENGTH else None
-
-
-def _better(one: Texts | None, other: Texts | None) -> Texts | None:
-    """The choice that fewer texts contain: the shortest literal is longer, or there are fewer."""
-    choices = [texts for texts in (one, other) if texts]
-    return max(choices, key=lambda texts: (min(map(len, texts)), -len(texts)), default=None)
 
 
 def _known(node: Regex) -> _Known:
@@ -93,32 +113,39 @@ def _of_repeat(node: Repeat) -> _Known:
         return _Known(exact=_distinct((*(item.exact or ()), ""))) if few else _Known()
     if node.least == node.most and node.least <= MAX_EXACT:
         return _of_sequence([item] * node.least)
-    return _Known(required=_best_of(item))
+    return _Known(required=_sets_of(item))
 
 
 def _of_alternation(branches: list[_Known]) -> _Known:
     exact = [branch.exact for branch in branches if branch.exact is not None]
     if len(exact) == len(branches):
         texts = _distinct(text for each in exact for text in each)
-        return _Known(exact=texts) if len(texts) <= MAX_EXACT else _Known(required=_usable(texts))
+        return _Known(exact=texts) if len(texts) <= MAX_EXACT else _Known(required=_all_of(texts))
     required = [_best_of(branch) for branch in branches]
     if not all(required):
         return _Known()
-    return _Known(required=_distinct(text for each in required for text in each or ()))
+    return _Known(required=_all_of(_distinct(text for each in required for text in each or ())))
 
 
 def _of_sequence(items: Iterable[_Known]) -> _Known:
-    best: Texts | None = None
+    sets: list[Texts] = []
     run: Texts = ("",)  # all texts of the items since the last one that is not exact
     whole = True
     for item in items:
         if item.exact is None:
-            best, run, whole = _better(_better(best, _usable(run)), item.required), ("",), False
+            sets += (*_all_of(run), *item.required)
+            run, whole = ("",), False
         elif len(run) * len(item.exact) <= MAX_EXACT and len(run[0]) < MAX_TEXT:
             run = _distinct(a + b for a in run for b in item.exact)
         else:
-            best, run, whole = _better(best, _usable(run)), item.exact, False
-    return _Known(exact=run) if whole else _Known(required=_better(best, _usable(run)))
+            sets += _all_of(run)
+            run, whole = item.exact, False
+    return _Known(exact=run) if whole else _Known(required=(*sets, *_all_of(run)))
+
+
+def _all_of(texts: Texts) -> tuple[Texts, ...]:
+    usable = _usable(texts)
+    return () if usable is None else (usable,)
 
 
 def _distinct(texts: Iterable[str]) -> Texts:

@@ -65,7 +65,6 @@ class Found:
     rejected: list[Rejected] = field(default_factory=list)
     lines: int = 0
     blank: int = 0
-    ordered: bool = True
 
 
 class Engine:
@@ -85,6 +84,7 @@ class Engine:
             signature=np.zeros(LINES, np.int32),
             sizes=np.zeros(3, np.int64),
         )
+        self._arguments = arguments_of(*tables.groups, *self.caches.groups, self._records)
         # Of each signature: which of its bits are set, and its rules.
         self._state = np.zeros(len(self.caches.signatures.hash), np.uint8)
         self._matching: list[tuple[int, ...]] = []
@@ -141,12 +141,14 @@ class Engine:
         records = self._records._replace(data=array)
         sizes = records.sizes
         sizes[:] = begin, end, 0
-        arguments = arguments_of(*self._tables.groups, *self.caches.groups, records)
+        # All other arrays stay where they are.
+        self._arguments[-2 * len(records) :] = arguments_of(records)
+        address = self._arguments.ctypes.data
         scratch = self.caches.scratch.sizes
         scratch[layout.TAG] = self._tag(wanted)
         self._flushed = -1, set()
         while True:
-            stopped = self._kernels.evaluate_at(arguments.ctypes.data)
+            stopped = self._kernels.evaluate_at(address)
             if stopped == NEW_KIND:
                 self._describe_kind(wanted)
                 continue

@@ -1,4 +1,4 @@
-"""What a class says of a field: `Facts` as the scalar path makes them, but of a set of predicates instead of a value."""
+"""What a class says of a field: `Facts` as the scalar path makes them, but of predicates instead of a value."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class RecordEvent(Event):
             return told
         if told.equals is UNKNOWN or told.numbers is UNKNOWN:
             return super()._look(field)
-        facts = Facts(values_of(self._fields, field))
+        facts = Facts(values_of(self._fields, field) or ())
         for name in ("equals", "contains", "startswith", "endswith", "numbers", "positions"):
             setattr(facts, name, getattr(told, name))
         return facts
@@ -114,7 +114,7 @@ def united(each: list[Facts]) -> Facts:
     """The facts of a field with several values; what is unknown of one is unknown of all."""
     if len(each) == 1:
         return each[0]
-    union = Facts(())
+    union: Any = Facts(())
     for name in ("equals", "contains", "startswith", "endswith", "numbers"):
         parts = [getattr(facts, name) for facts in each]
         unknown = any(part is UNKNOWN for part in parts)
@@ -134,4 +134,5 @@ def united(each: list[Facts]) -> Facts:
     union.null = any(facts.null and facts.values for facts in each) or not any(
         facts.values for facts in each
     )
-    return union
+    made: Facts = union
+    return made

@@ -92,7 +92,9 @@ def _folder() -> Path | None:
     try:
         base = os.environ.get("SIGMAC_CACHE_DIR")
         if not base:
-            base = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sigmac")
+            base = os.path.join(
+                os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sigmac"
+            )
         folder = Path(base) / "kernels"
         with suppress(FileExistsError):
             folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

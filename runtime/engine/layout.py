@@ -1,6 +1,6 @@
 """The arrays that the kernels work on, in groups, with their dtypes: one table for Python and for machine code.
 
-All arrays have one dimension. `n` and `sizes` count elements. What is not said to be written by the kernels is read only.
+All arrays have one dimension; `sizes` count elements. What is not said to be written by the kernels is read only.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Names(NamedTuple):
 class Automata(NamedTuple):
     """Aho-Corasick automata, one a field, over the folded UTF-8 literals of all rules.
 
-    Per field: `root`, its state; `alphabet`, the row of `columns` (256 bytes a field) that maps a byte to a column;
-    `width`, how many columns; `longest`, bytes of its longest literal; `empty`, the predicate of equality with the empty text (-1: nobody asks).
-    `thresholds[first:last]` are the doubled numbers compared with, `number` the predicate of the first place among
-    them. Per state: `child`, `sibling`, `label` make the trie; `fail` is the longest proper suffix that is a state;
-    `literal` ends here (-1: none); `suffix` is the next shorter state where one ends (-1: none); `stops`: some literal
-    that ends here or at a suffix is asked for wherever it stands. Per literal: `asked`, bits as in `fields.py`, `size`
-    in bytes.
+    Per field: `root`, its state; 256 bytes of `columns`, which map a byte of text to a column of its rows; `width`,
+    how many columns; `longest`, bytes of its longest literal; `empty`, the predicate of equality with the empty
+    text (-1: nobody asks). `thresholds[first:last]` are the doubled numbers compared with, `number` the predicate
+    of the first place among them. Per state: `child`, `sibling`, `label` make the trie; `fail` is the longest
+    proper suffix that is a state; `literal` ends here (-1: none); `suffix` is the next shorter state where one ends
+    (-1: none); `stops`: some literal that ends here or at a suffix is asked for wherever it stands. Per literal:
+    `asked`, bits as in `fields.py`, `size` in bytes.
     """
 
     root: Ints
@@ -97,8 +97,8 @@ class Rows(NamedTuple):
 class Gates(NamedTuple):
     """What makes a rule a candidate: its first and its second gate are open.
 
-    `first_free`, `second_free`: a byte for each rule that has none; `free`: the rules that have neither. The function of
-    rule r asks the fields `fields[start[r]:start[r + 1]]`.
+    `first_free`, `second_free`: a byte for each rule that has none; `free`: the rules that have neither. The
+    function of rule r asks the fields `fields[start[r]:start[r + 1]]`.
     """
 
     first_free: Bytes
@@ -128,10 +128,9 @@ class Keywords(NamedTuple):
 class Memo(NamedTuple):
     """Level 1: (field, raw bytes of a value) → class; written by the kernels.
 
-    A hash table of four words a slot: hash (0: free), field and length (32 bits each), where in `text` the bytes are,
-    class. `sizes`: entries, bytes.
-    Per field: `policy` (bits DEFER and FORGET), `looked` and `found`, how often a value was looked for and found, `read`, the
-    bytes of the values looked for.
+    A hash table of four words a slot: hash (0: free), field and length (32 bits each), where in `text` the bytes
+    are, class. `sizes`: entries, bytes. Per field: `policy` (bits DEFER and FORGET), `looked` and `found`, how
+    often a value was looked for and found, `read`, the bytes of the values looked for.
     """
 
     slots: Hashes
@@ -180,10 +179,10 @@ class Signatures(NamedTuple):
 class Kinds(NamedTuple):
     """The first stage of level 2: the fields that logsource conditions ask, and what each kind of record needs.
 
-    `asked` (a byte a field): part of the key of kinds. `active`: a byte for each kind and field: some rule of the kind
-    asks it; written by Python when the kernels have met a new kind. Of the field of keywords it is 0, RARELY (only where
-    the record holds one of the literals of `Keywords`) or ALWAYS. `rules`: a byte for each kind and rule, the rules of
-    the kind. `key` is the stream's tag.
+    `asked` (a byte a field): part of the key of kinds. `active`: a byte for each kind and field: some rule of the
+    kind asks it; written by Python when the kernels have met a new kind. Of the field of keywords it is 0, RARELY
+    (only where the record holds one of the literals of `Keywords`) or ALWAYS. `rules`: a byte for each kind and
+    rule, the rules of the kind. `key` is the stream's tag.
     """
 
     slots: Ints

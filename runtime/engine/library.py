@@ -22,7 +22,9 @@ import orjson
 
 from sigmac.runtime.engine.processor import fitting_kinds
 
-CHOICE = "SIGMAC_KERNELS"  # environment variable: `off` or `python`, `jit`, or the path of a library
+CHOICE = (
+    "SIGMAC_KERNELS"  # environment variable: `off` or `python`, `jit`, or the path of a library
+)
 NATIVE = Path(__file__).parent / "native"
 _OFF = ("off", "python")
 

@@ -67,7 +67,9 @@ def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.gen
     count = len(_RULES)
     gates = sorted((gate, rule) for rule, (_, gate) in enumerate(_RULES))
 
-    def rows(values: list[tuple[int, ...]], width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    def rows(
+        values: list[tuple[int, ...]], width: int
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
         return np.array(values, np.int32).reshape(-1, width)
 
     def ends(sizes: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -78,7 +80,9 @@ def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.gen
         "always": nothing,
         "fold": np.array(_FOLD, np.uint32),
         "functions": rows([(0, 1, 1, -1)] * count, 4),
-        "gates": rows([(number(field), asked, number(text)) for (field, asked, text), _ in gates], 3),
+        "gates": rows(
+            [(number(field), asked, number(text)) for (field, asked, text), _ in gates], 3
+        ),
         "gate_rules": rows([(rule,) for _, rule in gates], 1)[:, 0],
         "gate_ends": ends([1] * count),
         "headers": np.zeros(1, np.int32),
@@ -91,7 +95,9 @@ def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.gen
         "regexes": rows([], 2),
         "regex_literals": nothing,
         "regex_ends": ends([]),
-        "rule_fields": rows([(number(field),) for field in ("Image", "User", "Port", "a.b", "a.b")], 1)[:, 0],
+        "rule_fields": rows(
+            [(number(field),) for field in ("Image", "User", "Port", "a.b", "a.b")], 1
+        )[:, 0],
         "rule_field_ends": ends([1] * count),
         "second_gates": rows([], 3),
         "second_gate_rules": nothing,

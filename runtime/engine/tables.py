@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.scalars import Number
 
-PADDING = 64
+PADDING = 128
 _EQUALS = 1
 _FOLDED = 0x20000  # code points whose case is looked up
 
@@ -99,7 +100,7 @@ class Tables:
         empty = np.full(count, -1, np.int32)
         longest = np.zeros(count, np.int32)
         bytes_of = np.zeros(count, np.int64)
-        for a, b in zip(cuts, cuts[1:], strict=False):
+        for a, b in itertools.pairwise(cuts):
             number = field[a]
             first[number], last[number] = a, b
             bytes_of[number] = size[a:b].sum()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import sigmac
+from sigmac.runtime.engine import batch, caches
 from tests.conformance.corpora import RECORDINGS, Recording, SigmaHQ
 from tests.conformance.reference_pack import ReferencePack, disagreements, kinds, remembering
 
@@ -69,3 +71,35 @@ def test_match_says_what_match_batch_says(
     }
     matches = compiled.matches(recording)
     assert said == {(position, compiled.sources[rule]) for position, rule in matches}
+
+
+SMALL_STEP = 1
+# Bytes for all caches, lines between two looks at them, lines of a batch
+SMALL = [(1 << 20, 4096, 1), (1 << 18, 64, 500), (1 << 15, 1, 7)]
+
+
+@pytest.mark.parametrize(("budget", "lines", "size"), SMALL)
+@each_pipelines
+@each_recording
+def test_small_caches_and_batches_change_no_answer(
+    pipelines: tuple[str, ...],
+    recording: Recording,
+    sigmahq: SigmaHQ,
+    budget: int,
+    lines: int,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = sigmahq.pack(*pipelines)
+    monkeypatch.setattr(caches, "LEAST_BUDGET", budget)
+    monkeypatch.setattr(batch, "LINES", lines)
+    pack = sigmac.load_pack(compiled.pack.path, memory_budget=budget)
+    records = recording.data.splitlines(keepends=True)[:: SMALL_STEP]
+    found = set()
+    for first in range(0, len(records), size):
+        result = pack.match_batch(b"".join(records[first : first + size]))
+        assert result.rejected == ()
+        at = ((first + result.record) * SMALL_STEP).tolist()
+        found |= set(zip(at, result.rule.tolist(), strict=True))
+    expected = {pair for pair in compiled.matches(recording) if pair[0] % SMALL_STEP == 0}
+    assert found ^ expected == set()

@@ -65,7 +65,9 @@ def _without_python(llvm: Any, text: str) -> Any:
     for function in module.functions:
         name = function.name
         if function.is_declaration and not name.startswith("llvm.") and name not in _LIBC:
-            line = next(line for line in lines if line.startswith("declare") and f"@{name}(" in line)
+            line = next(
+                line for line in lines if line.startswith("declare") and f"@{name}(" in line
+            )
             head = re.sub(r" #\d+$", "", line).replace("declare", "define weak_odr", 1)
             stubs.append(f"{head} {{\n  call void @llvm.trap()\n  unreachable\n}}")
     for variable in module.global_variables:
@@ -123,14 +125,19 @@ def shared_library(code: bytes, path: Path, command: list[str]) -> None:
         part, made, note = (Path(folder) / name for name in ("kernels.o", path.name, "note"))
         part.write_bytes(code)
         subprocess.run(
-            [*command, "-o", made, part], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*command, "-o", made, part],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         content = {
             "sources": sources_digest(),
             "compiler": compiler_versions(),
             "sha256": hashlib.sha256(made.read_bytes()).hexdigest(),
         }
-        note.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        note.write_bytes(
+            orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
         os.replace(made, path)
         os.replace(note, note_path(path))
 
@@ -160,7 +167,9 @@ def main() -> None:
         if not wanted:
             _say("There is no linker: the kernels are compiled when they are first used.")
         return
-    _say("Compiling the kernels of the batch engine; it takes about a minute, and again only when they change.")
+    _say(
+        "Compiling the kernels of the batch engine; it takes about a minute, and again only when they change."
+    )
     started = time.perf_counter()
     os.environ["NUMBA_CPU_NAME"] = _NUMBA_CPU.get(architecture(), "generic")
     os.environ["NUMBA_CPU_FEATURES"] = ""
@@ -171,9 +180,13 @@ def main() -> None:
             try:
                 shared_library(object_code(code, cpu, "", machine), path, wanted[kind])
             except subprocess.CalledProcessError as error:
-                _say(f"  {kind}: {error.cmd[0]} failed: {error.stderr.decode(errors='replace').strip()}")
+                _say(
+                    f"  {kind}: {error.cmd[0]} failed: {error.stderr.decode(errors='replace').strip()}"
+                )
             else:
-                _say(f"  {kind}: {path.stat().st_size >> 10} kB after {time.perf_counter() - started:.0f} s")
+                _say(
+                    f"  {kind}: {path.stat().st_size >> 10} kB after {time.perf_counter() - started:.0f} s"
+                )
         else:
             _say(f"  {kind}: left out, there is no linker for it (`pip install ziglang` has one)")
 

@@ -198,7 +198,9 @@ def note_hits(automata: Any, scratch: Any, hits: int, n: int) -> int:
 
 
 @kernel
-def scan_text(data: Any, start: int, stop: int, field: int, automata: Any, rows: Any, scratch: Any) -> int:
+def scan_text(
+    data: Any, start: int, stop: int, field: int, automata: Any, rows: Any, scratch: Any
+) -> int:
     """Collect the text predicates of a field that are true of `data[start:stop]`; returns how many, -1: no room.
 
     `data` is UTF-8, unescaped and folded but for the case of ASCII letters. The set is in `scratch.predicates`.
@@ -240,7 +242,15 @@ def scan_text(data: Any, start: int, stop: int, field: int, automata: Any, rows:
 
 @kernel
 def run_one(
-    data: Any, start: int, size: int, root: int, field: int, automata: Any, rows: Any, scratch: Any, n: int
+    data: Any,
+    start: int,
+    size: int,
+    root: int,
+    field: int,
+    automata: Any,
+    rows: Any,
+    scratch: Any,
+    n: int,
 ) -> tuple[int, int]:
     """Run the automaton over a text; returns how many predicates there are (-1: no room) and the last row."""
     cells, columns = rows.cells, automata.columns
@@ -251,7 +261,9 @@ def run_one(
         place = row + np.uint64(columns[base + np.uint64(data[start + at])])
         cell = cells[place]
         if cell & _ONE:
-            cell, hits, n = stop_at(cell, place, row, at + 1, field, automata, rows, scratch, hits, n)
+            cell, hits, n = stop_at(
+                cell, place, row, at + 1, field, automata, rows, scratch, hits, n
+            )
             if cell == 0:
                 return -1, 0
         row = np.uint64(cell >> _ONE)
@@ -293,7 +305,9 @@ def run_four(
         if (cell1 | cell2 | cell3 | cell4) & _ONE:
             end = i + 1
             if cell1 & _ONE:
-                cell1, hits, n = stop_at(cell1, place1, one, end, field, automata, rows, scratch, hits, n)
+                cell1, hits, n = stop_at(
+                    cell1, place1, one, end, field, automata, rows, scratch, hits, n
+                )
             if cell2 & _ONE:
                 cell2, hits, n = stop_at(
                     cell2, place2, two, end + second, field, automata, rows, scratch, hits, n
@@ -345,7 +359,9 @@ def stop_at(
 
 
 @kernel
-def scan_number(data: Any, start: int, stop: int, field: int, automata: Any, scratch: Any, n: int) -> int:
+def scan_number(
+    data: Any, start: int, stop: int, field: int, automata: Any, scratch: Any, n: int
+) -> int:
     """Add where the number that a text says stands among the field's thresholds; returns how many predicates now.
 
     Whole numbers of up to 18 digits are compared here; what may be another number is noted as odd, for Python.

@@ -29,9 +29,19 @@ def _groups(layouts: tuple[Any, ...]) -> list[Any]:
 
 
 _automata, _literals = _groups(layout.BUILD)
-(_names, _automata_2, _gates, _keywords, _rows, _memo, _classes, _signatures, _kinds, _scratch, _records) = _groups(
-    layout.EVALUATE
-)
+(
+    _names,
+    _automata_2,
+    _gates,
+    _keywords,
+    _rows,
+    _memo,
+    _classes,
+    _signatures,
+    _kinds,
+    _scratch,
+    _records,
+) = _groups(layout.EVALUATE)
 
 
 def _build(address: int) -> int:

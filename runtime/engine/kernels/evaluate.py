@@ -102,7 +102,16 @@ def class_of_special(field: int, predicate: int, classes: Any, scratch: Any) -> 
 
 @kernel
 def class_of_text(
-    data: Any, start: int, stop: int, form: int, field: int, automata: Any, rows: Any, memo: Any, classes: Any, scratch: Any
+    data: Any,
+    start: int,
+    stop: int,
+    form: int,
+    field: int,
+    automata: Any,
+    rows: Any,
+    memo: Any,
+    classes: Any,
+    scratch: Any,
 ) -> int:
     """The class of a text, remembered or found by the automaton; a negative number says what there is no room for."""
     length = stop - start
@@ -138,7 +147,14 @@ def class_of_text(
 
 @kernel
 def class_of_token(
-    data: Any, token: int, field: int, automata: Any, rows: Any, memo: Any, classes: Any, scratch: Any
+    data: Any,
+    token: int,
+    field: int,
+    automata: Any,
+    rows: Any,
+    memo: Any,
+    classes: Any,
+    scratch: Any,
 ) -> int:
     """The class of a token as a value of a field."""
     form = scratch.form[token]
@@ -151,7 +167,16 @@ def class_of_token(
     if form == ODD:
         return class_of_special(field, IS_ODD, classes, scratch)
     return class_of_text(
-        data, scratch.start[token], scratch.stop[token], form, field, automata, rows, memo, classes, scratch
+        data,
+        scratch.start[token],
+        scratch.stop[token],
+        form,
+        field,
+        automata,
+        rows,
+        memo,
+        classes,
+        scratch,
     )
 
 
@@ -191,7 +216,18 @@ def include(class_: int, n: int, scratch: Any, epoch: int) -> int:
 
 @kernel
 def signature_of(
-    data: Any, start: int, stop: int, automata: Any, gates: Any, keywords: Any, rows: Any, memo: Any, classes: Any, signatures: Any, kinds: Any, scratch: Any
+    data: Any,
+    start: int,
+    stop: int,
+    automata: Any,
+    gates: Any,
+    keywords: Any,
+    rows: Any,
+    memo: Any,
+    classes: Any,
+    signatures: Any,
+    kinds: Any,
+    scratch: Any,
 ) -> int:
     """The signature of the record `data[start:stop]`, whose tokens `scratch` holds.
 
@@ -238,17 +274,23 @@ def signature_of(
             if field != KEYWORDS_FIELD and kinds.active[active + field] != 0:
                 found = np.int64(scratch.class_[token])
                 if found < 0:
-                    defer = memo.policy[field] & DEFER != 0 and scratch.field_needed[field] != needed
+                    defer = (
+                        memo.policy[field] & DEFER != 0 and scratch.field_needed[field] != needed
+                    )
                     if defer and scratch.form[token] <= COMPLEX:
                         found = class_of_special(field, IS_DEFERRED, classes, scratch)
                     else:
-                        found = class_of_token(data, token, field, automata, rows, memo, classes, scratch)
+                        found = class_of_token(
+                            data, token, field, automata, rows, memo, classes, scratch
+                        )
                         scratch.class_[token] = found
                     if found < 0:
                         return FALLBACK if found == _TOO_LONG else -10 + _stop(found)
                 n = include(found, n, scratch, record)
             if leaves and (scratch.form[token] <= COMPLEX or scratch.form[token] == ODD):
-                found = class_of_token(data, token, KEYWORDS_FIELD, automata, rows, memo, classes, scratch)
+                found = class_of_token(
+                    data, token, KEYWORDS_FIELD, automata, rows, memo, classes, scratch
+                )
                 if found < 0:
                     return FALLBACK if found == _TOO_LONG else -10 + _stop(found)
                 n = include(found, n, scratch, record)
@@ -324,11 +366,11 @@ def candidates_of(n: int, kind: int, classes: Any, gates: Any, kinds: Any, scrat
         class_ = scratch.members[i]
         for at in range(classes.second[class_], classes.first[class_ + 1]):
             rule = classes.gates[at]
-            if (opened[rule] == record or first_free[rule] != 0) and listed[rule] != record:
-                if active[base + rule] != 0:
-                    listed[rule] = record
-                    found[count] = rule
-                    count += 1
+            opens = opened[rule] == record or first_free[rule] != 0
+            if opens and listed[rule] != record and active[base + rule] != 0:
+                listed[rule] = record
+                found[count] = rule
+                count += 1
     for i in range(len(gates.free)):
         rule = gates.free[i]
         # Some class may have listed it too.
@@ -386,7 +428,18 @@ def evaluate(
             if scan_record(data, first, stop, names, scratch):
                 # Whether all leaves are needed is known when the kind is.
                 result = signature_of(
-                    data, first, stop, automata, gates, keywords, rows, memo, classes, signatures, kinds, scratch
+                    data,
+                    first,
+                    stop,
+                    automata,
+                    gates,
+                    keywords,
+                    rows,
+                    memo,
+                    classes,
+                    signatures,
+                    kinds,
+                    scratch,
                 )
                 if result == _SCAN_AGAIN:
                     scratch.sizes[LEAVES] = LEAVES_ONCE
@@ -394,7 +447,18 @@ def evaluate(
                     result = FALLBACK
                     if scan_record(data, first, stop, names, scratch):
                         result = signature_of(
-                            data, first, stop, automata, gates, keywords, rows, memo, classes, signatures, kinds, scratch
+                            data,
+                            first,
+                            stop,
+                            automata,
+                            gates,
+                            keywords,
+                            rows,
+                            memo,
+                            classes,
+                            signatures,
+                            kinds,
+                            scratch,
                         )
                     scratch.sizes[LEAVES] = NO_LEAVES
                 if result <= -10:

@@ -326,7 +326,7 @@ def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
             at += 1
             mode = _VALUE
             continue
-        if (mode == _KEY_OR_END) or (mode == _VALUE_OR_END and c == 93) or mode == _AFTER:
+        if mode in (_KEY_OR_END, _AFTER) or (mode == _VALUE_OR_END and c == 93):
             # A container ends.
             at += 1
             if depth == 0:

@@ -42,7 +42,9 @@ def recall(data: Any, start: int, length: int, field: int, h: Any, memo: Any) ->
 
 
 @kernel
-def remember(data: Any, start: int, length: int, field: int, h: Any, class_: int, memo: Any) -> bool:
+def remember(
+    data: Any, start: int, length: int, field: int, h: Any, class_: int, memo: Any
+) -> bool:
     """Keep the class of a value; False where there is no room. Of eight slots at most five are taken."""
     slots = memo.slots
     entries, used = memo.sizes[0], memo.sizes[1]

@@ -16,6 +16,7 @@ from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.vector import load64
 
 STRIDE = 5
+PLACES = 8  # PADDING covers what they read past the end
 _GRAM = np.uint64(0xFFFFFFFF)
 _LOWER = np.uint64(0x20202020)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -29,21 +30,26 @@ def holds_literal(data: Any, start: int, stop: int, keywords: Any) -> bool:
     bitmap = keywords.bitmap
     at = start
     while at < stop:
-        # Two places a turn: what follows the last one is padding or the next record, and ruled out by `is_literal`.
-        one = (load64(data, at) & _GRAM) | _LOWER
-        two = (load64(data, at + STRIDE) & _GRAM) | _LOWER
-        h, g = one * _MULTIPLIER >> _SHIFT, two * _MULTIPLIER >> _SHIFT
-        if (bitmap[h >> _SIX] >> (h & _LOW_SIX) | bitmap[g >> _SIX] >> (g & _LOW_SIX)) & _ONE:
-            if begins_literal(data, at, start, stop, one, np.int64(h), keywords) or begins_literal(
-                data, at + STRIDE, start, stop, two, np.int64(g), keywords
-            ):
-                return True
-        at += 2 * STRIDE
+        # Several places a turn, so that no look waits for the last one. What lies behind `stop` is padding or the
+        # next record, and ruled out by `is_literal`.
+        some = np.uint64(0)
+        for i in range(PLACES):
+            h = ((load64(data, at + i * STRIDE) & _GRAM) | _LOWER) * _MULTIPLIER >> _SHIFT
+            some |= bitmap[h >> _SIX] >> (h & _LOW_SIX)
+        if some & _ONE:
+            for i in range(PLACES):
+                gram = (load64(data, at + i * STRIDE) & _GRAM) | _LOWER
+                h = gram * _MULTIPLIER >> _SHIFT
+                if begins_literal(data, at + i * STRIDE, start, stop, gram, np.int64(h), keywords):
+                    return True
+        at += PLACES * STRIDE
     return False
 
 
 @kernel
-def begins_literal(data: Any, at: int, start: int, stop: int, gram: Any, h: int, keywords: Any) -> bool:
+def begins_literal(
+    data: Any, at: int, start: int, stop: int, gram: Any, h: int, keywords: Any
+) -> bool:
     """Whether a literal that has a gram stands around that gram at `at`."""
     entry = np.int64(keywords.slots[h])
     while entry >= 0:

@@ -12,9 +12,8 @@ from sigmac.runtime.engine.kernels.vector import string_stops, trailing_zeros
 @kernel
 def put_folded(code: int, fold: Any, text: Any, at: int) -> int:
     """Write a code point, folded, as UTF-8 from `text[at]` on; returns the place after it. ASCII keeps its case."""
-    if code >= 128:
-        if code < len(fold):
-            code = fold[code]
+    if 128 <= code < len(fold):
+        code = fold[code]
     if code < 128:
         text[at] = code
         return at + 1

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-PADDING = 64  # bytes that may be read past the last one
+PADDING = 128  # bytes that may be read past the last one
 _BYTE = ir.IntType(8)
 _WORD = ir.IntType(64)
 _VECTOR = ir.VectorType(_BYTE, 64)
@@ -30,7 +30,9 @@ def _load(context: Any, builder: Any, signature: Any, args: Any, kind: Any) -> A
 
 
 def _splat(builder: Any, byte: int) -> Any:
-    one = builder.insert_element(_UNDEFINED, ir.Constant(_BYTE, byte), ir.Constant(ir.IntType(32), 0))
+    one = builder.insert_element(
+        _UNDEFINED, ir.Constant(_BYTE, byte), ir.Constant(ir.IntType(32), 0)
+    )
     return builder.shuffle_vector(one, _UNDEFINED, _ZEROS)
 
 

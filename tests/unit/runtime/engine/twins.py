@@ -1,4 +1,4 @@
-"""The kernels as plain Python that refuses every index out of range: `NUMBA_DISABLE_JIT=1 python -m … PACK RECORDS`.
+"""The kernels as plain Python that refuses every index out of range: run as a module, with `NUMBA_DISABLE_JIT=1`.
 
 NumPy raises `IndexError` where an index is too high; a negative one, or a slice beyond the end, would pass silently in
 Python and read foreign memory in machine code. So the arrays are of a class that refuses these too.
@@ -6,6 +6,7 @@ Python and read foreign memory in machine code. So the arrays are of a class tha
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import sys
@@ -14,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sigmac.runtime import load_pack
-from sigmac.runtime.engine import layout, library
+from sigmac.runtime.engine import caches, layout, library
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.runtime.engine.agreement import said
+
+
+BETWEEN = b"\0between batches\0"
 
 
 class Guarded(np.ndarray[Any, Any]):
@@ -46,7 +51,7 @@ class Guarded(np.ndarray[Any, Any]):
 def groups_at(address: int, layouts: tuple[Any, ...]) -> Iterator[Any]:
     """The groups of arrays that stand at an address as machine code finds them."""
     size = sum(len(each._fields) for each in layouts)
-    table = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_int64 * (2 * size)).from_address(address))
+    table = np.ctypeslib.as_array((ctypes.c_int64 * (2 * size)).from_address(address))
     places = iter(table.reshape(-1, 2).tolist())
     for each in layouts:
         arrays = []
@@ -73,16 +78,18 @@ def twin_kernels() -> Kernels:
 
 
 def account(folder: Path, batches: list[bytes], kernels: Kernels, budget: int) -> dict[str, Any]:
-    """What a pack says of some batches, and a digest of everything that the kernels wrote."""
-    library.find_kernels = lambda: kernels
-    pack = load_pack(folder, memory_budget=budget)
-    found = [said(pack.match_batch(data)) for data in batches]
-    engines = pack.engines()
+    """What a pack says of some batches, and a digest of every array that the kernels wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "find_kernels", lambda: kernels)
+        patch.setattr(caches, "LEAST_BUDGET", budget)
+        pack = load_pack(folder, memory_budget=budget)
+        found = [said(pack.match_batch(data)) for data in batches]
+        engines = pack.engines()
     assert engines is not None
     (engine,) = engines.all
     digests = {
         f"{type(group).__name__}.{name}": hashlib.sha256(array).hexdigest()
-        for group in (engines.tables.automata, *engine.caches.groups)
+        for group in engine.caches.groups
         for name, array in group._asdict().items()
     }
     return {"said": found, "digests": digests}
@@ -90,6 +97,6 @@ def account(folder: Path, batches: list[bytes], kernels: Kernels, budget: int) -
 
 if __name__ == "__main__":
     np.seterr(over="ignore")  # hashes wrap around
-    records = Path(sys.argv[2]).read_bytes().split(b"\0BATCH\0")
-    result = account(Path(sys.argv[1]), records, twin_kernels(), int(sys.argv[3]))
-    json.dump(result, sys.stdout)
+    _, pack_folder, file, budget_bytes = sys.argv
+    some_batches = Path(file).read_bytes().split(BETWEEN)
+    json.dump(account(Path(pack_folder), some_batches, twin_kernels(), int(budget_bytes)), sys.stdout)
