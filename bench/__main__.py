@@ -6,26 +6,35 @@ Without a part all are measured, in one go. What a part alone measured is printe
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import batch, compiler, scalar
+from bench import batch, compiler, consumer, growth, scalar, versus, workers
+from bench.chart import save_chart
 from bench.corpus import ROOT
 from bench.figures import Figure, describe, machine, note, save, table
 from bench.packs import Packs
 
+KERNELS = "sigmac.runtime.engine.kernels.ahead_of_time"
 PARTS = {
     "batch": batch.measure,
     "scalar": scalar.measure,
+    "growth": growth.measure,
+    "workers": workers.measure,
+    "consumer": consumer.measure,
     "build": compiler.measure,
+    "peers": versus.measure,
 }
 
 
 def main() -> None:
     """Exits with a message where the corpora are missing."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure sigmac.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}; default: all.")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}; default: all."
+    )
     parser.add_argument("--no-peers", action="store_true", help="Leave the other engines out.")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
@@ -35,10 +44,10 @@ def main() -> None:
             "bench: the corpora are not here; they are expected beside the repository, in ../shared/corpus"
         )
     chosen = [
-        part
-        for part in arguments.parts or PARTS
-        if not (part == "peers" and arguments.no_peers)
+        part for part in arguments.parts or PARTS if not (part == "peers" and arguments.no_peers)
     ]
+    note("bringing the kernels up to date")
+    subprocess.run([sys.executable, "-m", KERNELS], check=True)
     figures: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:
         packs = Packs(Path(folder))
@@ -51,7 +60,8 @@ def main() -> None:
     print(describe(setting))
     print(table(figures))
     if not arguments.parts:
-        note(f"saved {save(figures, setting)}")
+        save(figures, setting)
+        save_chart(figures, setting)
 
 
 main()

@@ -15,17 +15,23 @@ from pathlib import Path
 from sigmac import __version__
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 _PACKAGES = ("numpy", "orjson", "google-re2", "ahocorasick-rs")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value with its unit and what is to be reached, `""` where nothing is set."""
+    """One measured value with its unit and what is to be reached, `""` where nothing is set.
+
+    `ours` is false for what another engine does.
+    """
 
     what: str
     value: float
     unit: str
     reach: str = ""
+    ours: bool = True
 
     @property
     def reached(self) -> bool | None:
@@ -93,13 +99,23 @@ def table(figures: Figures) -> str:
     return "\n".join(rows)
 
 
-def save(figures: Figures, setting: Mapping[str, str]) -> Path:
-    """Write `latest.json` and return its path."""
+def put_table(page: str, text: str) -> str:
+    """A page of documentation with a text between its two marks. Raises `ValueError` where it lacks them."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no `{BEGIN}` with `{END}` behind it")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def save(figures: Figures, setting: Mapping[str, str]) -> None:
+    """Write `latest.json`, and the table into the page about performance."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "latest.json"
     content = {
         "machine": setting,
         "figures": {part: [asdict(each) for each in some] for part, some in figures.items()},
     }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return path
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (RESULTS / "latest.json").write_text(text, "utf-8")
+    page = put_table(PAGE.read_text("utf-8"), f"{describe(setting)}\n\n{table(figures)}")
+    PAGE.write_text(page, "utf-8")

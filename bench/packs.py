@@ -52,7 +52,15 @@ class Packs:
         """A pack of the rules of a folder that have no error."""
         target = self.folder / name
         print(f"bench: building {name}", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "sigmac", "build", str(rules), "--skip-errors", "--no-cache"]
+        command = [
+            sys.executable,
+            "-m",
+            "sigmac",
+            "build",
+            str(rules),
+            "--skip-errors",
+            "--no-cache",
+        ]
         done = subprocess.run(
             [*command, *options, "-o", str(target)], capture_output=True, text=True
         )

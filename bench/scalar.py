@@ -17,6 +17,7 @@ from bench.packs import Packs
 from bench.timing import PER_PARSE
 from sigmac import load_pack
 
+
 def measure(packs: Packs) -> Iterator[Figure]:
     """Latency of SigmaHQ's Windows rules over recorded events, warm."""
     pack = load_pack(packs.windows)

@@ -14,7 +14,9 @@ import orjson
 import yaml
 
 # Values of items with these modifiers are patterns, numbers or names: another text could be no value of theirs.
-_FIXED = re.compile(r"\|(re|cidr|fieldref|exists|lte?|gte?|expand|minute|hour|day|week|month|year)\b")
+_FIXED = re.compile(
+    r"\|(re|cidr|fieldref|exists|lte?|gte?|expand|minute|hour|day|week|month|year)\b"
+)
 _WORD = re.compile(r"[A-Za-z]{4,}")
 
 
@@ -61,7 +63,7 @@ def write_rules(rules: Iterable[dict[str, Any]], folder: Path) -> Path:
 
 
 def more_rules(rules: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """So many rules: the given ones in random order, and then copies of them with about half of their values changed."""
+    """So many rules: the given ones in random order, then copies of them with about half of their values changed."""
     order = random.Random(1).sample(rules, len(rules))
     return [
         _copy(rule, number) if (number := place // len(order)) else rule
@@ -90,4 +92,8 @@ def _varied(value: Any, change: Callable[[str], str]) -> Any:
             name: inner if _FIXED.search(name) else _varied(inner, change)
             for name, inner in value.items()
         }
-    return _changed(value, change) if not isinstance(value, list) else [_varied(v, change) for v in value]
+    return (
+        _changed(value, change)
+        if not isinstance(value, list)
+        else [_varied(v, change) for v in value]
+    )

@@ -7,9 +7,10 @@ No pipelines: not all of them know any, so every rule looks at every event.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from bench.peers import go, rsigma, sqlite
 from bench.peers.agreement import (
@@ -36,15 +37,19 @@ class Comparison:
 
 
 def compare(
-    rules: Path, events: Path, ours: Mapping[str, int], folder: Path
+    rules: Path,
+    events: Path,
+    ours: Mapping[str, int],
+    folder: Path,
+    peers: Sequence[ModuleType] = PEERS,
 ) -> Iterator[Comparison]:
-    """Run every peer that can be had here, and say on standard error where and why its answers are others.
+    """Run each of some peers that can be had here, and say on standard error where and why its answers are others.
 
     `ours` maps each rule that we took, by id, to the number of records that it matches. Each peer's `timed` run is
     over the rules of its own folder below `folder`: those that both took and count alike.
     """
     documents = {rule: document for rule, (_, document) in read_rules(rules).items()}
-    for peer in PEERS:
+    for peer in peers:
         try:
             whole = peer.run(rules, events)
         except PeerMissing as reason:

@@ -94,8 +94,6 @@ class Engine:
         self._looked = self._found = 0  # values, of the fields that were judged
         self._nothing = Facts(())
         self._flushed: tuple[int, set[int]] = -1, set()
-        self.caches.forget_sets()
-        self.caches.flushes = 0
 
     def match_batch(self, data: bytes, wanted: int) -> BatchResult:
         """As `Pack.match_batch`, of the rules among the bits `wanted`."""

@@ -58,12 +58,12 @@ def compiler_versions() -> str:
 def _compile(cpu: str, features: str) -> bytes:
     log.warning("sigmac compiles its kernels for this machine: about a minute, once")
     try:
-        from numba import config
+        import numba
 
         from sigmac.runtime.engine.kernels.ahead_of_time import intermediate_code, object_code
     except ImportError as error:  # Numba refuses versions of NumPy that it does not know
         raise KernelsError(f"Numba does not load: {error}") from None
-    if config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets it at run time
         raise KernelsError("NUMBA_DISABLE_JIT is set")
     return object_code(intermediate_code(), cpu, features)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigmac.runtime.dispatch import Condition
 from sigmac.runtime.engine.library import Kernels, KernelsError
@@ -30,7 +32,7 @@ _RULES: list[tuple[Condition, tuple[str, int, str]]] = [
     (lambda event: event.equals("a.b", "x"), ("a.b", EQUALS, "x")),
     (lambda event: not event.equals("a.b", "x"), ("Image", PRESENT_GATE, "")),
 ]
-_FIELDS = ("Image", "Port", "User", "a.b")
+_READ = ("Image", "User", "Port", "a.b", "a.b")  # the field that each condition asks
 _ASKED = (("Image", ENDSWITH, "\\whoami.exe"), ("User", CONTAINS, "köln"), ("a.b", EQUALS, "x"))
 # A record, and the rules that match it; None: it is rejected.
 _RECORDS: list[tuple[str, list[int] | None]] = [
@@ -60,30 +62,28 @@ def check_answers(kernels: Kernels) -> None:
         raise KernelsError(f"{kernels.origin}: wrong records rejected in the self-test")
 
 
-def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
-    strings = ["", *_FIELDS, *(text for _, _, text in _ASKED)]
+def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
+    strings = ["", *sorted(set(_READ)), *(text for _, _, text in _ASKED)]
     number = strings.index
     encoded = [text.encode() for text in strings]
     count = len(_RULES)
     gates = sorted((gate, rule) for rule, (_, gate) in enumerate(_RULES))
 
-    def rows(
-        values: list[tuple[int, ...]], width: int
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    def rows(values: list[tuple[int, ...]], width: int) -> NDArray[np.int32]:
         return np.array(values, np.int32).reshape(-1, width)
 
-    def ends(sizes: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    def ends(sizes: list[int]) -> NDArray[np.int64]:
         return np.array(list(accumulate(sizes)), np.int64)
 
     nothing = np.zeros(0, np.int32)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "always": nothing,
         "fold": np.array(_FOLD, np.uint32),
         "functions": rows([(0, 1, 1, -1)] * count, 4),
         "gates": rows(
             [(number(field), asked, number(text)) for (field, asked, text), _ in gates], 3
         ),
-        "gate_rules": rows([(rule,) for _, rule in gates], 1)[:, 0],
+        "gate_rules": np.array([rule for _, rule in gates], np.int32),
         "gate_ends": ends([1] * count),
         "headers": np.zeros(1, np.int32),
         "literals": rows([(number(field), number(text)) for field, _, text in _ASKED], 2),
@@ -95,9 +95,7 @@ def _pack() -> tuple[Pack, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.gen
         "regexes": rows([], 2),
         "regex_literals": nothing,
         "regex_ends": ends([]),
-        "rule_fields": rows(
-            [(number(field),) for field in ("Image", "User", "Port", "a.b", "a.b")], 1
-        )[:, 0],
+        "rule_fields": np.array([number(field) for field in _READ], np.int32),
         "rule_field_ends": ends([1] * count),
         "second_gates": rows([], 3),
         "second_gate_rules": nothing,

@@ -7,8 +7,14 @@ from typing import Any
 
 _BLANKS = ("", "", "", " ", "\t", "\r", "  \t ")
 _SHORT = {
-    **{'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f"},
-    **{"\n": "\\n", "\r": "\\r", "\t": "\\t"},
+    '"': '\\"',
+    "\\": "\\\\",
+    "/": "\\/",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
 }
 _EXACT = 2**53  # whole numbers below it may be written as floats
 

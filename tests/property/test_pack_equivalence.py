@@ -51,7 +51,7 @@ def pack_of(case: Case, *, optimize: bool) -> Iterator[sigmac.Pack]:
         )
         made = compile_sources([SourceFile(str(file), "rules.yml", file)], options, Cache(None))
         write_pack(made.rendered, Path(name, "pack"))
-        yield sigmac.load_pack(Path(name, "pack"))
+        yield sigmac.load_pack(Path(name, "pack"), memory_budget=1 << 20)
 
 
 def variants_of(data: bytes, pipelines: Sequence[str]) -> dict[str, tuple[Rule, ...]]:

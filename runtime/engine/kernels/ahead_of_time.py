@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def object_code(code: str, cpu: str, features: str = "", machine: str | None = N
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     module = llvm.parse_assembly(code)
-    if machine not in (None, architecture()):
+    if machine is not None and machine != architecture():
         module.triple = re.sub(r"^[^-]*", machine, llvm.get_process_triple())
     target = llvm.Target.from_triple(module.triple or llvm.get_process_triple())
     compiler = target.create_target_machine(
@@ -102,7 +103,7 @@ def object_code(code: str, cpu: str, features: str = "", machine: str | None = N
 
 
 def linker(machine: str | None = None) -> list[str] | None:
-    """The command that links shared libraries of an architecture (by default this machine's) here; None: there is none."""
+    """The command that links shared libraries of an architecture (default: this machine's); None: there is none."""
     native = machine in (None, architecture())
     if sys.platform != "linux":
         return ["cc", "-shared"] if native and shutil.which("cc") else None
@@ -158,7 +159,7 @@ def main() -> None:
     """Bring the libraries up to date, and say on standard error what is done and what is left out."""
     if importlib.util.find_spec("numba") is None:
         _say("Numba is not installed: no kernels are compiled ahead of time.")
-        _remove(set())
+        _remove(())
         return
     linkers = {kind: linker(machine) for kind, (machine, _) in KINDS.items()}
     wanted = {kind: command for kind, command in linkers.items() if command}
@@ -191,7 +192,7 @@ def main() -> None:
             _say(f"  {kind}: left out, there is no linker for it (`pip install ziglang` has one)")
 
 
-def _remove(kept: set[str] | Any) -> None:
+def _remove(kept: Container[str]) -> None:
     """Remove libraries that cannot be made anew here: a wheel would carry them on."""
     for path in NATIVE.glob("kernels-*"):
         if path.stem.removeprefix("kernels-") not in kept:

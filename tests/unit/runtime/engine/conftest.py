@@ -36,9 +36,9 @@ def pack_folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return folder
 
 
-@pytest.fixture(params=PACKS)
+@pytest.fixture(params=PACKS, scope="session")
 def pack(request: pytest.FixtureRequest, pack_folders: Callable[[str], Path]) -> Pack:
-    """Each of the packs, loaded anew."""
+    """Each of the packs, loaded once: what it remembers of other tests changes no answer."""
     return load_pack(pack_folders(request.param))
 
 

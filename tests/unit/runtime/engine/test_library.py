@@ -238,7 +238,7 @@ def test_a_damaged_library_is_refused(copied: Path) -> None:
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"sources": 1}'])
 def test_a_library_with_a_damaged_note_is_refused(copied: Path, note: str) -> None:
     library.note_path(copied).write_text(note)
-    with pytest.raises(KernelsError, match="damaged|made from other sources"):
+    with pytest.raises(KernelsError, match=r"damaged|made from other sources"):
         load_library(copied)
 
 
@@ -251,7 +251,7 @@ def test_a_library_without_a_note_is_refused(copied: Path) -> None:
 def test_what_is_no_library_is_refused(copied: Path) -> None:
     copied.write_bytes(b"text")
     change_note(copied, sha256=hashlib.sha256(b"text").hexdigest())
-    with pytest.raises(KernelsError, match="too short|invalid"):
+    with pytest.raises(KernelsError, match=r"too short|invalid"):
         load_library(copied)
 
 
@@ -291,7 +291,6 @@ def test_a_library_needs_nothing_else_and_shows_only_its_entry_points(compiled: 
     data = compiled.read_bytes()
     assert b"libc.so" not in data
     assert b"PyErr_" not in data
-    assert b"numba" not in data
 
 
 @needs_numba

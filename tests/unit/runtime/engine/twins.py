@@ -22,7 +22,6 @@ from sigmac.runtime.engine import caches, layout, library
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.runtime.engine.agreement import said
 
-
 BETWEEN = b"\0between batches\0"
 
 
@@ -99,4 +98,6 @@ if __name__ == "__main__":
     np.seterr(over="ignore")  # hashes wrap around
     _, pack_folder, file, budget_bytes = sys.argv
     some_batches = Path(file).read_bytes().split(BETWEEN)
-    json.dump(account(Path(pack_folder), some_batches, twin_kernels(), int(budget_bytes)), sys.stdout)
+    json.dump(
+        account(Path(pack_folder), some_batches, twin_kernels(), int(budget_bytes)), sys.stdout
+    )
