@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,6 @@ def pack(request: pytest.FixtureRequest, pack_folders: Callable[[str], Path]) ->
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _kernels() -> Iterator[None]:
+def _kernels() -> None:
     if library.find_kernels() is None:
         pytest.skip("no kernels run here: neither compiled ones nor Numba are found")
-    return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import orjson
 import pytest
@@ -73,10 +74,8 @@ def test_nothing(pack: Pack) -> None:
         assert agreed(pack, data) == ([], [], 0)
 
 
-@pytest.mark.parametrize("name", ["all"])
-def test_huge_records(pack_folders, name: str) -> None:
-    pack = load_pack(pack_folders(name))
-    check(pack, in_one_batch(huge_records()))
+def test_huge_records(pack_folders: Callable[[str], Path]) -> None:
+    check(load_pack(pack_folders("all")), in_one_batch(huge_records()))
 
 
 def test_every_beginning_of_a_record(pack: Pack) -> None:
