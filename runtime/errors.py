@@ -17,3 +17,11 @@ class EventError(SigmacError, ValueError):
 
 class InputError(SigmacError):
     """An input file cannot be read to its end."""
+
+
+class ConfigurationError(SigmacError):
+    """The configuration of the service is wrong; the message names every wrong key, one a line."""
+
+
+class StreamError(SigmacError):
+    """A source or a sink fails in a way that trying again cannot mend, such as a missing permission."""

@@ -1,0 +1,144 @@
+"""What the service knows of itself: the one shape that HTTP, gRPC, metrics and the command line show.
+
+Workers send their part to the supervisor as JSON; counters grow from the start of the service on and survive the
+restart of a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sigmac.runtime.match import Rule
+
+# Upper bounds of the buckets of `Counts.batch_seconds`, in seconds; one more bucket counts what is beyond.
+BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted since the service started. Numbers only, so that workers' counts add up.
+
+    `matches` counts by pack name and rule index; `topics` are records and bytes by topic; `engine` are the batch
+    engine's counts by pack (`Pack.engine_counts`); `sinks` are messages delivered and given up, by sink.
+    """
+
+    records: dict[str, int] = field(default_factory=dict)  # by topic
+    bytes: dict[str, int] = field(default_factory=dict)  # by topic
+    events: int = 0  # evaluated: a record may hold several
+    rejected: int = 0
+    matches: dict[str, dict[int, int]] = field(default_factory=dict)  # by pack, by rule's index
+    dead_letters: dict[str, int] = field(default_factory=dict)  # by reason's kind
+    delivered: dict[str, int] = field(default_factory=dict)  # messages, by sink
+    delivery_failures: int = 0  # batches that were rewound and done again
+    batches: int = 0
+    batch_seconds: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BUCKETS) + 1))
+    batch_seconds_sum: float = 0.0
+    stalled_seconds: float = 0.0  # spent waiting for a sink
+    rebalances: int = 0
+    engine: dict[str, dict[str, int]] = field(default_factory=dict)  # by pack
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker process. `state` is starting, waiting (no partitions), running, paused, stalled, failing, stopped."""
+
+    index: int
+    pid: int
+    state: str
+    detail: str  # one sentence where the state needs one: what fails, and what is done
+    assigned: Mapping[str, Sequence[int]]  # partitions by topic
+    lag: Mapping[str, Mapping[int, int]]  # records by topic and partition, -1 not known yet
+    restarts: int
+    connected: bool  # the broker answers; True for files
+
+
+@dataclass(frozen=True, slots=True)
+class PackStatus:
+    """One pack in service."""
+
+    name: str  # in the configuration
+    pack: str  # the pack's own name
+    version: str
+    digest: str  # sha256 of its manifest, hexadecimal
+    rules: int
+    loaded: float  # seconds since 1970
+    path: str
+    previous: str | None  # version that `rollback` would bring back
+    reloads: int
+    refused: int
+    last_refusal: str | None  # why the last pack was refused
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """The whole service. `ready` is what `/ready` says, `reason` why not."""
+
+    name: str
+    version: str
+    started: float  # seconds since 1970
+    ready: bool
+    reason: str
+    paused: bool
+    delivery: str
+    workers: Sequence[WorkerStatus]
+    packs: Sequence[PackStatus]
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a push or a rollback: `accepted`, or `reason` says why the running pack stays."""
+
+    accepted: bool
+    reason: str
+    version: str  # of the pack that runs now
+
+
+class Service(Protocol):
+    """What HTTP and gRPC may ask of the supervisor. Every method is thread-safe."""
+
+    def status(self) -> ServiceStatus:
+        """A consistent view, at most a second or two old."""
+        ...
+
+    def rules(self, pack: str) -> Sequence[Rule]:
+        """Rules of a pack in service, by its name in the configuration. Raises `KeyError` for an unknown name."""
+        ...
+
+    def evaluate(
+        self, pack: str, records: bytes, logsource: Mapping[str, str] | None
+    ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
+        """Evaluate NDJSON with a pack in service: matches as (line, match on the wire) and rejects as (line, reason).
+
+        Raises `KeyError` for an unknown pack.
+        """
+        ...
+
+    def push(self, pack: str, folder: Path) -> Outcome:
+        """Check the pack in a folder, and swap it in, in all workers or in none. The folder is copied."""
+        ...
+
+    def rollback(self, pack: str) -> Outcome:
+        """Bring back the pack that ran before."""
+        ...
+
+    def pause(self) -> None:
+        """Finish the batch in work, commit it, and fetch nothing more; stay in the group."""
+        ...
+
+    def resume(self) -> None:
+        """Go on."""
+        ...
+
+    def matches(self) -> AbstractContextManager[Iterator[bytes]]:
+        """Matches from now on, as lines of JSON, for one watcher.
+
+        A slow watcher misses some; it never slows the service.
+        Each item is a line or, where some were missed, `{"missed": n}`. The iterator also gives b"" every second or so
+        when nothing matched, so that a watcher can see that its client is gone.
+        """
+        ...

@@ -1,0 +1,79 @@
+"""What a source gives: batches of raw values, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+# As Kafka has them: names may repeat, a value may be absent.
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from.
+
+    `topic` is a topic's name or a file's, `partition` is 0 for files, `offset` counts records from 0, `timestamp` is
+    in milliseconds since 1970 (None where there is none), `key` and `headers` are the record's own.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None = None
+    key: bytes | None = None
+    headers: Headers = ()
+
+
+class Batch(Protocol):
+    """Records of one input, those of a partition in its order.
+
+    `stream` is the index of the input in the configuration's list of inputs, `values` the raw bytes of each record
+    (None for a record without a value).
+    """
+
+    stream: int
+    values: Sequence[bytes | None]
+
+    def origin(self, record: int) -> Origin:
+        """Where a record came from, by its index in `values`; made when asked, as few records match."""
+        ...
+
+
+class Source(Protocol):
+    """Where records come from. One thread uses it.
+
+    A batch that was polled is either committed or rewound before the next commit; a source never skips a record.
+    """
+
+    def poll(self, max_records: int, max_wait: float) -> list[Batch]:
+        """The next records, at most `max_records`, waiting at most `max_wait` seconds for them to be many.
+
+        An empty list says that none came in time. Raises `SourceEnded` where no more will come.
+        """
+        ...
+
+    def commit(self) -> None:
+        """All that was polled is done: a restart goes on behind it."""
+        ...
+
+    def rewind(self) -> None:
+        """What was polled since the last commit will be polled again."""
+        ...
+
+    def keep_alive(self) -> None:
+        """To be called at least every second while a sink is slow: stay a member of the group, fetch nothing."""
+        ...
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """For each partition that this worker reads, how many records wait in it (-1: not known yet)."""
+        ...
+
+    def close(self) -> None:
+        """Leave: what was not committed is somebody else's now."""
+        ...
+
+
+class SourceEnded(Exception):
+    """A source that has an end came to it."""
