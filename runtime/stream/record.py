@@ -40,6 +40,10 @@ class Batch(Protocol):
         """Where a record came from, by its index in `values`; made when asked, as few records match."""
         ...
 
+    def sizes(self) -> list[tuple[str, int, int]]:
+        """For each topic (or file) in the batch: its name, how many records and how many bytes of values."""
+        ...
+
 
 class Source(Protocol):
     """Where records come from. One thread uses it.

@@ -27,6 +27,10 @@ class Undeliverable:
     reason: str
 
 
+class DeliveryFailed(Exception):
+    """Some of what was written did not arrive: the batch is to be done again."""
+
+
 class Sink(Protocol):
     """Where matches or dead letters go. One thread uses it.
 
@@ -43,7 +47,7 @@ class Sink(Protocol):
     def flush(self, timeout: float) -> bool:
         """Deliver all that was written; False where `timeout` seconds did not do, then call again.
 
-        Raises as `write`.
+        Raises as `write`, and `DeliveryFailed` where the batch has to be done again.
         """
         ...
 

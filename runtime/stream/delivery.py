@@ -1,0 +1,138 @@
+"""How a batch's matches and dead letters are delivered and its records are committed: the order of the steps.
+
+At least once (`AtLeastOnce`):
+
+    1. matches are written to every sink, dead letters to theirs
+    2. all of it is flushed: the other ends have it
+    3. what a sink gave up is dead-lettered, and flushed
+    4. the records' positions are committed
+
+A crash before 4 loses nothing: the records are not committed, so the next owner of the partition evaluates them again.
+A crash between 1 and 4 may deliver messages twice; both carry the same match id. A crash after 4 changes nothing.
+
+Exactly once is in `kafka_transactions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from sigmac.runtime.errors import StreamError
+from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.record import Source
+from sigmac.runtime.stream.sink import Message, Sink
+
+_STEP = 0.25  # seconds between two looks at the rest of the world while a sink is slow
+# What runs while a sink is slow: stay in the group, answer the supervisor; raises to give up.
+Meanwhile = Callable[[], None]
+# A dead letter for a message that a sink gave up
+Bury = Callable[[Message, str], DeadLetter]
+
+
+class Outputs:
+    """The sinks of a worker. Without `dead_letters` they are dropped, and counted as such."""
+
+    def __init__(
+        self,
+        matches: dict[str, Sink],
+        dead_letters: Sink | None,
+        encode: Callable[[DeadLetter], Message],
+        bury: Bury,
+    ):
+        self.matches = matches
+        self.dead_letters = dead_letters
+        self._encode = encode
+        self._bury = bury
+        self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
+        if dead_letters is not None:
+            self.delivered["dead_letters"] = 0
+        self.on_buried: Callable[[DeadLetter], None] = lambda letter: None
+
+    def write(self, matches: Sequence[Message], dead_letters: Sequence[DeadLetter]) -> None:
+        """Steps 1 of both orders."""
+        if matches:
+            for sink in self.matches.values():
+                sink.write(matches)
+        if dead_letters and self.dead_letters is not None:
+            self.dead_letters.write([self._encode(letter) for letter in dead_letters])
+
+    def flush(self, meanwhile: Meanwhile) -> None:
+        """Wait until every sink has delivered, and dead-letter what it gave up."""
+        for sink in self.matches.values():
+            _flush(sink, meanwhile)
+        self.bury_undeliverable()
+        if self.dead_letters is not None:
+            _flush(self.dead_letters, meanwhile)
+            # A dead letter that is too large goes without its bytes: its headers say where they are.
+            refused = self.dead_letters.undeliverable()
+            if refused:
+                self.dead_letters.write([replace(each.message, value=b"") for each in refused])
+                _flush(self.dead_letters, meanwhile)
+                for each in self.dead_letters.undeliverable():
+                    raise StreamError(f"a dead letter cannot be delivered: {each.reason}")
+
+    def bury_undeliverable(self) -> None:
+        """Write what match sinks gave up as dead letters."""
+        for sink in self.matches.values():
+            for each in sink.undeliverable():
+                letter = self._bury(each.message, each.reason)
+                self.on_buried(letter)
+                if self.dead_letters is not None:
+                    self.dead_letters.write([self._encode(letter)])
+
+    def count(self, matches: int, dead_letters: int) -> None:
+        for name in self.matches:
+            self.delivered[name] += matches
+        if self.dead_letters is not None:
+            self.delivered["dead_letters"] += dead_letters
+
+    def close(self) -> None:
+        for sink in (*self.matches.values(), self.dead_letters):
+            if sink is not None:
+                sink.close()
+
+
+def _flush(sink: Sink, meanwhile: Meanwhile) -> None:
+    while not sink.flush(_STEP):
+        meanwhile()
+
+
+class Delivery(Protocol):
+    """One of the two orders of steps."""
+
+    def deliver(
+        self,
+        matches: Sequence[Message],
+        dead_letters: Sequence[DeadLetter],
+        meanwhile: Meanwhile,
+    ) -> None:
+        """Deliver what came of all that was polled, and commit that.
+
+        Raises `DeliveryFailed` where the batch has to be done again (the source is to be rewound), `StreamError` where
+        trying again cannot help.
+        """
+        ...
+
+
+class AtLeastOnce:
+    """Flush, then commit."""
+
+    def __init__(self, source: Source, outputs: Outputs):
+        self._source = source
+        self._outputs = outputs
+
+    def deliver(
+        self,
+        matches: Sequence[Message],
+        dead_letters: Sequence[DeadLetter],
+        meanwhile: Meanwhile,
+    ) -> None:
+        if matches or dead_letters:
+            self._outputs.write(matches, dead_letters)
+            self._outputs.flush(meanwhile)
+            self._outputs.count(len(matches), len(dead_letters))
+        self._source.commit()

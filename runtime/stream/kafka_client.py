@@ -1,0 +1,138 @@
+"""What the Kafka source and sinks share: properties of librdkafka, and what its errors mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from sigmac.runtime.errors import ConfigurationError, StreamError
+
+Properties = Mapping[str, Any]
+
+# What the delivery guarantee rests on is not a matter of taste.
+RESERVED = {
+    "enable.auto.commit": "offsets are committed when what came of the records is delivered",
+    "enable.auto.offset.store": "offsets are committed when what came of the records is delivered",
+    "enable.partition.eof": "a stream has no end",
+    "transactional.id": "each worker has its own",
+    "enable.idempotence": "producers are always idempotent",
+    "acks": "a message is delivered when all replicas in sync have it",
+}
+# Trying again does not mend these.
+_PERMANENT = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "no permission for the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "no permission for the consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no permission for idempotent writes to the cluster",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "no permission for the transactional id",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refuses the credentials",
+    KafkaError._AUTHENTICATION: "the broker refuses the credentials",
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: "the broker does not support the SASL mechanism",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic",
+    KafkaError._UNKNOWN_TOPIC: "there is no such topic",
+    KafkaError._UNKNOWN_PARTITION: "there is no such partition",
+    KafkaError._INVALID_ARG: "a property has a wrong value",
+    KafkaError._SSL: "TLS fails",
+}
+
+
+class Connection:
+    """Whether the broker answers, as librdkafka's threads report it; shared by a worker's clients."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.trouble = ""  # one sentence
+        self.refused: KafkaError | None = None  # credentials or TLS that the broker does not take
+
+    def on_error(self, error: KafkaError) -> None:
+        """What librdkafka calls for errors of the client as a whole; it tries again by itself."""
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            self.refused = error
+        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+            self.connected = False
+        self.trouble = error.str()
+
+    def answered(self) -> None:
+        """The broker did what it was asked."""
+        self.connected = True
+        self.trouble = ""
+        self.refused = None
+
+
+def check_properties(properties: Properties, where: str) -> None:
+    """Raise `ConfigurationError` for properties that are not the user's to set."""
+    for name, reason in RESERVED.items():
+        if name in properties:
+            raise ConfigurationError(f"{where}: `{name}` cannot be set: {reason}")
+
+
+def make_client(kind: Callable[..., Any], properties: Properties, connection: Connection) -> Any:
+    """A consumer, producer or admin client.
+
+    Raises `ConfigurationError` where librdkafka does not know a property or its value; the message names the property.
+    """
+    try:
+        return kind(
+            {**properties, "error_cb": connection.on_error},
+            logger=logging.getLogger("sigmac.librdkafka"),
+        )
+    except KafkaException as error:
+        raise ConfigurationError(f"kafka: {error.args[0].str()}") from None
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"kafka: {error}") from None
+
+
+def permanent(error: KafkaError, what: str) -> StreamError | None:
+    """The error to stop with, where trying again cannot mend it; `what` names the topic or group."""
+    meaning = _PERMANENT.get(error.code())
+    return StreamError(f"kafka: {what}: {meaning} ({error.str()})") if meaning else None
+
+
+def consumer_properties(properties: Properties, own: Properties, max_mib: float) -> dict[str, Any]:
+    """Properties of a worker's consumer: ours, the user's over them."""
+    return {
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "isolation.level": "read_committed",
+        "queued.max.messages.kbytes": max(1024, int(max_mib * 2 * 1024)),
+        **_without(properties, "message.timeout.ms", "transaction.timeout.ms"),
+        **own,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+
+
+def producer_properties(
+    properties: Properties, own: Properties, transactional_id: str | None
+) -> dict[str, Any]:
+    """Properties of a worker's producer: ours, the user's over them.
+
+    Without transactions a message is tried for as long as it takes: a broker that is away is a stall, not a loss.
+    """
+    made: dict[str, Any] = {
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        **({} if transactional_id else {"message.timeout.ms": 0}),
+        **_without(
+            properties,
+            "group.id",
+            "group.instance.id",
+            "auto.offset.reset",
+            "isolation.level",
+            "max.poll.interval.ms",
+            "partition.assignment.strategy",
+            "session.timeout.ms",
+        ),
+        **own,
+        "enable.idempotence": True,
+    }
+    if transactional_id:
+        made["transactional.id"] = transactional_id
+    return made
+
+
+def _without(properties: Properties, *names: str) -> dict[str, Any]:
+    """librdkafka warns of a consumer's property that is given to a producer, and the other way round."""
+    return {name: value for name, value in properties.items() if name not in names}

@@ -1,0 +1,118 @@
+"""Exactly once: matches, dead letters and positions in one transaction, and what a crash between any two steps means.
+
+Where source and sinks are of one Kafka cluster:
+
+    1. a transaction begins
+    2. matches and dead letters are produced into it
+    3. what the producer gave up (too large) is dead-lettered into it
+    4. the records' positions are added to it, with the generation of the consumer group
+    5. it commits: matches, dead letters and positions become visible together
+
+A crash before 5 has done nothing that a reader of committed records can see: the next producer of the same
+transactional id aborts what is open, or the broker does after `transaction.timeout.ms`, and the positions are the old ones. A
+crash within 5 is decided by the broker's log: all or nothing. A worker that was only slow (a zombie) is fenced: by its
+transactional id where a successor took it, by the generation in step 4 where the group gave its partitions away;
+then its transaction aborts and it polls again from what is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaException
+
+from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.delivery import Meanwhile, Outputs
+from sigmac.runtime.stream.kafka_client import permanent
+from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+from sigmac.runtime.stream.kafka_source import KafkaSource
+from sigmac.runtime.stream.sink import DeliveryFailed, Message
+
+_STEP = 1.0  # seconds for one try to commit
+
+
+class WorkerFenced(Exception):
+    """The producer is of no use any more; the worker has to start anew."""
+
+
+class ExactlyOnce:
+    """One transaction a batch."""
+
+    def __init__(self, source: KafkaSource, outputs: Outputs, shared: SharedProducer):
+        self._source = source
+        self._outputs = outputs
+        self._producer = shared.producer
+        self._connection = shared.connection
+
+    def start(self, timeout: float) -> bool:
+        """Fence the worker that had this transactional id; False where the broker does not answer yet."""
+        try:
+            self._producer.init_transactions(timeout)
+        except KafkaException as error:
+            kafka = error.args[0]
+            stop = permanent(kafka, "the transactional id")
+            if stop is not None:
+                raise stop from None
+            self._connection.trouble = kafka.str()
+            return False
+        self._connection.answered()
+        return True
+
+    def deliver(
+        self,
+        matches: Sequence[Message],
+        dead_letters: Sequence[DeadLetter],
+        meanwhile: Meanwhile,
+    ) -> None:
+        rebalances = self._source.rebalances
+        group = self._source.consumer.consumer_group_metadata()
+        try:
+            self._producer.begin_transaction()
+            self._outputs.write(matches, dead_letters)
+            self._outputs.flush(meanwhile)
+            if self._source.rebalances != rebalances:
+                raise DeliveryFailed("the group was rebalanced while a sink was slow")
+            self._producer.send_offsets_to_transaction(self._source.positions(), group, 30.0)
+            self._commit(meanwhile)
+        except KafkaException as error:
+            self._abort(error)
+            raise DeliveryFailed(error.args[0].str()) from None
+        except BaseException:
+            # A sink failed, the group moved, or the worker was told to stop: nothing of this batch shall be seen.
+            self._abort(None)
+            raise
+        self._source.committed()
+        self._connection.answered()
+        self._outputs.count(len(matches), len(dead_letters))
+
+    def _commit(self, meanwhile: Meanwhile) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(_STEP)
+                return
+            except KafkaException as error:
+                # A commit that was not answered may have been done: only asking again can tell.
+                if not error.args[0].retriable():
+                    raise
+            self._source.keep_alive()
+
+    def _abort(self, error: KafkaException | None) -> None:
+        if error is not None:
+            kafka = error.args[0]
+            stop = permanent(kafka, "the transaction")
+            if stop is not None:
+                raise stop from None
+            if kafka.fatal():
+                # Fenced: this process cannot produce any more; the next one starts from what is committed.
+                raise WorkerFenced(kafka.str()) from None
+        self._forget()
+        try:
+            self._producer.abort_transaction(30.0)
+        except KafkaException as failed:
+            raise WorkerFenced(failed.args[0].str()) from None
+        self._forget()
+
+    def _forget(self) -> None:
+        for sink in (*self._outputs.matches.values(), self._outputs.dead_letters):
+            if isinstance(sink, KafkaSink):
+                sink.forget()

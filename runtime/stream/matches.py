@@ -1,0 +1,71 @@
+"""A match as it goes out: the line of JSON, its key and headers, and an id that is the same whenever it is made again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import orjson
+
+from sigmac.runtime.pack import Pack
+from sigmac.runtime.stream.record import Origin
+from sigmac.runtime.stream.sink import Message
+
+TRACE_HEADERS = ("traceparent", "tracestate")
+
+
+def match_id(origin: Origin, index: int | None, rule: str) -> str:
+    """An id of 32 hexadecimal digits for the match of a rule with one event of one record.
+
+    It depends on where the record lies (topic, partition, offset, timestamp), on the event's index in it and on the
+    rule, not on the pack's version: what is evaluated twice after a crash gets the same id, and a reader can drop it.
+    """
+    place = [origin.topic, origin.partition, origin.offset, origin.timestamp, index, rule]
+    return hashlib.blake2b(orjson.dumps(place), digest_size=16).hexdigest()
+
+
+class MatchWriter:
+    """Writes the matches of one pack."""
+
+    def __init__(self, pack: Pack, *, event: bool):
+        self.pack = pack
+        self.event = event
+        described = {"name": pack.name, "version": pack.version}
+        self._pack = b',"pack":' + orjson.dumps(described)
+        self._version = f"{pack.name}@{pack.version}".encode()
+        self._rules: dict[int, tuple[str, bytes, tuple[tuple[str, bytes], ...]]] = {}
+
+    def message(self, rule: int, origin: Origin, index: int | None, event: bytes) -> Message:
+        """The message of a match: `rule` is an index of `pack.rules`, `event` the event's bytes on one line."""
+        known = self._rules.get(rule)
+        if known is None:
+            known = self._rules[rule] = self._described(rule)
+        name, head, headers = known
+        identity = match_id(origin, index, name)
+        source: dict[str, object] = {
+            "topic": origin.topic,
+            "partition": origin.partition,
+            "offset": origin.offset,
+        }
+        if index is not None:
+            source["index"] = index
+        parts = [b'{"id":"', identity.encode(), head, orjson.dumps(source), self._pack]
+        if self.event:
+            parts += (b',"event":', event)
+        traces = tuple(header for header in origin.headers if header[0] in TRACE_HEADERS)
+        return Message(
+            b"".join([*parts, b"}"]),
+            origin.key,
+            (*headers, ("sigmac-match-id", identity.encode()), *traces),
+            origin.partition,
+        )
+
+    def _described(self, index: int) -> tuple[str, bytes, tuple[tuple[str, bytes], ...]]:
+        rule = self.pack.rules[index]
+        name = rule.id or self.pack.manifest["rules"][index]
+        head = b'","rule":' + orjson.dumps(rule.on_the_wire()) + b',"source":'
+        headers = (
+            ("sigmac-rule", name.encode()),
+            ("sigmac-level", (rule.level or "").encode()),
+            ("sigmac-pack", self._version),
+        )
+        return name, head, headers

@@ -1,0 +1,106 @@
+"""One pack in service in a worker: the one that runs, the one that is being tried, and records to try it on."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sigmac.runtime.errors import PackError
+from sigmac.runtime.pack import Pack, load_pack
+from sigmac.runtime.stream.matches import MatchWriter
+
+_MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
+_NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never too slow
+
+
+class PackSlot:
+    """A name of the configuration and the pack that runs under it. Only `prepare` may run in another thread."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        trusted_keys: Sequence[bytes] = (),
+        memory_budget: int = 64 << 20,
+        event: bool = True,
+        sample: int = 200,
+        max_slowdown: float = 5.0,
+    ):
+        self.name = name
+        self._trusted_keys = trusted_keys
+        self._budget = memory_budget
+        self._event = event
+        self._max_slowdown = max_slowdown
+        self._recent: deque[tuple[bytes, Mapping[str, str] | None]] = deque(maxlen=max(sample, 1))
+        self._recent_bytes = 0
+        self._prepared: tuple[int, Pack] | None = None
+        self.run(self._load(folder))
+
+    def run(self, pack: Pack) -> None:
+        """From now on this pack."""
+        self.pack = pack
+        self.writer = MatchWriter(pack, event=self._event)
+
+    def _load(self, folder: Path) -> Pack:
+        return load_pack(folder, trusted_keys=self._trusted_keys, memory_budget=self._budget)
+
+    def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:
+        """Keep some of a batch (NDJSON) to try the next pack on."""
+        wanted = max(1, (self._recent.maxlen or 1) // 8)
+        for line in data.split(b"\n", wanted)[:wanted]:
+            if len(line) > _MAX_SAMPLE // 16:
+                continue
+            if len(self._recent) == self._recent.maxlen:
+                self._recent_bytes -= len(self._recent.popleft()[0])
+            self._recent.append((line, logsource))
+            self._recent_bytes += len(line)
+            while self._recent_bytes > _MAX_SAMPLE:
+                self._recent_bytes -= len(self._recent.popleft()[0])
+
+    def prepare(self, number: int, folder: Path) -> None:
+        """Load a pack beside the one that runs and try it on recent records.
+
+        Raises `PackError` with one sentence where it is not to be trusted with the stream: it does not verify, fails
+        on a record, or takes more than `max_slowdown` times as long as the running one.
+        """
+        pack = self._load(folder)
+        recent = list(self._recent)
+        try:
+            pack.warm()
+            needed = _seconds(pack, recent)
+        except Exception as error:  # noqa: BLE001 - whatever a pack's code raises is a reason to refuse it
+            raise PackError(f"{folder}: the pack fails on a recent record: {error!r}") from error
+        allowed = max(_NOTICEABLE, self._max_slowdown * _seconds(self.pack, recent))
+        if needed > allowed:
+            raise PackError(
+                f"{folder}: the pack is too slow: {needed:.2f} s for {len(recent)} recent records, "
+                f"{allowed:.2f} s allowed"
+            )
+        self._prepared = number, pack
+
+    def swap(self, number: int) -> bool:
+        """The prepared pack runs from now on; False where it is not the one that was prepared."""
+        if self._prepared is None or self._prepared[0] != number:
+            return False
+        pack = self._prepared[1]
+        self._prepared = None
+        self.run(pack)
+        return True
+
+    def drop(self, number: int) -> None:
+        """Forget the prepared pack."""
+        if self._prepared is not None and self._prepared[0] == number:
+            self._prepared = None
+
+
+def _seconds(pack: Pack, recent: Sequence[tuple[bytes, Mapping[str, str] | None]]) -> float:
+    """What a pack needs for records that it has seen once."""
+    for record, logsource in recent:
+        pack.match_batch(record, logsource=logsource)
+    started = time.perf_counter()
+    for record, logsource in recent:
+        pack.match_batch(record, logsource=logsource)
+    return time.perf_counter() - started

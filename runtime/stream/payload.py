@@ -1,0 +1,135 @@
+"""From the value of a record to events, one a line: what an input's `payload` and `format` say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sigmac.runtime.errors import EventError
+from sigmac.runtime.records import parse_record
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A part of a record that holds no event.
+
+    `record` is its index in the batch, `index` that of the part within the record (None: the record as a whole), `value`
+    the part's bytes.
+    """
+
+    record: int
+    index: int | None
+    value: bytes
+    reason: str
+
+
+@dataclass(slots=True)
+class Events:
+    """The events of a batch as NDJSON.
+
+    Line i of `data` is of record `records[i]` and the part `indexes[i]` of it (None: the whole record); where `records`
+    is None line i is record i.
+    """
+
+    data: bytes
+    records: list[int] | None = None
+    indexes: list[int | None] | None = None
+    malformed: list[Malformed] = field(default_factory=list)
+
+    def place(self, line: int) -> tuple[int, int | None]:
+        """The record of a line and the index within it."""
+        if self.records is None or self.indexes is None:
+            return line, None
+        return self.records[line], self.indexes[line]
+
+
+def read_events(values: Sequence[bytes | None], payload: str = "", form: str = "event") -> Events:
+    """The events that records hold.
+
+    `payload` is the dotted path in an envelope of what holds them ("" is the whole value), `form` is `event`, `array`
+    (a JSON array of events) or `ndjson` (one event a line). A record without a value has no events.
+
+    The bytes of an event stay as they are but for line breaks between its parts, which become blanks; an element of
+    an array and an object in an envelope are written anew.
+    """
+    if not payload and form == "event":
+        try:
+            data = b"\n".join(values)  # type: ignore[arg-type]  # None raises the TypeError below
+        except TypeError:
+            pass
+        else:
+            # The common case: one event in each record, on one line.
+            if data.count(b"\n") == len(values) - 1 and b"\n" + _BOM not in data:
+                return Events(data)
+    return _Reader(payload, form).read(values)
+
+
+class _Reader:
+    def __init__(self, payload: str, form: str):
+        self.path = payload.split(".") if payload else []
+        self.form = form
+        self.lines: list[bytes] = []
+        self.records: list[int] = []
+        self.indexes: list[int | None] = []
+        self.malformed: list[Malformed] = []
+
+    def read(self, values: Sequence[bytes | None]) -> Events:
+        for record, value in enumerate(values):
+            if value is None or not value.strip():
+                continue
+            try:
+                self._read(record, value)
+            except EventError as error:
+                self.malformed.append(Malformed(record, None, value, str(error)))
+        return Events(b"\n".join(self.lines), self.records, self.indexes, self.malformed)
+
+    def _read(self, record: int, value: bytes) -> None:
+        text = value.removeprefix(_BOM)
+        if self.path:
+            text = self._in_envelope(text)
+        if self.form == "event":
+            self._add(record, None, text)
+        elif self.form == "ndjson":
+            for index, line in enumerate(text.split(b"\n")):
+                if line.strip():
+                    self._add(record, index, line)
+        else:
+            for index, element in enumerate(_array(text)):
+                if isinstance(element, dict):
+                    self._add(record, index, orjson.dumps(element))
+                else:
+                    what = orjson.dumps(element)
+                    reason = "the element of the array is not a JSON object"
+                    self.malformed.append(Malformed(record, index, what, reason))
+
+    def _add(self, record: int, index: int | None, text: bytes) -> None:
+        if b"\n" in text:
+            # Within a string a line break is an error, and must not become a blank unseen.
+            parse_record(text)
+            text = text.replace(b"\n", b" ")
+        self.lines.append(text)
+        self.records.append(record)
+        self.indexes.append(index)
+
+    def _in_envelope(self, text: bytes) -> bytes:
+        found: Any = parse_record(text)
+        for name in self.path:
+            if not isinstance(found, dict) or name not in found:
+                raise EventError(f"the envelope has no `{'.'.join(self.path)}`")
+            found = found[name]
+        return found.encode() if isinstance(found, str) else orjson.dumps(found)
+
+
+def _array(text: bytes) -> list[Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise EventError(f"not JSON: {error}") from None
+    if not isinstance(found, list):
+        raise EventError("not a JSON array")
+    return found

@@ -1,0 +1,481 @@
+"""The worker: consume a batch, evaluate it, deliver what came of it, commit; and again, until it is told to stop.
+
+One thread does this. While a sink is slow it stays in the consumer group and fetches nothing more, so that memory stays
+bounded. Another thread reads what the supervisor says; a pack is tried in a third, and swapped between two batches.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from sigmac.runtime.errors import PackError, StreamError
+from sigmac.runtime.match import BatchResult
+from sigmac.runtime.service.status import BATCH_BUCKETS, Counts
+from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.delivery import Delivery, Outputs
+from sigmac.runtime.stream.pack_slot import PackSlot
+from sigmac.runtime.stream.payload import Events, read_events
+from sigmac.runtime.stream.record import Batch, Origin, Source, SourceEnded
+from sigmac.runtime.stream.sink import DeliveryFailed, Message
+
+log = structlog.get_logger("sigmac.stream.worker")
+
+_WATCHED = 200  # matches a second that are shown to watchers
+_REPORT = 1.0  # seconds between two reports to the supervisor
+_FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
+_Command = dict[str, Any]
+
+
+class StopNow(Exception):
+    """The time to finish the batch is over: leave without committing it."""
+
+
+class Link:
+    """The connection to the supervisor: JSON lines both ways."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self._reader = connection.makefile("rb")
+        self._lock = threading.Lock()
+        self.commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
+        self.stop_at: float | None = None  # when the batch in work has to be finished
+
+    def first(self) -> _Command:
+        """The first line: the configuration."""
+        command: _Command = orjson.loads(self._reader.readline())
+        return command
+
+    def listen(self, patience: float) -> None:
+        """Read commands in a thread from now on; a stop leaves `patience` seconds for the batch in work."""
+        threading.Thread(target=self._listen, args=(patience,), daemon=True).start()
+
+    def _listen(self, patience: float) -> None:
+        try:
+            for line in self._reader:
+                command = orjson.loads(line)
+                if command["do"] == "stop":
+                    break
+                self.commands.put(command)
+        except OSError:
+            pass  # as the end of the connection: without its supervisor no worker goes on
+        self.stop(patience)
+
+    def stop(self, patience: float) -> None:
+        """Finish the batch in work and leave, within `patience` seconds."""
+        if self.stop_at is None:
+            self.stop_at = time.monotonic() + patience
+            self.commands.put({"do": "stop"})
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """Tell the supervisor. Where it is gone the reader notices."""
+        try:
+            with self._lock:
+                self._connection.sendall(orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+        except OSError:
+            log.debug("the supervisor is gone")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How the records of one input are read and what evaluates them."""
+
+    slot: PackSlot
+    logsource: Mapping[str, str] | None = None
+    payload: str = ""
+    form: str = "event"
+
+
+class Client:
+    """What a worker needs to know of its source besides records; files have nothing to tell."""
+
+    def connected(self) -> bool:
+        return True
+
+    def trouble(self) -> str:
+        return ""
+
+    def assigned(self) -> dict[str, list[int]]:
+        return {}
+
+    def joined(self) -> bool:
+        return True
+
+    def rebalances(self) -> int:
+        return 0
+
+
+class Worker:
+    """One member of the group. `start` is called until it returns True: then everything is connected."""
+
+    def __init__(
+        self,
+        link: Link,
+        slots: Mapping[str, PackSlot],
+        streams: Sequence[Stream],
+        source: Source,
+        outputs: Outputs,
+        delivery: Delivery,
+        start: Callable[[], bool],
+        client: Client,
+        *,
+        max_records: int,
+        max_wait: float,
+    ):
+        self.link = link
+        self.slots = slots
+        self.streams = streams
+        self.source = source
+        self.outputs = outputs
+        self.delivery = delivery
+        self.counts = Counts()
+        self._start = start
+        self._client = client
+        self._max_records = max_records
+        self._max_wait = max_wait
+        self._stopping = self._paused = self._watched = False
+        self._state, self._detail = "starting", ""
+        self._reported = 0.0
+        self._watch_second, self._watch_count, self._missed = 0.0, 0, 0
+        self._counted: dict[str, tuple[int, dict[str, int]]] = {}  # engine counts of the pack that runs
+        self._retired: dict[str, dict[str, int]] = {}  # and of the packs before it
+        outputs.on_buried = self._count_dead
+
+    def run(self) -> None:
+        """Work until told to stop or until the source ends. Raises `StreamError` where trying again cannot help."""
+        try:
+            if self._connect():
+                self._loop()
+        except StopNow:
+            log.warning("stopped before the batch in work was delivered; it will be evaluated again")
+        finally:
+            self._set_state("stopped")
+            self.outputs.close()
+            self.source.close()
+
+    def _connect(self) -> bool:
+        backoff = _FIRST_BACKOFF
+        while not self._start():
+            self._set_state("failing", self._client.trouble() or "the broker does not answer")
+            log.warning("not connected yet", reason=self._client.trouble(), again_in=backoff)
+            if self._wait(backoff, alive=False):
+                return False
+            backoff = min(2 * backoff, _LAST_BACKOFF)
+        return True
+
+    def _loop(self) -> None:
+        failures = 0
+        while True:
+            self._obey()
+            if self._stopping:
+                return
+            if self._paused:
+                self._set_state("paused")
+                self.source.keep_alive()
+                self._next_command(0.25)
+                continue
+            try:
+                batches = self.source.poll(self._max_records, self._max_wait)
+            except SourceEnded:
+                return
+            self._tell_polled()
+            if not batches:
+                self._report()
+                continue
+            try:
+                self._work(batches)
+                failures = 0
+            except DeliveryFailed as error:
+                self.counts.delivery_failures += 1
+                self.source.rewind()
+                failures += 1
+                pause = min(_FIRST_BACKOFF * 2**failures, _LAST_BACKOFF)
+                self._set_state("failing", str(error))
+                log.warning("a batch is done again", reason=str(error), again_in=pause)
+                if self._wait(pause, alive=True):
+                    return
+
+    def _tell_polled(self) -> None:
+        trouble = self._client.trouble()
+        if not self._client.connected() and trouble:
+            self._set_state("failing", trouble)
+        elif not self._client.joined():
+            self._set_state("starting", "joining the consumer group")
+        elif self._client.assigned() or self._client.rebalances() == 0:
+            self._set_state("running")
+        else:
+            self._set_state("waiting", "other members of the group have all partitions")
+
+    def _work(self, batches: Sequence[Batch]) -> None:
+        started = time.perf_counter()
+        matches: list[Message] = []
+        dead: list[DeadLetter] = []
+        for batch in batches:
+            self._evaluate(batch, matches, dead)
+        self._slow_since = 0.0
+        waited = time.perf_counter()
+        try:
+            self.delivery.deliver(matches, dead, self._meanwhile)
+        finally:
+            if self._slow_since:
+                self.counts.stalled_seconds += time.perf_counter() - waited
+        for letter in dead:
+            self._count_dead(letter)
+        self._count_batch(batches, time.perf_counter() - started)
+        if self._watched:
+            self._show(matches)
+        self._report()
+
+    def _evaluate(
+        self, batch: Batch, matches: list[Message], dead: list[DeadLetter]
+    ) -> None:
+        stream = self.streams[batch.stream]
+        slot = stream.slot
+        events = read_events(batch.values, stream.payload, stream.form)
+        slot.remember(events.data, stream.logsource)
+        try:
+            result = slot.pack.match_batch(events.data, logsource=stream.logsource)
+        except Exception:  # noqa: BLE001 - a rule's code fails: the records that it fails on are found one by one
+            log.exception("a pack failed on a batch; its records are evaluated one by one")
+            result = self._one_by_one(stream, events, batch, dead)
+        writer = slot.writer
+        lines: Sequence[bytes | None] | None = None
+        last, origin = -1, Origin("", 0, 0)
+        for line, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
+            if lines is None:
+                lines = batch.values if events.records is None else events.data.split(b"\n")
+            record, index = events.place(line)
+            if record != last:
+                last, origin = record, batch.origin(record)
+            text = (lines[line] or b"").strip(b" \t\r\xef\xbb\xbf")
+            matches.append(writer.message(rule, origin, index, text))
+        self.counts.events += result.records
+        self.counts.rejected += len(result.rejected) + len(events.malformed)
+        found = self.counts.matches.setdefault(slot.name, {})
+        for rule in result.rule.tolist():
+            found[rule] = found.get(rule, 0) + 1
+        for each in events.malformed:
+            origin = batch.origin(each.record)
+            dead.append(self._letter(slot, "payload", each.reason, each.value, origin, each.index))
+        if result.rejected:
+            lines = batch.values if events.records is None else events.data.split(b"\n")
+            for refused in result.rejected:
+                record, index = events.place(refused.record)
+                value = lines[refused.record] or b""
+                whole = batch.values[record] if index is None else value
+                dead.append(
+                    self._letter(
+                        slot, "rejected", refused.reason, whole or b"", batch.origin(record), index
+                    )
+                )
+
+    def _one_by_one(
+        self, stream: Stream, events: Events, batch: Batch, dead: list[DeadLetter]
+    ) -> BatchResult:
+        import numpy as np
+
+        pairs: list[tuple[int, int]] = []
+        rejected, records = [], 0
+        for line, text in enumerate(events.data.split(b"\n")):
+            try:
+                found = stream.slot.pack.match_batch(text, logsource=stream.logsource)
+            except Exception as error:  # noqa: BLE001 - whatever a rule's code raises: the record is kept, the stream goes on
+                record, index = events.place(line)
+                value = (batch.values[record] if index is None else text) or b""
+                origin = batch.origin(record)
+                dead.append(
+                    self._letter(stream.slot, "evaluation", repr(error), value, origin, index)
+                )
+                continue
+            pairs += [(line, rule) for rule in found.rule.tolist()]
+            rejected += [type(each)(line, each.position, each.reason) for each in found.rejected]
+            records += found.records
+        both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+        return BatchResult(both[:, 0].copy(), both[:, 1].copy(), tuple(rejected), records)
+
+    def _letter(
+        self,
+        slot: PackSlot,
+        kind: str,
+        reason: str,
+        value: bytes,
+        origin: Origin,
+        index: int | None,
+    ) -> DeadLetter:
+        return DeadLetter(
+            value=value,
+            origin=origin,
+            index=index,
+            kind=kind,
+            reason=reason,
+            pack=slot.pack.name,
+            version=slot.pack.version,
+            time=time.time(),
+        )
+
+    def _count_dead(self, letter: DeadLetter) -> None:
+        self.counts.dead_letters[letter.kind] = self.counts.dead_letters.get(letter.kind, 0) + 1
+
+    def _count_batch(self, batches: Sequence[Batch], seconds: float) -> None:
+        counts = self.counts
+        for batch in batches:
+            for topic, records, size in batch.sizes():
+                counts.records[topic] = counts.records.get(topic, 0) + records
+                counts.bytes[topic] = counts.bytes.get(topic, 0) + size
+        counts.batches += 1
+        counts.batch_seconds[bisect_left(BATCH_BUCKETS, seconds)] += 1
+        counts.batch_seconds_sum += seconds
+
+    def _meanwhile(self) -> None:
+        """What goes on while a sink is slow."""
+        if not self._slow_since:
+            self._slow_since = time.perf_counter()
+        elif time.perf_counter() - self._slow_since > 1:
+            self._set_state("stalled", "a sink is slow")
+        self.source.keep_alive()
+        self._report()
+        if self.link.stop_at is not None and time.monotonic() > self.link.stop_at:
+            raise StopNow
+
+    def _wait(self, seconds: float, *, alive: bool) -> bool:
+        """Let time go by; True where the worker is to stop."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping:
+            if alive:
+                self.source.keep_alive()
+            self._report()
+            self._next_command(min(left, 0.25))
+        return self._stopping
+
+    def _next_command(self, timeout: float) -> None:
+        try:
+            self._do(self.link.commands.get(timeout=timeout))
+        except queue.Empty:
+            self._report()
+
+    def _obey(self) -> None:
+        while True:
+            try:
+                self._do(self.link.commands.get_nowait())
+            except queue.Empty:
+                return
+
+    def _do(self, command: _Command) -> None:
+        match command["do"]:
+            case "stop":
+                self._stopping = True
+            case "pause":
+                self._paused = True
+            case "resume":
+                self._paused = False
+            case "watch":
+                self._watched = bool(command["on"])
+            case "prepare":
+                threading.Thread(target=self._prepare, args=(command,), daemon=True).start()
+            case "swap":
+                self._swap(command["id"])
+            case "drop":
+                for slot in self.slots.values():
+                    slot.drop(command["id"])
+
+    def _prepare(self, command: _Command) -> None:
+        try:
+            self.slots[command["pack"]].prepare(command["id"], Path(command["folder"]))
+        except PackError as error:
+            self.link.say(
+                {"say": "prepared", "id": command["id"], "ok": False, "reason": str(error)}
+            )
+        else:
+            self.link.say({"say": "prepared", "id": command["id"], "ok": True, "reason": ""})
+
+    def _swap(self, number: int) -> None:
+        for slot in self.slots.values():
+            before = slot.pack.engine_counts()
+            if slot.swap(number):
+                retired = self._retired.setdefault(slot.name, {})
+                for name, count in before.items():
+                    if name != "bytes":
+                        retired[name] = retired.get(name, 0) + count
+                log.info("a new pack runs", pack=slot.name, version=slot.pack.version)
+                self.link.say({"say": "swapped", "id": number})
+
+    def _show(self, matches: Sequence[Message]) -> None:
+        now = time.monotonic()
+        if now - self._watch_second >= 1:
+            if self._missed:
+                self.link.say({"say": "missed", "count": self._missed})
+            self._watch_second, self._watch_count, self._missed = now, 0, 0
+        room = max(0, _WATCHED - self._watch_count)
+        for message in matches[:room]:
+            self.link.say({"say": "match", "line": message.value.decode()})
+        self._watch_count += min(room, len(matches))
+        self._missed += max(0, len(matches) - room)
+
+    def _set_state(self, state: str, detail: str = "") -> None:
+        if (state, detail) != (self._state, self._detail):
+            self._state, self._detail = state, detail
+            self._reported = 0.0
+            self._report()
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._reported < _REPORT:
+            return
+        self._reported = now
+        counts = self.counts
+        counts.rebalances = self._client.rebalances()
+        counts.delivered = dict(self.outputs.delivered)
+        counts.engine = {name: self._engine_counts(slot) for name, slot in self.slots.items()}
+        lag: dict[str, dict[int, int]] = {}
+        if self._client.assigned():
+            for (topic, partition), records in self.source.lag().items():
+                lag.setdefault(topic, {})[partition] = records
+        self.link.say(
+            {
+                "say": "status",
+                "state": self._state,
+                "detail": self._detail,
+                "connected": self._client.connected(),
+                "assigned": self._client.assigned(),
+                "lag": lag,
+                "counts": asdict(counts),
+            }
+        )
+
+    def _engine_counts(self, slot: PackSlot) -> dict[str, int]:
+        total = dict(self._retired.get(slot.name, {}))
+        for name, count in slot.pack.engine_counts().items():
+            total[name] = total.get(name, 0) + count
+        return total
+
+
+def bury(message: Message, reason: str) -> DeadLetter:
+    """The dead letter of a match that a sink gave up: its value is the match itself."""
+    match = orjson.loads(message.value)
+    source = match["source"]
+    origin = Origin(
+        source["topic"], source["partition"], source["offset"], None, message.key, message.headers
+    )
+    return DeadLetter(
+        value=message.value,
+        origin=origin,
+        index=source.get("index"),
+        kind="undeliverable",
+        reason=reason,
+        pack=match["pack"]["name"],
+        version=match["pack"]["version"],
+        time=time.time(),
+    )
+
+
+

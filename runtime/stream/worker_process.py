@@ -1,0 +1,262 @@
+"""A worker as a process of its own: `python -m sigmac.runtime.stream.worker_process FD`, started by the supervisor.
+
+Everything comes over the socket that file descriptor FD is: the configuration with its secrets first, so that none of
+them is in an argument or in the environment.
+"""
+
+from __future__ import annotations
+
+import platform
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sigmac.runtime.errors import SigmacError
+from sigmac.runtime.pack import find_pack
+from sigmac.runtime.service.configuration import Delivery as Guarantee
+from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.logs import configure_logs
+from sigmac.runtime.stream.dead_letters import as_line, as_message
+from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
+from sigmac.runtime.stream.pack_slot import PackSlot
+from sigmac.runtime.stream.record import Source
+from sigmac.runtime.stream.sink import Sink
+from sigmac.runtime.stream.worker import Client, Link, Stream, Worker, bury
+
+log = structlog.get_logger("sigmac.stream.worker")
+
+PERMANENT = 1  # exit status: trying again cannot help
+AGAIN = 75  # exit status: start anew (EX_TEMPFAIL)
+
+
+def main(descriptor: int) -> int:
+    """Run one worker to its end; the exit status."""
+    link = Link(socket.socket(fileno=descriptor))
+    first = link.first()
+    settings = Settings.from_revealed(first["settings"])
+    index = int(first["worker"])
+    configure_logs(settings, worker=index)
+    patience = settings.shutdown.timeout
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the supervisor leads
+    signal.signal(signal.SIGTERM, lambda *_: link.stop(patience))
+    link.listen(patience)
+    try:
+        worker = make_worker(link, settings, index, first["packs"])
+        worker.run()
+    except SigmacError as error:
+        log.error(str(error))
+        link.say({"say": "stopped", "ok": False, "reason": str(error)})
+        return PERMANENT
+    except _fenced() as error:
+        log.error("the producer was fenced; the worker starts anew", reason=str(error))
+        return AGAIN
+    link.say({"say": "stopped", "ok": True, "reason": ""})
+    return 0
+
+
+def _fenced() -> tuple[type[Exception], ...]:
+    module = sys.modules.get("sigmac.runtime.stream.kafka_transactions")
+    return (module.WorkerFenced,) if module else ()
+
+
+def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any]) -> Worker:
+    """The worker that a configuration describes; nothing is connected yet."""
+    slots = {
+        name: PackSlot(
+            name,
+            Path(packs[name]["folder"]) if name in packs else find_pack(str(pack.path)),
+            trusted_keys=[Path(key).read_bytes() for key in pack.trusted_keys],
+            memory_budget=int(pack.memory_budget_mib * (1 << 20)),
+            event=settings.matches.event,
+            sample=settings.reload.sample,
+            max_slowdown=settings.reload.max_slowdown,
+        )
+        for name, pack in settings.packs.items()
+    }
+    streams = [
+        Stream(
+            slots[each.pack],
+            _logsource(each.logsource),
+            getattr(each, "payload", "") or "",
+            getattr(each, "format", "event"),
+        )
+        for each in settings.inputs
+    ]
+    parts = _Kafka(settings, index) if settings.uses_kafka else _Parts(settings, index)
+    source, outputs, delivery = parts.connected()
+    return Worker(
+        link,
+        slots,
+        streams,
+        source,
+        outputs,
+        delivery,
+        parts.start,
+        parts.client(),
+        max_records=settings.batch.max_records,
+        max_wait=settings.batch.max_wait,
+    )
+
+
+def _logsource(given: Any) -> dict[str, str] | None:
+    plain = given.model_dump(exclude_none=True) if hasattr(given, "model_dump") else dict(given or {})
+    return {key: str(value) for key, value in plain.items()} or None
+
+
+class _Parts:
+    """Source, sinks and delivery of a configuration without Kafka."""
+
+    def __init__(self, settings: Settings, index: int):
+        self.settings = settings
+        self.index = index
+
+    def start(self) -> bool:
+        return True
+
+    def client(self) -> Client:
+        return Client()
+
+    def connected(self) -> tuple[Source, Outputs, Delivery]:
+        source, outputs = self.source(), self.outputs()
+        return source, outputs, AtLeastOnce(source, outputs)
+
+    def source(self) -> Source:
+        settings = self.settings.source
+        if settings.files is not None:
+            from sigmac.runtime.stream.file_source import FileSource
+
+            return FileSource(settings.files, Path(self.settings.state), self.index)
+        from sigmac.runtime.stream.stdio import StdinSource
+
+        assert settings.stdin is not None
+        return StdinSource(settings.stdin)
+
+    def outputs(self) -> Outputs:
+        matches: dict[str, Sink] = {}
+        settings = self.settings.matches
+        if settings.kafka is not None:
+            matches["kafka"] = self.kafka_sink(settings.kafka.topic)
+        if settings.file is not None:
+            matches["file"] = self.file_sink(settings.file)
+        if settings.stdout is not None:
+            from sigmac.runtime.stream.stdio import StdoutSink
+
+            matches["stdout"] = StdoutSink(settings.stdout)
+        if settings.webhook is not None:
+            from sigmac.runtime.stream.webhook_sink import WebhookSink
+
+            matches["webhook"] = WebhookSink(settings.webhook)
+        letters = self.settings.dead_letters
+        if isinstance(letters, str):
+            return Outputs(matches, None, as_line, bury)
+        if letters.kafka is not None:
+            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message, bury)
+        return Outputs(matches, self.file_sink(letters.file), as_line, bury)
+
+    def file_sink(self, settings: Any) -> Sink:
+        from sigmac.runtime.stream.file_sink import FileSink
+
+        return FileSink(settings, self.index)
+
+    def kafka_sink(self, topic: str) -> Sink:
+        raise NotImplementedError(topic)
+
+
+class _Kafka(_Parts):
+    """The same with Kafka as source, as sink or as both."""
+
+    def __init__(self, settings: Settings, index: int):
+        from sigmac.runtime.stream.kafka_client import Connection, producer_properties
+        from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+
+        super().__init__(settings, index)
+        self.connection = Connection()
+        self.sinks: list[KafkaSink] = []
+        self._starts: list[Callable[[], bool]] = []
+        self._exactly_once = settings.delivery is Guarantee.EXACTLY_ONCE
+        common, _, own = settings.kafka_properties()
+        identity = None
+        if self._exactly_once:
+            # The same for every life of this worker, so that a new one fences what the last left open.
+            names = (common["group.id"], settings.name, platform.node(), str(index))
+            identity = ".".join(names)
+        self.shared = SharedProducer(
+            producer_properties(common, own, identity), self.connection
+        )
+
+    def source(self) -> Source:
+        if self.settings.source.kafka is None:
+            return super().source()
+        from sigmac.runtime.stream.kafka_client import consumer_properties
+        from sigmac.runtime.stream.kafka_source import KafkaSource
+
+        common, own, _ = self.settings.kafka_properties()
+        max_mib = self.settings.batch.max_mib
+        self.kafka_source = KafkaSource(
+            consumer_properties(common, own, max_mib),
+            [each.topics for each in self.settings.source.kafka.inputs],
+            self.connection,
+            int(max_mib * (1 << 20)),
+        )
+        return self.kafka_source
+
+    def kafka_sink(self, topic: str) -> Sink:
+        from sigmac.runtime.stream.kafka_sink import KafkaSink
+
+        sink = KafkaSink(topic, self.shared)
+        self._starts.append(sink.start)
+        return sink
+
+    def connected(self) -> tuple[Source, Outputs, Delivery]:
+        source, outputs = self.source(), self.outputs()
+        delivery: Delivery = AtLeastOnce(source, outputs)
+        if self._exactly_once:
+            from sigmac.runtime.stream.kafka_transactions import ExactlyOnce
+
+            transactions = ExactlyOnce(self.kafka_source, outputs, self.shared)
+            self._starts.append(lambda: transactions.start(10.0))
+            delivery = transactions
+        if self.settings.source.kafka is not None:
+            self._starts.append(self.kafka_source.start)
+        return source, outputs, delivery
+
+    def start(self) -> bool:
+        # The group is joined last: who is a member can work.
+        while self._starts:
+            if not self._starts[0]():
+                return False
+            self._starts.pop(0)
+        return True
+
+    def client(self) -> Client:
+        return _KafkaClient(self) if self.settings.source.kafka is not None else Client()
+
+
+class _KafkaClient(Client):
+    def __init__(self, parts: _Kafka):
+        self._connection = parts.connection
+        self._source = parts.kafka_source
+
+    def connected(self) -> bool:
+        return self._connection.connected
+
+    def trouble(self) -> str:
+        return self._connection.trouble
+
+    def assigned(self) -> dict[str, list[int]]:
+        return self._source.assigned()
+
+    def joined(self) -> bool:
+        return self._source.joined
+
+    def rebalances(self) -> int:
+        return self._source.rebalances
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
