@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import structlog
-
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.record import Source

@@ -49,7 +49,7 @@ class SharedProducer:
 
 
 class KafkaSink:
-    """One topic. A message with a key goes where its key belongs, one without to the partition of its origin's number."""
+    """One topic. A message with a key goes where its key belongs, another to the partition of its origin's number."""
 
     def __init__(self, topic: str, shared: SharedProducer):
         self.topic = topic

@@ -60,7 +60,7 @@ class KafkaBatch:
 
 
 class KafkaSource:
-    """A member of the group. `inputs` are the topics of each input; a name that starts with ^ is a regular expression."""
+    """A member of the group. `inputs` are the topics of each input; one that starts with ^ is a regular expression."""
 
     def __init__(
         self,
@@ -129,7 +129,9 @@ class KafkaSource:
 
     def _on_lost(self, _: Any, partitions: list[TopicPartition]) -> None:
         self._let_go(partitions)
-        log.warning("partitions lost: the group gave them to others", partitions=_listed(partitions))
+        log.warning(
+            "partitions lost: the group gave them to others", partitions=_listed(partitions)
+        )
 
     def _let_go(self, partitions: list[TopicPartition]) -> None:
         self.rebalances += 1

@@ -1,4 +1,4 @@
-"""A match as it goes out: the line of JSON, its key and headers, and an id that is the same whenever it is made again."""
+"""A match as it goes out: the line of JSON, its key and headers, and an id that stays when it is made again."""
 
 from __future__ import annotations
 

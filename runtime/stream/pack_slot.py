@@ -71,7 +71,7 @@ class PackSlot:
         try:
             pack.warm()
             needed = _seconds(pack, recent)
-        except Exception as error:  # noqa: BLE001 - whatever a pack's code raises is a reason to refuse it
+        except Exception as error:
             raise PackError(f"{folder}: the pack fails on a recent record: {error!r}") from error
         allowed = max(_NOTICEABLE, self._max_slowdown * _seconds(self.pack, recent))
         if needed > allowed:

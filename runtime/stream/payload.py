@@ -18,8 +18,8 @@ _BOM = b"\xef\xbb\xbf"
 class Malformed:
     """A part of a record that holds no event.
 
-    `record` is its index in the batch, `index` that of the part within the record (None: the record as a whole), `value`
-    the part's bytes.
+    `record` is its index in the batch, `index` that of the part within the record (None: the record as a whole),
+    `value` the part's bytes.
     """
 
     record: int

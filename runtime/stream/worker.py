@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import structlog
 
-from sigmac.runtime.errors import PackError, StreamError
+from sigmac.runtime.errors import PackError
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.service.status import BATCH_BUCKETS, Counts
 from sigmac.runtime.stream.dead_letters import DeadLetter
@@ -81,7 +81,9 @@ class Link:
         """Tell the supervisor. Where it is gone the reader notices."""
         try:
             with self._lock:
-                self._connection.sendall(orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+                self._connection.sendall(
+                    orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+                )
         except OSError:
             log.debug("the supervisor is gone")
 
@@ -147,7 +149,9 @@ class Worker:
         self._state, self._detail = "starting", ""
         self._reported = 0.0
         self._watch_second, self._watch_count, self._missed = 0.0, 0, 0
-        self._counted: dict[str, tuple[int, dict[str, int]]] = {}  # engine counts of the pack that runs
+        self._counted: dict[
+            str, tuple[int, dict[str, int]]
+        ] = {}  # engine counts of the pack that runs
         self._retired: dict[str, dict[str, int]] = {}  # and of the packs before it
         outputs.on_buried = self._count_dead
 
@@ -157,7 +161,9 @@ class Worker:
             if self._connect():
                 self._loop()
         except StopNow:
-            log.warning("stopped before the batch in work was delivered; it will be evaluated again")
+            log.warning(
+                "stopped before the batch in work was delivered; it will be evaluated again"
+            )
         finally:
             self._set_state("stopped")
             self.outputs.close()
@@ -236,16 +242,14 @@ class Worker:
             self._show(matches)
         self._report()
 
-    def _evaluate(
-        self, batch: Batch, matches: list[Message], dead: list[DeadLetter]
-    ) -> None:
+    def _evaluate(self, batch: Batch, matches: list[Message], dead: list[DeadLetter]) -> None:
         stream = self.streams[batch.stream]
         slot = stream.slot
         events = read_events(batch.values, stream.payload, stream.form)
         slot.remember(events.data, stream.logsource)
         try:
             result = slot.pack.match_batch(events.data, logsource=stream.logsource)
-        except Exception:  # noqa: BLE001 - a rule's code fails: the records that it fails on are found one by one
+        except Exception:
             log.exception("a pack failed on a batch; its records are evaluated one by one")
             result = self._one_by_one(stream, events, batch, dead)
         writer = slot.writer
@@ -457,25 +461,3 @@ class Worker:
         for name, count in slot.pack.engine_counts().items():
             total[name] = total.get(name, 0) + count
         return total
-
-
-def bury(message: Message, reason: str) -> DeadLetter:
-    """The dead letter of a match that a sink gave up: its value is the match itself."""
-    match = orjson.loads(message.value)
-    source = match["source"]
-    origin = Origin(
-        source["topic"], source["partition"], source["offset"], None, message.key, message.headers
-    )
-    return DeadLetter(
-        value=message.value,
-        origin=origin,
-        index=source.get("index"),
-        kind="undeliverable",
-        reason=reason,
-        pack=match["pack"]["name"],
-        version=match["pack"]["version"],
-        time=time.time(),
-    )
-
-
-

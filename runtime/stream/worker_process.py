@@ -21,12 +21,12 @@ from sigmac.runtime.pack import find_pack
 from sigmac.runtime.service.configuration import Delivery as Guarantee
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
-from sigmac.runtime.stream.dead_letters import as_line, as_message
+from sigmac.runtime.stream.dead_letters import as_line, as_message, bury
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
-from sigmac.runtime.stream.worker import Client, Link, Stream, Worker, bury
+from sigmac.runtime.stream.worker import Client, Link, Stream, Worker
 
 log = structlog.get_logger("sigmac.stream.worker")
 
@@ -42,7 +42,9 @@ def main(descriptor: int) -> int:
     index = int(first["worker"])
     configure_logs(settings, worker=index)
     patience = settings.shutdown.timeout
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the supervisor leads
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes: the supervisor leads
     signal.signal(signal.SIGTERM, lambda *_: link.stop(patience))
     link.listen(patience)
     try:
@@ -104,7 +106,9 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
 
 
 def _logsource(given: Any) -> dict[str, str] | None:
-    plain = given.model_dump(exclude_none=True) if hasattr(given, "model_dump") else dict(given or {})
+    plain = (
+        given.model_dump(exclude_none=True) if hasattr(given, "model_dump") else dict(given or {})
+    )
     return {key: str(value) for key, value in plain.items()} or None
 
 
@@ -185,9 +189,7 @@ class _Kafka(_Parts):
             # The same for every life of this worker, so that a new one fences what the last left open.
             names = (common["group.id"], settings.name, platform.node(), str(index))
             identity = ".".join(names)
-        self.shared = SharedProducer(
-            producer_properties(common, own, identity), self.connection
-        )
+        self.shared = SharedProducer(producer_properties(common, own, identity), self.connection)
 
     def source(self) -> Source:
         if self.settings.source.kafka is None:

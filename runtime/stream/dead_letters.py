@@ -1,0 +1,191 @@
+"""Dead letters: what could not be evaluated or delivered, with its bytes, its origin and the reason.
+
+Two encodings: a message for a topic (the value is the original bytes, key and headers are kept, and `sigmac-dlq-*`
+headers say the rest), and a line of JSON for a file. Both decode to the same dead letter.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sigmac.runtime.errors import InputError
+from sigmac.runtime.stream.record import Headers, Origin
+from sigmac.runtime.stream.sink import Message
+
+# Why something became a dead letter
+KINDS = {
+    "rejected": "the event is no JSON object",
+    "payload": "the record does not hold what the input's `payload` and `format` say",
+    "evaluation": "a rule's code failed on the event",
+    "too_long": "a line of a file is longer than the bound",
+    "undeliverable": "a sink gave up a match; the value is the match",
+}
+PREFIX = "sigmac-dlq-"
+_MAX_REASON = 500  # characters; a reason may quote what an attacker wrote
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter.
+
+    `value` are the original bytes (of the part, where `index` tells one of several in the record), `kind` one of
+    `KINDS`, `pack` and `version` those that ran, `time` seconds since 1970.
+    """
+
+    value: bytes
+    origin: Origin
+    index: int | None
+    kind: str
+    reason: str
+    pack: str
+    version: str
+    time: float
+
+
+def as_message(letter: DeadLetter) -> Message:
+    """For a topic."""
+    origin = letter.origin
+    told: dict[str, Any] = {
+        "kind": letter.kind,
+        "reason": letter.reason[:_MAX_REASON],
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "timestamp": origin.timestamp,
+        "index": letter.index,
+        "pack": letter.pack,
+        "version": letter.version,
+        "time": f"{letter.time:.3f}",
+    }
+    headers = tuple(
+        (PREFIX + name, str(value).encode("utf-8", "replace"))
+        for name, value in told.items()
+        if value is not None
+    )
+    # A record that was replayed and died again has such headers already: the new ones count.
+    kept = tuple(header for header in origin.headers if not header[0].startswith(PREFIX))
+    return Message(letter.value, origin.key, (*kept, *headers), origin.partition)
+
+
+def from_message(
+    value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+) -> DeadLetter:
+    """What `as_message` gave. Raises `InputError` where it is no dead letter."""
+    told = {
+        name.removeprefix(PREFIX): (text or b"").decode("utf-8", "replace")
+        for name, text in headers
+        if name.startswith(PREFIX)
+    }
+    kept = tuple(header for header in headers if not header[0].startswith(PREFIX))
+    try:
+        origin = Origin(
+            told["topic"],
+            int(told["partition"]),
+            int(told["offset"]),
+            int(told["timestamp"]) if "timestamp" in told else None,
+            key,
+            kept,
+        )
+        return DeadLetter(
+            value or b"",
+            origin,
+            int(told["index"]) if "index" in told else None,
+            told["kind"],
+            told["reason"],
+            told["pack"],
+            told["version"],
+            float(told["time"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise InputError(f"not a dead letter: {error}") from None
+
+
+def as_line(letter: DeadLetter) -> Message:
+    """For a file: one line of JSON, bytes in base64."""
+    origin = letter.origin
+    plain = {
+        "kind": letter.kind,
+        "reason": letter.reason[:_MAX_REASON],
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "index": letter.index,
+        "timestamp": origin.timestamp,
+        "pack": letter.pack,
+        "version": letter.version,
+        "time": round(letter.time, 3),
+        "key": _encoded(origin.key),
+        "headers": [[name, _encoded(value)] for name, value in origin.headers],
+        "value": _encoded(letter.value),
+    }
+    try:
+        line = orjson.dumps(plain)
+    except TypeError:
+        # A lone surrogate in a reason or a name: orjson does not write it.
+        safe = {
+            name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+            for name, value in plain.items()
+        }
+        line = orjson.dumps(safe)
+    return Message(line, None, (), origin.partition)
+
+
+def from_line(line: bytes) -> DeadLetter:
+    """What `as_line` gave. Raises `InputError` where it is no dead letter."""
+    try:
+        plain = orjson.loads(line)
+        headers: Headers = tuple((str(name), _decoded(value)) for name, value in plain["headers"])
+        origin = Origin(
+            str(plain["topic"]),
+            int(plain["partition"]),
+            int(plain["offset"]),
+            plain["timestamp"],
+            _decoded(plain["key"]),
+            headers,
+        )
+        return DeadLetter(
+            _decoded(plain["value"]) or b"",
+            origin,
+            plain["index"],
+            str(plain["kind"]),
+            str(plain["reason"]),
+            str(plain["pack"]),
+            str(plain["version"]),
+            float(plain["time"]),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise InputError(f"not a dead letter: {error}") from None
+
+
+def bury(message: Message, reason: str) -> DeadLetter:
+    """The dead letter of a match that a sink gave up: its value is the match itself."""
+    match = orjson.loads(message.value)
+    source = match["source"]
+    origin = Origin(
+        source["topic"], source["partition"], source["offset"], None, message.key, message.headers
+    )
+    return DeadLetter(
+        value=message.value,
+        origin=origin,
+        index=source.get("index"),
+        kind="undeliverable",
+        reason=reason,
+        pack=match["pack"]["name"],
+        version=match["pack"]["version"],
+        time=time.time(),
+    )
+
+
+def _encoded(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _decoded(value: str | None) -> bytes | None:
+    return None if value is None else base64.b64decode(value, validate=True)
