@@ -11,8 +11,8 @@ Where source and sinks are of one Kafka cluster:
 A crash before 5 has done nothing that a reader of committed records can see: the next producer of the same
 transactional id aborts what is open, or the broker does after `transaction.timeout.ms`, and the positions are the old
 ones. A crash within 5 is decided by the broker's log: all or nothing. A worker that was only slow (a zombie) is
-fenced: by its transactional id where a successor took it, by the generation in step 4 where the group gave its partitions away;
-then its transaction aborts and it polls again from what is committed.
+fenced: by its transactional id where a successor took it, by the generation in step 4 where the group gave its
+partitions away; then its transaction aborts and it polls again from what is committed.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.explain import explain
 from sigmac.cli.inspect import inspect
 from sigmac.cli.run import run
+from sigmac.cli.serve import serve
 
 app = typer.Typer(
     name="sigmac",
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (build, check, run, explain, inspect):
+for _command in (build, check, run, serve, explain, inspect):
     app.command(epilog=_command.__globals__["EXAMPLE"])(_command)
 
 

@@ -17,6 +17,7 @@ from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import counted, logsource, say
 from sigmac.cli.parallel import MIN_PARALLEL, can_fork, cores, evaluate_all
+from sigmac.cli.serve import serve
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.records import MAX_RECORD
 
@@ -43,13 +44,13 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 def run(
     pack: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="PACK",
             help="Folder or name of a rule pack.",
             autocompletion=completion.packs,
         ),
-    ],
+    ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -119,6 +120,13 @@ def run(
             help="Write what the events do (of every fifth record) for `sigmac build --profile FILE`.",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Run over streams as this configuration says, as `sigmac serve FILE`.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")
     ] = False,
@@ -127,6 +135,13 @@ def run(
 
     A record that is no JSON object is reported with its line number and counted; the others are evaluated.
     """
+    if config is not None:
+        if pack is not None:
+            raise typer.BadParameter("the configuration names the packs", param_hint="PACK")
+        serve(config)
+        return
+    if pack is None:
+        raise typer.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
     from sigmac.runtime.pack import load_pack
 
     names = inputs or ["-"]
