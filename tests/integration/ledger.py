@@ -1,0 +1,285 @@
+"""The ledger: numbered events in, and afterwards what became of each.
+
+Every third event matches the rule, every fiftieth record is no JSON. A reader of committed records collects matches and
+dead letters; `Account` says which are lost and which came twice.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from confluent_kafka import Consumer, Message, Producer
+
+from tests.integration.brokers import Broker, end_with_parent, free_port
+from tests.unit.packs import rule
+
+MATCHES_EVERY, MALFORMED_EVERY = 3, 50
+RULES = rule(
+    "sel: {Kind: wanted}\ncondition: sel",
+    title="Wanted",
+    id="3f0c7f0e-3f0b-4a53-9a55-0f6c5c1f0f11",
+    level="high",
+)
+_QUIET = {"log_level": 0}
+
+
+@dataclass(slots=True)
+class Topics:
+    """The topics of one test; their names are its own, as tests share a broker."""
+
+    broker: Broker
+    partitions: int = 4
+    suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+    def __post_init__(self) -> None:
+        for topic, partitions in (
+            (self.events, self.partitions),
+            (self.matches, 2),
+            (self.dead, 1),
+        ):
+            self.broker.create(topic, partitions)
+
+    @property
+    def events(self) -> str:
+        return f"events-{self.suffix}"
+
+    @property
+    def matches(self) -> str:
+        return f"matches-{self.suffix}"
+
+    @property
+    def dead(self) -> str:
+        return f"dead-{self.suffix}"
+
+    @property
+    def group(self) -> str:
+        return f"group-{self.suffix}"
+
+
+def record(number: int) -> bytes:
+    """The record of a number."""
+    if number % MALFORMED_EVERY == 1:
+        return b'{"n": %d, broken' % number
+    kind = b"wanted" if number % MATCHES_EVERY == 0 else b"other"
+    return b'{"n": %d, "Kind": "%s"}' % (number, kind)
+
+
+class Ledger:
+    """What was produced, and what came out."""
+
+    def __init__(self, topics: Topics):
+        self.topics = topics
+        self.produced = 0
+        self._producer = Producer(
+            {"bootstrap.servers": topics.broker.address, "enable.idempotence": True, **_QUIET}
+        )
+
+    def produce(self, count: int) -> None:
+        """The next `count` numbers, acknowledged by the broker."""
+        for number in range(self.produced, self.produced + count):
+            self._producer.produce(
+                self.topics.events,
+                record(number),
+                key=b"%d" % number,
+                partition=number % self.topics.partitions,
+            )
+            self._producer.poll(0)
+        assert self._producer.flush(60) == 0
+        self.produced += count
+
+    def expected(self) -> tuple[set[int], set[int]]:
+        """Numbers that match, and numbers that are dead letters."""
+        dead = {n for n in range(self.produced) if n % MALFORMED_EVERY == 1}
+        matches = set(range(0, self.produced, MATCHES_EVERY)) - dead
+        return matches, dead
+
+
+@dataclass(slots=True)
+class Account:
+    """What a reader of committed records found: for each number the ids of its matches, in order of arrival."""
+
+    ledger: Ledger
+    matches: dict[int, list[str]] = field(default_factory=dict)
+    dead: Counter[int] = field(default_factory=Counter)
+    messages: list[Message] = field(default_factory=list)
+
+    def take(self, message: Message) -> None:
+        self.messages.append(message)
+        value = message.value() or b""
+        if message.topic() == self.ledger.topics.matches:
+            match = orjson.loads(value)
+            self.matches.setdefault(match["event"]["n"], []).append(match["id"])
+        else:
+            number = int(message.key() or b"-1")
+            assert value == record(number)
+            self.dead[number] += 1
+
+    def complete(self) -> bool:
+        matches, dead = self.ledger.expected()
+        return matches <= self.matches.keys() and dead <= self.dead.keys()
+
+    @property
+    def lost(self) -> set[int]:
+        matches, dead = self.ledger.expected()
+        return (matches - self.matches.keys()) | (dead - self.dead.keys())
+
+    @property
+    def doubled(self) -> int:
+        """Messages that came once more than they should."""
+        return sum(len(ids) - 1 for ids in self.matches.values()) + sum(
+            count - 1 for count in self.dead.values()
+        )
+
+    @property
+    def unidentified(self) -> int:
+        """Numbers whose doubled matches have different ids: a reader could not drop them."""
+        return sum(len(set(ids)) > 1 for ids in self.matches.values())
+
+    @property
+    def wrong(self) -> set[int]:
+        """Numbers that should not have come at all."""
+        matches, dead = self.ledger.expected()
+        return (self.matches.keys() - matches) | (self.dead.keys() - dead)
+
+
+def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account:
+    """Read until nothing is missing and nothing came for `settle` seconds, at most `timeout` seconds."""
+    topics = ledger.topics
+    account = Account(ledger)
+    properties = {
+        "bootstrap.servers": topics.broker.address,
+        "group.id": f"reader-{uuid.uuid4().hex[:8]}",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "receive.message.max.bytes": 1_000_000_000,
+        "session.timeout.ms": 6000,
+        **_QUIET,
+    }
+    reader = Consumer(properties)
+    try:
+        reader.subscribe([topics.matches, topics.dead])
+        until, last = time.monotonic() + timeout, time.monotonic()
+        while time.monotonic() < until:
+            for message in reader.consume(1000, 0.25):
+                if message.error() is None:
+                    account.take(message)
+                    last = time.monotonic()
+            if account.complete() and time.monotonic() - last > settle:
+                break
+    finally:
+        reader.close()
+    return account
+
+
+class Service:
+    """`sigmac run --config` as a process, and its configuration."""
+
+    def __init__(self, topics: Topics, pack: Path, folder: Path, **changes: Any):
+        self.topics = topics
+        self.folder = folder
+        self.port = free_port()
+        self.address = topics.broker.address
+        self.configuration: dict[str, Any] = {
+            "name": f"service-{topics.suffix}",
+            "workers": 2,
+            "state": str(folder / "state"),
+            "packs": {"test": {"path": str(pack)}},
+            "source": {
+                "kafka": {
+                    "properties": {
+                        "bootstrap.servers": self.address,
+                        "group.id": topics.group,
+                        **topics.broker.properties,
+                    },
+                    "inputs": [{"topics": [topics.events], "pack": "test"}],
+                }
+            },
+            "matches": {"kafka": {"topic": topics.matches}},
+            "dead_letters": {"kafka": {"topic": topics.dead}},
+            "batch": {"max_records": 500, "max_wait": 0.05},
+            "reload": {"watch": 0.5},
+            "http": {"bind": f"127.0.0.1:{self.port}"},
+            "shutdown": {"timeout": 15},
+            "logs": {"format": "json"},
+        }
+        self.configuration.update(changes)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "service.log"
+
+    def start(self) -> None:
+        file = self.folder / "sigmac.yml"
+        file.write_text(yaml.safe_dump(self.configuration), encoding="utf-8")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sigmac", "run", "--config", str(file)],
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent,
+            )
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        assert self.process is not None
+        found = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            children = task / "children"
+            for pid in map(int, children.read_text().split()):
+                command = Path(f"/proc/{pid}/cmdline")
+                if command.exists() and b"worker_process" in command.read_bytes():
+                    found.append(pid)
+        return found
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 40) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """The supervisor at once; its workers end with it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged; lines that are no JSON come as `{"text": …}`."""
+        found = []
+        for line in self.log.read_bytes().splitlines():
+            try:
+                found.append(orjson.loads(line))
+            except orjson.JSONDecodeError:
+                found.append({"text": line.decode("utf-8", "replace")})
+        return found
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    service.start()
+    try:
+        yield service
+    finally:
+        service.kill()
+
+
+def kill_one(service: Service, choice: int) -> None:
+    """SIGKILL to one of the workers."""
+    workers = service.workers()
+    if workers:
+        try:
+            os.kill(workers[choice % len(workers)], signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it has just ended by itself
