@@ -36,7 +36,7 @@ class KafkaBatch:
     def __init__(self, stream: int, messages: Sequence[Any]):
         self.stream = stream
         self.messages = messages
-        self.values: list[bytes | None] = [message.value() for message in messages]
+        self.values: Sequence[bytes | None] = [message.value() for message in messages]
 
     def origin(self, record: int) -> Origin:
         message = self.messages[record]

@@ -80,7 +80,9 @@ def test_lines_know_their_index() -> None:
 def test_nothing_is_lost_or_doubled(records: list[list[dict[str, object]]]) -> None:
     every = [event for record in records for event in record]
     arrays = read_events([orjson.dumps(record) for record in records], form="array")
-    lines = read_events([b"\n".join(map(orjson.dumps, record)) for record in records], form="ndjson")
+    lines = read_events(
+        [b"\n".join(map(orjson.dumps, record)) for record in records], form="ndjson"
+    )
     for events in (arrays, lines):
         assert not events.malformed
         assert [orjson.loads(line) for line in events.data.split(b"\n") if line] == every

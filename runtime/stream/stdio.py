@@ -1,0 +1,105 @@
+"""Standard input as a source and standard output as a sink."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sigmac.runtime.errors import StreamError
+from sigmac.runtime.records import MAX_RECORD
+from sigmac.runtime.stream.file_source import LineBatch
+from sigmac.runtime.stream.record import Batch, SourceEnded
+from sigmac.runtime.stream.sink import Message, Undeliverable
+
+_READ = 1 << 20  # bytes at once
+NAME = "-"
+
+
+class StdinSource:
+    """Lines of standard input. A pipe cannot be rewound: what was read is kept until it is committed."""
+
+    def __init__(self, settings: Any):
+        self._rest = b""
+        self._polled: list[bytes] = []
+        self._again: list[bytes] = []
+        self._number = 0  # of the first line that is not committed
+        self._ended = False
+
+    def poll(self, max_records: int, max_wait: float) -> list[Batch]:
+        lines, self._again = self._again, []
+        until = time.monotonic() + max_wait
+        while not lines and not self._ended:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([0], [], [], left)[0]:
+                return []
+            lines = self._read()
+        if not lines:
+            raise SourceEnded
+        self._again = lines[max_records:]
+        self._polled = lines[:max_records]
+        return [LineBatch(NAME, self._polled, self._number)]
+
+    def _read(self) -> list[bytes]:
+        text = os.read(0, _READ)
+        if not text:
+            self._ended = True
+            last, self._rest = self._rest, b""
+            return [last] if last else []
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        if len(self._rest) > MAX_RECORD:
+            raise StreamError(f"standard input: a line is longer than {MAX_RECORD:,} bytes")
+        return lines
+
+    def commit(self) -> None:
+        self._number += len(self._polled)
+        self._polled = []
+
+    def rewind(self) -> None:
+        self._again = self._polled + self._again
+        self._polled = []
+
+    def keep_alive(self) -> None:
+        time.sleep(0.01)  # nobody waits for us but the pipe, which is full by now
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    def close(self) -> None:
+        self._polled = []
+
+
+class StdoutSink:
+    """Lines to standard output. Where its reader goes away, the service ends."""
+
+    def __init__(self, settings: Any):
+        self._pending = b""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        self._pending += b"".join(message.value + b"\n" for message in messages)
+
+    def flush(self, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        out = sys.stdout.fileno()
+        while self._pending:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([], [out], [], left)[1]:
+                return False
+            try:
+                # A pipe takes so much without blocking once it can be written to at all.
+                written = os.write(out, self._pending[: select.PIPE_BUF])
+            except BrokenPipeError:
+                raise StreamError("standard output: its reader went away") from None
+            except OSError as error:
+                raise StreamError(f"standard output: {error.strerror}") from None
+            self._pending = self._pending[written:]
+        return True
+
+    def undeliverable(self) -> list[Undeliverable]:
+        return []
+
+    def close(self) -> None:
+        self._pending = b""

@@ -1,0 +1,177 @@
+"""Files in and files out: nothing is skipped through rotations and restarts, and files hold whole lines."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sigmac.runtime.errors import StreamError
+from sigmac.runtime.stream.file_sink import FileSink
+from sigmac.runtime.stream.file_source import FileSource
+from sigmac.runtime.stream.record import SourceEnded
+from sigmac.runtime.stream.sink import Message
+
+Make = Callable[..., FileSource]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Make]:
+    """Makes sources over files, all with one state folder; closes them at the end."""
+    made: list[FileSource] = []
+
+    def make(*paths: Path, follow: bool = True) -> FileSource:
+        made.append(FileSource(SimpleNamespace(paths=paths, follow=follow), tmp_path / "state", 0))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def read(files: FileSource, most: int = 100) -> list[tuple[bytes, int]]:
+    """All that is there now, each line with its number."""
+    found: list[tuple[bytes, int]] = []
+    while batches := files.poll(most, 0):
+        for batch in batches:
+            found += [
+                (value or b"", batch.origin(number).offset)
+                for number, value in enumerate(batch.values)
+            ]
+        files.commit()
+    return found
+
+
+def test_lines_are_numbered_and_a_part_of_a_line_waits(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\nc")
+    files = source(log)
+    assert read(files, most=1) == [(b"a", 0), (b"b", 1)]
+    with log.open("ab") as more:
+        more.write(b"c\n")
+    assert read(files) == [(b"cc", 2)]
+
+
+def test_a_restart_goes_on_behind_what_was_committed(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\nc\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    files.poll(1, 0)  # and not committed
+    files.close()
+    assert read(source(log)) == [(b"b", 1), (b"c", 2)]
+
+
+def test_a_rewind_gives_the_same_lines(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\n")
+    files = source(log)
+    first = files.poll(10, 0)[0].values
+    files.rewind()
+    assert files.poll(10, 0)[0].values == first
+
+
+def test_a_rotated_file_is_read_to_its_end_first(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\n")
+    files = source(log)
+    assert read(files) == [(b"a", 0)]
+    with log.open("ab") as more:
+        more.write(b"b\n")
+    log.rename(tmp_path / "log.1")
+    log.write_bytes(b"c\n")
+    assert read(files) == [(b"b", 1), (b"c", 0)]
+
+
+def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"aaaa\nbbbb\n")
+    files = source(log)
+    assert len(read(files)) == 2
+    log.write_bytes(b"c\n")
+    assert read(files) == [(b"c", 0)]
+
+
+def test_another_file_of_the_same_name_is_read_from_its_start_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"aaaa\n")
+    files = source(log)
+    read(files)
+    files.close()
+    log.write_bytes(b"bbbb\ncccc\n")  # the same inode
+    assert read(source(log)) == [(b"bbbb", 0), (b"cccc", 1)]
+
+
+def test_files_that_are_not_followed_come_to_an_end(tmp_path: Path, source: Make) -> None:
+    plain, packed = tmp_path / "log", tmp_path / "log.gz"
+    plain.write_bytes(b"a\nb")
+    packed.write_bytes(gzip.compress(b"c\nd\n"))
+    files = source(plain, packed, follow=False)
+    found = [files.poll(100, 0)[0].values for _ in range(3)]
+    files.commit()
+    assert sorted(value for values in found for value in values) == [b"a", b"b", b"c", b"d"]
+    with pytest.raises(SourceEnded):
+        files.poll(100, 0)
+
+
+def test_a_missing_file_that_is_not_followed_is_an_error(tmp_path: Path, source: Make) -> None:
+    with pytest.raises(StreamError, match="no such file"):
+        source(tmp_path / "none", follow=False).poll(1, 0)
+
+
+def sink(path: Path, index: int = 0, **changes: Any) -> FileSink:
+    settings = {"path": path, "rotate_mib": 1, "rotate_hours": 24, "keep": 2, **changes}
+    return FileSink(SimpleNamespace(**settings), index)
+
+
+def test_lines_are_on_disk_when_flush_says_so(tmp_path: Path) -> None:
+    out = sink(tmp_path / "deep" / "matches.ndjson")
+    out.write([Message(b"{}"), Message(b"[]")])
+    assert out.flush(1)
+    assert (tmp_path / "deep" / "matches.ndjson").read_bytes() == b"{}\n[]\n"
+
+
+def test_half_a_line_of_a_crash_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "matches.ndjson"
+    path.write_bytes(b'{"a":1}\n{"b":')
+    out = sink(path)
+    out.write([Message(b"{}")])
+    assert out.flush(1)
+    assert path.read_bytes() == b'{"a":1}\n{}\n'
+
+
+def test_workers_have_files_of_their_own(tmp_path: Path) -> None:
+    assert sink(tmp_path / "matches.ndjson", 1).path.name == "matches.1.ndjson"
+
+
+def test_rotation_keeps_so_many(tmp_path: Path) -> None:
+    out = sink(tmp_path / "m.ndjson", rotate_mib=1e-6)
+    for number in range(5):
+        out.write([Message(b"%d" % number)])
+        assert out.flush(1)
+    rotated = sorted(tmp_path.glob("m-*.ndjson"))
+    assert [each.read_bytes() for each in rotated] == [b"2\n", b"3\n"]
+    assert (tmp_path / "m.ndjson").read_bytes() == b"4\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_a_stall(tmp_path: Path) -> None:
+    out = sink(Path("/dev/full"))
+    out.write([Message(b"{}")])
+    assert not out.flush(0)
+    assert out.undeliverable() == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission_is_an_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StreamError, match="Permission denied"):
+        sink(tmp_path / "matches.ndjson")
