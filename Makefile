@@ -14,7 +14,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance bench wheel clean
+.PHONY: help kernels demo test lint format conformance bench wheel stubs grpc-tools clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -49,6 +49,24 @@ bench: kernels ## Measure speed and memory and print the figures.
 wheel: kernels ## Build dist/sigmac-*.whl.
 	rm -rf .cache/setuptools
 	$(bin)/python -m build --wheel --no-isolation
+
+# Stubs refuse an older grpcio than they were made with: this is the oldest that pyproject.toml allows.
+grpc_version := 1.66.0
+grpc_tools := .cache/grpc-tools-$(grpc_version)
+STUBS ?= .
+
+stubs: $(grpc_tools)/.installed ## Make the gRPC stubs anew from control.proto.
+	@mkdir -p $(STUBS)
+	$(grpc_tools)/bin/python -m grpc_tools.protoc -I . --python_out=$(STUBS) --pyi_out=$(STUBS) \
+		--grpc_python_out=$(STUBS) sigmac/runtime/service/control.proto
+
+grpc-tools: $(grpc_tools)/.installed
+
+$(grpc_tools)/.installed:
+	@$(PYTHON) -m venv --clear $(grpc_tools)
+	@$(grpc_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
+		grpcio-tools==$(grpc_version)
+	@touch $@
 
 clean: ## Remove all that was made, except .venv and build/README.md.
 	rm -rf .cache .hypothesis dist sigmac.egg-info runtime/engine/native

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
+import importlib.util
 import os
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
 )
 
 from sigmac.runtime.errors import ConfigurationError
-from sigmac.runtime.service.secrets import Secret
-
-PREFIX = "SIGMAC_"
-# Variables of the same prefix that are no keys of the configuration
-_OTHER_VARIABLES = {"SIGMAC_KERNELS", "SIGMAC_CACHE"}
-_MAX_FILE = 1 << 20  # bytes
-_MAX_NODES = 20_000  # of the YAML, aliases followed
-_RESERVED_PROPERTIES = {
-    "enable.auto.commit": "offsets are committed when what came of the records is delivered",
-    "enable.auto.offset.store": "offsets are committed when what came of the records is delivered",
-    "enable.partition.eof": "a stream has no end",
-    "transactional.id": "each worker has its own",
-    "enable.idempotence": "producers are always idempotent",
-    "acks": "a message is delivered when all replicas in sync have it",
-}
+from sigmac.runtime.printable import escaped
+from sigmac.runtime.service.document import PREFIX as PREFIX
+from sigmac.runtime.service.document import Document, Place, overlay, read_document
+from sigmac.runtime.service.mistakes import hint, refuse, tell
+from sigmac.runtime.service.secrets import Secret, Surroundings
+from sigmac.runtime.service.setting_types import (
+    Address,
+    AnyPath,
+    DottedPath,
+    Headers,
+    Name,
+    Properties,
+    Seconds,
+    Token,
+    Topic,
+    TopicOrPattern,
+    Url,
+    is_loopback,
+)
+from sigmac.runtime.service.setting_types import split_address as split_address
 
 
 class Model(BaseModel):
@@ -44,10 +50,14 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Properties = dict[str, Secret]
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, given: Any) -> Any:
+        """`logs:` with nothing behind it is as if it were not there."""
+        if not isinstance(given, Mapping):
+            return given
+        known = cls.model_fields
+        return {key: each for key, each in given.items() if each is not None or key not in known}
 
 
 class Delivery(StrEnum):
@@ -60,51 +70,50 @@ class Delivery(StrEnum):
 class LogSource(Model):
     """What the events are: a rule that names another logsource is not tried."""
 
-    product: str | None = Field(None, description="Product, as `windows`.")
-    category: str | None = Field(None, description="Category, as `process_creation`.")
-    service: str | None = Field(None, description="Service, as `sysmon`.")
+    product: str | None = Field(None, min_length=1, description="Product, as `windows`.")
+    category: str | None = Field(None, min_length=1, description="Category, as `process_creation`.")
+    service: str | None = Field(None, min_length=1, description="Service, as `sysmon`.")
 
 
 class PackSettings(Model):
     """A rule pack in service."""
 
     path: str = Field(
-        description="Folder of the pack, or the name of an installed one. Watched for changes."
+        min_length=1,
+        description="Folder of the pack, or the name of an installed one. Watched for changes.",
     )
-    trusted_keys: tuple[Path, ...] = Field(
+    trusted_keys: tuple[AnyPath, ...] = Field(
         (), description="Files with Ed25519 public keys; with any, the pack must be signed by one."
     )
     memory_budget_mib: float = Field(
-        64, gt=0, le=65536, description="Bound of what a worker remembers about values, in MiB."
+        64, ge=1, le=65536, description="MiB that a worker may use to remember values, at most."
     )
+
+    @field_validator("path")
+    @classmethod
+    def _folder_or_name(cls, path: str, info: ValidationInfo) -> str:
+        folder = Surroundings.of(info).folder / path
+        # As `find_pack` has it: what can be a name and is no folder is a name.
+        named = path.replace("-", "_").isidentifier() and not folder.exists()
+        return path if named else str(folder)
 
 
 class KafkaInput(Model):
     """Topics whose records are read alike."""
 
-    topics: tuple[Annotated[str, Field(min_length=1, max_length=249)], ...] = Field(
+    topics: tuple[TopicOrPattern, ...] = Field(
         min_length=1,
         description="Names of topics; one that starts with `^` is a regular expression.",
     )
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
-    payload: str = Field(
+    payload: DottedPath = Field(
         "",
         description="Dotted path in an envelope of what holds the event, as `log.original`. Empty: the whole value.",
     )
     format: Literal["event", "array", "ndjson"] = Field(
         "event", description="What the payload holds: one event, a JSON array of events, or NDJSON."
     )
-
-    @model_validator(mode="after")
-    def _patterns(self) -> KafkaInput:
-        for topic in self.topics:
-            if topic.startswith("^"):
-                try:
-                    re.compile(topic)
-                except re.error as error:
-                    raise ValueError(f"topic {topic}: not a regular expression: {error}") from None
-        return self
 
 
 class KafkaSource(Model):
@@ -118,21 +127,45 @@ class KafkaSource(Model):
     inputs: tuple[KafkaInput, ...] = Field(min_length=1, description="What is read, and how.")
 
     @model_validator(mode="after")
-    def _properties(self) -> KafkaSource:
-        given = {**self.properties, **self.consumer, **self.producer}
-        for name in ("bootstrap.servers", "group.id"):
-            if name not in given:
-                raise ValueError(f"properties: `{name}` is missing")
-        for name, reason in _RESERVED_PROPERTIES.items():
-            if name in given:
-                raise ValueError(f"properties: `{name}` cannot be set: {reason}")
+    def _complete(self) -> Self:
+        wanted = {
+            "bootstrap.servers": self.properties,
+            "group.id": {**self.properties, **self.consumer},
+        }
+        refuse(
+            (("properties", name), "this key is missing")
+            for name, given in wanted.items()
+            if name not in given or not given[name].reveal()
+        )
         return self
+
+    @field_validator("inputs")
+    @classmethod
+    def _once(cls, inputs: tuple[KafkaInput, ...]) -> tuple[KafkaInput, ...]:
+        seen: dict[str, int] = {}
+        problems: list[tuple[Place, str]] = []
+        for number, each in enumerate(inputs):
+            for index, topic in enumerate(each.topics):
+                if topic in seen:
+                    said = f"input {seen[topic]} reads `{topic}` already"
+                    problems.append(((number, "topics", index), said))
+                seen.setdefault(topic, number)
+        refuse(problems)
+        return inputs
+
+    def reads(self, topic: str) -> bool:
+        """Whether an input reads a topic."""
+        return any(
+            re.match(each, topic) is not None if each.startswith("^") else each == topic
+            for one in self.inputs
+            for each in one.topics
+        )
 
 
 class FileSource(Model):
     """Files with one event a line."""
 
-    paths: tuple[Path, ...] = Field(
+    paths: tuple[AnyPath, ...] = Field(
         min_length=1, description="Files; `.gz` and `.zst` are read once."
     )
     follow: bool = Field(
@@ -157,18 +190,16 @@ class SourceSettings(Model):
     stdin: StdinSource | None = Field(None, description="Standard input.")
 
     @model_validator(mode="after")
-    def _one(self) -> SourceSettings:
+    def _one(self) -> Self:
         if sum(each is not None for each in (self.kafka, self.files, self.stdin)) != 1:
             raise ValueError("give exactly one of kafka, files, stdin")
         return self
 
 
 class KafkaSink(Model):
-    """A topic on the cluster of the source."""
+    """A topic, on the cluster of the source where that is Kafka."""
 
-    topic: str = Field(
-        min_length=1, max_length=249, description="Name of the topic; it must exist."
-    )
+    topic: Topic = Field(description="Name of the topic; it must exist.")
     properties: Properties = Field(
         {},
         description="Properties of the producer where the source is not Kafka, as `bootstrap.servers`.",
@@ -178,8 +209,8 @@ class KafkaSink(Model):
 class FileSink(Model):
     """A file of whole lines, rotated."""
 
-    path: Path = Field(
-        description="The file. With several workers each has its own: `.1`, `.2` … before the suffix."
+    path: AnyPath = Field(
+        description="The file. Each worker has its own: the second has `.1` before the suffix, and so on."
     )
     rotate_mib: float = Field(
         100, gt=0, le=1 << 20, description="Rotate when the file is larger, in MiB."
@@ -197,9 +228,9 @@ class StdoutSink(Model):
 class TlsSettings(Model):
     """TLS of a server; with `client_ca` clients must show a certificate of that authority."""
 
-    certificate: Path = Field(description="File with the server's certificate chain, PEM.")
-    key: Path = Field(description="File with its private key, PEM.")
-    client_ca: Path | None = Field(
+    certificate: AnyPath = Field(description="File with the server's certificate chain, PEM.")
+    key: AnyPath = Field(description="File with its private key, PEM.")
+    client_ca: AnyPath | None = Field(
         None, description="File with the authority of clients' certificates, PEM."
     )
 
@@ -207,18 +238,16 @@ class TlsSettings(Model):
 class WebhookSink(Model):
     """An HTTP endpoint that takes NDJSON."""
 
-    url: str = Field(
-        pattern=r"^https?://", max_length=2048, description="Where batches are posted."
-    )
-    token: Secret | None = Field(None, description="Bearer token.")
-    headers: dict[str, Secret] = Field({}, description="Further request headers.")
+    url: Url = Field(description="Where batches are posted.")
+    token: Token | None = Field(None, description="Bearer token to send.")
+    headers: Headers = Field({}, description="Further headers of the requests.")
     batch: int = Field(100, ge=1, le=10000, description="Matches in one request at most.")
     timeout: Seconds = Field(10, description="Seconds for one request.")
     retry_for: Seconds = Field(
         300,
         description="Seconds after which a batch that is refused or not answered is dead-lettered.",
     )
-    ca: Path | None = Field(
+    ca: AnyPath | None = Field(
         None, description="File with the authority of the endpoint's certificate, PEM."
     )
 
@@ -229,13 +258,13 @@ class MatchesSettings(Model):
     event: bool = Field(True, description="Put the event into each match.")
     kafka: KafkaSink | None = Field(None, description="A topic.")
     file: FileSink | None = Field(None, description="A file.")
-    stdout: StdoutSink | None = Field(None, description="Standard output.")
+    stdout: StdoutSink | None = Field(None, description="Standard output: `{}`.")
     webhook: WebhookSink | None = Field(None, description="An HTTP endpoint.")
 
     @model_validator(mode="after")
-    def _some(self) -> MatchesSettings:
+    def _some(self) -> Self:
         if all(each is None for each in (self.kafka, self.file, self.stdout, self.webhook)):
-            raise ValueError("give at least one of kafka, file, stdout, webhook")
+            raise ValueError("give at least one of kafka, file, stdout (`stdout: {}`), webhook")
         return self
 
 
@@ -246,10 +275,18 @@ class DeadLetters(Model):
     file: FileSink | None = Field(None, description="A file.")
 
     @model_validator(mode="after")
-    def _one(self) -> DeadLetters:
+    def _one(self) -> Self:
         if (self.kafka is None) == (self.file is None):
-            raise ValueError("give exactly one of kafka, file")
+            raise ValueError("give exactly one of kafka, file, or `dead_letters: drop`")
         return self
+
+
+# Which of the two is meant is told from the value, so that mistakes in one are not told as mistakes in both.
+_DROP, _PLACES = "(drop)", "(places)"
+DropOrPlaces = Annotated[
+    Annotated[Literal["drop"], Tag(_DROP)] | Annotated[DeadLetters, Tag(_PLACES)],
+    Discriminator(lambda given: _PLACES if isinstance(given, (dict, DeadLetters)) else _DROP),
+]
 
 
 class BatchSettings(Model):
@@ -262,7 +299,7 @@ class BatchSettings(Model):
         le=60,
         description="Seconds to wait for a batch to fill: the most that batching delays a match.",
     )
-    max_mib: float = Field(32, gt=0, le=4096, description="Size of a batch at most, in MiB.")
+    max_mib: float = Field(32, gt=0, le=4096, description="MiB of a batch at most.")
 
 
 class ReloadSettings(Model):
@@ -288,21 +325,21 @@ class ReloadSettings(Model):
 class Server(Model):
     """What HTTP and gRPC share."""
 
-    bind: str = Field(description="Address and port, as `127.0.0.1:8080` or `[::1]:8080`.")
-    token: Secret | None = Field(None, description="Bearer token that clients must send.")
+    bind: Address = Field(description="Address and port, as `127.0.0.1:8080` or `[::1]:8080`.")
+    token: Token | None = Field(None, description="Bearer token that clients must send.")
     tls: TlsSettings | None = Field(None, description="TLS, and mTLS with `client_ca`.")
 
     @model_validator(mode="after")
-    def _guarded(self) -> Server:
-        host, _ = split_address(self.bind)
+    def _guarded(self) -> Self:
         guarded = self.token is not None or (
             self.tls is not None and self.tls.client_ca is not None
         )
-        if not guarded and not _is_loopback(host):
-            raise ValueError(
-                f"bind: {self.bind} can be reached from other machines: "
+        if not guarded and not is_loopback(self.address[0]):
+            said = (
+                f"{self.bind} can be reached from other machines: "
                 "set `token` or `tls.client_ca`, or bind 127.0.0.1"
             )
+            refuse([(("bind",), said)])
         return self
 
     @property
@@ -324,11 +361,9 @@ class ControlSettings(Server):
     allow_unsigned_packs: bool = Field(
         False, description="Take pushed packs that no trusted key has signed. A pack is code."
     )
-    max_message_mib: float = Field(
-        64, gt=0, le=1024, description="Size of a message at most, in MiB."
-    )
+    max_message_mib: float = Field(64, gt=0, le=1024, description="MiB of a message at most.")
     requests_per_second: float = Field(
-        100, gt=0, le=1e6, description="Rate that one client may ask at."
+        100, gt=0, le=1e6, description="Requests a second that one client may make."
     )
     max_streams: int = Field(32, ge=1, le=10000, description="Requests in work at once.")
 
@@ -347,7 +382,7 @@ class LogSettings(Model):
 class TracingSettings(Model):
     """OpenTelemetry spans (extra `tracing`)."""
 
-    endpoint: str = Field(pattern=r"^https?://", description="OTLP endpoint (gRPC) of a collector.")
+    endpoint: Url = Field(description="OTLP endpoint (gRPC) of a collector.")
     sample: float = Field(1.0, ge=0, le=1, description="Share of batches that are traced.")
 
 
@@ -368,31 +403,33 @@ class InputSettings(Model):
     format: Literal["event", "array", "ndjson"] = "event"
 
 
-class Settings(BaseSettings):
-    """The whole configuration."""
+class Settings(Model):
+    """The whole configuration.
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    A field's validator also checks it against the fields above it that are right: so all mistakes are told at once.
+    """
 
     name: Name = Field(
-        "sigmac", description="Name of this service, in logs, metrics and transactional ids."
+        "sigmac", description="Name of this service in logs, metrics and transactional ids."
     )
-    workers: int | None = Field(
-        None,
-        ge=1,
-        le=1024,
-        description="Worker processes, each a member of the group. Default: one a core; one for files.",
-    )
-    state: Path = Field(
+    state: AnyPath = Field(
         Path("sigmac-state"),
+        validate_default=True,
         description="Folder for pushed packs and the positions in followed files.",
     )
     packs: dict[Name, PackSettings] = Field(
         min_length=1, description="Rule packs by the name that inputs use."
     )
     source: SourceSettings = Field(description="Where records come from.")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Worker processes, each a member of the group. Default: one a core; one for files.",
+    )
     matches: MatchesSettings = Field(description="Where matches go.")
-    dead_letters: Literal["drop"] | DeadLetters = Field(
-        description="Where records go that hold no event; `drop` counts them only."
+    dead_letters: DropOrPlaces = Field(
+        description="Where records go that hold no event: a section, or `drop`, which counts them only."
     )
     delivery: Delivery = Field(
         Delivery.AT_LEAST_ONCE, description="`at-least-once` or `exactly-once`."
@@ -407,48 +444,80 @@ class Settings(BaseSettings):
     tracing: TracingSettings | None = Field(None, description="OpenTelemetry. Absent: none.")
     shutdown: ShutdownSettings = Field(ShutdownSettings(), description="How the service stops.")
 
+    @field_validator("source")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # `load_settings` lays the environment over the file; the model itself reads neither.
-        return (init_settings,)
+    def _packs_are_there(cls, source: SourceSettings, info: ValidationInfo) -> SourceSettings:
+        packs = info.data.get("packs")
+        named: dict[Place, str] = {}
+        if source.kafka is not None:
+            for number, each in enumerate(source.kafka.inputs):
+                named["kafka", "inputs", number, "pack"] = each.pack
+        for kind, one in (("files", source.files), ("stdin", source.stdin)):
+            if one is not None:
+                named[kind, "pack"] = one.pack
+        refuse(
+            (place, f"there is no pack `{pack}` under `packs`{hint(pack, packs)}")
+            for place, pack in named.items()
+            if packs is not None and pack not in packs
+        )
+        return source
 
-    @model_validator(mode="after")
-    def _fits(self) -> Settings:
-        problems = []
-        for number, each in enumerate(self.inputs):
-            if each.pack not in self.packs:
-                problems.append(
-                    f"input {number} names the pack `{each.pack}`, which is not there{_hint(each.pack, self.packs)}"
-                )
-        sinks = self.matches
-        letters = None if isinstance(self.dead_letters, str) else self.dead_letters
-        if self.delivery is Delivery.EXACTLY_ONCE:
-            others = [
-                name for name in ("file", "stdout", "webhook") if getattr(sinks, name) is not None
+    @field_validator("workers")
+    @classmethod
+    def _one_reader(cls, workers: int | None, info: ValidationInfo) -> int | None:
+        source = info.data.get("source")
+        if source is not None and source.kafka is None and (workers or 1) > 1:
+            raise ValueError("files and standard input are read by one worker")
+        return workers
+
+    @field_validator("matches")
+    @classmethod
+    def _matches_fit(cls, matches: MatchesSettings, info: ValidationInfo) -> MatchesSettings:
+        refuse(_sink_problems(matches, info.data.get("source"), None))
+        return matches
+
+    @field_validator("dead_letters")
+    @classmethod
+    def _dead_letters_fit(
+        cls, letters: Literal["drop"] | DeadLetters, info: ValidationInfo
+    ) -> Literal["drop"] | DeadLetters:
+        if isinstance(letters, DeadLetters):
+            refuse(
+                _sink_problems(letters, info.data.get("source"), info.data.get("matches")),
+            )
+        return letters
+
+    @field_validator("delivery")
+    @classmethod
+    def _can_deliver(cls, delivery: Delivery, info: ValidationInfo) -> Delivery:
+        if delivery is not Delivery.EXACTLY_ONCE:
+            return delivery
+        source, matches = info.data.get("source"), info.data.get("matches")
+        letters = info.data.get("dead_letters")
+        others = []
+        if source is not None and source.kafka is None:
+            others.append("the source is not kafka")
+        if matches is not None:
+            others += [
+                f"`matches.{name}` is no part of a transaction"
+                for name in ("file", "stdout", "webhook")
+                if getattr(matches, name) is not None
             ]
-            if self.source.kafka is None or others or (letters and letters.file):
-                problems.append(
-                    "delivery: exactly-once needs a kafka source, and kafka alone for matches and dead letters"
-                )
-        if self.source.kafka is None:
-            for place, sink in (
-                ("matches", sinks.kafka),
-                ("dead_letters", letters.kafka if letters else None),
-            ):
-                if sink is not None and "bootstrap.servers" not in sink.properties:
-                    problems.append(f"{place}.kafka.properties: `bootstrap.servers` is missing")
-            if (self.workers or 1) > 1:
-                problems.append("workers: files and standard input are read by one worker")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        if isinstance(letters, DeadLetters) and letters.file is not None:
+            others.append("`dead_letters.file` is no part of a transaction")
+        if others:
+            raise ValueError(f"exactly-once needs kafka on all sides: {', '.join(others)}")
+        return delivery
+
+    @field_validator("control")
+    @classmethod
+    def _other_port(
+        cls, control: ControlSettings | None, info: ValidationInfo
+    ) -> ControlSettings | None:
+        http = info.data.get("http")
+        if control and http and control.address == http.address and http.address[1]:
+            refuse([(("bind",), f"`http` is served at {control.bind} already")])
+        return control
 
     @property
     def inputs(self) -> tuple[InputSettings, ...]:
@@ -484,22 +553,26 @@ class Settings(BaseSettings):
     @property
     def uses_kafka(self) -> bool:
         """Whether the source or a sink is Kafka."""
-        letters = self.dead_letters
-        return bool(self.source.kafka or self.matches.kafka) or (
-            not isinstance(letters, str) and letters.kafka is not None
-        )
+        return bool(self.source.kafka or self._kafka_sinks())
 
     def kafka_properties(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         """Properties for librdkafka, secrets in clear: common ones, the consumer's, the producer's."""
         source = self.source.kafka
+        parts: tuple[Mapping[str, Secret], ...]
         if source is not None:
             parts = (source.properties, source.consumer, source.producer)
         else:
-            letters = self.dead_letters if not isinstance(self.dead_letters, str) else None
-            sink = self.matches.kafka or (letters.kafka if letters else None)
-            parts = (sink.properties if sink else {}, {}, {})
-        common, consumer, producer = ({k: v.reveal() for k, v in part.items()} for part in parts)
+            given = (sink.properties for sink in self._kafka_sinks() if sink.properties)
+            parts = (next(given, {}), {}, {})
+        common, consumer, producer = (
+            {name: value.reveal() for name, value in part.items()} for part in parts
+        )
         return common, consumer, producer
+
+    def _kafka_sinks(self) -> list[KafkaSink]:
+        letters = self.dead_letters
+        sinks = (self.matches.kafka, letters.kafka if isinstance(letters, DeadLetters) else None)
+        return [sink for sink in sinks if sink is not None]
 
     def revealed(self) -> dict[str, Any]:
         """As JSON types with secrets in clear: for the private socket to a worker, and for nothing else."""
@@ -510,7 +583,7 @@ class Settings(BaseSettings):
     @classmethod
     def from_revealed(cls, plain: Mapping[str, Any]) -> Settings:
         """What `revealed` gave, as settings again."""
-        return cls(**plain)
+        return cls.model_validate(plain)
 
 
 def _reveal(value: Any) -> Any:
@@ -527,211 +600,77 @@ def _reveal(value: Any) -> Any:
     return str(value) if isinstance(value, StrEnum) else value
 
 
-def split_address(bind: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`. Raises `ValueError`."""
-    host, colon, port = bind.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"bind: `{bind}` is not HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _hint(given: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(given, list(known), 1)
-    return f"; did you mean `{close[0]}`?" if close else ""
+def _sink_problems(
+    sinks: MatchesSettings | DeadLetters,
+    source: SourceSettings | None,
+    others: MatchesSettings | None,
+) -> Iterator[tuple[Place, str]]:
+    """What makes sinks not fit the source, or sinks of dead letters not fit the `others`, those of matches."""
+    theirs = others.kafka if others is not None else None
+    if (kafka := sinks.kafka) is not None and source is not None:
+        if source.kafka is None:
+            given = kafka.properties or (theirs.properties if theirs is not None else {})
+            if "bootstrap.servers" not in given:
+                yield ("kafka", "properties", "bootstrap.servers"), "this key is missing"
+            elif kafka.properties and theirs and kafka.properties != theirs.properties:
+                said = "matches and dead letters share a producer: leave these to `matches.kafka`"
+                yield ("kafka", "properties"), said
+        elif kafka.properties:
+            said = "the topic is on the cluster of the source: set them at `source.kafka`"
+            yield ("kafka", "properties"), said
+        elif source.kafka.reads(kafka.topic):
+            yield ("kafka", "topic"), "the source reads this topic: it would go round in circles"
+    if theirs is not None and kafka is not None and kafka.topic == theirs.topic:
+        yield ("kafka", "topic"), "matches go to this topic already"
+    if (file := sinks.file) is not None:
+        if source is not None and source.files is not None and file.path in source.files.paths:
+            yield ("file", "path"), "the source reads this file: it would go round in circles"
+        if others is not None and others.file is not None and others.file.path == file.path:
+            yield ("file", "path"), "matches go to this file already"
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
-    """The configuration of a YAML or TOML file with the environment's overrides (`SIGMAC_BATCH__MAX_WAIT=1`).
+    """The configuration of a YAML or TOML file, and of the environment's variables `SIGMAC_…` over it.
 
-    Relative paths are relative to the file. Raises `ConfigurationError` that names every wrong key, one a line.
+    Relative paths are relative to the file's folder, without a file to the current one. `environment` is the
+    process's where none is given; secrets are taken from it too. Raises `ConfigurationError` that names every wrong
+    key, one a line, with the place where it was written.
     """
     environment = os.environ if environment is None else environment
-    data, lines = _read(path) if path is not None else ({}, {})
-    base = path.resolve().parent if path is not None else Path.cwd()
-    _overlay(data, _overrides(environment))
+    document = read_document(path) if path is not None else Document("environment")
+    folder = path.absolute().parent if path is not None else Path.cwd()
+    problems = list(overlay(document, environment))
+    settings = None
     try:
-        settings = Settings(**_anchored(data, base))
+        settings = Settings.model_validate(
+            document.values, context=Surroundings(folder, environment)
+        )
+        problems += _wrong_properties(settings, document)
     except ValidationError as error:
-        raise ConfigurationError(
-            "\n".join(_problems(error, data, str(path or "environment"), lines))
-        ) from None
+        problems += tell(error, document, Settings)
+    if problems or settings is None:
+        raise ConfigurationError("\n".join(map(escaped, problems)))
     return settings
 
 
-def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
-    names = {name for name in environment if name.startswith(PREFIX)} - _OTHER_VARIABLES
-    for name in sorted(names):
-        first = name.removeprefix(PREFIX).lower().split("__")[0]
-        if first not in Settings.model_fields:
-            raise ConfigurationError(
-                f"environment: {name}: there is no key `{first}`{_hint(first, Settings.model_fields)}"
-            )
-    source = EnvSettingsSource(Settings, env_prefix=PREFIX, env_nested_delimiter="__")
-    source.env_vars = {name.lower(): value for name, value in environment.items() if name in names}
-    try:
-        found: dict[str, Any] = source()
-    except ValueError as error:
-        raise ConfigurationError(f"environment: {error}") from None
-    return found
+def _wrong_properties(settings: Settings, document: Document) -> Iterator[str]:
+    """What librdkafka says of its properties, where it is installed."""
+    if not settings.uses_kafka or importlib.util.find_spec("confluent_kafka") is None:
+        return
+    from sigmac.runtime.stream.kafka_properties import wrong_properties
 
-
-def _overlay(under: dict[str, Any], over: Mapping[str, Any]) -> None:
-    for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(under.get(key), dict):
-            _overlay(under[key], value)
-        else:
-            under[key] = value
-
-
-# Keys whose values are paths; a pack's path may be a name as well.
-_PATHS = {"state", "trusted_keys", "paths", "path", "certificate", "key", "client_ca", "ca", "file"}
-
-
-def _anchored(value: Any, base: Path, key: str = "") -> Any:
-    """Relative paths of a file, made absolute."""
-    if isinstance(value, dict):
-        return {name: _anchored(each, base, str(name)) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_anchored(each, base, key) for each in value]
-    if isinstance(value, str) and key in _PATHS:
-        joined = base / value
-        if key == "path" and not joined.exists() and "/" not in value and "." not in value:
-            return value  # the name of an installed pack
-        return str(joined)
-    return value
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
-    if len(text) > _MAX_FILE:
-        raise ConfigurationError(f"{path}: longer than {_MAX_FILE:,} bytes")
-    lines: dict[str, int] = {}
-    try:
-        if path.suffix == ".toml":
-            return tomllib.loads(text.decode("utf-8")), lines
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        found = _plain(node, (), lines, [0]) if node is not None else {}
-    except (
-        yaml.YAMLError,
-        tomllib.TOMLDecodeError,
-        UnicodeDecodeError,
-        RecursionError,
-        ValueError,
-    ) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-        said = getattr(error, "problem", None) or str(error)
-        raise ConfigurationError(f"{place}: {said}") from None
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{path}: the configuration is not a mapping of keys")
-    return found, lines
-
-
-def _plain(node: yaml.Node, place: tuple[str, ...], lines: dict[str, int], seen: list[int]) -> Any:
-    """A YAML node as plain data; the line of every key goes to `lines`. Duplicates and bombs are refused."""
-    seen[0] += 1
-    if seen[0] > _MAX_NODES:
-        raise ValueError("too many nodes; does an alias repeat too much?")
-    lines.setdefault(".".join(place), node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        made: dict[str, Any] = {}
-        for name, value in node.value:
-            key = str(name.value)
-            if key in made:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key `{key}` is given twice", problem_mark=name.start_mark
-                )
-            lines[".".join((*place, key))] = name.start_mark.line + 1
-            made[key] = _plain(value, (*place, key), lines, seen)
-        return made
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _plain(each, (*place, str(number)), lines, seen)
-            for number, each in enumerate(node.value)
-        ]
-    return yaml.SafeLoader("").construct_object(node)
-
-
-def _problems(
-    error: ValidationError, data: Mapping[str, Any], file: str, lines: Mapping[str, int]
-) -> list[str]:
-    """Each problem as `file:line: place: what is wrong`."""
-    found = []
-    errors = error.errors(include_url=False, include_input=False)
-    for each in errors:
-        # A list whose elements are wrong is not too short as well.
-        deeper = (
-            other["loc"][: len(each["loc"])] == each["loc"] for other in errors if other is not each
-        )
-        if each["type"] == "too_short" and any(deeper):
-            continue
-        # A union's branches are no keys.
-        place = [
-            str(part) for part in each["loc"] if not str(part).startswith(("literal[", "function-"))
-        ]
-        dotted = ".".join(place)
-        line = next(
-            (
-                lines[key]
-                for end in range(len(place), 0, -1)
-                if (key := ".".join(place[:end])) in lines
-            ),
-            None,
-        )
-        where = f"{file}:{line}" if line else file
-        if each["type"] == "extra_forbidden":
-            known = _keys(place[:-1])
-            said = f"there is no key `{place[-1]}`{_hint(place[-1], known)}"
-        elif each["type"] == "missing":
-            said = "this key is missing"
-            if dotted == "dead_letters":
-                said += ": say where records go that hold no event, or `dead_letters: drop`"
-        else:
-            said = each["msg"].removeprefix("Value error, ")
-        text = f"{where}: {dotted}: {said}" if dotted else f"{where}: {said}"
-        if text not in found:
-            found.append(text)
-    letters = data.get("dead_letters")
-    if isinstance(letters, Mapping):
-        found = [text for text in found if "Input should be 'drop'" not in text] or found
-    return found
-
-
-def _keys(place: Sequence[str]) -> list[str]:
-    """The keys that a section has, by its dotted place."""
-    schema = Settings.model_json_schema()
-    found: Any = schema
-    for part in place:
-        for each in _resolved(schema, found):
-            properties = each.get("properties", {})
-            if part in properties:
-                found = properties[part]
-                break
-            if "items" in each:
-                found = each["items"]
-                break
-            if isinstance(each.get("additionalProperties"), dict):
-                found = each["additionalProperties"]
-                break
-    return [key for each in _resolved(schema, found) for key in each.get("properties", {})]
-
-
-def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if "$ref" in node:
-        return _resolved(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
-    if "anyOf" in node:
-        return [each for branch in node["anyOf"] for each in _resolved(schema, branch)]
-    if "patternProperties" in node:
-        return [{**node, "additionalProperties": next(iter(node["patternProperties"].values()))}]
-    return [dict(node)]
+    letters = settings.dead_letters
+    given: dict[Place, Mapping[str, Secret]] = {}
+    if (source := settings.source.kafka) is not None:
+        given["source", "kafka", "properties"] = source.properties
+        given["source", "kafka", "consumer"] = source.consumer
+        given["source", "kafka", "producer"] = source.producer
+    if settings.matches.kafka is not None:
+        given["matches", "kafka", "properties"] = settings.matches.kafka.properties
+    if isinstance(letters, DeadLetters) and letters.kafka is not None:
+        given["dead_letters", "kafka", "properties"] = letters.kafka.properties
+    for place, properties in given.items():
+        plain = {name: value.reveal() for name, value in properties.items()}
+        for name, said in wrong_properties(plain).items():
+            where = document.where((*place, name))
+            yield f"{where}: {'.'.join(map(str, (*place, name)))}: {said}"

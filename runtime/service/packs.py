@@ -1,199 +1,301 @@
-"""Packs in service: immutable copies by digest, which one runs, which ran before, and what the configured path holds.
+"""Packs in service: verified copies by digest, which one runs, which ran before, and what the configured path holds.
 
-    state/packs/<name>/<digest>/     a pack that runs, ran or was pushed; the last few are kept
+    state/packs/<name>/<digest>/     a pack that runs, ran or is being tried; the last few are kept
     state/packs/<name>/running.json  which one runs, which ran before it, and what was last taken from the path
 
-Workers load the copies, so a build that is being written over the configured path never reaches them half.
+Workers load the copies: what is being written to the configured path never reaches them half, and a worker that
+starts again has the same bytes as the others.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
-import subprocess
-import sys
+import stat
 import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+import structlog
 
+from sigmac.runtime import seal
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import Pack, find_pack, load_pack
 from sigmac.runtime.service.configuration import PackSettings
 
-KEPT = 5  # packs of one name
-_RUNNING = "running.json"
-_MANIFEST = "manifest.json"
-_MAX_PACK = 2 << 30  # bytes
+log = structlog.get_logger("sigmac.service.packs")
 
-# What the trial runs: everything of a pack is compiled once, away from the stream.
-_TRIAL = """
-import sys
-from pathlib import Path
-from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.pack import load_pack
-keys = [Path(key).read_bytes() for key in sys.argv[2:]]
-try:
-    load_pack(Path(sys.argv[1]), trusted_keys=keys).warm()
-except SigmacError as error:
-    sys.exit(str(error))
-"""
+KEPT = 5  # packs of one name
+_EVALUATING = 4  # threads that may evaluate with a pack at once, for clients of the control plane
+_RUNNING = "running.json"
+_MAX_PACK = 1 << 30  # bytes of all files
+_MAX_MANIFEST = 256 << 20  # bytes
+_MAX_FILES = 10_000
+_MAX_SIGNATURE = 64 << 10  # bytes
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Digests: of the pack that runs, of the one before it, and of the one last taken from the configured path."""
+
+    running: str
+    previous: str | None = None
+    taken: str | None = None
 
 
 class PackShelf:
     """The packs of one name of the configuration. One thread at a time uses it."""
 
-    def __init__(self, name: str, settings: PackSettings, state: Path, timeout: float):
+    def __init__(self, name: str, settings: PackSettings, state: Path):
+        """Raises `ConfigurationError` where the folder cannot be written or a key cannot be read."""
         self.name = name
-        self.settings = settings
-        self._timeout = timeout
-        self._folder = state / "packs" / name
         self.keys = [_read_key(path) for path in settings.trusted_keys]
+        self.path = settings.path
+        self._budget = int(settings.memory_budget_mib * (1 << 20))
+        self._folder = state / "packs" / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for left in self._folder.glob(".new-*"):
+                shutil.rmtree(left)
+            self.decision = self._remembered()
+            _write(self._folder / f".{_RUNNING}", b"")  # better told now than at the first new pack
         except OSError as error:
-            raise ConfigurationError(f"state: {self._folder}: {error.strerror}") from None
-        for left in self._folder.glob(".new-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        remembered = self._remembered()
-        self.running: str = remembered.get("running") or ""
-        self.previous: str | None = remembered.get("previous")
-        self.taken: str = remembered.get("taken") or ""  # digest last taken from the path
-        self.refused: str = ""  # digest at the path that was refused
+            raise ConfigurationError(
+                f"state: {self._folder} cannot be written: {error.strerror or error}"
+            ) from None
 
-    def start(self) -> None:
-        """Choose what runs: what ran last, unless the path holds something newer.
+    def folder(self, digest: str) -> Path:
+        """Where the copy of a pack lies, or would lie."""
+        return self._folder / digest
 
-        Raises `PackError` where neither is there.
-        """
-        configured = self.configured()
-        if (configured and configured != self.taken) or not self.running or not self.folder(self.running).is_dir():
-            digest = self.adopt(find_pack(self.settings.path))
-            self.decide(digest, taken=configured)
-        else:
-            self.load(self.running)
-
-    def configured(self) -> str:
-        """The digest of the pack at the configured path; empty where none is there now."""
-        try:
-            return digest_of(find_pack(self.settings.path))
-        except (PackError, OSError):
-            return ""
+    def configured(self) -> Path:
+        """The folder that the configured path or name means now. Raises `PackError`."""
+        return find_pack(self.path)
 
     def adopt(self, source: Path) -> str:
-        """Copy a pack to the shelf, verify the copy, and try all of it in a process of its own; its digest.
+        """Verify a pack, copy it to the shelf, and give its digest. Nothing of it is executed.
 
-        Raises `PackError` with one sentence where it is not to be run.
+        Raises `PackError` with one sentence where it does not verify or cannot be copied.
         """
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
+        manifest, data = seal.read_manifest(source)
+        _check_size(source, manifest["files"])
+        files = {**seal.read_files(source, manifest), seal.MANIFEST: data}
+        signature = _read_signature(source)
+        if signature is not None:
+            files[seal.SIGNATURE] = signature
+        digest = seal.sha256(data)
         try:
-            _copy(source, made)
-            digest = digest_of(made)
-            load_pack(made, trusted_keys=self.keys)
-            self._try(made)
-            target = self.folder(digest)
-            if target.exists():
-                shutil.rmtree(target)
-            made.chmod(0o700)
-            made.rename(target)
-            _sync(self._folder)
-            return digest
+            made = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
+            try:
+                for name, content in files.items():
+                    _write(made / name, content)
+                self._check_signature(source, made, data)
+                self._put(made, self.folder(digest), files)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
         except OSError as error:
-            raise PackError(f"{source}: {error.strerror or error}") from None
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+            raise PackError(f"{self._folder}: {error.strerror or error}") from None
+        return digest
 
-    def _try(self, folder: Path) -> None:
-        keys = [str(path) for path in self.settings.trusted_keys]
+    def _check_signature(self, source: Path, copy: Path, manifest: bytes) -> None:
         try:
-            done = subprocess.run(
-                [sys.executable, "-c", _TRIAL, str(folder), *keys],
-                capture_output=True,
-                timeout=self._timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise PackError(f"the pack was not ready within {self._timeout:g} s") from None
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise PackError(f"the pack cannot be loaded: {said[-1] if said else done.returncode}")
+            seal.check_signature(copy, manifest, self.keys)
+        except PackError as error:
+            # The one who reads it knows the pack by where it came from.
+            raise PackError(str(error).replace(str(copy), str(source))) from None
+
+    def _put(self, made: Path, target: Path, files: dict[str, bytes]) -> None:
+        for folder in (made, *(each for each in made.rglob("*") if each.is_dir())):
+            _sync(folder)
+        if target.is_dir():
+            # The same pack, whose copy may be damaged, and whose signature may be another: a worker may be reading it.
+            for name in files:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                (made / name).replace(target / name)
+            os.utime(target)
+        else:
+            made.rename(target)
+        _sync(self._folder)
 
     def load(self, digest: str) -> Pack:
         """A pack of the shelf. Raises `PackError`."""
         return load_pack(
             self.folder(digest),
             trusted_keys=self.keys,
-            memory_budget=int(self.settings.memory_budget_mib * (1 << 20)),
-            workers=4,
+            memory_budget=self._budget,
+            workers=_EVALUATING,
         )
 
-    def folder(self, digest: str) -> Path:
-        return self._folder / digest
+    def version(self, digest: str | None) -> str | None:
+        """The version of a pack of the shelf; None where it is not there."""
+        if digest is None:
+            return None
+        try:
+            manifest, _ = seal.read_manifest(self.folder(digest))
+        except PackError:
+            return None
+        version: str = manifest["version"]
+        return version
 
     def decide(self, digest: str, *, taken: str | None = None) -> None:
-        """From now on this pack runs, also after a restart. Raises `PackError` where that cannot be written."""
-        if digest != self.running:
-            self.previous = self.running or None
-        self.running = digest
-        if taken is not None:
-            self.taken = taken
-        plain = {"running": self.running, "previous": self.previous, "taken": self.taken}
-        temporary = self._folder / f".{_RUNNING}"
+        """From now on this pack runs, also after a restart; `taken` where it came from the configured path.
+
+        Raises `PackError` where that cannot be written; then nothing has changed.
+        """
+        now = self.decision
+        previous = now.previous if now is not None else None
+        if now is not None and now.running != digest:
+            previous = now.running
+        if taken is None and now is not None:
+            taken = now.taken
+        decision = Decision(digest, previous, taken)
         try:
-            with temporary.open("wb") as file:
-                file.write(orjson.dumps(plain))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._folder / _RUNNING)
+            _write(self._folder / f".{_RUNNING}", orjson.dumps(asdict(decision)))
+            (self._folder / f".{_RUNNING}").replace(self._folder / _RUNNING)
             _sync(self._folder)
         except OSError as error:
             raise PackError(f"{self._folder}: {error.strerror or error}") from None
+        self.decision = decision
         self._tidy()
 
-    def _tidy(self) -> None:
-        needed = {self.running, self.previous}
-        packs = sorted(
-            (each for each in self._folder.iterdir() if each.is_dir() and each.name[0] != "."),
-            key=lambda each: each.stat().st_mtime,
-            reverse=True,
-        )
-        for each in packs[KEPT:]:
-            if each.name not in needed:
-                shutil.rmtree(each, ignore_errors=True)
+    def discard(self, digest: str) -> None:
+        """Remove a pack that was refused, unless it runs or ran."""
+        if digest not in self._needed():
+            shutil.rmtree(self.folder(digest), ignore_errors=True)
 
-    def _remembered(self) -> dict[str, str]:
+    def _needed(self) -> set[str | None]:
+        now = self.decision
+        return {now.running, now.previous} if now is not None else set()
+
+    def _tidy(self) -> None:
+        """Keep the last few."""
+        needed = self._needed()
+        others = [
+            each
+            for each in self._folder.iterdir()
+            if _DIGEST.fullmatch(each.name) and each.name not in needed
+        ]
+        others.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+        for each in others[max(0, KEPT - len(needed - {None})) :]:
+            shutil.rmtree(each, ignore_errors=True)
+
+    def _remembered(self) -> Decision | None:
         try:
             found = orjson.loads((self._folder / _RUNNING).read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
-            return {}  # the first start, or a file that nobody finished: the path says what runs
-        valid = isinstance(found, dict) and all(
-            value is None or (isinstance(value, str) and value.isalnum()) or value == ""
-            for value in found.values()
-        )
-        return found if valid else {}
+            decision = Decision(**found)
+        except FileNotFoundError:
+            return None
+        except (orjson.JSONDecodeError, TypeError):
+            decision = None
+        digests = (decision.running, decision.previous, decision.taken) if decision else ("",)
+        if not all(
+            each is None or (isinstance(each, str) and _DIGEST.fullmatch(each)) for each in digests
+        ):
+            log.warning("what ran is not known any more: the file is damaged", pack=self.name)
+            return None
+        return decision
 
 
-def digest_of(folder: Path) -> str:
-    """sha256 of a pack's manifest, which holds the digests of all other files; hexadecimal."""
-    return hashlib.sha256((folder / _MANIFEST).read_bytes()).hexdigest()
+class PathWatch:
+    """Looks at the configured path of a pack, and notices when something new lies there and nobody writes any more."""
+
+    def __init__(self, shelf: PackShelf):
+        self._shelf = shelf
+        self._dealt_with: object = None
+        self._last: object = None
+        self._gone = False
+
+    @property
+    def changing(self) -> bool:
+        """Whether the last look saw a change that has to be seen once more."""
+        return self._last != self._dealt_with
+
+    def look(self) -> Path | None:
+        """The folder, once, when it holds another pack than was taken last and is as it was at the last look."""
+        try:
+            folder = self._shelf.configured()
+            seen = (folder, tuple(sorted(_stamps(folder))))
+        except (PackError, OSError) as error:
+            if not self._gone:
+                log.warning(
+                    "a pack's path cannot be read", pack=self._shelf.name, reason=str(error)
+                )
+            self._gone, self._last = True, self._dealt_with
+            return None
+        self._gone = False
+        if seen == self._dealt_with:
+            self._last = seen
+            return None
+        if seen != self._last:
+            self._last = seen
+            return None
+        self._dealt_with = seen
+        now = self._shelf.decision
+        return None if now is not None and digest_of(folder) == now.taken else folder
 
 
-def _copy(source: Path, target: Path) -> None:
-    """The plain files of a folder; links are not followed out of it."""
+def _stamps(folder: Path) -> Iterator[tuple[str, int, int, int]]:
+    """What changes when a file of a folder is written or replaced."""
+    for count, path in enumerate(folder.rglob("*")):
+        if count >= _MAX_FILES:
+            raise PackError(f"{folder}: more than {_MAX_FILES:,} files are no pack")
+        status = path.lstat()
+        if "__pycache__" not in path.parts:
+            yield str(path), status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def digest_of(folder: Path) -> str | None:
+    """sha256 of a pack's manifest, which holds the digests of all other files; None where it cannot be read."""
+    data = _read(folder / seal.MANIFEST, _MAX_MANIFEST)
+    return seal.sha256(data) if data is not None else None
+
+
+def _check_size(source: Path, names: dict[str, str]) -> None:
+    if len(names) > _MAX_FILES:
+        raise PackError(f"{source}: more than {_MAX_FILES:,} files are no pack")
     total = 0
-    for path in sorted(source.rglob("*")):
-        if path.is_symlink() or "__pycache__" in path.parts:
-            continue
-        place = target / path.relative_to(source)
-        if path.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-        elif path.is_file():
-            total += path.stat().st_size
-            if total > _MAX_PACK:
-                raise PackError(f"{source}: larger than {_MAX_PACK >> 20:,} MiB")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+    for name in names:
+        try:
+            total += (source / name).stat().st_size
+        except (OSError, ValueError):
+            continue  # whoever reads the file says what is wrong with it
+        if total > _MAX_PACK:
+            raise PackError(f"{source}: the pack is larger than {_MAX_PACK >> 20:,} MiB")
+
+
+def _read_signature(source: Path) -> bytes | None:
+    if not os.path.lexists(source / seal.SIGNATURE):
+        return None
+    data = _read(source / seal.SIGNATURE, _MAX_SIGNATURE)
+    if data is None:
+        raise PackError(f"{source}: {seal.SIGNATURE} is damaged; sign the pack again")
+    return data
+
+
+def _read(path: Path, limit: int) -> bytes | None:
+    """A regular file's bytes; None where it is none, is too large or cannot be read."""
+    try:
+        # Opened without waiting: a pipe in the place of a file must not hold up the service.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+                return None
+            return file.read(limit)
+    except OSError:
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file that outlives a loss of power, its folder's entry aside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:
@@ -205,7 +307,7 @@ def _sync(folder: Path) -> None:
 
 
 def _read_key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"trusted_keys: {path}: {error.strerror}") from None
+    data = _read(path.resolve(), _MAX_SIGNATURE)
+    if data is None:
+        raise ConfigurationError(f"trusted_keys: {path} cannot be read")
+    return data

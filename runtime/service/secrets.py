@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 _MAX_FILE = 64 << 10  # bytes
+_FORMS = "a secret is text, {env: NAME} or {file: PATH}"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a configuration refers to: relative paths to `folder`, secrets to `environment`."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> Surroundings:
+        """Those that a validation was given, or the process's own."""
+        given = info.context
+        return given if isinstance(given, cls) else cls(Path(), os.environ)
 
 
 class Secret:
@@ -22,6 +38,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """The text itself."""
         return self._text
 
     def __repr__(self) -> str:
@@ -36,38 +53,34 @@ class Secret:
         return hash(self._text)
 
     @classmethod
-    def resolve(cls, given: Any) -> Secret:
-        """A secret from text, `{env: NAME}` or `{file: PATH}`.
+    def read(cls, given: Any, surroundings: Surroundings) -> Self:
+        """A secret from text, `{env: NAME}` or `{file: PATH}`; ends of lines at a file's end are not part of it.
 
-        Raises `ValueError` that names the place, never the text.
+        Raises `ValueError` that names the variable or the file, never the text.
         """
-        if isinstance(given, Secret):
-            return given
-        if isinstance(given, bool):
-            return cls(str(given).lower())
-        if isinstance(given, (str, int, float)):
-            return cls(str(given))
-        if isinstance(given, Mapping) and set(given) == {"env"}:
-            name = str(given["env"])
-            if name not in os.environ:
-                raise ValueError(f"the environment variable {name} is not set")
-            return cls(os.environ[name])
-        if isinstance(given, Mapping) and set(given) == {"file"}:
-            path = Path(str(given["file"]))
-            try:
-                with path.open("rb") as file:
-                    data = file.read(_MAX_FILE + 1)
-            except OSError as error:
-                raise ValueError(f"cannot read {path}: {error.strerror}") from None
-            if len(data) > _MAX_FILE:
-                raise ValueError(f"{path} is longer than {_MAX_FILE:,} bytes")
-            return cls(data.decode("utf-8", "replace").strip())
-        raise ValueError("a secret is text, {env: NAME} or {file: PATH}")
+        match given:
+            case cls():
+                return given
+            case bool():
+                return cls(str(given).lower())
+            case str() | int() | float():
+                return cls(str(given))
+            case {"env": str(name), **rest} if not rest:
+                if not (text := surroundings.environment.get(name)):
+                    raise ValueError(f"the environment variable {name} is not set")
+                return cls(text)
+            case {"file": str(path), **rest} if not rest:
+                return cls(_content(surroundings.folder / path))
+        raise ValueError(_FORMS)
+
+    @classmethod
+    def _validate(cls, given: Any, info: core_schema.ValidationInfo[Any]) -> Self:
+        return cls.read(given, Surroundings.of(info))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.resolve,
+        return core_schema.with_info_plain_validator_function(
+            cls._validate,
             serialization=core_schema.plain_serializer_function_ser_schema(lambda _: "***"),
         )
 
@@ -75,18 +88,40 @@ class Secret:
     def __get_pydantic_json_schema__(
         cls, _: CoreSchema, __: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        named = {"type": "string"}
+        said = {
+            "env": "Name of the environment variable that holds the secret.",
+            "file": "File that holds the secret.",
+        }
         return {
             "anyOf": [
                 {"type": ["string", "number", "boolean"]},
                 *(
                     {
                         "type": "object",
-                        "properties": {key: named},
+                        "properties": {key: {"type": "string", "description": text}},
                         "required": [key],
                         "additionalProperties": False,
                     }
-                    for key in ("env", "file")
+                    for key, text in said.items()
                 ),
             ]
         }
+
+
+def _content(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > _MAX_FILE:
+        raise ValueError(f"{path} is larger than {_MAX_FILE >> 10} KiB: that is no secret")
+    try:
+        text = data.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} holds no UTF-8 text") from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text

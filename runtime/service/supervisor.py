@@ -1,130 +1,192 @@
-"""The supervisor: keeps the workers running, swaps packs in all of them or in none, knows how it goes."""
+"""The supervisor: keeps the workers running, swaps packs in all of them or in none, knows how it goes.
+
+A worker is a process of its own. What it is told and what it says goes over a socket, secrets included, and the end
+of that socket ends the worker: none outlives its supervisor. A worker that dies is started again, with a pause that
+grows; one that says that trying again cannot help stops the service.
+
+A new pack takes these steps; a crash after any of them leaves what the last column says:
+
+    1. copied to the shelf, verified                        the old pack runs
+    2. tried in a process of its own, bounded in time       the old pack runs
+    3. prepared in all workers, beside the one that runs    the old pack runs
+    4. written down as the one that runs                    the new pack runs, in all workers
+    5. swapped in each worker between two of its batches    the new pack runs, in all workers
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import queue
+import select
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import orjson
 import structlog
 
-from sigmac.runtime.errors import PackError, SigmacError, StreamError
+from sigmac.runtime.errors import ConfigurationError, PackError, StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.pack import Pack
-from sigmac.runtime.service.configuration import Settings
-from sigmac.runtime.service.packs import PackShelf
-from sigmac.runtime.service.status import (
-    Counts,
-    Outcome,
-    PackStatus,
-    ServiceStatus,
-    WorkerStatus,
-)
+from sigmac.runtime.service.configuration import PREFIX, Settings
+from sigmac.runtime.service.logs import secrets_of
+from sigmac.runtime.service.packs import PackShelf, PathWatch, digest_of
+from sigmac.runtime.service.status import Outcome, PackStatus, ServiceStatus, WorkerStatus
+from sigmac.runtime.service.tally import RuleIndices, Tally
+from sigmac.runtime.service.trial import interpreter, try_pack
+from sigmac.runtime.service.watchers import Watchers
+from sigmac.runtime.service.workers import Farewell, Life, Message, Report
 
 log = structlog.get_logger("sigmac.service")
 
-_FIRST_BACKOFF, _LAST_BACKOFF = 0.5, 30.0  # seconds between two starts of a worker
-_RAN_WELL = 60.0  # seconds after which a worker's next start is not delayed
-_MAX_LINE = 64 << 20  # bytes of a line from a worker
-_WATCHER_QUEUE = 1000  # matches that wait for one watcher
+_READY_STATES = ("running", "waiting", "paused", "stalled")
+_SILENT = 30.0  # seconds without a word after which a worker counts as failing
+_HUNG = 300.0  # and after which it is killed; a broker gives up a member after as long
 _SPARE = 5.0  # seconds after the workers' own time to stop
-_READY_STATES = {"running", "waiting", "paused", "stalled"}
+_SETTLE = 1.0  # seconds between two looks at a pack's path when something changed
+_LONG = 6  # characters of a secret that is looked for inside other texts
+_NO_SECRETS = ("SIGMAC_KERNELS", "SIGMAC_CACHE")  # variables of our prefix that workers need
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses before a worker starts again, in seconds: `first`, then twice as long each time up to `last`.
+
+    A worker that ran for `ran_well` seconds begins with `first` again.
+    """
+
+    first: float = 0.5
+    last: float = 30.0
+    ran_well: float = 60.0
 
 
 @dataclass(slots=True)
-class _Member:
-    """A worker, through all its lives."""
+class _Worker:
+    """A worker through all its lives."""
 
     index: int
-    process: subprocess.Popen[bytes] | None = None
-    connection: socket.socket | None = None
-    said: dict[str, Any] = field(default_factory=dict)  # its last status
-    farewell: dict[str, Any] | None = None
-    folders: dict[str, str] = field(default_factory=dict)  # the packs that it was started with
-    started: float = 0.0
-    backoff: float = _FIRST_BACKOFF
-    again_at: float | None = None
+    backoff: float  # before its next start but one
+    life: Life | None = None
+    start_at: float = 0.0  # of the monotonic clock
+    trouble: str = ""  # why it does not run
     restarts: int = 0
-    done: bool = False  # its source came to an end
+    finished: bool = False  # its source came to its end
 
 
 @dataclass(slots=True)
-class _InService:
+class _Service:
     """A pack in service."""
 
     shelf: PackShelf
+    watch: PathWatch
     pack: Pack
+    digest: str
     loaded: float
+    indices: RuleIndices
+    previous: str | None = None  # version
     reloads: int = 0
     refused: int = 0
     last_refusal: str | None = None
-    seen: str = ""  # digest at the path in the look before
 
 
 @dataclass(slots=True)
 class _Vote:
-    """The answers of the workers to a pack that is to be swapped in."""
+    """What the workers say of a pack that is to be swapped in."""
 
-    waiting: set[int]
-    refusals: list[str] = field(default_factory=list)
-    swapped: set[int] = field(default_factory=set)
+    number: int
+    asked: set[Life] = field(default_factory=set)
+    ready: set[Life] = field(default_factory=set)
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class _Swap:
+    """A pack that was decided on, and the workers that have not said yet that they run it."""
+
+    pack: str
+    indices: RuleIndices
+    waiting: set[Life]
 
 
 class Supervisor:
-    """A running service; implements `sigmac.runtime.service.status.Service`."""
+    """A running service; implements `sigmac.runtime.service.status.Service`.
 
-    def __init__(self, settings: Settings, version: str):
+    `command` starts a worker, with the number of its file descriptor as the last argument.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        version: str,
+        *,
+        command: Sequence[str] = (),
+        backoff: Backoff | None = None,
+    ):
         self.settings = settings
         self._version = version
+        self._command = command or (
+            *interpreter(),
+            "-m",
+            "sigmac.runtime.stream.worker_process",
+        )
+        self._backoff = backoff or Backoff()
+        self._environment = _without_secrets(os.environ, settings)
         self._started = time.time()
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        self._swapping = threading.Lock()
-        self._stop = threading.Event()
-        self._stop_signals = 0
-        self._paused = False
+        self._changed = threading.Condition(threading.RLock())  # guards all that follows
+        self._changing_packs = threading.Lock()  # held for as long as a pack is being swapped in
+        self._bell = _Bell()
+        self._stopping = self._paused = False
+        self._ready = False
         self._failure: str | None = None
-        self._past = _plain_counts()  # of the workers' earlier lives
-        self._members = [_Member(index) for index in range(settings.worker_count)]
-        self._watchers: list[queue.Queue[bytes]] = []
-        self._votes: dict[int, _Vote] = {}
+        self._tally = Tally()
+        self._watchers = Watchers(self._tell_watch)
+        self._workers = [
+            _Worker(index, self._backoff.first) for index in range(settings.worker_count)
+        ]
+        self._packs: dict[str, _Service] = {}
+        self._vote: _Vote | None = None
+        self._swaps: dict[int, _Swap] = {}  # those under way, by number
         self._number = 0
-        self._packs: dict[str, _InService] = {}
-        for name, pack in settings.packs.items():
-            shelf = PackShelf(name, pack, settings.state, settings.reload.timeout)
-            shelf.start()
-            self._packs[name] = _InService(shelf, shelf.load(shelf.running), time.time())
+        self._signals = 0
 
     def run(self) -> None:
-        """Run until a signal, the end of the source, or an error that trying again cannot mend (`StreamError`)."""
+        """Run until a signal, `stop`, the end of the source, or an error.
+
+        Raises `SigmacError` where the service cannot start, and `StreamError` where a worker says that trying again
+        cannot help.
+        """
         with contextlib.ExitStack() as stack:
+            stack.callback(self._bell.close)
+            stack.enter_context(_signals(self._on_signal))
+            stack.enter_context(_locked(self.settings.state))
             self._serve(stack)
-            self._handle_signals()
-            threading.Thread(target=self._watch_paths, daemon=True).start()
-            log.info("started", workers=len(self._members), delivery=str(self.settings.delivery))
             try:
-                while not self._stop.is_set() and self._failure is None:
-                    self._keep_running()
-                    if all(member.done for member in self._members):
-                        break
-                    self._stop.wait(0.1)
+                log.info("the service starts", version=self._version, workers=len(self._workers))
+                self._load_packs()
+                threading.Thread(target=self._watch_paths, name="packs", daemon=True).start()
+                while self._goes_on():
+                    self._bell.wait(self._tend())
             finally:
                 self._stop_workers()
+                self._watchers.close()
         if self._failure is not None:
             raise StreamError(self._failure)
-        log.info("stopped")
+        log.info("the service has stopped")
+
+    def stop(self) -> None:
+        """Make `run` return, as a first signal does."""
+        self._stopping = True
+        self._bell.ring()
+
+    def _goes_on(self) -> bool:
+        finished = all(worker.finished for worker in self._workers)
+        return not self._stopping and self._failure is None and not finished
 
     def _serve(self, stack: contextlib.ExitStack) -> None:
         if self.settings.http is not None:
@@ -136,177 +198,168 @@ class Supervisor:
 
             stack.callback(serve_control(self, self.settings))
 
-    def _handle_signals(self) -> None:
-        def stop(number: int, _: FrameType | None) -> None:
-            self._stop_signals += 1
-            if self._stop_signals > 1:
-                # Safe: what is not committed will be evaluated again.
-                for member in self._members:
-                    if member.process is not None:
-                        member.process.kill()
-                os._exit(128 + number)
-            self._stop.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-
-    def stop(self) -> None:
-        """Make `run` return, as a signal does."""
-        self._stop.set()
+    def _on_signal(self, number: int) -> None:
+        # It runs between two steps of the main thread, whatever locks that thread holds: it takes none.
+        self._signals += 1
+        if self._signals > 1:
+            # At once. Safe: what is not committed will be evaluated again.
+            for worker in self._workers:
+                life = worker.life
+                if life is not None:
+                    life.process.kill()
+            os._exit(128 + number)
+        self.stop()
 
     # Workers
 
-    def _keep_running(self) -> None:
+    def _tend(self) -> float:
+        """Start and end workers as it is time; the seconds until there may be more to do."""
         now = time.monotonic()
-        for member in self._members:
-            if member.done:
+        due = now + 1.0
+        for worker in self._workers:
+            life = worker.life
+            if worker.finished:
                 continue
-            if member.process is None:
-                if member.again_at is None or now >= member.again_at:
-                    self._start(member)
-            elif member.process.poll() is not None:
-                self._buried(member, member.process.returncode)
+            if life is not None:
+                if now - life.heard > _HUNG:
+                    log.error("a worker is silent; it is killed", worker=worker.index)
+                    life.process.kill()
+            elif worker.start_at <= now:
+                self._start(worker)
+            else:
+                due = min(due, worker.start_at)
+        return due - now
 
-    def _start(self, member: _Member) -> None:
-        ours, theirs = socket.socketpair()
-        with self._lock:
-            # Under the lock: the packs are decided before or after, never in between.
-            member.folders = {
-                name: str(each.shelf.folder(each.shelf.running))
-                for name, each in self._packs.items()
-            }
-            command = [sys.executable, "-m", "sigmac.runtime.stream.worker_process"]
-            member.process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=None if self.settings.source.stdin is not None else subprocess.DEVNULL,
+    def _start(self, worker: _Worker) -> None:
+        source = self.settings.source
+        with self._changed:
+            # Under the lock: a pack is decided before or after, never in between.
+            try:
+                life = Life(
+                    worker.index,
+                    self._command,
+                    self._environment,
+                    reads_stdin=source.stdin is not None,
+                )
+            except OSError as error:
+                self._start_later(worker, f"cannot be started: {error.strerror or error}")
+                return
+            worker.life, worker.trouble = life, ""
+            self._tally.begin(worker.index)
+            life.tell(
+                {
+                    "do": "configure",
+                    "worker": worker.index,
+                    "settings": self.settings.revealed(),
+                    "packs": {
+                        name: {"folder": str(each.shelf.folder(each.digest))}
+                        for name, each in self._packs.items()
+                    },
+                }
             )
-            theirs.close()
-            member.connection = ours
-            member.said, member.farewell = {}, None
-            member.started = time.monotonic()
-            first = {
-                "do": "configure",
-                "worker": member.index,
-                "settings": self.settings.revealed(),
-                "packs": {name: {"folder": folder} for name, folder in member.folders.items()},
-            }
-            self._tell(member, first)
             if self._paused:
-                self._tell(member, {"do": "pause"})
+                life.tell({"do": "pause"})
             if self._watchers:
-                self._tell(member, {"do": "watch", "on": True})
-        threading.Thread(target=self._listen, args=(member, ours), daemon=True).start()
-
-    def _tell(self, member: _Member, command: Mapping[str, Any]) -> None:
-        if member.connection is not None:
-            # A worker that is gone is noticed by its process.
-            with contextlib.suppress(OSError):
-                member.connection.sendall(orjson.dumps(command) + b"\n")
-
-    def _listen(self, member: _Member, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection.makefile("rb") as reader:
-            while line := reader.readline(_MAX_LINE):
-                try:
-                    message = orjson.loads(line)
-                    self._heard(member, connection, message)
-                except (orjson.JSONDecodeError, KeyError, TypeError):
-                    log.warning("a worker said what nobody understands", worker=member.index)
-
-    def _heard(self, member: _Member, connection: socket.socket, message: dict[str, Any]) -> None:
-        with self._changed:
-            if member.connection is not connection:
-                return  # from a life that is over
-            match message["say"]:
-                case "status":
-                    if message["state"] != member.said.get("state"):
-                        log.info(
-                            "worker is " + message["state"],
-                            worker=member.index,
-                            **({"detail": message["detail"]} if message["detail"] else {}),
-                        )
-                    member.said = message
-                case "prepared":
-                    vote = self._votes.get(message["id"])
-                    if vote is not None:
-                        vote.waiting.discard(member.index)
-                        if not message["ok"]:
-                            vote.refusals.append(message["reason"])
-                case "swapped":
-                    vote = self._votes.get(message["id"])
-                    if vote is not None:
-                        vote.swapped.add(member.index)
-                case "match":
-                    self._show(message["line"].encode())
-                case "missed":
-                    self._show(orjson.dumps({"missed": message["count"]}))
-                case "stopped":
-                    member.farewell = message
+                life.tell({"do": "watch", "on": True})
+            life.listen(self._heard, self._ended)
             self._changed.notify_all()
+        log.info("a worker starts", worker=worker.index, pid=life.process.pid)
 
-    def _buried(self, member: _Member, status: int) -> None:
-        """A worker's process has ended."""
-        connection = member.connection
-        if connection is not None:
-            _drain(connection)
-        time.sleep(0.05)  # its last words are read by another thread
+    def _start_later(self, worker: _Worker, trouble: str) -> None:
+        pause = worker.backoff
+        worker.backoff = min(2 * pause, self._backoff.last)
+        worker.start_at = time.monotonic() + pause
+        worker.trouble = f"{trouble}; it starts again"
+        worker.restarts += 1
+        log.warning("a worker " + trouble, worker=worker.index, again_in=pause)
+
+    def _lives(self) -> list[Life]:
+        return [worker.life for worker in self._workers if worker.life is not None]
+
+    def _tell_all(self, command: Message) -> None:
+        for life in self._lives():
+            life.tell(command)
+
+    def _heard(self, life: Life, message: Message) -> None:
+        """What a worker says; in a thread of its own. Raises `ValueError` and the like for nonsense."""
+        match message["say"]:
+            case "match":
+                self._watchers.show(message["line"].encode())
+            case "missed":
+                self._watchers.missed(int(message["count"]))
+            case "status":
+                self._take_report(life, Report.of(message))
+            case "prepared":
+                self._take_answer(life, int(message["id"]), bool(message["ok"]), message["reason"])
+            case "swapped":
+                self._take_swap(life, int(message["id"]))
+            case "stopped":
+                life.farewell = Farewell.of(message)
+            case other:
+                raise ValueError(f"a worker does not say {other!r:.40}")
+
+    def _take_report(self, life: Life, report: Report) -> None:
         with self._changed:
-            _add(self._past, member.said.get("counts", {}))
-            farewell = member.farewell
-            member.said = {}
-            member.process = None
-            if connection is not None:
-                connection.close()
-            member.connection = None
-            for vote in self._votes.values():
-                vote.waiting.discard(member.index)
+            before = life.report
+            life.report = report
+            self._tally.report(life.worker, report.counts)
+            self._note_readiness()
             self._changed.notify_all()
-        if self._stop.is_set():
-            return
-        if farewell is not None and farewell["ok"]:
-            member.done = True
-        elif farewell is not None:
-            self._failure = farewell["reason"]
-        else:
-            if time.monotonic() - member.started > _RAN_WELL:
-                member.backoff = _FIRST_BACKOFF
-            log.warning(
-                "a worker ended; it is started again",
-                worker=member.index,
-                status=status,
-                again_in=member.backoff,
-            )
-            member.again_at = time.monotonic() + member.backoff
-            member.backoff = min(2 * member.backoff, _LAST_BACKOFF)
-            member.restarts += 1
+        if before is None or (before.state, before.detail) != (report.state, report.detail):
+            detail = {"detail": report.detail} if report.detail else {}
+            log.info(f"a worker is {report.state}", worker=life.worker, **detail)
+
+    def _ended(self, life: Life, status: int) -> None:
+        """A worker's process is gone."""
+        ending = _ending(status)
+        with self._changed:
+            worker = self._workers[life.worker]
+            worker.life = None
+            self._tally.end(life.worker)
+            vote = self._vote
+            if vote is not None and life in vote.asked and life not in vote.ready:
+                vote.refusal = (
+                    vote.refusal or f"worker {life.worker} {ending} while it tried the pack"
+                )
+            farewell = life.farewell
+            if farewell is not None and not farewell.ok:
+                self._failure = self._failure or farewell.reason
+            elif self._stopping or self._failure is not None:
+                pass
+            elif farewell is not None and self.settings.source.kafka is None:
+                worker.finished = True
+                log.info("the source came to its end", worker=life.worker)
+            else:
+                if time.monotonic() - life.started >= self._backoff.ran_well:
+                    worker.backoff = self._backoff.first
+                self._start_later(worker, ending)
+            for number in [*self._swaps]:
+                self._swapped(number, life)
+            self._note_readiness()
+            self._bell.ring()  # before those who wait for the end of all workers can go on
+            self._changed.notify_all()
 
     def _stop_workers(self) -> None:
-        running = [member for member in self._members if member.process is not None]
-        for member in running:
-            self._tell(member, {"do": "stop"})
-        until = time.monotonic() + self.settings.shutdown.timeout + _SPARE
-        for member in running:
-            assert member.process is not None
-            try:
-                member.process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.warning("a worker did not stop in time; it is killed", worker=member.index)
-                member.process.kill()
-                member.process.wait()
-            self._buried(member, member.process.returncode)
-            farewell = member.farewell
-            if farewell is not None and not farewell["ok"] and self._failure is None:
-                self._failure = farewell["reason"]
+        self._stopping = True
+        with self._changed:
+            self._note_readiness()
+            self._changed.notify_all()
+            self._tell_all({"do": "stop"})
+            until = self.settings.shutdown.timeout + _SPARE
+            if not self._changed.wait_for(lambda: not self._lives(), until):
+                for life in self._lives():
+                    log.error(
+                        "a worker does not stop in time; it is killed, and what it had in work will be evaluated again",
+                        worker=life.worker,
+                    )
+                    life.process.kill()
+                self._changed.wait_for(lambda: not self._lives())
 
     # What HTTP and gRPC ask
 
     def status(self) -> ServiceStatus:
-        with self._lock:
-            plain = _plain_counts()
-            _add(plain, self._past)
-            for member in self._members:
-                _add(plain, member.said.get("counts", {}))
-            workers = [self._worker_status(member) for member in self._members]
+        with self._changed:
+            workers = [self._worker_status(worker) for worker in self._workers]
             reason = self._not_ready(workers)
             return ServiceStatus(
                 name=self.settings.name,
@@ -317,64 +370,65 @@ class Supervisor:
                 paused=self._paused,
                 delivery=str(self.settings.delivery),
                 workers=workers,
-                packs=[self._pack_status(name, each) for name, each in self._packs.items()],
-                counts=_counts(plain),
+                packs=[_pack_status(name, each) for name, each in self._packs.items()],
+                counts=self._tally.total(),
             )
 
-    def _worker_status(self, member: _Member) -> WorkerStatus:
-        said = member.said
-        process = member.process
-        state = said.get("state", "starting" if process is not None else "stopped")
+    def _worker_status(self, worker: _Worker) -> WorkerStatus:
+        life = worker.life
+        report = life.report if life is not None else None
+        state, detail = "starting", ""
+        if life is None and (worker.finished or self._stopping):
+            state = "stopped"
+        elif worker.trouble:
+            state, detail = "failing", worker.trouble
+        elif life is not None and (silent := time.monotonic() - life.heard) > _SILENT:
+            state, detail = "failing", f"it has said nothing for {silent:.0f} s"
+        elif report is not None:
+            state, detail = report.state, report.detail
         return WorkerStatus(
-            index=member.index,
-            pid=process.pid if process is not None else 0,
+            index=worker.index,
+            pid=life.process.pid if life is not None else 0,
             state=state,
-            detail=said.get("detail", ""),
-            assigned=said.get("assigned", {}),
-            lag={
-                topic: {int(number): lag for number, lag in numbers.items()}
-                for topic, numbers in said.get("lag", {}).items()
-            },
-            restarts=member.restarts,
-            connected=bool(said.get("connected", False)),
+            detail=detail,
+            assigned=report.assigned if report is not None else {},
+            lag=report.lag if report is not None else {},
+            restarts=worker.restarts,
+            connected=report is not None and report.connected,
         )
 
     def _not_ready(self, workers: Sequence[WorkerStatus]) -> str:
-        if self._stop.is_set():
-            return "stopping"
-        for worker in workers:
+        if self._stopping:
+            return "the service is stopping"
+        if len(self._packs) < len(self.settings.packs):
+            return "the packs are not loaded yet"
+        for worker, known in zip(workers, self._workers, strict=True):
+            if known.finished:
+                continue
             if worker.state not in _READY_STATES:
-                return f"worker {worker.index} is {worker.state}" + (
-                    f": {worker.detail}" if worker.detail else ""
-                )
+                detail = f": {worker.detail}" if worker.detail else ""
+                return f"worker {worker.index} is {worker.state}{detail}"
             if not worker.connected:
                 return f"worker {worker.index} has no connection to the broker"
         return ""
 
-    def _pack_status(self, name: str, each: _InService) -> PackStatus:
-        shelf, pack = each.shelf, each.pack
-        return PackStatus(
-            name=name,
-            pack=pack.name,
-            version=pack.version,
-            digest=shelf.running,
-            rules=len(pack.rules),
-            loaded=each.loaded,
-            path=str(shelf.settings.path),
-            previous=_version_of(shelf, shelf.previous),
-            reloads=each.reloads,
-            refused=each.refused,
-            last_refusal=each.last_refusal,
-        )
+    def _note_readiness(self) -> None:
+        reason = self._not_ready([self._worker_status(worker) for worker in self._workers])
+        if self._ready == bool(reason) and not self._stopping:
+            self._ready = not reason
+            if reason:
+                log.warning("the service is not ready", reason=reason)
+            else:
+                log.info("the service is ready")
 
     def rules(self, pack: str) -> Sequence[Rule]:
-        with self._lock:
+        with self._changed:
             return self._packs[pack].pack.rules
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
     ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
-        with self._lock:
+        with self._changed:
             running = self._packs[pack].pack
         result = running.match_batch(records, logsource=logsource)
         described = {"name": running.name, "version": running.version}
@@ -391,197 +445,361 @@ class Supervisor:
         self._set_paused(False)
 
     def _set_paused(self, paused: bool) -> None:
-        with self._lock:
+        with self._changed:
             self._paused = paused
-            for member in self._members:
-                self._tell(member, {"do": "pause" if paused else "resume"})
+            self._tell_all({"do": "pause" if paused else "resume"})
         log.info("paused" if paused else "resumed")
 
-    @contextlib.contextmanager
-    def matches(self) -> Iterator[Iterator[bytes]]:
-        mine: queue.Queue[bytes] = queue.Queue(_WATCHER_QUEUE)
-        with self._lock:
-            self._watchers.append(mine)
-            for member in self._members:
-                self._tell(member, {"do": "watch", "on": True})
-        try:
-            yield self._watched(mine)
-        finally:
-            with self._lock:
-                self._watchers.remove(mine)
-                if not self._watchers:
-                    for member in self._members:
-                        self._tell(member, {"do": "watch", "on": False})
+    def matches(self) -> AbstractContextManager[Iterator[bytes]]:
+        return self._watchers.watch()
 
-    def _watched(self, mine: queue.Queue[bytes]) -> Iterator[bytes]:
-        while not self._stop.is_set():
-            try:
-                yield mine.get(timeout=1.0)
-            except queue.Empty:
-                yield b""
-
-    def _show(self, line: bytes) -> None:
-        for watcher in self._watchers:
-            try:
-                watcher.put_nowait(line)
-            except queue.Full:
-                # The oldest goes: what is told of it is that it is missing.
-                with contextlib.suppress(queue.Empty):
-                    watcher.get_nowait()
-                    watcher.get_nowait()
-                with contextlib.suppress(queue.Full):
-                    watcher.put_nowait(b'{"missed":2}')
-                    watcher.put_nowait(line)
+    def _tell_watch(self) -> None:
+        with self._changed:
+            self._tell_all({"do": "watch", "on": bool(self._watchers)})
 
     # Packs
 
     def push(self, pack: str, folder: Path) -> Outcome:
-        each = self._packs[pack]
-        with self._swapping:
-            return self._take(each, folder, None)
+        each = self._in_service(pack)
+        if each is None:
+            return Outcome(False, "the packs are not loaded yet", "")
+        control = self.settings.control
+        if not each.shelf.keys and not (control and control.allow_unsigned_packs):
+            return self._refuse(
+                each,
+                f"a pushed pack has to be signed by a key of `packs.{pack}.trusted_keys`, which is empty; "
+                "`control.allow_unsigned_packs: true` takes any",
+            )
+        with self._changing_packs:
+            return self._take(each, folder, from_path=False)
 
     def rollback(self, pack: str) -> Outcome:
-        each = self._packs[pack]
-        with self._swapping:
-            previous = each.shelf.previous
-            if previous is None or not each.shelf.folder(previous).is_dir():
+        each = self._in_service(pack)
+        if each is None:
+            return Outcome(False, "the packs are not loaded yet", "")
+        with self._changing_packs:
+            now = each.shelf.decision
+            previous = now.previous if now is not None else None
+            if previous is None or each.shelf.version(previous) is None:
                 return Outcome(False, "no pack ran before this one", each.pack.version)
-            return self._swap(each, previous, None)
+            try:
+                return self._swap(each, previous, None)
+            except PackError as error:
+                return self._refuse(each, str(error))
 
-    def _take(self, each: _InService, folder: Path, taken: str | None) -> Outcome:
+    def _in_service(self, pack: str) -> _Service | None:
+        with self._changed:
+            if pack in self.settings.packs and pack not in self._packs:
+                return None
+            return self._packs[pack]
+
+    def _load_packs(self) -> None:
+        for name, pack in self.settings.packs.items():
+            shelf = PackShelf(name, pack, self.settings.state)
+            try:
+                each = self._first(shelf)
+            except PackError:
+                if self._stopping:
+                    return  # a signal came while it was tried
+                raise
+            with self._changed:
+                self._packs[name] = each
+                self._tally.decide(name, each.indices)
+            log.info(
+                "a pack is loaded", pack=name, version=each.pack.version, rules=len(each.pack.rules)
+            )
+
+    def _first(self, shelf: PackShelf) -> _Service:
+        """What runs first: what ran last, unless the configured path holds something new since then.
+
+        Raises `PackError` where there is neither.
+        """
+        last, refusal = self._last(shelf), None
         try:
-            digest = each.shelf.adopt(folder)
+            self._take_configured(shelf, last)
         except PackError as error:
-            return self._refuse(each, str(error))
-        if digest == each.shelf.running:
-            each.shelf.decide(digest, taken=taken)
-            return Outcome(True, "this pack runs already", each.pack.version)
-        return self._swap(each, digest, taken)
+            if last is None:
+                raise
+            refusal = str(error)
+            log.error("a pack was refused; the last one stays", pack=shelf.name, reason=refusal)
+        decision = shelf.decision
+        assert decision is not None
+        same = last is not None and last.path == shelf.folder(decision.running)
+        pack = last if same and last is not None else shelf.load(decision.running)
+        return _Service(
+            shelf=shelf,
+            watch=PathWatch(shelf),
+            pack=pack,
+            indices=RuleIndices(pack.rules),
+            digest=decision.running,
+            loaded=time.time(),
+            previous=shelf.version(decision.previous),
+            refused=int(refusal is not None),
+            last_refusal=refusal,
+        )
 
-    def _swap(self, each: _InService, digest: str, taken: str | None) -> Outcome:
-        """Two phases: every worker tries the pack beside the running one; then all swap, or none."""
+    def _last(self, shelf: PackShelf) -> Pack | None:
+        """The pack that ran last; None on the first start, and where it is lost."""
+        if shelf.decision is None:
+            return None
+        try:
+            return shelf.load(shelf.decision.running)
+        except PackError as error:
+            log.error("the pack that ran last is lost", pack=shelf.name, reason=str(error))
+            return None
+
+    def _take_configured(self, shelf: PackShelf, last: Pack | None) -> None:
+        """Take what the configured path holds, unless it was taken before and something else was decided since."""
+        folder, decision = shelf.configured(), shelf.decision
+        if last is not None and decision is not None and digest_of(folder) == decision.taken:
+            return
+        digest = shelf.adopt(folder)
+        try:
+            if last is None or decision is None or digest != decision.running:
+                self._try(shelf, digest)
+        except PackError:
+            shelf.discard(digest)
+            raise
+        shelf.decide(digest, taken=digest)
+
+    def _try(self, shelf: PackShelf, digest: str) -> None:
+        try_pack(
+            shelf.folder(digest),
+            self.settings.reload.timeout,
+            self._environment,
+            lambda: self._stopping,
+        )
+
+    def _take(self, each: _Service, source: Path, *, from_path: bool) -> Outcome:
+        """Take a pack into service, or refuse it and say why."""
+        shelf, digest = each.shelf, None
+        try:
+            digest = shelf.adopt(source)
+            taken = digest if from_path else None
+            if digest == each.digest:
+                shelf.decide(digest, taken=taken)
+                return Outcome(True, "this pack runs already", each.pack.version)
+            self._try(shelf, digest)
+            return self._swap(each, digest, taken)
+        except PackError as error:
+            if digest is not None:
+                shelf.discard(digest)
+            return self._refuse(each, str(error))
+
+    def _swap(self, each: _Service, digest: str, taken: str | None) -> Outcome:
+        """Steps 3 to 5. Raises `PackError` where the pack is not to run; then none runs it."""
         shelf = each.shelf
-        try:
-            pack = shelf.load(digest)
-        except PackError as error:
-            return self._refuse(each, str(error))
-        folder = str(shelf.folder(digest))
+        pack = shelf.load(digest)
+        indices = RuleIndices(pack.rules)
+        indices.prepare()  # not under the lock
         with self._changed:
             self._number += 1
-            number = self._number
-            voters = [member for member in self._members if member.process is not None]
-            vote = self._votes[number] = _Vote({member.index for member in voters})
-            lives = {member.index: member.connection for member in voters}
-            ask = {"do": "prepare", "id": number, "pack": shelf.name, "folder": folder}
-            for member in voters:
-                self._tell(member, ask)
-            in_time = self._changed.wait_for(
-                lambda: not vote.waiting or vote.refusals or self._stop.is_set(),
-                self.settings.reload.timeout,
-            )
-            reason = vote.refusals[0] if vote.refusals else ""
-            if not reason and (not in_time or vote.waiting):
-                reason = f"a worker did not load the pack within {self.settings.reload.timeout:g} s"
-            if not reason:
-                try:
-                    shelf.decide(digest, taken=taken)
-                except PackError as error:
-                    reason = str(error)
-            if reason:
-                for member in self._members:
-                    self._tell(member, {"do": "drop", "id": number})
-                del self._votes[number]
-                return self._refuse(each, reason)
-            each.pack, each.loaded = pack, time.time()
+            vote = self._vote = _Vote(self._number)
+            try:
+                self._prepare(vote, shelf.name, shelf.folder(digest))
+                shelf.decide(digest, taken=taken)
+            except PackError:
+                self._tell_all({"do": "drop", "id": vote.number})
+                raise
+            finally:
+                self._vote = None
+            each.pack, each.digest, each.loaded = pack, digest, time.time()
+            each.indices = indices
             each.reloads += 1
-            same = [
-                member
-                for member in voters
-                if member.connection is not None and member.connection is lives[member.index]
-            ]
-            for member in same:
-                self._tell(member, {"do": "swap", "id": number})
-            for member in self._members:
-                # Started before the decision, but after the question: it has the old pack.
-                if member not in same and member.process is not None:
-                    self._tell(member, {"do": "stop"})
-            wanted = {member.index for member in same}
-            self._changed.wait_for(
-                lambda: (
-                    vote.swapped >= {i for i in wanted if self._members[i].process is not None}
-                    or self._stop.is_set()
-                ),
-                self.settings.reload.timeout,
+            each.previous = shelf.version(shelf.decision.previous) if shelf.decision else None
+            self._tally.decide(shelf.name, indices)
+            swap = _Swap(shelf.name, indices, vote.ready)
+            if swap.waiting:
+                self._swaps[vote.number] = swap
+            for life in vote.ready:
+                life.tell({"do": "swap", "id": vote.number})
+            everywhere = self._changed.wait_for(
+                lambda: not swap.waiting or self._stopping, self.settings.reload.timeout
             )
-            del self._votes[number]
-        log.info("a new pack runs", pack=shelf.name, version=pack.version, digest=digest[:12])
+        if not everywhere:
+            log.warning("a worker swaps when its batch in work is delivered", pack=shelf.name)
+        log.info("a new pack runs", pack=shelf.name, version=pack.version, digest=digest)
         return Outcome(True, "", pack.version)
 
-    def _refuse(self, each: _InService, reason: str) -> Outcome:
-        with self._lock:
+    def _prepare(self, vote: _Vote, pack: str, folder: Path) -> None:
+        """Ask all workers to prepare, also those that start meanwhile. Raises `PackError` with the first refusal."""
+        command = {"do": "prepare", "id": vote.number, "pack": pack, "folder": str(folder)}
+        until = time.monotonic() + self.settings.reload.timeout
+        while True:
+            if self._stopping:
+                raise PackError("the service is stopping")
+            if vote.refusal:
+                raise PackError(vote.refusal)
+            lives = self._lives()
+            for life in lives:
+                if life not in vote.asked:
+                    vote.asked.add(life)
+                    life.tell(command)
+            if vote.ready.issuperset(lives):
+                vote.ready.intersection_update(lives)
+                return
+            if not self._changed.wait(until - time.monotonic()):
+                raise PackError(self._end_late(set(lives) - vote.ready))
+
+    def _end_late(self, lives: set[Life]) -> str:
+        """Kill the workers in which the code of a new pack runs on and on; why the pack is refused."""
+        for life in lives:
+            log.error("a worker hangs in a new pack; it is killed", worker=life.worker)
+            life.process.kill()
+        names = ", ".join(str(index) for index in sorted(life.worker for life in lives))
+        timeout = self.settings.reload.timeout
+        return f"the pack is too slow: worker {names} was not ready within {timeout:g} s"
+
+    def _take_answer(self, life: Life, number: int, ok: bool, reason: str) -> None:
+        with self._changed:
+            vote = self._vote
+            if vote is None or vote.number != number:
+                # Too late: it was decided without it.
+                life.tell({"do": "drop", "id": number})
+            elif ok:
+                vote.ready.add(life)
+            else:
+                vote.refusal = vote.refusal or str(reason) or f"worker {life.worker} refused it"
+            self._changed.notify_all()
+
+    def _take_swap(self, life: Life, number: int) -> None:
+        with self._changed:
+            swap = self._swaps[number]
+            self._tally.swap(life.worker, swap.pack, swap.indices)
+            self._swapped(number, life)
+            self._changed.notify_all()
+
+    def _swapped(self, number: int, life: Life) -> None:
+        waiting = self._swaps[number].waiting
+        waiting.discard(life)
+        if not waiting:
+            del self._swaps[number]
+
+    def _refuse(self, each: _Service, reason: str) -> Outcome:
+        with self._changed:
             each.refused += 1
             each.last_refusal = reason
         log.error("a pack was refused; the running one stays", pack=each.shelf.name, reason=reason)
         return Outcome(False, reason, each.pack.version)
 
     def _watch_paths(self) -> None:
-        pause = self.settings.reload.watch
-        while pause and not self._stop.wait(pause):
+        usual = self.settings.reload.watch
+        pause = usual
+        while usual:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._stopping, pause):
+                    return
+            pause = usual
             for each in self._packs.values():
-                shelf = each.shelf
-                digest = shelf.configured()
-                # The same in two looks: nobody is writing it any more.
-                stable, each.seen = digest == each.seen, digest
-                if not digest or digest in (shelf.taken, shelf.refused) or not stable:
-                    continue
-                from sigmac.runtime.pack import find_pack
-
-                try:
-                    with self._swapping:
-                        outcome = self._take(each, find_pack(shelf.settings.path), digest)
-                except SigmacError as error:
-                    outcome = self._refuse(each, str(error))
-                if not outcome.accepted:
-                    shelf.refused = digest
+                with self._changing_packs:
+                    folder = each.watch.look()
+                    if folder is not None:
+                        self._take(each, folder, from_path=True)
+                if each.watch.changing:
+                    pause = min(usual, _SETTLE)
 
 
-def _version_of(shelf: PackShelf, digest: str | None) -> str | None:
-    if not digest:
-        return None
-    try:
-        manifest = orjson.loads((shelf.folder(digest) / "manifest.json").read_bytes())
-        return str(manifest["version"])
-    except (OSError, orjson.JSONDecodeError, KeyError):
-        return None
+def _pack_status(name: str, each: _Service) -> PackStatus:
+    shelf, pack, decision = each.shelf, each.pack, each.shelf.decision
+    from_path = decision is not None and decision.taken == each.digest
+    return PackStatus(
+        name=name,
+        pack=pack.name,
+        version=pack.version,
+        digest=each.digest,
+        rules=len(pack.rules),
+        loaded=each.loaded,
+        path=str(shelf.path if from_path else shelf.folder(each.digest)),
+        previous=each.previous,
+        reloads=each.reloads,
+        refused=each.refused,
+        last_refusal=each.last_refusal,
+    )
 
 
-def _drain(connection: socket.socket) -> None:
-    """Tell the reader that nothing more is coming."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
 
 
-def _plain_counts() -> dict[str, Any]:
-    empty = Counts()
-    return {each.name: getattr(empty, each.name) for each in fields(Counts)}
-
-
-def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add counts to counts: numbers by name, however deep, and lists element by element."""
-    for name, value in more.items():
-        if isinstance(value, Mapping):
-            _add(total.setdefault(name, {}), value)
-        elif isinstance(value, list):
-            before = total.get(name) or [0] * len(value)
-            total[name] = [a + b for a, b in zip(before, value, strict=True)]
-        else:
-            total[name] = total.get(name, 0) + value
-
-
-def _counts(plain: Mapping[str, Any]) -> Counts:
-    found = Counts(**plain)
-    found.matches = {
-        pack: {int(rule): count for rule, count in rules.items()}
-        for pack, rules in found.matches.items()
+def _without_secrets(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment for other processes: no secret of the configuration, no override of it."""
+    secrets = secrets_of(settings)
+    return {
+        name: value
+        for name, value in environment.items()
+        if (not name.startswith(PREFIX) or name in _NO_SECRETS)
+        and not any(_holds(value, secret) for secret in secrets)
     }
-    return found
+
+
+def _holds(value: str, secret: str) -> bool:
+    # The letters of a short one occur by chance.
+    return value == secret or (len(secret) >= _LONG and secret in value)
+
+
+@contextlib.contextmanager
+def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT go to `handle`; only the main thread can do this, another goes without."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(number: int, _: FrameType | None) -> None:
+        handle(number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[None]:
+    """The state folder, for this process alone. Raises `ConfigurationError`."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        file = (state / "lock").open("wb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"state: {state} cannot be written: {error.strerror or error}"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"state: {state} is in use by another service; give each its own folder"
+            ) from None
+        except OSError as error:
+            # A file system without locks: nothing more can be known.
+            log.warning("the state folder cannot be locked", reason=str(error))
+        yield
+
+
+class _Bell:
+    """Wakes the main thread, also from a signal's handler, which may take no locks."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._open = True
+
+    def ring(self) -> None:
+        if self._open:
+            with contextlib.suppress(BlockingIOError):  # full: it rings already
+                os.write(self._writer, b"\0")
+
+    def wait(self, seconds: float) -> None:
+        """Until somebody rings, for at most this long."""
+        if select.select([self._reader], [], [], max(0.0, seconds))[0]:
+            os.read(self._reader, 4096)
+
+    def close(self) -> None:
+        self._open = False
+        os.close(self._reader)
+        os.close(self._writer)

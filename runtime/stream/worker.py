@@ -403,6 +403,9 @@ class Worker:
             self.link.say({"say": "prepared", "id": command["id"], "ok": True, "reason": ""})
 
     def _swap(self, number: int) -> None:
+        # What was matched until now counts for the rules of the pack before.
+        self._reported = 0.0
+        self._report()
         for slot in self.slots.values():
             before = slot.pack.engine_counts()
             if slot.swap(number):

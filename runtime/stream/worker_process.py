@@ -6,6 +6,7 @@ them is in an argument or in the environment.
 
 from __future__ import annotations
 
+import math
 import platform
 import signal
 import socket
@@ -32,11 +33,12 @@ log = structlog.get_logger("sigmac.stream.worker")
 
 PERMANENT = 1  # exit status: trying again cannot help
 AGAIN = 75  # exit status: start anew (EX_TEMPFAIL)
+_SPARE = 5  # seconds to leave the group after the time for the batch in work
 
 
 def main(descriptor: int) -> int:
     """Run one worker to its end; the exit status."""
-    link = Link(socket.socket(fileno=descriptor))
+    link = _ProcessLink(socket.socket(fileno=descriptor))
     first = link.first()
     settings = Settings.from_revealed(first["settings"])
     index = int(first["worker"])
@@ -59,6 +61,15 @@ def main(descriptor: int) -> int:
         return AGAIN
     link.say({"say": "stopped", "ok": True, "reason": ""})
     return 0
+
+
+class _ProcessLink(Link):
+    """A link whose process ends soon after it, whatever holds the process up, a rule's code included."""
+
+    def stop(self, patience: float) -> None:
+        if self.stop_at is None:
+            signal.alarm(math.ceil(patience) + _SPARE)
+        super().stop(patience)
 
 
 def _fenced() -> tuple[type[Exception], ...]:

@@ -9,11 +9,15 @@ import typer
 
 from sigmac.cli.build import build
 from sigmac.cli.check import check
+from sigmac.cli.config import config
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.explain import explain
 from sigmac.cli.inspect import inspect
+from sigmac.cli.push import push
 from sigmac.cli.run import run
 from sigmac.cli.serve import serve
+from sigmac.cli.status import status
+from sigmac.cli.watch import watch
 
 app = typer.Typer(
     name="sigmac",
@@ -24,8 +28,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (build, check, run, serve, explain, inspect):
+for _command in (build, check, run, serve, push, status, watch, explain, inspect):
     app.command(epilog=_command.__globals__["EXAMPLE"])(_command)
+app.add_typer(config)
 
 
 def _show_version(wanted: bool) -> None:

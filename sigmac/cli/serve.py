@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ EXAMPLE = """Examples:
 
   sigmac serve sigmac.yml
 
-  SIGMAC_DELIVERY=exactly-once sigmac run --config sigmac.yml
+  sigmac serve /etc/sigmac/sigmac.toml
 """
 
 
@@ -22,18 +23,35 @@ def serve(
 ) -> None:
     """Evaluate streams: topics of Redpanda or Kafka, or followed files, as a configuration says.
 
-    It runs until SIGTERM or Ctrl-C, finishes the batch in work, and leaves. A second signal ends it at once.
+    It runs until SIGTERM or Ctrl-C, finishes the batch in work, and leaves. A second signal ends it at once. Exit
+    status 0 after a signal or at the end of the source, 1 where trying again cannot help.
     """
-    try:
-        from sigmac.runtime.service.configuration import load_settings
-        from sigmac.runtime.service.logs import configure_logs
-        from sigmac.runtime.service.supervisor import Supervisor
-    except ModuleNotFoundError as error:
-        raise typer.BadParameter(
-            f"streams need more packages ({error.name} is missing): pip install 'sigmac[kafka,service]'"
-        ) from None
+    _need("service", "pydantic", "structlog", "yaml")
     from sigmac import __version__
+    from sigmac.runtime.service.configuration import load_settings
+    from sigmac.runtime.service.logs import configure_logs
 
     settings = load_settings(config)
+    if settings.uses_kafka:
+        _need("kafka", "confluent_kafka")
+    if settings.http is not None:
+        _need("service", "prometheus_client")
+    if settings.control is not None:
+        _need("service", "grpc")
+    if settings.tracing is not None:
+        _need("tracing", "opentelemetry")
+    from sigmac.runtime.service.supervisor import Supervisor
+
     configure_logs(settings)
     Supervisor(settings, __version__).run()
+
+
+def _need(extra: str, *packages: str) -> None:
+    """Raises `ConfigurationError` where a package is not installed."""
+    from sigmac.runtime.errors import ConfigurationError
+
+    for name in packages:
+        if importlib.util.find_spec(name) is None:
+            raise ConfigurationError(
+                f"this needs the package {name}, which is not installed: pip install 'sigmac[{extra}]'"
+            )

@@ -7,7 +7,6 @@ same.
 
 from __future__ import annotations
 
-import ctypes
 import importlib.resources
 import shutil
 import signal
@@ -15,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +23,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 POM = Path(__file__).with_name("kafka-pom.xml")
-_START = 60.0  # seconds
+_START, _STOP = 60.0, 30.0  # seconds
+# Linux ends the process when the thread that started it ends, however that comes about; it stays so over an exec.
+_TIED = """\
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Unavailable(Exception):
@@ -38,10 +44,9 @@ def free_port() -> int:
         return port
 
 
-def end_with_parent() -> None:
-    """In a child: be killed when the parent ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def tied(command: Sequence[str]) -> list[str]:
+    """The command whose process is killed when the thread that starts it ends, however it ends."""
+    return [sys.executable, "-S", "-c", _TIED, *command]
 
 
 class Broker:
@@ -50,6 +55,7 @@ class Broker:
     name = ""
     transactions = False
     keeps_data = False  # over a restart
+    evicts = True  # members of a group that died
     # What clients need to say to this broker
     properties: ClassVar[Mapping[str, str]] = {}
 
@@ -62,18 +68,18 @@ class Broker:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
     def command(self) -> list[str]:
         raise NotImplementedError
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        with (self.folder / f"{self.name}.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(),
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                preexec_fn=end_with_parent,
+                tied(self.command()), stdout=log, stderr=log, cwd=self.folder
             )
         until = time.monotonic() + _START
         while True:
@@ -82,9 +88,15 @@ class Broker:
                 return
             except KafkaException:
                 if self.process.poll() is not None or time.monotonic() > until:
-                    raise Unavailable(
-                        f"{self.name} does not start; its log is in {self.folder}"
-                    ) from None
+                    self.kill()
+                    last = self.log.read_text("utf-8", "replace")[-1000:]
+                    raise RuntimeError(f"{self.name} does not start: {last}") from None
+
+    def stop(self) -> None:
+        """As an operator would: it may finish what it does."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(_STOP)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -95,6 +107,17 @@ class Broker:
         """Killed and started again, on the same port with the same data."""
         self.kill()
         self.start()
+
+    def pause(self) -> None:
+        """Freeze: connections stay open, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
@@ -129,6 +152,8 @@ class Noida(Broker):
 
     name = "noida"
     transactions = True
+    keeps_data = True
+    evicts = False
     properties: ClassVar[Mapping[str, str]] = {
         "partition.assignment.strategy": "range",
         "receive.message.max.bytes": "1000000000",
@@ -142,7 +167,11 @@ class Noida(Broker):
 
 
 class ApacheKafka(Broker):
-    """Apache Kafka in KRaft mode, one node."""
+    """Apache Kafka in KRaft mode, one node.
+
+    Clients that start at `proxied_port` are told to connect to that port again: put a proxy there that leads to
+    `behind_proxy`, and all that they say goes through it.
+    """
 
     name = "kafka"
     transactions = True
@@ -155,16 +184,33 @@ class ApacheKafka(Broker):
     def __init__(self, folder: Path):
         super().__init__(folder)
         self.controller = free_port()
+        self.behind_proxy = free_port()
+        self.proxied_port = free_port()
         self.java = shutil.which("java") or ""
         self.libraries = kafka_libraries()
+        self.properties_file = self.folder / "server.properties"
         self._format()
 
-    def _format(self) -> None:
-        settings: dict[str, Any] = {
+    def listeners(self) -> dict[str, str]:
+        """Where it listens, by the listener's name."""
+        return {
+            "PLAINTEXT": self.address,
+            "PROXIED": f"127.0.0.1:{self.behind_proxy}",
+            "CONTROLLER": f"127.0.0.1:{self.controller}",
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What stands in server.properties."""
+        listeners = self.listeners()
+        advertised = {**listeners, "PROXIED": f"127.0.0.1:{self.proxied_port}"}
+        del advertised["CONTROLLER"]
+        return {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller}",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller}",
+            "controller.quorum.bootstrap.servers": listeners["CONTROLLER"],
+            "listeners": _urls(listeners),
+            "advertised.listeners": _urls(advertised),
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": self.folder / "kafka",
             "offsets.topic.replication.factor": 1,
@@ -172,39 +218,56 @@ class ApacheKafka(Broker):
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.num.partitions": 1,
             "transaction.state.log.min.isr": 1,
+            # Transactions of workers that never come back end within a second of their time.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
             "auto.create.topics.enable": "false",
         }
-        self.properties_file = self.folder / "server.properties"
+
+    def _format(self) -> None:
         self.properties_file.write_text(
-            "".join(f"{key}={value}\n" for key, value in settings.items())
+            "".join(f"{key}={value}\n" for key, value in self.settings().items())
         )
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
-        subprocess.run(
-            [*self._java("128m"), *tool, "-c", str(self.properties_file)],
-            check=True,
+        made = subprocess.run(
+            [*self._java("128m"), *tool, "-c", str(self.properties_file), *self.format_options()],
             capture_output=True,
+            text=True,
+            check=False,
         )
+        if made.returncode:
+            raise RuntimeError(f"the folder of Apache Kafka cannot be made: {made.stderr[-1000:]}")
+
+    def format_options(self) -> list[str]:
+        """Further options for the tool that makes its folder."""
+        return []
 
     def _java(self, heap: str) -> list[str]:
-        return [self.java, f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{self.libraries}/*"]
+        # It runs for seconds and shares the cores with what is tested: compile quickly rather than well.
+        quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        return [self.java, f"-Xmx{heap}", *quick, "-cp", f"{self.libraries}/*"]
 
     def command(self) -> list[str]:
         return [*self._java("512m"), "kafka.Kafka", str(self.properties_file)]
+
+
+def _urls(listeners: Mapping[str, str]) -> str:
+    return ",".join(f"{name}://{address}" for name, address in listeners.items())
 
 
 def kafka_libraries() -> Path:
     """The folder with Apache Kafka's jars; Maven fetches them once. Raises `Unavailable`."""
     folder = CACHE / "libs"
     done = CACHE / "complete"
+    if shutil.which("java") is None:
+        raise Unavailable("Apache Kafka needs Java 17 or newer: there is no java here")
     if done.is_file() and done.read_bytes() == POM.read_bytes():
         return folder
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            raise Unavailable(f"Apache Kafka needs {program}, which is not installed")
+    if shutil.which("mvn") is None:
+        raise Unavailable("Apache Kafka is fetched by Maven: there is no mvn here")
     CACHE.mkdir(parents=True, exist_ok=True)
     command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
     made = subprocess.run(

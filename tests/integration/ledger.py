@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -21,12 +22,13 @@ from typing import Any
 
 import orjson
 import yaml
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from tests.integration.brokers import Broker, end_with_parent, free_port
+from tests.integration.brokers import Broker, free_port, tied
 from tests.unit.packs import rule
 
 MATCHES_EVERY, MALFORMED_EVERY = 3, 50
+MATCH_PARTITIONS = 2
 RULES = rule(
     "sel: {Kind: wanted}\ncondition: sel",
     title="Wanted",
@@ -47,7 +49,7 @@ class Topics:
     def __post_init__(self) -> None:
         for topic, partitions in (
             (self.events, self.partitions),
-            (self.matches, 2),
+            (self.matches, MATCH_PARTITIONS),
             (self.dead, 1),
         ):
             self.broker.create(topic, partitions)
@@ -109,23 +111,37 @@ class Ledger:
 
 @dataclass(slots=True)
 class Account:
-    """What a reader of committed records found: for each number the ids of its matches, in order of arrival."""
+    """What a reader of committed records found: for each number the ids of its matches, in order of arrival.
+
+    `disordered` counts messages that came after a later one of the same partition, within one partition of the output;
+    what came before does not count again.
+    """
 
     ledger: Ledger
     matches: dict[int, list[str]] = field(default_factory=dict)
     dead: Counter[int] = field(default_factory=Counter)
-    messages: list[Message] = field(default_factory=list)
+    disordered: int = 0
+    _last: dict[tuple[str, int, int], int] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
-        self.messages.append(message)
+        topics = self.ledger.topics
         value = message.value() or b""
-        if message.topic() == self.ledger.topics.matches:
+        number = int(message.key() or b"-1")
+        partition = number % topics.partitions
+        if message.topic() == topics.matches:
             match = orjson.loads(value)
-            self.matches.setdefault(match["event"]["n"], []).append(match["id"])
+            assert match["event"]["n"] == number
+            assert match["source"]["partition"] == partition
+            new = number not in self.matches
+            self.matches.setdefault(number, []).append(match["id"])
         else:
-            number = int(message.key() or b"-1")
             assert value == record(number)
+            new = number not in self.dead
             self.dead[number] += 1
+        if new:
+            way = (message.topic(), message.partition(), partition)
+            self.disordered += number < self._last.get(way, -1)
+            self._last[way] = number
 
     def complete(self) -> bool:
         matches, dead = self.ledger.expected()
@@ -155,21 +171,65 @@ class Account:
         return (self.matches.keys() - matches) | (self.dead.keys() - dead)
 
 
-def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account:
-    """Read until nothing is missing and nothing came for `settle` seconds, at most `timeout` seconds."""
-    topics = ledger.topics
-    account = Account(ledger)
-    properties = {
-        "bootstrap.servers": topics.broker.address,
-        "group.id": f"reader-{uuid.uuid4().hex[:8]}",
+class Reader(threading.Thread):
+    """Reads matches and dead letters all the time, whatever happens to the broker, until it is stopped."""
+
+    def __init__(self, ledger: Ledger):
+        super().__init__(daemon=True)
+        self.account = Account(ledger)
+        self.seen = 0  # messages
+        self._ends = threading.Event()
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        topics = self.account.ledger.topics
+        reader = Consumer({**_reads(topics.broker), "group.id": "reader"})
+        try:
+            reader.assign(
+                [TopicPartition(topics.matches, number, 0) for number in range(MATCH_PARTITIONS)]
+                + [TopicPartition(topics.dead, 0, 0)]
+            )
+            while not self._ends.is_set():
+                for message in reader.consume(1000, 0.1):
+                    if message.error() is None:
+                        self.account.take(message)
+                        self.seen += 1
+        except Exception as error:  # noqa: BLE001 - given to who stops it
+            self._failure = error
+        finally:
+            reader.close()
+
+    def stop(self) -> Account:
+        """What it found. Raises what it failed with."""
+        self._ends.set()
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+        return self.account
+
+
+def _reads(broker: Broker) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": broker.address,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "isolation.level": "read_committed",
         "receive.message.max.bytes": 1_000_000_000,
-        "session.timeout.ms": 6000,
         **_QUIET,
     }
-    reader = Consumer(properties)
+
+
+def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account:
+    """Read until nothing is missing and nothing came for `settle` seconds, at most `timeout` seconds."""
+    topics = ledger.topics
+    account = Account(ledger)
+    reader = Consumer(
+        {
+            **_reads(topics.broker),
+            "group.id": f"reader-{uuid.uuid4().hex[:8]}",
+            "session.timeout.ms": 6000,
+        }
+    )
     try:
         reader.subscribe([topics.matches, topics.dead])
         until, last = time.monotonic() + timeout, time.monotonic()
@@ -225,10 +285,9 @@ class Service:
         file.write_text(yaml.safe_dump(self.configuration), encoding="utf-8")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sigmac", "run", "--config", str(file)],
+                tied([sys.executable, "-m", "sigmac", "run", "--config", str(file)]),
                 stdout=log,
                 stderr=log,
-                preexec_fn=end_with_parent,
             )
 
     def workers(self) -> list[int]:

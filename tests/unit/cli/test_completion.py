@@ -33,7 +33,10 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("sigmac ", ["build", "check", "run", "explain", "inspect"]),
+        (
+            "sigmac ",
+            ["build", "check", "run", "serve", "push", "status", "watch", "explain", "inspect"],
+        ),
         ("sigmac inspect ", ["build/", "rules/"]),
         # Not a single folder that is no pack: the shell would go on to the next word.
         ("sigmac inspect r", ["rules/", "rules/linux/", "rules/windows/"]),

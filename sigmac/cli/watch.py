@@ -1,0 +1,36 @@
+"""`sigmac watch`: the matches of a running service as they are made."""
+
+from __future__ import annotations
+
+import sys
+
+from sigmac.cli.connection import Address, Authority, Certificate, Key, Tls, TokenFile, connect
+from sigmac.cli.options import counted, say
+
+EXAMPLE = """Examples:
+
+  sigmac watch --to 127.0.0.1:9090
+
+  sigmac watch --to sigmac.example:9090 --token-file token --ca ca.pem | jq .rule.title
+"""
+
+
+def watch(
+    to: Address,
+    token_file: TokenFile = None,
+    ca: Authority = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    tls: Tls = None,
+) -> None:
+    """Show matches of a running service as they are made, one JSON object a line, until Ctrl-C.
+
+    It never slows the service: what comes too fast is left out, and standard error says how many.
+    """
+    with connect(to, token_file, ca, certificate, key, tls) as client:
+        for item in client.watch():
+            if item.WhichOneof("item") == "missed":
+                say(f"{counted(item.missed, 'match', 'matches')} left out")
+                continue
+            sys.stdout.buffer.write(item.match + b"\n")
+            sys.stdout.buffer.flush()
