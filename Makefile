@@ -14,18 +14,19 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance bench wheel stubs grpc-tools clean
+.PHONY: help kernels demo test lint format conformance bench wheel stubs grpc-tools image-check clean
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
 kernels: $(stamp) ## Compile the kernels of the batch engine, where they have changed.
 	@$(bin)/python -m sigmac.runtime.engine.kernels.ahead_of_time
 
-demo: kernels ## Build the example rules, run them over example events and show the matches.
+demo: kernels ## Build the example rules, run them over example events, then over a broker's topics.
 	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows --pipeline rules/pipelines/demo.yml
 	$(bin)/sigmac run build/demo rules/events/demo.ndjson
+	$(bin)/python deploy/demo/stream.py
 
 test: kernels ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -67,6 +68,10 @@ $(grpc_tools)/.installed:
 	@$(grpc_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
 		grpcio-tools==$(grpc_version)
 	@touch $@
+
+image-check: wheel ## Install what the image holds into .cache/image, check it and print its size.
+	deploy/install.sh "$$(ls -t dist/sigmac-*.whl | head -n 1)" .cache/image
+	.cache/image/bin/python deploy/image_check.py
 
 clean: ## Remove all that was made, except .venv and build/README.md.
 	rm -rf .cache .hypothesis dist sigmac.egg-info runtime/engine/native

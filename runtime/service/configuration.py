@@ -432,7 +432,7 @@ class Settings(Model):
         description="Where records go that hold no event: a section, or `drop`, which counts them only."
     )
     delivery: Delivery = Field(
-        Delivery.AT_LEAST_ONCE, description="`at-least-once` or `exactly-once`."
+        Delivery.AT_LEAST_ONCE, description="What holds for matches when a worker crashes."
     )
     batch: BatchSettings = Field(BatchSettings(), description="How much is evaluated at once.")
     reload: ReloadSettings = Field(

@@ -65,8 +65,8 @@ def _said(mistake: ErrorDetails, place: Place, model: type[BaseModel]) -> str:
             kind.model_fields[str(place[-1])].description for kind in _models(place[:-1], model)
         ]
         return f"this key is missing: {said[0]}"
-    said = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return _WORDS.get(mistake["type"]) or said.partition(", unable to")[0]
+    text = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return _WORDS.get(mistake["type"]) or text.partition(", unable to")[0]
 
 
 def hint(given: str, known: Iterable[str]) -> str:

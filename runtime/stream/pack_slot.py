@@ -72,7 +72,9 @@ class PackSlot:
             pack.warm()
             needed = _seconds(pack, recent)
         except Exception as error:
-            raise PackError(f"{folder}: the pack fails on a recent record: {error!r}") from error
+            raise PackError(
+                f"{folder}: the pack fails on a recent record: {type(error).__name__}"
+            ) from error
         allowed = max(_NOTICEABLE, self._max_slowdown * _seconds(self.pack, recent))
         if needed > allowed:
             raise PackError(

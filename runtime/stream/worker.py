@@ -22,6 +22,7 @@ import structlog
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.service.status import BATCH_BUCKETS, Counts
+from sigmac.runtime.service.tracing import BatchSpan, Tracing
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Delivery, Outputs
 from sigmac.runtime.stream.pack_slot import PackSlot
@@ -131,6 +132,7 @@ class Worker:
         start: Callable[[], bool],
         client: Client,
         *,
+        tracing: Tracing,
         max_records: int,
         max_wait: float,
     ):
@@ -143,6 +145,7 @@ class Worker:
         self.counts = Counts()
         self._start = start
         self._client = client
+        self._tracing = tracing
         self._max_records = max_records
         self._max_wait = max_wait
         self._stopping = self._paused = self._watched = False
@@ -166,6 +169,7 @@ class Worker:
             )
         finally:
             self._set_state("stopped")
+            self._tracing.close()
             self.outputs.close()
             self.source.close()
 
@@ -199,7 +203,8 @@ class Worker:
                 self._report()
                 continue
             try:
-                self._work(batches)
+                with self._tracing.batch() as span:
+                    self._work(batches, span)
                 failures = 0
             except DeliveryFailed as error:
                 self.counts.delivery_failures += 1
@@ -222,12 +227,18 @@ class Worker:
         else:
             self._set_state("waiting", "other members of the group have all partitions")
 
-    def _work(self, batches: Sequence[Batch]) -> None:
+    def _work(self, batches: Sequence[Batch], span: BatchSpan) -> None:
         started = time.perf_counter()
         matches: list[Message] = []
         dead: list[DeadLetter] = []
         for batch in batches:
             self._evaluate(batch, matches, dead)
+        for message in matches:
+            span.link(message.headers)
+        for letter in dead:
+            span.link(letter.origin.headers)
+        records = sum(len(batch.values) for batch in batches)
+        span.count(records=records, matches=len(matches), dead_letters=len(dead))
         self._slow_since = 0.0
         waited = time.perf_counter()
         try:

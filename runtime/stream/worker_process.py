@@ -17,11 +17,13 @@ from typing import Any
 
 import structlog
 
+from sigmac import __version__
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack import find_pack
 from sigmac.runtime.service.configuration import Delivery as Guarantee
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
+from sigmac.runtime.service.tracing import open_tracing
 from sigmac.runtime.stream.dead_letters import as_line, as_message, bury
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.pack_slot import PackSlot
@@ -111,6 +113,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         delivery,
         parts.start,
         parts.client(),
+        tracing=open_tracing(settings, index, __version__),
         max_records=settings.batch.max_records,
         max_wait=settings.batch.max_wait,
     )

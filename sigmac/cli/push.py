@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +60,6 @@ def push(
             return
         from sigmac.runtime.pack import find_pack
 
-        done = client.push(Path(find_pack(pack)), name, timeout=timeout)
+        done = client.push(find_pack(pack), name, timeout=timeout)
         note = f" ({escaped(done.detail)})" if done.detail else ""
         say(f"{name} runs version {escaped(done.version)}{note}")

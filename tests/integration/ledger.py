@@ -183,7 +183,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         topics = self.account.ledger.topics
-        reader = Consumer({**_reads(topics.broker), "group.id": "reader"})
+        reader = Consumer({**committed_reads(topics.broker), "group.id": "reader"})
         try:
             reader.assign(
                 [TopicPartition(topics.matches, number, 0) for number in range(MATCH_PARTITIONS)]
@@ -208,7 +208,8 @@ class Reader(threading.Thread):
         return self.account
 
 
-def _reads(broker: Broker) -> dict[str, Any]:
+def committed_reads(broker: Broker) -> dict[str, Any]:
+    """Properties of a consumer that reads what is committed, from the beginning."""
     return {
         "bootstrap.servers": broker.address,
         "auto.offset.reset": "earliest",
@@ -225,7 +226,7 @@ def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account
     account = Account(ledger)
     reader = Consumer(
         {
-            **_reads(topics.broker),
+            **committed_reads(topics.broker),
             "group.id": f"reader-{uuid.uuid4().hex[:8]}",
             "session.timeout.ms": 6000,
         }
