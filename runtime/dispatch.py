@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.event import Event
-from sigmac.runtime.fields import Facts, FieldIndex
+from sigmac.runtime.fields import Facts, FieldIndex, mask_of
 from sigmac.runtime.keywords import KEYWORDS, KeywordGates
 
 if TYPE_CHECKING:
@@ -38,17 +39,14 @@ class Dispatch:
         self._pack = pack
         self._vocabulary = pack.vocabulary
         self.headers: list[int] = arrays["headers"].tolist()
-        self._always = mask_of(arrays["always"].tolist())
-        self._single = mask_of(arrays["single"].tolist())
+        self._always = mask_of(arrays["always"])
+        self._single = mask_of(arrays["single"])
         rows = arrays["logsources"].tolist()
         names: list[str] = pack.manifest["logsource_functions"]
         self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
-        members: list[list[int]] = [[] for _ in rows]
-        free: list[int] = []
-        for rule, span in enumerate(pack._spans):
-            (members[span[3]] if span[3] >= 0 else free).append(rule)
-        self._members = [mask_of(rules) for rules in members]
-        self._free = mask_of(free)
+        logsources = arrays["functions"][:, 3]
+        self._members = [mask_of(np.flatnonzero(logsources == i)) for i in range(len(rows))]
+        self._free = mask_of(np.flatnonzero(logsources < 0))
         self.logsource_fields: list[str] = pack.manifest["logsource_fields"]
         self._conditions: list[Condition] | None = None
         self._active: dict[tuple[Facts, ...], Active] = {}
@@ -81,18 +79,18 @@ class Dispatch:
                 opened = active.keywords.open(fields)
                 candidates |= opened[0]
                 seconds |= opened[1]
-            condition = self._pack.condition
+            known_conditions, condition = self._pack.conditions, self._pack.condition
             return [
                 rule
                 for rule in bits_of(candidates & seconds & active.rules & wanted)
-                if condition(rule)(event)
+                if (known_conditions[rule] or condition(rule))(event)
             ]
         except UnicodeEncodeError:
             raise EventError("the event holds a lone surrogate") from None
 
     def without_gates(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """A byte for each rule: 1 where it has no first gate (no second), or one that keywords always open."""
-        first, second = self._vocabulary.keyword_gates(-1).always
+        first, second = self._vocabulary.without_keyword_gates()
         return self.as_bytes(self._always | first), self.as_bytes(self._single | second)
 
     def as_bytes(self, rules: int) -> NDArray[np.uint8]:
@@ -106,26 +104,26 @@ class Dispatch:
         key = tuple([event.facts(name) for name in self.logsource_fields])
         known = self._active.get(key)
         if known is None:
-            known = self.describe(event)
+            rules = self.concerned(event)
+            known = self._kinds.get(rules)
+            if known is None:
+                if len(self._kinds) >= MAX_ACTIVE:
+                    self._kinds.clear()
+                known = self._kinds[rules] = self._gates_of(rules)
             if len(self._active) >= MAX_ACTIVE:
                 self._active.clear()
             self._active[key] = known
         return known
 
-    def describe(self, event: Event) -> Active:
-        """What concerns the events of an event's kind."""
+    def concerned(self, event: Event) -> int:
+        """The rules whose logsource condition an event meets, as bits."""
         if self._conditions is None:
             self._conditions = [self._pack.logsource(row, name) for row, name in self._groups]
         rules = self._free
         for condition, members in zip(self._conditions, self._members, strict=True):
             if condition(event):
                 rules |= members
-        known = self._kinds.get(rules)
-        if known is None:
-            if len(self._kinds) >= MAX_ACTIVE:
-                self._kinds.clear()
-            known = self._kinds[rules] = self._gates_of(rules)
-        return known
+        return rules
 
     def _gates_of(self, rules: int) -> Active:
         indexes = {
@@ -139,15 +137,17 @@ class Dispatch:
         return Active(rules, indexes, dotted, keywords)
 
 
-def mask_of(rules: Iterable[int]) -> int:
-    mask = 0
-    for rule in rules:
-        mask |= 1 << rule
-    return mask
-
-
-def bits_of(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+def bits_of(mask: int) -> list[int]:
+    """The places of the bits that are set in a number, ascending."""
+    found: list[int] = []
+    if mask:
+        # Thousands of bits at once are slow to compute with, 64 are not.
+        words = memoryview(mask.to_bytes((mask.bit_length() + 63) // 64 * 8, sys.byteorder)).cast(
+            "Q"
+        )
+        for place, word in enumerate(words if sys.byteorder == "little" else words[::-1]):
+            while word:
+                low = word & -word
+                found.append(64 * place + low.bit_length() - 1)
+                word ^= low
+    return found

@@ -44,6 +44,10 @@ class Event:
             found = self.known[field] = self._look(field)
         return found
 
+    def _values(self, field: str) -> Sequence[Any]:
+        """What a field holds: scalars, nulls and objects."""
+        return (self.known.get(field) or self.facts(field)).values
+
     def _look(self, field: str) -> Facts:
         values = values_of(self._fields, field)
         if values is None:
@@ -218,11 +222,9 @@ class Event:
         self, field: str, other: str, placement: str = "equals", *, cased: bool = False
     ) -> bool:
         """Some value equals (or contains, starts or ends with) some value of the other field."""
-        theirs = self.facts(other).values
+        theirs = self._values(other)
         return any(
-            self._same(one, two, placement, cased)
-            for one in (self.known.get(field) or self.facts(field)).values
-            for two in theirs
+            self._same(one, two, placement, cased) for one in self._values(field) for two in theirs
         )
 
     def _same(self, one: Any, two: Any, placement: str, cased: bool) -> bool:
@@ -230,7 +232,10 @@ class Event:
         if left is None or right is None:
             return False
         if placement == "equals":
-            number, other = number_of(one), number_of(two)
+            if left == right:
+                return True
+            number = number_of(one)
+            other = None if number is None else number_of(two)
             if number is not None and other is not None:
                 return number == other
         if not cased:

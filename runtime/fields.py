@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from ahocorasick_rs import AhoCorasick, Implementation
+from numpy.typing import NDArray
 
 from sigmac.runtime.folding import Fold
 from sigmac.runtime.scalars import Number, number_of, text_of
@@ -136,8 +138,9 @@ class FieldIndex:
         self._budget = budget
         self._literals = tuple(literals)
         self._exact = frozenset(text for text, asked in self._literals if asked & EQUALS)
+        gated = self._gated()
         self._scanned = [
-            (text, asked | self._gated(text) << GATED)
+            (text, asked | gated.get(text, 0) << GATED)
             for text, asked in self._literals
             if asked & ~EQUALS and text
         ]
@@ -148,10 +151,15 @@ class FieldIndex:
         first, second = (_bits(each.get(None, ())) for each in gates)
         self.presence = first, second
 
-    def _gated(self, text: str) -> int:
-        """The bits of the questions about a literal that open gates."""
-        bits = (STARTSWITH, ENDSWITH, CONTAINS)
-        return sum(bit for bit in bits if any((bit, text) in gates for gates in self.gates))
+    def _gated(self) -> dict[str, int]:
+        """The bits of the questions about each literal that open gates."""
+        found: dict[str, int] = {}
+        for gates in self.gates:
+            for gate in gates:
+                if isinstance(gate, tuple):
+                    bit, text = gate
+                    found[text] = found.get(text, 0) | bit
+        return found
 
     def compare_with(self, thresholds: tuple[Number, ...], position: Position) -> None:
         """Say which numbers rules compare this field with and how a number's position is found."""
@@ -234,12 +242,15 @@ class FieldIndex:
     def _sort_out(self, facts: Facts, hits: list[tuple[int, int, int]], length: int) -> None:
         """Which questions the places of literals in a text answer."""
         contains, starts, ends = {""}, {""}, {""}
-        for index, start, end in hits:
+        # A long text has the same few literals at many places.
+        for index in {hit[0] for hit in hits}:
             literal, asked = self._scanned[index]
-            if asked & CONTAINS and literal not in contains:
+            if asked & CONTAINS:
                 contains.add(literal)
                 if asked & CONTAINS << GATED:
                     self.open(facts, (CONTAINS, literal))
+        for index, start, end in [hit for hit in hits if hit[1] == 0 or hit[2] == length]:
+            literal, asked = self._scanned[index]
             if start == 0 and asked & STARTSWITH:
                 starts.add(literal)
                 if asked & STARTSWITH << GATED:
@@ -275,3 +286,10 @@ def _bits(rules: Iterable[int]) -> int:
     for rule in rules:
         bits |= 1 << rule
     return bits
+
+
+def mask_of(rules: NDArray[Any]) -> int:
+    """Many rules as bits, given by their numbers."""
+    flags = np.zeros(int(rules.max(initial=-1)) + 1, np.uint8)
+    flags[rules] = 1
+    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")

@@ -13,6 +13,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from sigmac.runtime.fields import Gates, automaton
 from sigmac.runtime.folding import Fold
+from sigmac.runtime.number_texts import could_be_in_number
 from sigmac.runtime.scalars import leaves, text_of
 
 KEYWORDS = ""  # the pseudo-field of keyword items: every scalar leaf of the event
@@ -35,6 +36,11 @@ class KeywordGates:
                     for rule in concerned:
                         found[i] |= 1 << rule
         self._masks = list(masks.values())
+        # Numbers and booleans need no look where no literal can be in one.
+        self._only_strings = not any(
+            could_be_in_number(literal) or literal in "true" or literal in "false"
+            for literal in masks
+        )
         self._automaton = automaton(list(masks)) if masks else None
         # Whether there is any literal at all is told much faster: few literals are looked for by vector compares.
         self._any = AhoCorasick(list(masks), matchkind=MatchKind.LeftmostFirst) if masks else None
@@ -46,7 +52,7 @@ class KeywordGates:
         """
         first, second = self.always
         if self._any is not None and self._automaton is not None:
-            texts = _texts(event)
+            texts = _strings(event) if self._only_strings else _texts(event)
             text = _BETWEEN.join(texts)
             if text.isascii():
                 text = text.lower()
@@ -58,6 +64,15 @@ class KeywordGates:
                     first |= self._masks[index][0]
                     second |= self._masks[index][1]
         return first, second
+
+
+def _strings(event: Mapping[str, Any]) -> list[str]:
+    values = event.values()
+    texts = [value for value in values if value.__class__ is str]
+    nested = [value for value in values if value.__class__ is dict or value.__class__ is list]
+    if nested:
+        texts += [leaf for leaf in leaves({"": nested}) if leaf.__class__ is str]
+    return texts
 
 
 def _texts(event: Mapping[str, Any]) -> list[str]:

@@ -10,27 +10,38 @@ import threading
 from types import CodeType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class LazySource:
-    """One module of a pack: `text` its verified source, `path` for tracebacks, `name` as it is imported."""
+    """One module of a pack: `text` its verified source in UTF-8, `path` for tracebacks, `name` as it is imported."""
 
-    def __init__(self, text: str, path: str, name: str):
+    def __init__(self, text: bytes, path: str, name: str):
         self.path = path
-        # Not `splitlines`, which knows more line breaks than Python's own parser does.
-        self._lines = [f"{line}\n" for line in text.split("\n")]
+        self._text = text
+        self._starts: NDArray[np.int64] | None = None  # of the lines
         self._namespace: dict[str, Any] = {"__name__": name, "__file__": path}
         self._lock = threading.RLock()
         self._ready = False
 
     def lines(self, first: int, last: int) -> str:
         """Lines `first` to `last`, counted from 1, both included."""
-        return "".join(self._lines[first - 1 : last])
+        starts = self._line_starts()
+        return self._text[int(starts[first - 1]) : int(starts[last])].decode("utf-8")
+
+    def _line_starts(self) -> NDArray[np.int64]:
+        if self._starts is None:
+            # A line ends with a newline only: `splitlines` knows more line breaks than Python's parser does.
+            ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == 10) + 1
+            self._starts = np.concatenate([[0], ends, [len(self._text)]])
+        return self._starts
 
     def prepare(self, last: int | None = None) -> dict[str, Any]:
         """Execute the lines up to `last` (all by default) once; the namespace they make."""
         with self._lock:
             if not self._ready:
-                self._execute(1, len(self._lines) if last is None else last)
+                self._execute(1, len(self._line_starts()) - 1 if last is None else last)
                 self._ready = True
         return self._namespace
 
@@ -44,7 +55,7 @@ class LazySource:
     def complete(self) -> None:
         """Execute the whole module, which costs less than piece by piece."""
         with self._lock:
-            self._execute(1, len(self._lines))
+            self._execute(1, len(self._line_starts()) - 1)
             self._ready = True
 
     def _execute(self, first: int, last: int) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigmac.runtime import seal
-from sigmac.runtime.dispatch import Condition, Dispatch, mask_of
+from sigmac.runtime.dispatch import Condition, Dispatch
 from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.explain import TracingEvent, explain
-from sigmac.runtime.fields import Budget
+from sigmac.runtime.fields import Budget, mask_of
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.records import parse_record
@@ -31,11 +32,17 @@ DEFAULT_BUDGET = 64 << 20  # bytes
 # The tables that the batch engine reads
 TABLES = (
     "fold",
+    "gate_ends",
+    "gate_rules",
+    "gates",
     "literal_asked",
     "literals",
     "rare_fields",
     "rule_field_ends",
     "rule_fields",
+    "second_gate_ends",
+    "second_gate_rules",
+    "second_gates",
     "string_ends",
     "strings",
 )
@@ -95,11 +102,12 @@ def find_pack(pack: str | Path) -> Path:
 class RuleList(Sequence[Rule]):
     """The metadata of a pack's rules, each read from `rules.py` when it is first looked at."""
 
-    def __init__(self, source: LazySource, names: Sequence[str], spans: Sequence[tuple[int, int]]):
+    def __init__(self, source: LazySource, names: Sequence[str], spans: NDArray[np.int32]):
         self._source = source
         self._names = names
         self._spans = spans
-        self._header = min((first for first, _ in spans), default=1) - 1
+        self._header = int(spans[:, 0].min()) - 1 if len(spans) else 0
+        self._read: dict[int, Rule] = {}
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -113,9 +121,11 @@ class RuleList(Sequence[Rule]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(f"the pack has {len(self)} rules")
-        self._source.prepare(self._header)
-        first, last = self._spans[index]
-        rule: Rule = self._source.piece(self._names[index], first, last)
+        rule = self._read.get(index)
+        if rule is None:
+            self._source.prepare(self._header)
+            first, last = self._spans[index].tolist()
+            rule = self._read[index] = self._source.piece(self._names[index], first, last)
         return rule
 
     def __repr__(self) -> str:
@@ -139,19 +149,15 @@ class Pack:
         self.version: str = manifest["version"]
         arrays = load_arrays(files["tables.npz"])
         self._modules = {
-            name: LazySource(data.decode("utf-8"), str(folder / name), f"{self.name}.{name[:-3]}")
+            name: LazySource(data, str(folder / name), f"{self.name}.{name[:-3]}")
             for name, data in files.items()
             if name.endswith(".py")
         }
         # For each rule: module, first line, last line, logsource function
-        self._spans = [tuple(row) for row in arrays["functions"].tolist()]
+        self._spans = arrays["functions"]
         self._function_modules: list[str] = manifest["modules"]
         self._names: list[str] = manifest["rules"]
-        self.rules = RuleList(
-            self._modules["rules.py"],
-            self._names,
-            [tuple(row) for row in arrays["metadata"].tolist()],
-        )
+        self.rules = RuleList(self._modules["rules.py"], self._names, arrays["metadata"])
         self.conditions: list[Condition | None] = [None] * len(self._spans)
         self.budget = Budget(memory_budget)
         self.vocabulary = Vocabulary(arrays, self._matcher, self.budget)
@@ -271,11 +277,11 @@ class Pack:
         known = self._tags.get(key := tuple(sorted(logsource.items())))
         if known is None:
             wanted = [(logsource.get(name) or "").lower() for name in _LOGSOURCE_KEYS]
-            known = mask_of(
-                rule
-                for rule, have in enumerate(self._logsources)
-                if all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
+            concerned = (
+                all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
+                for have in self._logsources
             )
+            known = mask_of(np.flatnonzero(np.fromiter(concerned, bool)))
             if len(self._tags) >= _MAX_TAGS:
                 self._tags.clear()
             self._tags[key] = known
@@ -288,7 +294,7 @@ class Pack:
         """The generated function of a rule, by its index."""
         found = self.conditions[rule]
         if found is None:
-            module, first, last, _ = self._spans[rule]
+            module, first, last, _ = self._spans[rule].tolist()
             found = self.conditions[rule] = self._piece(module, self._names[rule], first, last)
         return found
 
@@ -306,7 +312,7 @@ class Pack:
     def explain(self, rule: int, event: dict[str, Any]) -> Explanation:
         """Why a rule (by its index in `rules`) matches an event, or does not."""
         condition = self.condition(rule)
-        module, first, last, _ = self._spans[rule]
+        module, first, last, _ = self._spans[rule].tolist()
         text = self._modules[self._function_modules[module]].lines(first, last)
         tracing = TracingEvent(event, self.vocabulary)
         return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)

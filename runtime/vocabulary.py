@@ -1,24 +1,27 @@
 """Everything a pack's rules ask, field by field, made from the pack's tables and its `matchers` module.
 
-Built at load without compiling anything: automata, regular expressions and numeric functions are made when an
-event first needs them. Shared by all threads; whatever is made twice in a race is the same.
+Nearly nothing is built at load: the tables stay arrays, texts stay bytes, and what concerns a field is made when an
+event first has it. Shared by all threads; whatever is made twice in a race is the same.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import math
+import re
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.fields import Budget, Facts, FieldIndex
+from sigmac.runtime.fields import Budget, Facts, FieldIndex, mask_of
 from sigmac.runtime.folding import folder, from_array
 from sigmac.runtime.globs import Plan, compile_regex, plan
 from sigmac.runtime.keywords import KEYWORDS, KeywordGates
@@ -43,37 +46,45 @@ class Vocabulary:
     """
 
     def __init__(self, arrays: Arrays, matchers: Callable[[str], Any], budget: Budget):
-        strings = self.strings = _strings(arrays)
+        self.strings = Strings(arrays)
         self.fold = folder(from_array(arrays["fold"]))
         self.budget = budget
         self.absent = Facts((), present=False)  # of every field that is not there
         self._matchers = matchers
         self._plans: dict[str, Plan] = {}
         self._regexes: dict[str, Any] = {}
-        self._required = _required(arrays, strings)
-        self._numeric = {strings[i] for i in arrays["numeric_fields"].tolist()}
-        self._literals = _literals(arrays, strings)
-        self._gates = _gates(arrays, strings, "gate")
-        self._second_gates = _gates(arrays, strings, "second_gate")
+        self._arrays = arrays
+        self._numeric = {self.strings[i] for i in arrays["numeric_fields"].tolist()}
+        self._literals = _rows_by_field(arrays["literals"], self.strings)
+        self._gates = [_GateTable(arrays, name, self.strings) for name in ("gate", "second_gate")]
         self._fields: dict[str, FieldIndex] = {}
-        # field → bits of the rules that have a gate in it
-        self.gated_rules = {
-            field: _rules_of(self._gates.get(field, {}))
-            | _rules_of(self._second_gates.get(field, {}))
-            for field in (*self._gates, *self._second_gates)
-        }
 
     def index(self, field: str) -> FieldIndex:
         """All that rules ask of a field; `""` is the pseudo-field of keywords."""
         found = self._fields.get(field)
         if found is None:
-            gates = self._gates.get(field, {}), self._second_gates.get(field, {})
-            literals = self._literals.get(field, ())
-            made = FieldIndex(field, literals, gates, self.fold, self.budget)
+            made = FieldIndex(
+                field, self._literals_of(field), self._gates_of(field), self.fold, self.budget
+            )
             if field in self._numeric:
                 made.compare_with(*self._matchers("NUMBERS")[field])
             found = self._fields.setdefault(field, made)
         return found
+
+    def _literals_of(self, field: str) -> list[tuple[str, int]]:
+        rows = self._literals.get(field, slice(0))
+        texts = map(self.strings.__getitem__, self._arrays["literals"][rows, 1].tolist())
+        return [*zip(texts, self._arrays["literal_asked"][rows].tolist(), strict=True)]
+
+    def _gates_of(self, field: str) -> tuple[dict[Any, list[int]], dict[Any, list[int]]]:
+        first, second = self._gates
+        return first.of(field), second.of(field)
+
+    @cached_property
+    def gated_rules(self) -> dict[str, int]:
+        """Field → bits of the rules that have a gate in it."""
+        first, second = (table.rules() for table in self._gates)
+        return {field: first.get(field, 0) | second.get(field, 0) for field in {**first, **second}}
 
     def fields(self) -> list[str]:
         """The fields that rules compare with texts or numbers, or have gates in."""
@@ -88,18 +99,30 @@ class Vocabulary:
 
     def keyword_gates(self, rules: int) -> KeywordGates:
         """The gates of the keyword items of some rules, given as bits."""
-        gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
-        return KeywordGates(gates, rules, self.fold)
+        return KeywordGates(self._gates_of(KEYWORDS), rules, self.fold)
+
+    def without_keyword_gates(self) -> tuple[int, int]:
+        """The rules whose first or second gate keywords always open, as it is no literal; as bits."""
+        first, second = (
+            mask_of(np.array([*itertools.chain(*always)], np.int64))
+            for always in (
+                [gated for key, gated in table.items() if not (isinstance(key, tuple) and key[1])]
+                for table in self._gates_of(KEYWORDS)
+            )
+        )
+        return first, second
 
     def keyword_literals(self, rules: int) -> set[str]:
         """The literals that open gates of keyword items of some rules, given as bits; "" where another gate does."""
-        gates = self._gates.get(KEYWORDS, {}), self._second_gates.get(KEYWORDS, {})
-        return {
-            key[1] if isinstance(key, tuple) else ""
-            for table in gates
+        return {literal for literal, gated in self._keyword_rules if gated & rules}
+
+    @cached_property
+    def _keyword_rules(self) -> list[tuple[str, int]]:
+        return [
+            (key[1] if isinstance(key, tuple) else "", mask_of(np.array(gated)))
+            for table in self._gates_of(KEYWORDS)
             for key, gated in table.items()
-            if any(rules >> rule & 1 for rule in gated)
-        }
+        ]
 
     def plan(self, glob: str) -> Plan:
         """How a `like` pattern is answered."""
@@ -109,11 +132,17 @@ class Vocabulary:
         return found
 
     def regex(self, pattern: str) -> Any:
-        """The compiled RE2 object of a pattern of the pack."""
+        """What searches for a pattern of the pack: an RE2 object, or what answers as one."""
         found = self._regexes.get(pattern)
         if found is None:
-            found = self._regexes[pattern] = compile_regex(pattern)
+            long = _LONG_LINE.fullmatch(pattern)
+            found = LongLine(int(long[1])) if long else compile_regex(pattern)
+            self._regexes[pattern] = found
         return found
+
+    @cached_property
+    def _required(self) -> dict[tuple[str, str], list[tuple[str, ...]]]:
+        return _required(self._arrays, self.strings)
 
     def required_by(self, field: str, pattern: str) -> Sequence[tuple[str, ...]]:
         """Sets of folded literals; a value must contain one of each for the pattern to be found."""
@@ -131,7 +160,7 @@ class Vocabulary:
 
     def warm(self) -> None:
         """Make every index with its automaton and every pattern that a gate or a required literal tells of."""
-        for field in {*self._literals, *self._numeric, *self.gated_rules}:
+        for field in self.fields():
             self.index(field).facts_of("")
         for _, pattern in self._required:
             self.regex(pattern)
@@ -144,43 +173,70 @@ class Vocabulary:
         return _COMPARISONS[comparison](position(value), thresholds.index(number))
 
 
-def _strings(arrays: Arrays) -> list[str]:
-    """The pool of strings: `strings` (UTF-8 bytes, uint8) cut at `string_ends` (int64)."""
-    data = arrays["strings"].tobytes()
-    ends = arrays["string_ends"].tolist()
-    return [data[a:b].decode("utf-8") for a, b in zip([0, *ends], ends, strict=False)]
+_LONG_LINE = re.compile(r"\.\{(\d{1,4}),\}", re.ASCII)
 
 
-def _literals(arrays: Arrays, strings: list[str]) -> dict[str, list[tuple[str, int]]]:
-    """`literals` (int32, n x 2): field and text as string numbers; `literal_asked` (uint8, n)."""
-    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for (field, text), asked in zip(
-        arrays["literals"].tolist(), arrays["literal_asked"].tolist(), strict=True
-    ):
-        found[strings[field]].append((strings[text], asked))
-    return found
+class LongLine:
+    """The pattern `.{n,}`: RE2 keeps n states for it, and takes a hundred milliseconds to make them."""
+
+    def __init__(self, least: int):
+        self._least = least
+
+    def search(self, text: str) -> bool | None:
+        """Whether some line of a text has so many characters; None where not, as of a pattern."""
+        return max(map(len, text.split("\n"))) >= self._least or None
 
 
-def _gates(arrays: Arrays, strings: list[str], name: str) -> dict[str, dict[Any, list[int]]]:
+class Strings:
+    """The pool of strings: `strings` (UTF-8 bytes, uint8) cut at `string_ends` (int64); each decoded when asked for."""
+
+    def __init__(self, arrays: Arrays):
+        self._data = arrays["strings"].tobytes()
+        self._ends = [0, *arrays["string_ends"].tolist()]
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        return self._data[self._ends[number] : self._ends[number + 1]].decode("utf-8")
+
+
+def _rows_by_field(rows: NDArray[Any], strings: Strings) -> dict[str, slice]:
+    """Where the rows of each field are; the first column is the field, by which the rows are sorted."""
+    cuts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1, append=-1)).tolist()
+    return {strings[int(rows[a, 0])]: slice(a, b) for a, b in itertools.pairwise(cuts)}
+
+
+class _GateTable:
     """`<name>s` (int32, n x 3): field, question, argument; `<name>_rules` (int32) cut at `<name>_ends` (int64).
 
     A question is a bit of `fields` with a text, 16 with a number's decimal text, or 0: the field is present.
     """
-    found: dict[str, dict[Any, list[int]]] = defaultdict(dict)
-    rules = arrays[f"{name}_rules"].tolist()
-    ends = arrays[f"{name}_ends"].tolist()
-    for (field, question, argument), a, b in zip(
-        arrays[f"{name}s"].tolist(), [0, *ends], ends, strict=False
-    ):
-        found[strings[field]][_gate_key(question, strings[argument])] = rules[a:b]
-    return found
 
+    def __init__(self, arrays: Arrays, name: str, strings: Strings):
+        self._strings = strings
+        self._gates = arrays[f"{name}s"]
+        self._rules = arrays[f"{name}_rules"]
+        self._ends = np.concatenate([[0], arrays[f"{name}_ends"]])
+        self._rows = _rows_by_field(self._gates, strings)
 
-def _rules_of(gates: Mapping[Any, list[int]]) -> int:
-    bits = 0
-    for rule in {rule for rules in gates.values() for rule in rules}:
-        bits |= 1 << rule
-    return bits
+    def of(self, field: str) -> dict[Any, list[int]]:
+        """The rules of each gate in a field."""
+        rows = self._rows.get(field, slice(0))
+        ends = self._ends[rows.start or 0 : rows.stop + 1].tolist()
+        return {
+            _gate_key(question, self._strings[argument]): self._rules[a:b].tolist()
+            for (_, question, argument), (a, b) in zip(
+                self._gates[rows].tolist(), itertools.pairwise(ends), strict=True
+            )
+        }
+
+    def rules(self) -> dict[str, int]:
+        """The rules that have a gate in a field, as bits."""
+        return {
+            field: mask_of(self._rules[self._ends[rows.start] : self._ends[rows.stop]])
+            for field, rows in self._rows.items()
+        }
 
 
 NUMBER_GATE, PRESENT_GATE = 16, 0
@@ -190,11 +246,16 @@ def _gate_key(question: int, text: str) -> Any:
     if question == PRESENT_GATE:
         return None
     if question == NUMBER_GATE:
-        return float(text) if set(text) & set(".e") else int(text)
+        return number_of_gate(text)
     return question, text
 
 
-def _required(arrays: Arrays, strings: list[str]) -> dict[tuple[str, str], list[tuple[str, ...]]]:
+def number_of_gate(text: str) -> Number:
+    """The number that a gate says as decimal text."""
+    return float(text) if set(text) & set(".e") else int(text)
+
+
+def _required(arrays: Arrays, strings: Strings) -> dict[tuple[str, str], list[tuple[str, ...]]]:
     """`regexes` (int32, n x 2): field and pattern; `regex_literals` (int32) cut at `regex_ends` (int64)."""
     found: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
     literals = arrays["regex_literals"].tolist()

@@ -6,29 +6,29 @@ asks beyond that (a regular expression whose literals were found, two fields com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.dispatch import bits_of
 from sigmac.runtime.engine import layout
 from sigmac.runtime.engine.caches import Caches
 from sigmac.runtime.engine.facts import RecordEvent, Undecided, facts_of_class, united
+from sigmac.runtime.engine.keyword_sets import KeywordSets
 from sigmac.runtime.engine.layout import (
     DONE,
     FALLBACK,
     FULL_LINES,
     FULL_MEMO,
     FULL_ROWS,
-    NEW_CLASS,
     NEW_KIND,
     Records,
 )
 from sigmac.runtime.engine.library import Kernels, arguments_of
-from sigmac.runtime.engine.tables import LEAST, PADDING, Tables
+from sigmac.runtime.engine.tables import PADDING, Tables
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.event import Event
 from sigmac.runtime.fields import Facts
@@ -77,6 +77,7 @@ class Engine:
         self._kernels = kernels
         self.counters = Counters()
         self.caches = Caches(tables, budget)
+        self._keywords = KeywordSets({*tables.fragments.values()}, self.caches.kinds)
         self._records = Records(
             data=np.zeros(0, np.uint8),
             start=np.zeros(LINES, np.int64),
@@ -89,7 +90,7 @@ class Engine:
         self._state = np.zeros(len(self.caches.signatures.hash), np.uint8)
         self._matching: list[tuple[int, ...]] = []
         self._undecided: dict[int, tuple[tuple[int, ...], dict[str, Facts]]] = {}
-        self._facts: dict[int, Facts] = {}
+        self._facts: dict[int, tuple[str, Facts]] = {}  # of each class: its field, and what it says
         self._tags: dict[int, int] = {}
         self._looked = self._found = 0  # values, of the fields that were judged
         self._nothing = Facts(())
@@ -139,6 +140,7 @@ class Engine:
         records = self._records._replace(data=array)
         sizes = records.sizes
         sizes[:] = begin, end, 0
+        self._keywords.learn(array[begin:end])
         # All other arrays stay where they are.
         self._arguments[-2 * len(records) :] = arguments_of(records)
         address = self._arguments.ctypes.data
@@ -149,8 +151,6 @@ class Engine:
             stopped = self._kernels.evaluate_at(address)
             if stopped == NEW_KIND:
                 self._describe_kind(wanted)
-                continue
-            if stopped == NEW_CLASS and self._describe_classes():
                 continue
             self._harvest(records, data, offset, wanted, found)
             if stopped == DONE:
@@ -188,88 +188,75 @@ class Engine:
 
     # Level 2
 
-    def _facts_of(self, which: int, members: list[int]) -> Facts:
-        return facts_of_class(which, members, self._tables, self._pack.vocabulary)
-
     def _members(self, table: Any, number: int) -> list[int]:
         members: list[int] = table.members[table.start[number] : table.start[number + 1]].tolist()
         return members
 
-    def _class_facts(self, class_: int) -> Facts:
-        facts = self._facts.get(class_)
-        if facts is None:
-            classes = self.caches.classes
-            which = int(classes.field[class_])
-            facts = self._facts[class_] = self._facts_of(which, self._members(classes, class_))
-        return facts
+    def _facts_of(self, class_: int) -> tuple[str, Facts]:
+        classes = self.caches.classes
+        which = int(classes.field[class_])
+        facts = facts_of_class(which, self._members(classes, class_), self._tables)
+        found = self._facts[class_] = self._tables.fields[which], facts
+        return found
 
-    def _known(self, members: list[int]) -> dict[str, Facts]:
+    def _known(self, members: Iterable[int]) -> dict[str, Facts]:
         """What classes say of each field."""
-        by_field: dict[int, list[Facts]] = {}
+        known: dict[str, Facts] = {}
+        several: dict[str, list[Facts]] = {}
         for class_ in members:
-            which = int(self.caches.classes.field[class_])
-            by_field.setdefault(which, []).append(self._class_facts(class_))
-        names = self._tables.fields
-        return {names[which]: united(each) for which, each in by_field.items()}
+            field, facts = self._facts.get(class_) or self._facts_of(class_)
+            if field in known:
+                several.setdefault(field, [known[field]]).append(facts)
+            else:
+                known[field] = facts
+        for field, each in several.items():
+            known[field] = united(each)
+        return known
 
     def _describe_kind(self, wanted: int) -> None:
         """Say what concerns the kind that the kernels have just met."""
         kinds, tables = self.caches.kinds, self._tables
-        number = int(kinds.sizes[0]) - 1
+        kind = int(kinds.sizes[0]) - 1
         self.counters.kinds += 1
         fields, rules = len(tables.fields), len(self._pack)
-        active = kinds.active[number * fields : (number + 1) * fields]
-        chosen = kinds.rules[number * rules : (number + 1) * rules]
+        active = kinds.active[kind * fields : (kind + 1) * fields]
+        chosen = kinds.rules[kind * rules : (kind + 1) * rules]
         active[:] = chosen[:] = 0
         event = Event({}, self._pack.vocabulary)
-        event.known = self._known(self._members(kinds, number))
+        event.known = self._known(self._members(kinds, kind))
         try:
-            described = self._dispatch.describe(event)
+            concerned = self._dispatch.concerned(event) & wanted
         except Undecided:
             active[layout.KEYWORDS_FIELD] = layout.UNKNOWN_KIND
             return
-        chosen[:] = self._dispatch.as_bytes(described.rules & wanted)
+        chosen[:] = self._dispatch.as_bytes(concerned)
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
-        searched = self._pack.vocabulary.keyword_literals(described.rules & wanted)
+        searched = self._pack.vocabulary.keyword_literals(concerned)
         if active[layout.KEYWORDS_FIELD] or searched:
-            long = all(len(tables.fragments[text]) >= LEAST for text in searched)
-            active[layout.KEYWORDS_FIELD] = layout.RARELY if long else layout.ALWAYS
-            if not long and not tables.logsource_fields:
+            number = self._keywords.number_of(
+                frozenset(tables.fragments[text] for text in searched)
+            )
+            active[layout.KEYWORDS_FIELD] = (
+                layout.ALWAYS if number is None else layout.RARELY + number
+            )
+            if number is None and not tables.logsource_fields:
                 # All records are of this one kind.
                 self.caches.scratch.sizes[layout.LEAVES] = layout.ALL_LEAVES
-
-    def _describe_classes(self) -> bool:
-        """Say which gates the classes open that the kernels have met; False where there is no room."""
-        classes = self.caches.classes
-        for class_ in range(int(classes.sizes[2]), int(classes.sizes[0])):
-            facts = self._class_facts(class_)
-            at = int(classes.first[class_])
-            for mask, ends, place in (
-                (facts.gates, classes.second, class_),
-                (facts.seconds, classes.first, class_ + 1),
-            ):
-                rules = list(bits_of(mask))
-                if at + len(rules) > len(classes.gates):
-                    return False
-                classes.gates[at : at + len(rules)] = rules
-                at += len(rules)
-                ends[place] = at
-            classes.sizes[2] = class_ + 1
-        return True
 
     def _resolve(self) -> None:
         """Find the rules of the signatures that the kernels have met since the last time."""
         signatures = self.caches.signatures
         rules_from = int(self.caches.scratch.sizes[layout.RULES_FROM])
-        for number in range(len(self._matching), int(signatures.sizes[0])):
-            self.counters.signatures += 1
-            members = self._members(signatures, number)
-            candidates = sorted(each - rules_from for each in members if each >= rules_from)
+        first, last = len(self._matching), int(signatures.sizes[0])
+        self.counters.signatures += last - first
+        for number in range(first, last):
+            members = sorted(self._members(signatures, number))
+            classes = bisect_left(members, rules_from)
             event = Event({}, self._pack.vocabulary)
-            event.known = known = self._known([each for each in members if each < rules_from])
+            event.known = known = self._known(members[:classes])
             known.setdefault(KEYWORDS, self._nothing)
             sure, unsure = [], []
-            for rule in candidates:
+            for rule in [member - rules_from for member in members[classes:]]:
                 try:
                     if self._pack.condition(rule)(event):
                         sure.append(rule)
@@ -293,21 +280,26 @@ class Engine:
         state = np.where(has, self._state[np.where(has, signatures, 0)], 0)
         blank = int(np.count_nonzero(signatures == layout.BLANK))
         self.counters.records += count - blank
-        for i in np.flatnonzero((state != 0) | (signatures == FALLBACK)).tolist():
-            number, what, line = int(signatures[i]), int(state[i]), found.lines + i
+        some = np.flatnonzero((state != 0) | (signatures == FALLBACK))
+        for line, number, what, start, stop in zip(
+            (found.lines + some).tolist(),
+            signatures[some].tolist(),
+            state[some].tolist(),
+            (offset + records.start[some]).tolist(),
+            (offset + records.stop[some]).tolist(),
+            strict=True,
+        ):
             if what == _RULES:
                 rules: Sequence[int] = self._matching[number]
             else:
-                text = data[offset + int(records.start[i]) : offset + int(records.stop[i])]
                 try:
-                    rules = self._by_scalar(text, number, what, wanted)
+                    rules = self._by_scalar(data[start:stop], number, what, wanted)
                 except EventError as error:
                     # The first line begins with its byte-order mark.
-                    position = offset + int(records.start[i]) if line else 0
-                    found.rejected.append(Rejected(line, position, str(error)))
+                    found.rejected.append(Rejected(line, start if line else 0, str(error)))
                     continue
-            found.records.extend([line] * len(rules))
-            found.rules.extend(rules)
+            found.records += [line] * len(rules)
+            found.rules += rules
         found.lines += count
         found.blank += blank
         self._judge_policy()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sigmac.runtime.engine import layout
+from sigmac.runtime.engine.keyword_sets import SETS
 from sigmac.runtime.engine.layout import (
     Classes,
     Kinds,
@@ -66,6 +67,9 @@ class Caches:
             asked=asked,
             active=np.zeros(kinds * fields, np.uint8),
             rules=np.zeros(kinds * rules, np.uint8),
+            wanted=np.zeros(SETS << layout.HASH_BITS, np.uint8),
+            strides=np.ones(SETS, np.int64),
+            exotic=np.zeros(SETS, np.uint8),
         )
         text = max(1 << 16, self.budget // 32)
         self.scratch = Scratch(
@@ -78,6 +82,12 @@ class Caches:
             key_object=np.zeros(_KEYS, np.int64),
             key_table=np.zeros(2 * _KEYS, np.int32),
             key_used=np.zeros(2 * _KEYS, np.int64),
+            guess_next=np.zeros(layout.GUESSES + 1, np.int32),
+            guess_length=np.zeros(layout.GUESSES, np.int32),
+            guess_node=np.zeros(layout.GUESSES, np.int32),
+            guess_entry=np.zeros(layout.GUESSES, np.int32),
+            guess_hash=np.zeros(layout.GUESSES, np.uint64),
+            guess_text=np.zeros(layout.GUESSES * layout.GUESS_BYTES + PADDING, np.uint8),
             entry_object=np.zeros(len(tables.names.field), np.int64),
             field_record=np.zeros(fields, np.int64),
             field_entry=np.zeros(fields, np.int32),
@@ -91,6 +101,7 @@ class Caches:
             class_seen=np.zeros(sets + 1 + rules, np.int64),
             opened=np.zeros(rules, np.int64),
             listed=np.zeros(rules, np.int64),
+            described=np.zeros(rules, np.int64),
             candidates=np.zeros(rules, np.int32),
             field_needed=np.zeros(fields, np.int64),
             sizes=np.zeros(16, np.int64),
@@ -98,6 +109,7 @@ class Caches:
         self.scratch.sizes[layout.SPECIAL] = tables.special
         self.scratch.sizes[layout.N_FIELDS] = fields
         self.scratch.sizes[layout.RULES_FROM] = sets + 1
+        self.scratch.sizes[layout.FIELD_LISTS] = 2 * tables.predicates
         # What opens no gate is looked at only when a candidate asks.
         self.memo.policy[~tables.gated] = layout.DEFER
         self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from sigmac.runtime.engine.layout import (
@@ -13,15 +14,13 @@ from sigmac.runtime.engine.layout import (
     IS_OBJECT,
     IS_ODD,
     IS_ODD_NUMBER,
-    KEYWORDS_FIELD,
 )
 from sigmac.runtime.engine.tables import Tables
 from sigmac.runtime.event import Event
-from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH, Facts
+from sigmac.runtime.fields import Facts
+from sigmac.runtime.number_texts import could_be_in_number
 from sigmac.runtime.scalars import values_of
 from sigmac.runtime.vocabulary import Vocabulary
-
-_QUESTIONS = (EQUALS, STARTSWITH, ENDSWITH, CONTAINS)
 
 
 class Undecided(Exception):
@@ -42,45 +41,55 @@ class _Unknown:
 UNKNOWN: Any = _Unknown()
 
 
-def facts_of_class(field: int, members: list[int], tables: Tables, vocabulary: Vocabulary) -> Facts:
+class _OfNumber:
+    """The texts that are true of a number whose text is not known: none but `known` and those that are in numbers."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: Iterable[str]):
+        self.known = frozenset(known)
+
+    def isdisjoint(self, texts: Iterable[str]) -> bool:
+        return not any(self._holds(text) for text in texts)
+
+    def issuperset(self, texts: Iterable[str]) -> bool:
+        return all(self._holds(text) for text in texts)
+
+    def _holds(self, text: str) -> bool:
+        if text not in self.known and could_be_in_number(text):
+            raise Undecided
+        return text in self.known
+
+
+def facts_of_class(field: int, members: list[int], tables: Tables) -> Facts:
     """The facts of one value of a class, given as numbers of predicates."""
-    index = vocabulary.index(tables.fields[field])
     special = {member - tables.special for member in members if member >= tables.special}
     if special & {IS_NULL, IS_OBJECT, IS_EMPTY}:
         values: tuple[Any, ...] = (
             (None,) if IS_NULL in special else ({},) if IS_OBJECT in special else ()
         )
-        facts = Facts(values)
-        facts.gates, facts.seconds = index.presence
-        return facts
+        return Facts(values)
     facts = Facts(())
     facts.values, facts.null = UNKNOWN, False
-    facts.gates, facts.seconds = index.presence
-    if special & {IS_ODD, IS_DEFERRED}:
+    if IS_DEFERRED in special:
         facts.equals = facts.contains = facts.startswith = facts.endswith = UNKNOWN
+    elif IS_ODD in special:
+        none: Any = _OfNumber(())
+        some: Any = _OfNumber(("",))
+        facts.equals, facts.contains, facts.startswith, facts.endswith = none, some, some, some
     if special & {IS_ODD, IS_ODD_NUMBER, IS_DEFERRED}:
         facts.numbers, facts.positions = UNKNOWN, UNKNOWN
-        gated = vocabulary.gated_rules.get(tables.fields[field], 0)
-        facts.gates |= gated
-        facts.seconds |= gated
-    if IS_DEFERRED in special and field == KEYWORDS_FIELD:
-        # They were not looked at because no literal of a gate is in the record.
-        facts.gates = facts.seconds = 0
     if special & {IS_ODD, IS_DEFERRED}:
         return facts
     found: tuple[set[str], ...] = (set(), {""}, {""}, {""})
     for member in members:
         if member < tables.special:
-            text = vocabulary.strings[tables.literals[member >> 2, 1]]
-            found[member & 3].add(text)
-            index.open(facts, (_QUESTIONS[member & 3], text))
+            found[member & 3].add(tables.text_of(member >> 2))
         elif member - tables.special >= FIRST_NUMBER:
             position = member - int(tables.automata.number[field])
             facts.positions = (position,)
             if position & 1:
-                equal = index.thresholds[position >> 1]
-                facts.numbers = frozenset((equal,))
-                index.open(facts, equal)
+                facts.numbers = frozenset((tables.thresholds[field][position >> 1],))
     facts.equals, facts.startswith, facts.endswith, facts.contains = map(frozenset, found)
     return facts
 
@@ -95,6 +104,13 @@ class RecordEvent(Event):
     ):
         super().__init__(fields, vocabulary)
         self._classes = classes
+
+    def _values(self, field: str) -> Sequence[Any]:
+        """As the record has them: nothing else needs to be known of the field."""
+        told = self._classes.get(field)
+        if told is None or told.values is not UNKNOWN:
+            return super()._values(field)
+        return values_of(self._fields, field) or ()
 
     def _look(self, field: str) -> Facts:
         told = self._classes.get(field)
@@ -117,15 +133,17 @@ def united(each: list[Facts]) -> Facts:
     union: Any = Facts(())
     for name in ("equals", "contains", "startswith", "endswith", "numbers"):
         parts = [getattr(facts, name) for facts in each]
-        unknown = any(part is UNKNOWN for part in parts)
-        setattr(union, name, UNKNOWN if unknown else frozenset().union(*parts))
+        if any(part is UNKNOWN for part in parts):
+            setattr(union, name, UNKNOWN)
+        elif any(part.__class__ is _OfNumber for part in parts):
+            known = (part.known if part.__class__ is _OfNumber else part for part in parts)
+            setattr(union, name, _OfNumber(itertools.chain(*known)))
+        else:
+            setattr(union, name, frozenset().union(*parts))
     if union.numbers is UNKNOWN:
         union.positions = UNKNOWN
     else:
         union.positions = tuple(position for facts in each for position in facts.positions)
-    for facts in each:
-        union.gates |= facts.gates
-        union.seconds |= facts.seconds
     if any(facts.values is UNKNOWN for facts in each):
         union.values = UNKNOWN
     else:

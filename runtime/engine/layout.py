@@ -98,7 +98,10 @@ class Gates(NamedTuple):
     """What makes a rule a candidate: its first and its second gate are open.
 
     `first_free`, `second_free`: a byte for each rule that has none; `free`: the rules that have neither. The
-    function of rule r asks the fields `fields[start[r]:start[r + 1]]`.
+    function of rule r asks the fields `fields[start[r]:start[r + 1]]`. Lists of rules are `rules[a:b]` between two
+    `ends`: for each predicate those whose first gates it opens and those whose second, from list 0 on; for each field,
+    from list `2 * (predicates of all fields)` on, those whose first gates its presence opens, those whose second, those
+    of which an odd number may open one, and all that have some gate in it.
     """
 
     first_free: Bytes
@@ -106,16 +109,17 @@ class Gates(NamedTuple):
     free: Ints
     start: Ints
     fields: Ints
+    ends: Ints
+    rules: Ints
 
 
 class Keywords(NamedTuple):
     """Literals of keywords, to tell of a whole record that it holds none: see `kernels/raw_search.py`.
 
-    `bitmap` has a bit, `slots` the first entry (-1: none) for each 16-bit hash of a gram; an entry is a `gram` (four
-    bytes, bit 5 of each set) at an `offset` in a literal, `text[start:start + length]`, and the `next` of its hash.
+    `slots` has the first entry (-1: none) for each hash of a gram; an entry is a `gram` (four bytes, bit 5 of
+    each set) at an `offset` in a literal, `text[start:start + length]`, and the `next` of its hash.
     """
 
-    bitmap: Hashes
     slots: Ints
     gram: Hashes
     offset: Ints
@@ -146,8 +150,8 @@ class Classes(NamedTuple):
     """Sets of predicates of one field that are true together; written by the kernels.
 
     A hash table `slots` by `hash`; class i has the predicates `members[start[i]:start[i + 1]]` of `field[i]`.
-    `sizes`: classes, members, classes described. Python describes a class by the rules whose first gates it opens,
-    `gates[first[i]:second[i]]`, and those whose second, `gates[second[i]:first[i + 1]]`.
+    `sizes`: classes, members. A class opens the first gates of the rules `gates[first[i]:second[i]]` and the second
+    ones of `gates[second[i]:first[i + 1]]`.
     """
 
     slots: Ints
@@ -180,9 +184,11 @@ class Kinds(NamedTuple):
     """The first stage of level 2: the fields that logsource conditions ask, and what each kind of record needs.
 
     `asked` (a byte a field): part of the key of kinds. `active`: a byte for each kind and field: some rule of the
-    kind asks it; written by Python when the kernels have met a new kind. Of the field of keywords it is 0, RARELY
-    (only where the record holds one of the literals of `Keywords`) or ALWAYS. `rules`: a byte for each kind and
-    rule, the rules of the kind. `key` is the stream's tag.
+    kind asks it; written by Python when the kernels have met a new kind. Of the field of keywords it is 0, ALWAYS, or
+    RARELY + i: only where the record holds one of the literals of set i. `rules`: a byte for each kind and rule, the
+    rules of the kind. `key` is the stream's tag. Of set i, `wanted` has a byte for each hash of a gram, 1 where it
+    is looked for; `strides`: at places how many bytes apart; `exotic`: the bits of `sizes[EXOTIC]` that tell of values
+    which the search cannot judge.
     """
 
     slots: Ints
@@ -194,10 +200,17 @@ class Kinds(NamedTuple):
     asked: Bytes
     active: Bytes
     rules: Bytes
+    wanted: Bytes
+    strides: Longs
+    exotic: Bytes
 
 
 class Scratch(NamedTuple):
-    """What the kernels note while they work on one record."""
+    """What the kernels note while they work on one record; and keys of records before, to guess the next ones.
+
+    Of each guess: the bytes with their quote, `guess_length` (0: none) of GUESS_BYTES; their hash, node and entry; and
+    the guess for the key that follows.
+    """
 
     field: Ints
     start: Longs
@@ -208,6 +221,12 @@ class Scratch(NamedTuple):
     key_object: Longs
     key_table: Ints
     key_used: Longs
+    guess_next: Ints
+    guess_length: Ints
+    guess_node: Ints
+    guess_entry: Ints
+    guess_hash: Hashes
+    guess_text: Bytes
     entry_object: Longs
     field_record: Longs
     field_entry: Ints
@@ -221,6 +240,7 @@ class Scratch(NamedTuple):
     class_seen: Longs
     opened: Longs
     listed: Longs
+    described: Longs
     candidates: Ints
     field_needed: Longs
     sizes: Longs
@@ -264,11 +284,14 @@ def dtypes(group: type[NamedTuple]) -> dict[str, Any]:
 
 
 # What `evaluate` returns
-DONE, NEW_KIND, FULL_ROWS, FULL_MEMO, FULL_CLASSES, FULL_LINES, NEW_CLASS = 0, 1, 2, 3, 4, 5, 6
+DONE, NEW_KIND, FULL_ROWS, FULL_MEMO, FULL_CLASSES, FULL_LINES = 0, 1, 2, 3, 4, 5
 # A line's `signature` where it has none
 BLANK, FALLBACK, NOTHING = -1, -2, -3
 # Whether the values of a kind's records are searched for keywords; or Python could not tell what kind it is
-RARELY, ALWAYS, UNKNOWN_KIND = 1, 2, 3
+ALWAYS, UNKNOWN_KIND, RARELY = 1, 2, 3
+HASH_BITS = 14  # of a gram
+# Bits of `sizes[EXOTIC]`: a string is OUTLANDISH, a number is ODD
+OUTLANDISH_TEXT, ODD_NUMBER = 1, 2
 # Bits of a field's `policy`: values are looked at only when a candidate asks; they are not remembered
 DEFER, FORGET = 1, 2
 # Forms of tokens
@@ -289,10 +312,12 @@ IS_NULL, IS_OBJECT, IS_EMPTY, IS_ODD, IS_ODD_NUMBER, IS_DEFERRED, FIRST_NUMBER =
     EXOTIC,
     SCANNED,
     RULES_FROM,
-) = range(12)
+    FIELD_LISTS,
+) = range(13)
 # What `sizes[LEAVES]` says: whether values that no rule names are listed, for keywords
 NO_LEAVES, LEAVES_ONCE, ALL_LEAVES = 0, 1, 2
 # Places in sizes of Records
 POSITION, END, LINE = 0, 1, 2
 DEPTH = 64
+GUESSES, GUESS_BYTES = 1024, 64
 KEYWORDS_FIELD = 0

@@ -35,7 +35,6 @@ class Engines:
             pack.dispatch.logsource_fields,
             pack.vocabulary.thresholds(),
             pack.vocabulary.keyword_literals(-1),
-            pack.vocabulary.gated_rules.keys(),
             pack.dispatch.without_gates(),
             kernels,
         )

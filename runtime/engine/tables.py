@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine.hash_names import hash_name
+from sigmac.runtime.engine.keyword_sets import GRAM, grams_of, hashes_of_grams
 from sigmac.runtime.engine.layout import (
     FIRST_NUMBER,
+    HASH_BITS,
     Automata,
     Bytes,
     Gates,
@@ -22,11 +24,13 @@ from sigmac.runtime.engine.layout import (
     Names,
 )
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.keywords import KEYWORDS
+from sigmac.runtime.number_texts import could_be_in_numbers
 from sigmac.runtime.scalars import Number
+from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE, Strings, number_of_gate
 
 PADDING = 128
-_EQUALS = 1
 _FOLDED = 0x20000  # code points whose case is looked up
 
 
@@ -34,18 +38,17 @@ class Tables:
     """What the rules of a pack ask, in arrays.
 
     `fields` are names by number, KEYWORDS first; `rule_fields` tells for each rule which fields its function asks.
-    `gated` are the fields that have gates, `free` a byte for each rule that has no first gate, and no second;
-    `searched` are the literals that open gates of keywords, `fragments` what of each stands in a record's bytes.
+    `free` is a byte for each rule that has no first gate, and no second; `searched` are the literals that open gates of
+    keywords, `fragments` what of each stands in a record's bytes.
     """
 
     def __init__(
         self,
         arrays: Mapping[str, NDArray[Any]],
-        strings: Sequence[str],
+        strings: Strings,
         logsource_fields: Sequence[str],
         thresholds: Mapping[str, Sequence[Number]],
         searched: Iterable[str],
-        gated: Collection[str],
         free: tuple[Bytes, Bytes],
         kernels: Kernels,
     ):
@@ -54,6 +57,7 @@ class Tables:
         names = {KEYWORDS: 0}
         for name in (*(strings[i] for i in asked), *logsource_fields, *sorted(thresholds)):
             names.setdefault(name, len(names))
+        self._strings = strings
         self.fields = list(names)
         self.numbers = names
         self.literals = arrays["literals"]
@@ -67,23 +71,81 @@ class Tables:
         self.special = 4 * len(pool)
         self.names = _names(self.fields)
         self.fragments = {text: raw_fragment(text) for text in searched}
-        self.keywords = _keywords([each for each in self.fragments.values() if len(each) >= LEAST])
+        self.keywords = _keywords(self.fragments.values())
         self.automata = self._automata(arrays, of_string, kernels)
+        self.predicates = self.special + FIRST_NUMBER
+        self.predicates += sum(2 * len(each) + 1 for each in self.thresholds.values())
         first, second = free
+        ends_of_lists, rules, self.gated = self._opened(arrays, of_string)
         self.gates = Gates(
             first_free=first,
             second_free=second,
             free=np.flatnonzero(first & second).astype(np.int32),
             start=np.concatenate([[0], ends]).astype(np.int32),
             fields=np.ascontiguousarray(self.rule_fields),
+            ends=ends_of_lists,
+            rules=rules,
         )
         self.rare = [
             names[strings[i]] for i in arrays["rare_fields"].tolist() if strings[i] in names
         ]
-        self.gated = np.array([name in gated for name in self.fields])
         self.groups = self.names, self.automata, self.gates, self.keywords
-        self.predicates = self.special + FIRST_NUMBER
-        self.predicates += sum(2 * len(each) + 1 for each in self.thresholds.values())
+
+    def text_of(self, literal: int) -> str:
+        """The text of a literal, by its number."""
+        return self._strings[int(self.literals[literal, 1])]
+
+    def _opened(
+        self, arrays: Mapping[str, NDArray[Any]], of_string: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+        """The lists of rules that `Gates` has, as `ends` and `rules`; and a flag for each field that has gates."""
+        fields = len(self.fields)
+        pairs: list[NDArray[np.int64]] = []  # of list and rule
+        # A literal is found by its field and text together; behind all stands what is none.
+        keys = np.append(self.literals.astype(np.int64) @ (1 << 32, 1), -1)
+        order = np.argsort(keys)
+        numeric = could_be_in_numbers(arrays["strings"], arrays["string_ends"])
+        for second, name in enumerate(("gate", "second_gate")):
+            gates = arrays[f"{name}s"].astype(np.int64)
+            field, question, argument = gates.T
+            number = of_string[field].astype(np.int64)
+            if (number < 0).any():
+                raise ValueError("a gate is in a field that its rule does not ask")
+            lists = np.full(len(gates), -1, np.int64)
+            wanted = field << 32 | argument
+            place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+            for i, bit in enumerate((EQUALS, STARTSWITH, ENDSWITH, CONTAINS)):
+                there = (question == bit) & (keys[place] == wanted)
+                lists[there] = 2 * (4 * place[there] + i) + second
+            present = question == PRESENT_GATE
+            of_field = 2 * self.predicates + 4 * number
+            lists[present] = of_field[present] + second
+            for i in np.flatnonzero(question == NUMBER_GATE).tolist():
+                lists[i] = 2 * self._equality(int(number[i]), int(argument[i])) + second
+            sizes = np.diff(arrays[f"{name}_ends"], prepend=0)
+            rules = arrays[f"{name}_rules"].astype(np.int64)
+            odd = np.where(
+                (question == NUMBER_GATE) | (question > 0) & numeric[argument], of_field + 2, -1
+            )
+            for each in (lists, odd, of_field + 3):
+                listed = np.repeat(each, sizes)
+                pairs.append((listed << 32 | rules)[listed >= 0])
+        each_once = np.sort(np.concatenate(pairs))
+        each_once = each_once[np.diff(each_once, prepend=-1) != 0]
+        listed, rules = each_once >> 32, each_once & (1 << 32) - 1
+        sizes = np.bincount(listed, minlength=2 * self.predicates + 4 * fields)
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        return ends.astype(np.int32), rules.astype(np.int32), sizes[2 * self.predicates :][3::4] > 0
+
+    def _equality(self, field: int, text: int) -> int:
+        """The predicate of equality with a number, given by its text."""
+        predicate = self.special + FIRST_NUMBER
+        for which, thresholds in self.thresholds.items():
+            if which == field:
+                number = number_of_gate(self._strings[text])
+                return predicate + 2 * thresholds.index(number) + 1
+            predicate += 2 * len(thresholds) + 1
+        raise ValueError(f"no rule compares the field {self.fields[field]!r} with a number")
 
     def _automata(
         self, arrays: Mapping[str, NDArray[Any]], of_string: NDArray[np.int32], kernels: Kernels
@@ -106,7 +168,7 @@ class Tables:
             bytes_of[number] = size[a:b].sum()
             longest[number] = size[a:b].max()
             # Literals are sorted, so the empty one is the first.
-            if size[a] == 0 and asked[a] & _EQUALS:
+            if size[a] == 0 and asked[a] & EQUALS:
                 empty[number] = 4 * a
         states = int(bytes_of.sum()) + count + 1
         number = np.full(count, -1, np.int32)
@@ -164,8 +226,6 @@ def _doubled(number: Number) -> int:
 
 
 _ASCII = re.compile(r"[\0-\x7f]+")
-LEAST = 8  # bytes of a literal that the raw search can find: a gram and the stride less one
-_MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 def raw_fragment(text: str) -> bytes:
@@ -179,28 +239,29 @@ def raw_fragment(text: str) -> bytes:
 
 def _keywords(fragments: Iterable[bytes]) -> Keywords:
     """The table of the raw search; `kernels/raw_search.py` says what is in it."""
-    bitmap = np.zeros(1024, np.uint64)
-    slots = np.full(1 << 16, -1, np.int32)
-    entries: list[tuple[int, int, int, int, int]] = []
-    text = bytearray()
-    for fragment in sorted(set(fragments)):
-        for offset in range(LEAST - 3):
-            gram = int.from_bytes(fragment[offset : offset + 4], "little") | 0x20202020
-            h = (gram * _MULTIPLIER & 2**64 - 1) >> 48
-            bitmap[h >> 6] |= np.uint64(1 << (h & 63))
-            entries.append((gram, offset, len(text), len(fragment), int(slots[h])))
-            slots[h] = len(entries) - 1
-        text += fragment
-    columns = np.array(entries, np.int64).reshape(-1, 5).T
+    each = sorted(set(fragments))
+    length = np.array([len(fragment) for fragment in each], np.int64)
+    start = np.cumsum(length) - length
+    text = np.frombuffer(b"".join(each) + bytes(PADDING), np.uint8)
+    # An entry for each place in each literal that a whole gram follows
+    literal = np.repeat(np.arange(len(each)), np.maximum(length - GRAM + 1, 0))
+    offset = np.arange(len(literal)) - np.searchsorted(literal, literal)
+    place = start[literal] + offset
+    hashes = hashes_of_grams(text)[place].astype(np.int64)
+    order = np.argsort(hashes, kind="stable")
+    again = np.diff(hashes[order], prepend=-1) == 0
+    next_ = np.full(len(order), -1, np.int32)
+    next_[order[again]] = order[np.flatnonzero(again) - 1]
+    slots = np.full(1 << HASH_BITS, -1, np.int32)
+    slots[hashes[order]] = order  # of several the last
     return Keywords(
-        bitmap=bitmap,
         slots=slots,
-        gram=columns[0].astype(np.uint64),
-        offset=columns[1].astype(np.int32),
-        start=columns[2].astype(np.int32),
-        length=columns[3].astype(np.int32),
-        next=columns[4].astype(np.int32),
-        text=np.frombuffer(bytes(text) + bytes(PADDING), np.uint8),
+        gram=grams_of(text)[place],
+        offset=offset.astype(np.int32),
+        start=start[literal].astype(np.int32),
+        length=length[literal].astype(np.int32),
+        next=next_,
+        text=text,
     )
 
 

@@ -17,7 +17,7 @@ from sigmac.runtime.engine.kernels.memo import recall, remember, value_hash
 from sigmac.runtime.engine.kernels.raw_search import holds_literal
 from sigmac.runtime.engine.kernels.sets import add_set, find_set
 from sigmac.runtime.engine.kernels.text import fold_text
-from sigmac.runtime.engine.kernels.vector import newlines, trailing_zeros
+from sigmac.runtime.engine.kernels.vector import PADDING, newlines, trailing_zeros
 from sigmac.runtime.engine.layout import (
     BLANK,
     COMPLEX,
@@ -28,6 +28,7 @@ from sigmac.runtime.engine.layout import (
     EPOCH,
     EXOTIC,
     FALLBACK,
+    FIELD_LISTS,
     FORGET,
     FULL_CLASSES,
     FULL_LINES,
@@ -38,13 +39,13 @@ from sigmac.runtime.engine.layout import (
     IS_NULL,
     IS_OBJECT,
     IS_ODD,
+    IS_ODD_NUMBER,
     KEYS,
     KEYWORDS_FIELD,
     LEAVES,
     LEAVES_ONCE,
     LINE,
     N_FIELDS,
-    NEW_CLASS,
     NEW_KIND,
     NO_LEAVES,
     NOTHING,
@@ -79,25 +80,68 @@ def line_end(data: Any, at: int, end: int) -> int:
 
 
 @kernel
-def class_of_set(field: int, n: int, classes: Any, scratch: Any) -> int:
+def list_rules(which: int, used: int, gates: Any, classes: Any, scratch: Any, epoch: int) -> int:
+    """Add a list of rules to the gates of the class at hand, each once; returns the room used, or -1: no room."""
+    for at in range(gates.ends[which], gates.ends[which + 1]):
+        rule = gates.rules[at]
+        if scratch.described[rule] != epoch:
+            scratch.described[rule] = epoch
+            if used == len(classes.gates):
+                return -1
+            classes.gates[used] = rule
+            used += 1
+    return used
+
+
+@kernel
+def describe_class(class_: int, gates: Any, classes: Any, scratch: Any) -> bool:
+    """Say which gates a new class opens; False where there is no room."""
+    sizes = scratch.sizes
+    lists = sizes[FIELD_LISTS] + 4 * np.int64(classes.field[class_])
+    used = np.int64(classes.first[class_])
+    for which in range(2):
+        sizes[EPOCH] += 1
+        epoch = sizes[EPOCH]
+        used = list_rules(lists + which, used, gates, classes, scratch, epoch)
+        for at in range(classes.start[class_], classes.start[class_ + 1]):
+            member = np.int64(classes.members[at])
+            special = member - sizes[SPECIAL]
+            chosen = 2 * member + which
+            # What the value may be, Python decides.
+            if special in (IS_ODD, IS_ODD_NUMBER):
+                chosen = lists + 2
+            elif special == IS_DEFERRED:
+                chosen = lists + 3
+            if used >= 0:
+                used = list_rules(chosen, used, gates, classes, scratch, epoch)
+        if used < 0:
+            return False
+        if which == 0:
+            classes.second[class_] = used
+    classes.first[class_ + 1] = used
+    return True
+
+
+@kernel
+def class_of_set(field: int, n: int, gates: Any, classes: Any, scratch: Any) -> int:
     """The class of the predicates that `scratch` holds; `_NO_CLASSES` where there is no room for a new one."""
     h = set_hash(scratch.predicates, n, field)
     epoch = scratch.sizes[EPOCH]
     found = find_set(classes, classes.field, h, field, n, scratch.predicate_seen, epoch)
     if found < 0:
         found = add_set(classes, classes.field, h, field, scratch.predicates, n)
-        if found < 0:
+        if found < 0 or not describe_class(found, gates, classes, scratch):
             return _NO_CLASSES
     return found
 
 
 @kernel
-def class_of_special(field: int, predicate: int, classes: Any, scratch: Any) -> int:
+def class_of_special(field: int, predicate: int, gates: Any, classes: Any, scratch: Any) -> int:
     """The class of a value that is no text: null, an object, an empty array, an odd number."""
     sizes = scratch.sizes
     sizes[EPOCH] += 1
     n = note(sizes[SPECIAL] + predicate, 0, scratch, sizes[EPOCH])
-    return class_of_set(field, n, classes, scratch)
+    return class_of_set(field, n, gates, classes, scratch)
 
 
 @kernel
@@ -108,6 +152,7 @@ def class_of_text(
     form: int,
     field: int,
     automata: Any,
+    gates: Any,
     rows: Any,
     memo: Any,
     classes: Any,
@@ -127,7 +172,7 @@ def class_of_text(
             return known
     scratch.sizes[SCANNED] += length
     if form == COMPLEX:
-        if length * 2 > len(scratch.text):
+        if length * 2 + PADDING > len(scratch.text):
             return _TOO_LONG
         size = fold_text(data, start, stop, automata.fold, scratch.text)
         n = scan_text(scratch.text, 0, size, field, automata, rows, scratch)
@@ -139,7 +184,7 @@ def class_of_text(
             n = scan_number(data, start, stop, field, automata, scratch, n)
     if n < 0:
         return _NO_ROWS
-    found = class_of_set(field, n, classes, scratch)
+    found = class_of_set(field, n, gates, classes, scratch)
     if keep and found >= 0 and not remember(data, start, length, field, h, found, memo):
         return _NO_MEMO
     return found
@@ -151,6 +196,7 @@ def class_of_token(
     token: int,
     field: int,
     automata: Any,
+    gates: Any,
     rows: Any,
     memo: Any,
     classes: Any,
@@ -159,13 +205,13 @@ def class_of_token(
     """The class of a token as a value of a field."""
     form = scratch.form[token]
     if form == NULL:
-        return class_of_special(field, IS_NULL, classes, scratch)
+        return class_of_special(field, IS_NULL, gates, classes, scratch)
     if form == OBJECT:
-        return class_of_special(field, IS_OBJECT, classes, scratch)
+        return class_of_special(field, IS_OBJECT, gates, classes, scratch)
     if form == EMPTY:
-        return class_of_special(field, IS_EMPTY, classes, scratch)
+        return class_of_special(field, IS_EMPTY, gates, classes, scratch)
     if form == ODD:
-        return class_of_special(field, IS_ODD, classes, scratch)
+        return class_of_special(field, IS_ODD, gates, classes, scratch)
     return class_of_text(
         data,
         scratch.start[token],
@@ -173,6 +219,7 @@ def class_of_token(
         form,
         field,
         automata,
+        gates,
         rows,
         memo,
         classes,
@@ -242,7 +289,9 @@ def signature_of(
         field = scratch.field[token]
         scratch.class_[token] = -1
         if kinds.asked[field]:
-            found = class_of_token(data, token, field, automata, rows, memo, classes, scratch)
+            found = class_of_token(
+                data, token, field, automata, gates, rows, memo, classes, scratch
+            )
             if found < 0:
                 return FALLBACK if found == _TOO_LONG else -10 + _stop(found)
             scratch.class_[token] = found
@@ -259,8 +308,10 @@ def signature_of(
     if search == UNKNOWN_KIND:
         return FALLBACK
     leaves = search != 0
-    if search == RARELY and sizes[LEAVES] == NO_LEAVES:
-        leaves = sizes[EXOTIC] != 0 or holds_literal(data, start, stop, keywords)
+    if search >= RARELY and sizes[LEAVES] == NO_LEAVES:
+        leaves = sizes[EXOTIC] & kinds.exotic[search - RARELY] != 0 or holds_literal(
+            data, start, stop, search - RARELY, kinds, keywords
+        )
     if leaves and sizes[LEAVES] == NO_LEAVES:
         return _SCAN_AGAIN
     needed = np.int64(-1)  # the record's number under which fields are marked that candidates ask
@@ -278,10 +329,10 @@ def signature_of(
                         memo.policy[field] & DEFER != 0 and scratch.field_needed[field] != needed
                     )
                     if defer and scratch.form[token] <= COMPLEX:
-                        found = class_of_special(field, IS_DEFERRED, classes, scratch)
+                        found = class_of_special(field, IS_DEFERRED, gates, classes, scratch)
                     else:
                         found = class_of_token(
-                            data, token, field, automata, rows, memo, classes, scratch
+                            data, token, field, automata, gates, rows, memo, classes, scratch
                         )
                         scratch.class_[token] = found
                     if found < 0:
@@ -289,7 +340,7 @@ def signature_of(
                 n = include(found, n, scratch, record)
             if leaves and (scratch.form[token] <= COMPLEX or scratch.form[token] == ODD):
                 found = class_of_token(
-                    data, token, KEYWORDS_FIELD, automata, rows, memo, classes, scratch
+                    data, token, KEYWORDS_FIELD, automata, gates, rows, memo, classes, scratch
                 )
                 if found < 0:
                     return FALLBACK if found == _TOO_LONG else -10 + _stop(found)
@@ -298,8 +349,6 @@ def signature_of(
         # Where a key occurs twice the last one counts, and what was found may be of the first.
         if said and has_equal_keys(scratch):
             return FALLBACK
-        if classes.sizes[0] > classes.sizes[2]:
-            return -10 - NEW_CLASS
         count = candidates_of(n, kind, classes, gates, kinds, scratch)
         if count == 0:
             return NOTHING
@@ -405,8 +454,8 @@ def evaluate(
 ) -> int:
     """Go on with the lines of `records` from `sizes[POSITION]` and `sizes[LINE]`; says why it stopped.
 
-    DONE at `sizes[END]`; FULL_LINES where `signature` has no more room; NEW_KIND and NEW_CLASS where the newest must be
-    described before the same record is tried again; FULL_… where a cache must be flushed before that.
+    DONE at `sizes[END]`; FULL_LINES where `signature` has no more room; NEW_KIND where the newest must be described
+    before the same record is tried again; FULL_… where a cache must be flushed before that.
     """
     sizes = records.sizes
     data = records.data

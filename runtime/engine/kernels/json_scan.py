@@ -12,19 +12,28 @@ import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import hash_bytes, same_bytes
-from sigmac.runtime.engine.kernels.vector import string_stops, trailing_zeros
+from sigmac.runtime.engine.kernels.vector import (
+    copy64,
+    equal_to,
+    string_stops,
+    trailing_zeros,
+)
 from sigmac.runtime.engine.layout import (
     COMPLEX,
     DEPTH,
     EMPTY,
     EXOTIC,
+    GUESS_BYTES,
+    GUESSES,
     KEYS,
     LEAVES,
     NULL,
     OBJECT,
     OBJECTS,
     ODD,
+    ODD_NUMBER,
     OUTLANDISH,
+    OUTLANDISH_TEXT,
     PLAIN,
     RECORD,
     TOKENS,
@@ -34,6 +43,8 @@ _KEY, _KEY_OR_END, _VALUE, _VALUE_OR_END, _AFTER = 0, 1, 2, 3, 4
 _FRAME = 7  # numbers on the stack for each open container
 _LONGEST_NUMBER = 40
 _EXACT_DIGITS = 15  # of a float that is written as Python would
+_ONE, _LAST = np.uint64(1), np.uint64(63)
+_ODD_PLACES = np.uint64(0xAAAAAAAAAAAAAAAA)
 
 
 @kernel
@@ -105,6 +116,28 @@ def string_end(data: Any, at: int) -> tuple[int, int]:
     never leaves the record; the padding ends the last one.
     """
     form = PLAIN
+    escaped_first = np.uint64(0)  # bit 0: the first byte of the block follows a backslash
+    while True:
+        # 64 bytes at once, as long as nothing is in them but ASCII and the escapes of two bytes that logs have.
+        quotes, backslashes = equal_to(data, at, 34), equal_to(data, at, 92)
+        # Of each run of backslashes every second one escapes: the subtraction carries through the run.
+        starts = backslashes & ~escaped_first
+        escapes = (((starts << _ONE) | _ODD_PLACES) - starts) ^ _ODD_PLACES
+        escaped = escapes ^ (backslashes | escaped_first)
+        ends = quotes & ~escaped
+        short = equal_to(data, at, 110) | equal_to(data, at, 114) | equal_to(data, at, 116)
+        odd = string_stops(data, at) & ~(quotes | backslashes)
+        odd |= escaped & ~(short | quotes | backslashes)
+        before = (ends - _ONE) & ~ends  # all, where there is no end
+        if odd & before:
+            at -= np.int64(escaped_first)
+            break
+        if backslashes & before:
+            form = COMPLEX
+        if ends != 0:
+            return at + trailing_zeros(ends), form
+        escaped_first = (escapes & backslashes) >> _LAST
+        at += 64
     while True:
         stops = string_stops(data, at)
         ahead = 64
@@ -239,6 +272,24 @@ def find_entry(data: Any, at: int, length: int, node: int, h: Any, names: Any) -
 
 
 @kernel
+def learn_key(
+    data: Any, at: int, stop: int, node: int, h: Any, entry: int, last: int, scratch: Any
+) -> int:
+    """Remember a plain key, to be guessed after the key `last` next time; returns its place, `last` if too long."""
+    length = stop + 1 - at  # with its quote
+    if length > GUESS_BYTES:
+        return last
+    key = np.int64(h >> np.uint64(20)) + node & (GUESSES - 1)
+    copy64(data, at, scratch.guess_text, key * GUESS_BYTES)
+    scratch.guess_length[key] = length
+    scratch.guess_node[key] = node
+    scratch.guess_hash[key] = h
+    scratch.guess_entry[key] = entry
+    scratch.guess_next[last] = key
+    return key
+
+
+@kernel
 def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
     """Whether `data[at:end]`, trimmed, is surely a JSON object; its values are then listed in `scratch`.
 
@@ -258,6 +309,7 @@ def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
     sizes[OBJECTS] += 1
     # The container that is open: its node, its number (objects), and for its elements (arrays) field and node.
     depth, in_object, node, number, field, child, count = 0, 1, 0, sizes[OBJECTS], -1, -1, 0
+    last_key = GUESSES  # what stands for the begin of a record
     value_field, value_child = -1, -1
     at += 1
     mode = _KEY_OR_END
@@ -280,46 +332,61 @@ def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
             if c != 34:
                 return False
             at += 1
-            # Nearly every key is plain and ends within 64 bytes.
-            stops = string_stops(data, at)
-            stop, form = at + (trailing_zeros(stops) if stops != 0 else 0), PLAIN
-            if data[stop] != 34:
-                stop, form = string_end(data, at)
-                if stop < 0:
-                    return False
             value_field, value_child = other, -1
-            if node >= 0 or leaves:
-                h = hash_bytes(data, at, stop - at)
-                if form != PLAIN:
-                    # An escape may stand for any character, a key in other bytes is still a key.
-                    for i in range(at, stop):
-                        if data[i] == 92:
-                            return False
-                if node >= 0:
-                    entry = find_entry(data, at, stop - at, node, h, names)
-                    if entry >= 0:
-                        # The last of equal keys counts: a full parser sorts that out.
-                        if scratch.entry_object[entry] == number:
-                            return False
-                        scratch.entry_object[entry] = number
-                        value_field, value_child = names.field[entry], names.child[entry]
-                        if value_field >= 0:
-                            # So it does where the dotted name is a key as well as a path.
-                            if (
-                                scratch.field_record[value_field] == record
-                                and scratch.field_entry[value_field] != entry
-                            ):
-                                return False
-                            scratch.field_record[value_field] = record
-                            scratch.field_entry[value_field] = entry
-                        else:
-                            value_field = other
-                if leaves:
-                    if n_keys == most_keys:
+            # Records resemble each other: mostly the key is the one that followed the last key before.
+            key = np.int64(scratch.guess_next[last_key])
+            length = np.int64(scratch.guess_length[key])
+            if (
+                length > 0
+                and scratch.guess_node[key] == node
+                and same_bytes(data, at, scratch.guess_text, key * GUESS_BYTES, length)
+            ):
+                stop = at + length - 1
+                h, entry = scratch.guess_hash[key], np.int64(scratch.guess_entry[key])
+                last_key = key
+            else:
+                # Nearly every key is plain and ends within 64 bytes.
+                stops = string_stops(data, at)
+                stop, form = at + (trailing_zeros(stops) if stops != 0 else 0), PLAIN
+                if data[stop] != 34:
+                    stop, form = string_end(data, at)
+                    if stop < 0:
                         return False
-                    scratch.key_hash[n_keys] = h
-                    scratch.key_object[n_keys] = number
-                    n_keys += 1
+                h, entry = np.uint64(0), -1
+                if node >= 0 or leaves:
+                    h = hash_bytes(data, at, stop - at)
+                    if form != PLAIN:
+                        # An escape may stand for any character, a key in other bytes is still a key.
+                        for i in range(at, stop):
+                            if data[i] == 92:
+                                return False
+                    if node >= 0:
+                        entry = find_entry(data, at, stop - at, node, h, names)
+                    if form == PLAIN:
+                        last_key = learn_key(data, at, stop, node, h, entry, last_key, scratch)
+            if entry >= 0:
+                # The last of equal keys counts: a full parser sorts that out.
+                if scratch.entry_object[entry] == number:
+                    return False
+                scratch.entry_object[entry] = number
+                value_field, value_child = names.field[entry], names.child[entry]
+                if value_field >= 0:
+                    # So it does where the dotted name is a key as well as a path.
+                    if (
+                        scratch.field_record[value_field] == record
+                        and scratch.field_entry[value_field] != entry
+                    ):
+                        return False
+                    scratch.field_record[value_field] = record
+                    scratch.field_entry[value_field] = entry
+                else:
+                    value_field = other
+            if leaves:
+                if n_keys == most_keys:
+                    return False
+                scratch.key_hash[n_keys] = h
+                scratch.key_object[n_keys] = number
+                n_keys += 1
             at = skip_blanks(data, stop + 1)
             if data[at] != 58:
                 return False
@@ -354,7 +421,7 @@ def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
                 if stop < 0:
                     return False
             if form == OUTLANDISH:
-                exotic, form = 1, COMPLEX
+                exotic, form = exotic | OUTLANDISH_TEXT, COMPLEX
             at = stop + 1
         elif c == 123 or c == 91:
             if depth == DEPTH:
@@ -385,7 +452,7 @@ def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
             if at < 0:
                 return False
             if form == ODD:
-                exotic = 1
+                exotic |= ODD_NUMBER
         elif c == 116 and data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101:
             at = stop = at + 4
         elif (

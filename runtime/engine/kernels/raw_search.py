@@ -1,9 +1,10 @@
-"""Whether a record can hold one of many literals at all, by a look at every fifth byte of it.
+"""Whether a record can hold one of many literals at all, by a look at every few bytes of it.
 
-A literal of eight bytes or more has a gram of four bytes at some place divisible by five, wherever it stands: each is
-listed with its grams at the offsets 0 to 4, and a bitmap of gram hashes rules out nearly every place (the idea of
-Wu and Manber, 1994, with a fixed stride). The bytes are those of the file, letter case aside, so that the answer may be
-yes for a key or for two values together, which costs a closer look and no more.
+A literal of n bytes has a gram of four bytes at some place divisible by n - 3, wherever it stands. So n - 3
+neighbouring grams of each literal are looked for at such places, and a table of gram hashes rules out nearly all of
+them (the idea of Wu and Manber, 1994, with a fixed stride: that of the shortest literal). The bytes are those of the
+file, letter case aside, so that the answer may be yes for a key or for two values together, which costs a closer look
+and no more.
 """
 
 from __future__ import annotations
@@ -14,35 +15,38 @@ import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.vector import load64
+from sigmac.runtime.engine.layout import HASH_BITS
 
-STRIDE = 5
-PLACES = 8  # PADDING covers what they read past the end
+PLACES = 8
 _GRAM = np.uint64(0xFFFFFFFF)
 _LOWER = np.uint64(0x20202020)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(48)  # 16 bits of hash
-_SIX, _LOW_SIX, _ONE = np.uint64(6), np.uint64(63), np.uint64(1)
+_SHIFT = np.uint64(64 - HASH_BITS)
 
 
 @kernel
-def holds_literal(data: Any, start: int, stop: int, keywords: Any) -> bool:
-    """Whether `data[start:stop]` may hold one of the literals."""
-    bitmap = keywords.bitmap
+def holds_literal(data: Any, start: int, stop: int, which: int, kinds: Any, keywords: Any) -> bool:
+    """Whether `data[start:stop]` may hold a literal of the set `which`."""
+    wanted = kinds.wanted
+    base = np.uint64(which << HASH_BITS)
+    stride = kinds.strides[which]
     at = start
     while at < stop:
         # Several places a turn, so that no look waits for the last one. What lies behind `stop` is padding or the
         # next record, and ruled out by `is_literal`.
-        some = np.uint64(0)
+        some = np.uint8(0)
         for i in range(PLACES):
-            h = ((load64(data, at + i * STRIDE) & _GRAM) | _LOWER) * _MULTIPLIER >> _SHIFT
-            some |= bitmap[h >> _SIX] >> (h & _LOW_SIX)
-        if some & _ONE:
+            h = ((load64(data, at + i * stride) & _GRAM) | _LOWER) * _MULTIPLIER >> _SHIFT
+            some |= wanted[base + h]
+        if some != 0:
             for i in range(PLACES):
-                gram = (load64(data, at + i * STRIDE) & _GRAM) | _LOWER
+                gram = (load64(data, at + i * stride) & _GRAM) | _LOWER
                 h = gram * _MULTIPLIER >> _SHIFT
-                if begins_literal(data, at + i * STRIDE, start, stop, gram, np.int64(h), keywords):
+                if wanted[base + h] != 0 and begins_literal(
+                    data, at + i * stride, start, stop, gram, np.int64(h), keywords
+                ):
                     return True
-        at += PLACES * STRIDE
+        at += PLACES * stride
     return False
 
 

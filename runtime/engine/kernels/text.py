@@ -6,7 +6,7 @@ from typing import Any
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.json_scan import hexadecimal, utf8_length
-from sigmac.runtime.engine.kernels.vector import string_stops, trailing_zeros
+from sigmac.runtime.engine.kernels.vector import copy64, string_stops, trailing_zeros
 
 
 @kernel
@@ -53,18 +53,16 @@ def unescaped(c: int) -> int:
 def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
     r"""Write the string `data[start:stop]`, checked JSON, unescaped and folded to `text`; returns its bytes.
 
-    ASCII letters keep their case: automata read both. A byte becomes at most two (`text` must have room): two
-    bytes of UTF-8 fold to three at most, and an escape is longer than what it stands for.
+    ASCII letters keep their case: automata read both. A byte becomes at most two (`text` must have room, and PADDING
+    more): two bytes of UTF-8 fold to three at most, and an escape is longer than what it stands for.
     """
     at, n = start, 0
     while at < stop:
         # What is plain is most of a text.
         stops = string_stops(data, at)
         plain = min(at + (trailing_zeros(stops) if stops != 0 else 64), stop)
-        size = plain - at
-        for i in range(size):
-            text[n + i] = data[at + i]
-        n += size
+        copy64(data, at, text, n)
+        n += plain - at
         at = plain
         if at == stop or stops == 0:
             continue

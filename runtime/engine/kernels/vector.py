@@ -29,10 +29,8 @@ def _load(context: Any, builder: Any, signature: Any, args: Any, kind: Any) -> A
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=1)
 
 
-def _splat(builder: Any, byte: int) -> Any:
-    one = builder.insert_element(
-        _UNDEFINED, ir.Constant(_BYTE, byte), ir.Constant(ir.IntType(32), 0)
-    )
+def _splat(builder: Any, byte: Any) -> Any:
+    one = builder.insert_element(_UNDEFINED, byte, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, _UNDEFINED, _ZEROS)
 
 
@@ -40,20 +38,44 @@ def _splat(builder: Any, byte: int) -> Any:
 def _string_stops(typingctx: Any, data: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = _load(context, builder, signature, args, _VECTOR)
-        quote = builder.icmp_unsigned("==", vector, _splat(builder, 34))
-        backslash = builder.icmp_unsigned("==", vector, _splat(builder, 92))
+        quote = builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(34)))
+        backslash = builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(92)))
         # As signed bytes, control characters and all that is not ASCII are below the blank.
-        odd = builder.icmp_signed("<", vector, _splat(builder, 32))
+        odd = builder.icmp_signed("<", vector, _splat(builder, _BYTE(32)))
         return builder.bitcast(builder.or_(builder.or_(quote, backslash), odd), _WORD)
 
     return types.uint64(data, at), codegen
 
 
 @intrinsic
+def _equal_to(typingctx: Any, data: Any, at: Any, byte: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _load(context, builder, signature, args, _VECTOR)
+        equal = builder.icmp_unsigned("==", vector, _splat(builder, builder.trunc(args[2], _BYTE)))
+        return builder.bitcast(equal, _WORD)
+
+    return types.uint64(data, at, types.int64), codegen
+
+
+@intrinsic
+def _copy64(typingctx: Any, data: Any, at: Any, to: Any, place: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _load(context, builder, signature, args, _VECTOR)
+        array = context.make_array(signature.args[2])(context, builder, args[2])
+        address = builder.gep(array.data, [args[3]])
+        builder.store(vector, builder.bitcast(address, _VECTOR.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, at, to, place), codegen
+
+
+@intrinsic
 def _newlines(typingctx: Any, data: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = _load(context, builder, signature, args, _VECTOR)
-        return builder.bitcast(builder.icmp_unsigned("==", vector, _splat(builder, 10)), _WORD)
+        return builder.bitcast(
+            builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(10))), _WORD
+        )
 
     return types.uint64(data, at), codegen
 
@@ -83,6 +105,20 @@ def string_stops(data: Any, at: Any) -> Any:
     return np.uint64(mask)
 
 
+def equal_to(data: Any, at: Any, byte: Any) -> Any:
+    """Bit i is set where `data[at + i]` is a byte (uint64)."""
+    mask = 0
+    for i, each in enumerate(data[at : at + 64].tolist()):
+        if each == byte:
+            mask |= 1 << i
+    return np.uint64(mask)
+
+
+def copy64(data: Any, at: Any, to: Any, place: Any) -> None:
+    """Copy 64 bytes from `data[at]` on to `to[place]` on."""
+    to[place : place + 64] = data[at : at + 64]
+
+
 def newlines(data: Any, at: Any) -> Any:
     """Bit i is set where `data[at + i]` is a newline (uint64)."""
     mask = 0
@@ -107,6 +143,22 @@ def trailing_zeros(mask: Any) -> Any:
 def _of_string_stops(data: Any, at: Any) -> Any:
     def call(data: Any, at: Any) -> Any:
         return _string_stops(data, at)
+
+    return call
+
+
+@overload(equal_to)
+def _of_equal_to(data: Any, at: Any, byte: Any) -> Any:
+    def call(data: Any, at: Any, byte: Any) -> Any:
+        return _equal_to(data, at, byte)
+
+    return call
+
+
+@overload(copy64)
+def _of_copy64(data: Any, at: Any, to: Any, place: Any) -> Any:
+    def call(data: Any, at: Any, to: Any, place: Any) -> Any:
+        _copy64(data, at, to, place)
 
     return call
 

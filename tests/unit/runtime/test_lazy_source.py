@@ -31,7 +31,7 @@ def second(x):
 
 
 def test_pieces_see_the_head_and_nothing_runs_before_it_is_asked_for() -> None:
-    source = LazySource(TEXT, "/x/a.py", "a")
+    source = LazySource(TEXT.encode(), "/x/a.py", "a")
     namespace = source.prepare(3)
     assert namespace["COUNT"] == []
     assert "first" not in namespace
@@ -45,7 +45,7 @@ def test_pieces_see_the_head_and_nothing_runs_before_it_is_asked_for() -> None:
 def test_a_traceback_points_to_the_line_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text(TEXT)
-    source = LazySource(TEXT, str(file), "a")
+    source = LazySource(TEXT.encode(), str(file), "a")
     source.prepare(3)
     second = source.piece("second", 10, 16)
     with pytest.raises(ZeroDivisionError) as caught:
