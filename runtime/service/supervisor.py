@@ -341,6 +341,7 @@ class Supervisor:
 
     def _stop_workers(self) -> None:
         self._stopping = True
+        log.info("the service stops")
         with self._changed:
             self._note_readiness()
             self._changed.notify_all()
@@ -398,7 +399,7 @@ class Supervisor:
         )
 
     def _not_ready(self, workers: Sequence[WorkerStatus]) -> str:
-        if self._stopping:
+        if not self._goes_on():
             return "the service is stopping"
         if len(self._packs) < len(self.settings.packs):
             return "the packs are not loaded yet"
@@ -414,7 +415,7 @@ class Supervisor:
 
     def _note_readiness(self) -> None:
         reason = self._not_ready([self._worker_status(worker) for worker in self._workers])
-        if self._ready == bool(reason) and not self._stopping:
+        if self._ready == bool(reason) and self._goes_on():
             self._ready = not reason
             if reason:
                 log.warning("the service is not ready", reason=reason)

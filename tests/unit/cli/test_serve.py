@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,14 @@ class Program:
 
     def __init__(self, config: Path, log: Path, **environment: str):
         self.log = log
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sigmac", "serve", str(config)],
-            env={**os.environ, **ENVIRONMENT, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log.open("wb"),
-        )
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sigmac", "serve", str(config)],
+                env={**os.environ, **ENVIRONMENT, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
 
     def entries(self, event: str = "") -> list[dict[str, Any]]:
         lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
@@ -117,6 +118,9 @@ def serving(config: Path, **environment: str) -> Iterator[Program]:
         yield program
     finally:
         program.process.kill()
+        for entry in program.entries("a worker starts"):
+            with suppress(ProcessLookupError):
+                os.kill(entry["pid"], signal.SIGKILL)  # one that a test has halted holds the pipe
         program.process.communicate()
 
 
@@ -140,7 +144,11 @@ def test_files_to_their_end(
     said = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert said[0] == "the service starts"
     assert "the service is ready" in said
-    assert said[-2:] == ["the source came to its end", "the service has stopped"]
+    assert said[-3:] == [
+        "the source came to its end",
+        "the service stops",
+        "the service has stopped",
+    ]
 
 
 def test_standard_input(sigmac: Run, write: Write, configuration: dict[str, Any]) -> None:
@@ -172,6 +180,7 @@ def test_a_second_signal_ends_it_at_once(write: Write, topics: dict[str, Any]) -
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)  # they cannot stop by themselves
         program.process.send_signal(signal.SIGTERM)
+        eventually(lambda: program.entries("the service stops"))  # two at once may arrive as one
         assert program.process.poll() is None
         program.process.send_signal(signal.SIGTERM)
         assert program.end() == 128 + signal.SIGTERM
@@ -239,7 +248,7 @@ def test_secrets_are_in_no_argument_environment_or_log(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"wrokers": 1}, r".*sigmac.yml:\d+: wrokers: there is no key `wrokers`; .*`workers`\?"),
+        ({"wrokers": 1}, r".*sigmac.yml:\d+: wrokers: there is no such key; did you mean `workers`\?"),
         ({"packs": {"admins": {"path": "none"}}}, r"there is no folder and no installed pack .*"),
         ({"packs": {"admins": {"path": "./none"}}}, r".*/none does not exist; .*"),
         ({"state": "events.ndjson"}, r"state: .*/events.ndjson cannot be written: File exists"),

@@ -311,7 +311,7 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "tables of another kind": (
         lambda pack: reseal(pack, tables_npz=b"no tables"),
-        "the parts of the pack do not fit together",
+        "tables.npz is damaged: File is not a zip file; build the pack again",
     ),
     "fewer rules than functions": (lambda pack: reseal(pack, {"rules": []}), "the pack"),
     "a failing import": (
