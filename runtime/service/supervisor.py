@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import signal
@@ -346,15 +347,22 @@ class Supervisor:
             self._note_readiness()
             self._changed.notify_all()
             self._tell_all({"do": "stop"})
-            until = self.settings.shutdown.timeout + _SPARE
-            if not self._changed.wait_for(lambda: not self._lives(), until):
+            if not self._all_gone(self.settings.shutdown.timeout + _SPARE):
                 for life in self._lives():
                     log.error(
                         "a worker does not stop in time; it is killed, and what it had in work will be evaluated again",
                         worker=life.worker,
                     )
                     life.process.kill()
-                self._changed.wait_for(lambda: not self._lives())
+                self._all_gone(math.inf)
+
+    def _all_gone(self, within: float) -> bool:
+        """Wait until no worker runs, for at most this many seconds; whether none does."""
+        until = time.monotonic() + within
+        while self._lives() and (left := until - time.monotonic()) > 0:
+            # A signal that another thread takes does not wake this one, which has to handle it.
+            self._changed.wait(min(left, 1.0))
+        return not self._lives()
 
     # What HTTP and gRPC ask
 

@@ -35,7 +35,18 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
     [
         (
             "sigmac ",
-            ["build", "check", "run", "serve", "push", "status", "watch", "explain", "inspect", "config"],
+            [
+                "build",
+                "check",
+                "run",
+                "serve",
+                "push",
+                "status",
+                "watch",
+                "explain",
+                "inspect",
+                "config",
+            ],
         ),
         ("sigmac inspect ", ["build/", "rules/"]),
         # Not a single folder that is no pack: the shell would go on to the next word.

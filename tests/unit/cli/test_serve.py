@@ -248,7 +248,10 @@ def test_secrets_are_in_no_argument_environment_or_log(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"wrokers": 1}, r".*sigmac.yml:\d+: wrokers: there is no such key; did you mean `workers`\?"),
+        (
+            {"wrokers": 1},
+            r".*sigmac.yml:\d+: wrokers: there is no such key; did you mean `workers`\?",
+        ),
         ({"packs": {"admins": {"path": "none"}}}, r"there is no folder and no installed pack .*"),
         ({"packs": {"admins": {"path": "./none"}}}, r".*/none does not exist; .*"),
         ({"state": "events.ndjson"}, r"state: .*/events.ndjson cannot be written: File exists"),
@@ -274,7 +277,10 @@ def test_a_port_in_use_is_one_line(
         configuration["http"] = {"bind": f"127.0.0.1:{server.getsockname()[1]}"}
         done = sigmac("serve", write(configuration), **ENVIRONMENT)
     assert done.returncode == 1
-    assert re.fullmatch(r"sigmac: http: .*Address already in use", done.stderr.splitlines()[-1])
+    assert re.fullmatch(
+        r"sigmac: http\.bind: cannot listen on .*: Address already in use",
+        done.stderr.splitlines()[-1],
+    )
 
 
 def test_a_pack_that_was_changed_is_one_line(
