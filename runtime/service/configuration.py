@@ -115,6 +115,13 @@ class KafkaInput(Model):
         "event", description="What the payload holds: one event, a JSON array of events, or NDJSON."
     )
 
+    def reads(self, topic: str) -> bool:
+        """Whether this is the input of a topic."""
+        return any(
+            re.match(each, topic) is not None if each.startswith("^") else each == topic
+            for each in self.topics
+        )
+
 
 class KafkaSource(Model):
     """Topics of Redpanda, Kafka or a broker that speaks its protocol."""
@@ -155,11 +162,7 @@ class KafkaSource(Model):
 
     def reads(self, topic: str) -> bool:
         """Whether an input reads a topic."""
-        return any(
-            re.match(each, topic) is not None if each.startswith("^") else each == topic
-            for one in self.inputs
-            for each in one.topics
-        )
+        return any(each.reads(topic) for each in self.inputs)
 
 
 class FileSource(Model):

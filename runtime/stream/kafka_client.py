@@ -36,6 +36,28 @@ _PERMANENT = {
     KafkaError._INVALID_ARG: "a property has a wrong value",
     KafkaError._SSL: "TLS fails",
 }
+# Those of the common properties that only a consumer knows.
+_OF_CONSUMERS = (
+    "auto.offset.reset",
+    "check.crcs",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "group.remote.assignor",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+)
 
 
 class Connection:
@@ -115,16 +137,7 @@ def producer_properties(
         "linger.ms": 5,
         "compression.type": "lz4",
         **({} if transactional_id else {"message.timeout.ms": 0}),
-        **_without(
-            properties,
-            "group.id",
-            "group.instance.id",
-            "auto.offset.reset",
-            "isolation.level",
-            "max.poll.interval.ms",
-            "partition.assignment.strategy",
-            "session.timeout.ms",
-        ),
+        **_without(properties, *_OF_CONSUMERS),
         **own,
         "enable.idempotence": True,
     }

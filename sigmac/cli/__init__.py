@@ -10,6 +10,7 @@ import typer
 from sigmac.cli.build import build
 from sigmac.cli.check import check
 from sigmac.cli.config import config
+from sigmac.cli.dlq import dlq
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.explain import explain
 from sigmac.cli.inspect import inspect
@@ -31,6 +32,7 @@ app = typer.Typer(
 for _command in (build, check, run, serve, push, status, watch, explain, inspect):
     app.command(epilog=_command.__globals__["EXAMPLE"])(_command)
 app.add_typer(config)
+app.add_typer(dlq)
 
 
 def _show_version(wanted: bool) -> None:

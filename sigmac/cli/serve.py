@@ -26,27 +26,27 @@ def serve(
     It runs until SIGTERM or Ctrl-C, finishes the batch in work, and leaves. A second signal ends it at once. Exit
     status 0 after a signal or at the end of the source, 1 where trying again cannot help.
     """
-    _need("service", "pydantic", "structlog", "yaml")
+    need("service", "pydantic", "structlog", "yaml")
     from sigmac import __version__
     from sigmac.runtime.service.configuration import load_settings
     from sigmac.runtime.service.logs import configure_logs
 
     settings = load_settings(config)
     if settings.uses_kafka:
-        _need("kafka", "confluent_kafka")
+        need("kafka", "confluent_kafka")
     if settings.http is not None:
-        _need("service", "prometheus_client")
+        need("service", "prometheus_client")
     if settings.control is not None:
-        _need("service", "grpc")
+        need("service", "grpc")
     if settings.tracing is not None:
-        _need("tracing", "opentelemetry")
+        need("tracing", "opentelemetry")
     from sigmac.runtime.service.supervisor import Supervisor
 
     configure_logs(settings)
     Supervisor(settings, __version__).run()
 
 
-def _need(extra: str, *packages: str) -> None:
+def need(extra: str, *packages: str) -> None:
     """Raises `ConfigurationError` where a package is not installed."""
     from sigmac.runtime.errors import ConfigurationError
 

@@ -46,6 +46,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "explain",
                 "inspect",
                 "config",
+                "dlq",
             ],
         ),
         ("sigmac inspect ", ["build/", "rules/"]),
