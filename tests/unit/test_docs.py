@@ -402,7 +402,8 @@ def option_names(command: Any) -> set[str]:
         if parameter.param_type_name == "option"
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
-    return names | set(command.get_help_option_names(context))
+    of_subcommands = map(option_names, getattr(command, "commands", {}).values())
+    return names.union(command.get_help_option_names(context), *of_subcommands)
 
 
 OPTIONS = {name: option_names(command) for name, command in COMMANDS.items()}
