@@ -182,13 +182,8 @@ class Reader(threading.Thread):
         self._failure: Exception | None = None
 
     def run(self) -> None:
-        topics = self.account.ledger.topics
-        reader = Consumer({**committed_reads(topics.broker), "group.id": "reader"})
+        reader = reader_from_the_start(self.account.ledger.topics)
         try:
-            reader.assign(
-                [TopicPartition(topics.matches, number, 0) for number in range(MATCH_PARTITIONS)]
-                + [TopicPartition(topics.dead, 0, 0)]
-            )
             while not self._ends.is_set():
                 for message in reader.consume(1000, 0.1):
                     if message.error() is None:
@@ -220,19 +215,21 @@ def committed_reads(broker: Broker) -> dict[str, Any]:
     }
 
 
+def reader_from_the_start(topics: Topics) -> Consumer:
+    """Reads what is committed of all matches and dead letters; in no group, so that none has to be joined."""
+    reader = Consumer({**committed_reads(topics.broker), "group.id": "reader"})
+    reader.assign(
+        [TopicPartition(topics.matches, number, 0) for number in range(MATCH_PARTITIONS)]
+        + [TopicPartition(topics.dead, 0, 0)]
+    )
+    return reader
+
+
 def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account:
     """Read until nothing is missing and nothing came for `settle` seconds, at most `timeout` seconds."""
-    topics = ledger.topics
     account = Account(ledger)
-    reader = Consumer(
-        {
-            **committed_reads(topics.broker),
-            "group.id": f"reader-{uuid.uuid4().hex[:8]}",
-            "session.timeout.ms": 6000,
-        }
-    )
+    reader = reader_from_the_start(ledger.topics)
     try:
-        reader.subscribe([topics.matches, topics.dead])
         until, last = time.monotonic() + timeout, time.monotonic()
         while time.monotonic() < until:
             for message in reader.consume(1000, 0.25):
@@ -333,6 +330,7 @@ def running(service: Service) -> Iterator[Service]:
         yield service
     finally:
         service.kill()
+        print(service.log.read_text("utf-8", "replace"))  # shown where the test fails
 
 
 def kill_one(service: Service, choice: int) -> None:

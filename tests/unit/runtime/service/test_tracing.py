@@ -6,6 +6,7 @@ import queue
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -231,6 +232,7 @@ def test_a_share_of_nothing_sends_nothing(collector: tuple[Collector, str]) -> N
 
 
 def test_a_collector_that_is_silent_holds_nothing_up() -> None:
+    before = set(threading.enumerate())
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         tracing = open_tracing(settings(f"http://127.0.0.1:{silent.getsockname()[1]}"), 0, "1")
         with capture_logs() as lines:
@@ -238,6 +240,9 @@ def test_a_collector_that_is_silent_holds_nothing_up() -> None:
                 span.count(records=1)
             tracing.close()
     assert [line["log_level"] for line in lines] == ["warning"]
+    # The exporter still tries, with delays from `random`, which would disturb a later test's random values.
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
 
 
 # Without OpenTelemetry
