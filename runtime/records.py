@@ -25,24 +25,28 @@ class Block:
     """Whole lines of one input: `data` ends with a newline unless the input does not.
 
     `first` is the number of the first line, counted from 0; `read` the bytes of the (compressed) input used so far.
+    Where `size` is not 0, `data` is the beginning of one line that is too long, which has so many bytes.
     """
 
     name: str
     data: bytes
     first: int
     read: int
+    size: int = 0
 
 
-def read_blocks(name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD) -> Iterator[Block]:
+def read_blocks(
+    name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD, keep: int | None = None
+) -> Iterator[Block]:
     """The lines of a file (`.gz` and `.zst` are decompressed) or of standard input (`-`), in blocks.
 
-    Raises `InputError` where it cannot be opened or read to its end, or where a line is longer than `max_record`;
-    what came before has been yielded.
+    Raises `InputError` where it cannot be opened or read to its end, or where a line is longer than `max_record`
+    (with `keep` such a line is cut to so many bytes instead); what came before has been yielded.
     """
     try:
         with contextlib.ExitStack() as stack:
             raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
-            yield from _blocks(name, raw, chunk, max_record)
+            yield from _blocks(name, raw, chunk, max_record, keep)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: not a gzip file, or a damaged one") from None
@@ -51,20 +55,32 @@ def read_blocks(name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD) -> 
         raise InputError(f"{name}: the compressed file is damaged or cut off") from None
 
 
-def _blocks(name: str, raw: IO[bytes], chunk: int, max_record: int) -> Iterator[Block]:
+def _blocks(
+    name: str, raw: IO[bytes], chunk: int, max_record: int, keep: int | None
+) -> Iterator[Block]:
     rest, line = b"", 0
+    size = 0  # of the line that `rest` is only the beginning of
     for text in _decompressed(name, raw, chunk):
+        if size:
+            more, newline, text = text.partition(b"\n")
+            size += len(more)
+            if not newline:
+                continue
+            yield Block(name, rest, line, _position(raw), size)
+            rest, size, line = b"", 0, line + 1
         data = rest + text
         end = data.rfind(b"\n") + 1
         data, rest = data[:end], data[end:]
-        if len(rest) > max_record:
+        if len(rest) > max_record and keep is None:
             number = line + data.count(b"\n") + 1
             raise InputError(f"{name}:{number}: the line is longer than {max_record:,} bytes")
         if data:
             yield Block(name, data, line, _position(raw))
             line += data.count(b"\n")
+        if len(rest) > max_record:
+            rest, size = rest[:keep], len(rest)
     if rest:
-        yield Block(name, rest, line, _position(raw))
+        yield Block(name, rest, line, _position(raw), size)
 
 
 def _position(raw: IO[bytes]) -> int:

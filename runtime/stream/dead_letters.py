@@ -24,7 +24,7 @@ KINDS = {
     "rejected": "the event is no JSON object",
     "payload": "the record does not hold what the input's `payload` and `format` say",
     "evaluation": "a rule's code failed on the event",
-    "too_long": "a line of a file is longer than the bound",
+    "too_long": "a line of a file or of standard input is longer than 16 MiB; its start is kept",
     "undeliverable": "a sink gave up a match; the value is the match",
 }
 PREFIX = "sigmac-dlq-"

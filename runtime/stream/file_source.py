@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +20,7 @@ import structlog
 
 from sigmac.runtime.errors import InputError, StreamError
 from sigmac.runtime.records import MAX_RECORD, read_blocks
-from sigmac.runtime.stream.record import Batch, Origin, SourceEnded
+from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, Origin, SourceEnded
 
 log = structlog.get_logger("sigmac.stream.file")
 
@@ -35,16 +35,23 @@ class LineBatch:
 
     stream = 0
 
-    def __init__(self, name: str, values: Sequence[bytes], first: int):
+    def __init__(self, name: str, lines: Sequence[bytes | LongLine], first: int):
         self.name = name
-        self.values: Sequence[bytes | None] = values
+        self.long_lines: Mapping[int, LongLine] = {
+            number: line for number, line in enumerate(lines) if isinstance(line, LongLine)
+        }
+        self.values: Sequence[bytes | None] = [
+            None if isinstance(line, LongLine) else line for line in lines
+        ]
         self.first = first
 
     def origin(self, record: int) -> Origin:
         return Origin(self.name, 0, self.first + record)
 
     def sizes(self) -> list[tuple[str, int, int]]:
-        return [(self.name, len(self.values), sum(len(value or b"") for value in self.values))]
+        size = sum(len(value) for value in self.values if value is not None)
+        size += sum(line.size for line in self.long_lines.values())
+        return [(self.name, len(self.values), size)]
 
 
 @dataclass(slots=True)
@@ -67,6 +74,7 @@ class _Followed:
     file: IO[bytes] | None = None
     done: _Place = field(default_factory=_Place)  # committed
     read: _Place = field(default_factory=_Place)  # polled
+    long: int = 0  # up to here, in bytes, the line behind `read` has no end and is too long
     lines: Any = None  # of a compressed file
     ended: bool = False
 
@@ -114,7 +122,7 @@ class FileSource:
                 return []
             time.sleep(_LOOK)
 
-    def _read(self, each: _Followed, most: int) -> list[bytes]:
+    def _read(self, each: _Followed, most: int) -> Sequence[bytes | LongLine]:
         if each.ended:
             return []
         if each.path.suffix in _COMPRESSED:
@@ -124,12 +132,16 @@ class FileSource:
         assert each.file is not None
         lines = self._lines(each, most)
         if not lines and not self._follow:
-            each.file.seek(each.read.offset)
-            last = each.file.read(MAX_RECORD + 1)
+            position = each.read.offset
+            size = os.fstat(each.file.fileno()).st_size - position
+            last: bytes | LongLine = LongLine(_start(each.file, position), size, position)
+            if size <= MAX_RECORD:
+                last = os.pread(each.file.fileno(), MAX_RECORD, position)
             self._close(each)
             each.ended = True
-            if last.strip():
-                each.read.offset += len(last)
+            if isinstance(last, LongLine) or last.strip():
+                each.read = _copy(each.read)
+                each.read.offset += size
                 each.read.line += 1
                 return [last]
         elif not lines and self._was_replaced(each):
@@ -163,7 +175,7 @@ class FileSource:
         each.file = file
         return True
 
-    def _lines(self, each: _Followed, most: int) -> list[bytes]:
+    def _lines(self, each: _Followed, most: int) -> Sequence[bytes | LongLine]:
         file = each.file
         assert file is not None
         if os.fstat(file.fileno()).st_size < each.read.offset:
@@ -171,6 +183,9 @@ class FileSource:
             each.read = _copy(each.read)
             each.read.offset = each.read.line = each.read.covered = 0
             each.read.fingerprint = ""
+            each.long = 0
+        if each.long:
+            return self._long_line(each, file)
         file.seek(each.read.offset)
         text = file.read(_READ)
         end = text.rfind(b"\n") + 1
@@ -178,35 +193,59 @@ class FileSource:
             more = file.read(_READ)
             if not more:
                 return []  # the line is not finished
+            end = more.rfind(b"\n") + 1
+            end += len(text) if end else 0
             text += more
-            end = text.rfind(b"\n") + 1
-            if len(text) > MAX_RECORD and not end:
-                raise StreamError(
-                    f"{each.path}: line {each.read.line + 1} is longer than {MAX_RECORD:,} bytes"
-                )
+            if text.find(b"\n", 0, MAX_RECORD + 1) < 0 and len(text) > MAX_RECORD:
+                each.long = each.read.offset + MAX_RECORD
+                return self._long_line(each, file)
         lines = text[:end].split(b"\n")[:-1]
         if len(lines) > most:
             lines = lines[:most]
             end = sum(map(len, lines)) + len(lines)
+        self._go_on(each, file, end, len(lines))
+        return lines
+
+    def _long_line(self, each: _Followed, file: IO[bytes]) -> list[LongLine]:
+        """The line that is read, once it has its end; looked for from where it was not found."""
+        file.seek(each.long)
+        while text := file.read(_READ):
+            end = text.find(b"\n")
+            each.long += len(text) if end < 0 else end
+            if end >= 0:
+                position = each.read.offset
+                line = LongLine(_start(file, position), each.long - position, position)
+                each.long = 0
+                self._go_on(each, file, line.size + 1, 1)
+                return [line]
+        return []
+
+    def _go_on(self, each: _Followed, file: IO[bytes], size: int, lines: int) -> None:
         each.read = _copy(each.read)
-        each.read.offset += end
-        each.read.line += len(lines)
+        each.read.offset += size
+        each.read.line += lines
         if each.read.covered < _FINGERPRINT and lines:
             each.read.covered = min(_FINGERPRINT, each.read.offset)
             each.read.fingerprint = _fingerprint(file, each.read.covered)
-        return lines
 
-    def _read_compressed(self, each: _Followed) -> list[bytes]:
+    def _read_compressed(self, each: _Followed) -> Sequence[bytes | LongLine]:
         if each.lines is None:
             each.read = _copy(each.done)
-            each.lines = read_blocks(str(each.path))
+            each.read.offset = 0
+            each.lines = read_blocks(str(each.path), keep=LONG_LINE_KEPT)
         try:
             for block in each.lines:
-                lines = block.data.removesuffix(b"\n").split(b"\n")
+                whole = block.data.removesuffix(b"\n").split(b"\n")
+                lines: list[bytes | LongLine] = [*whole]
+                position = each.read.offset
+                each.read.offset += block.size + 1 if block.size else len(block.data)
+                size = block.size or len(whole[0])
+                if size > MAX_RECORD:
+                    lines[0] = LongLine(block.data[:LONG_LINE_KEPT], size, position)
                 fresh = lines[max(0, each.done.line - block.first) :]
                 each.read.line = block.first + len(lines)
                 if fresh:
-                    return list(fresh)
+                    return fresh
         except InputError as error:
             raise StreamError(str(error)) from None
         each.ended = True
@@ -238,6 +277,7 @@ class FileSource:
 
     def rewind(self) -> None:
         for each in self._files:
+            each.long = 0
             if each.lines is not None:
                 each.lines, each.ended = None, False
             each.read = _copy(each.done)
@@ -251,7 +291,7 @@ class FileSource:
     def _close(self, each: _Followed) -> None:
         if each.file is not None:
             each.file.close()
-            each.file = None
+            each.file, each.long = None, 0
 
     def close(self) -> None:
         for each in self._files:
@@ -260,6 +300,10 @@ class FileSource:
 
 def _copy(place: _Place) -> _Place:
     return _Place(**{name: getattr(place, name) for name in _Place.__slots__})
+
+
+def _start(file: IO[bytes], position: int) -> bytes:
+    return os.pread(file.fileno(), LONG_LINE_KEPT, position)
 
 
 def _fingerprint(file: IO[bytes], covered: int) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from sigmac.runtime.errors import StreamError
+from sigmac.runtime.records import CHUNK
 from sigmac.runtime.stream.kafka_client import Connection, Properties, make_client, permanent
-from sigmac.runtime.stream.record import Batch, Origin
+from sigmac.runtime.stream.record import Batch, LongLine, Origin
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
@@ -33,6 +35,8 @@ _Place = tuple[str, int]  # topic, partition
 class KafkaBatch:
     """Messages of one input."""
 
+    long_lines: Mapping[int, LongLine] = MappingProxyType({})  # only files have them
+
     def __init__(self, stream: int, messages: Sequence[Any]):
         self.stream = stream
         self.messages = messages
@@ -51,11 +55,14 @@ class KafkaBatch:
         )
 
     def sizes(self) -> list[tuple[str, int, int]]:
-        found: dict[str, list[int]] = {}
-        for message, value in zip(self.messages, self.values, strict=True):
-            sizes = found.setdefault(message.topic(), [0, 0])
-            sizes[0] += 1
-            sizes[1] += len(value or b"")
+        topics = [message.topic() for message in self.messages]
+        sizes = [len(value) if value else 0 for value in self.values]
+        if len(set(topics)) == 1:
+            return [(topics[0], len(sizes), sum(sizes))]
+        found: dict[str, tuple[int, int]] = {}
+        for topic, size in zip(topics, sizes, strict=True):
+            records, total = found.get(topic, (0, 0))
+            found[topic] = records + 1, total + size
         return [(topic, records, size) for topic, (records, size) in found.items()]
 
 
@@ -160,11 +167,12 @@ class KafkaSource:
         return batches
 
     def _without_errors(self, messages: list[Any]) -> list[Any]:
-        good = []
+        good = [message for message in messages if message.error() is None]
+        if len(good) == len(messages):
+            return good
         for message in messages:
             error = message.error()
             if error is None:
-                good.append(message)
                 continue
             self._stop_if_permanent(error, message.topic() or "the broker")
             self.connection.trouble = error.str()
@@ -172,12 +180,19 @@ class KafkaSource:
         return good
 
     def _by_input(self, messages: list[Any]) -> list[Batch]:
-        if len(self._names) + len(self._patterns) == 1:
-            return [KafkaBatch(0, messages)]
         streams: dict[int, list[Any]] = {}
-        for message in messages:
-            streams.setdefault(self._stream(message.topic()), []).append(message)
-        return [KafkaBatch(stream, each) for stream, each in sorted(streams.items())]
+        if len(self._names) + len(self._patterns) == 1:
+            streams[0] = messages
+        else:
+            for message in messages:
+                streams.setdefault(self._stream(message.topic()), []).append(message)
+        # A batch of a few MB stays in the processor's caches while it is joined, looked through and evaluated.
+        most = max(1, int(CHUNK / self._mean))
+        return [
+            KafkaBatch(stream, some[first : first + most])
+            for stream, some in sorted(streams.items())
+            for first in range(0, len(some), most)
+        ]
 
     def _stream(self, topic: str) -> int:
         known = self._names.get(topic)
@@ -187,14 +202,11 @@ class KafkaSource:
         return known
 
     def _remember(self, messages: list[Any]) -> None:
-        first: dict[_Place, int] = {}
-        last: dict[_Place, Any] = {}
-        for message in messages:
-            place = (message.topic(), message.partition())
-            if place not in first:
-                first[place] = message.offset()
-            last[place] = message
-        self._polled = first
+        places = [(message.topic(), message.partition()) for message in messages]
+        # Of several of a place a dictionary keeps the one that comes last.
+        first = dict(zip(reversed(places), reversed(messages), strict=True))
+        last = dict(zip(places, messages, strict=True))
+        self._polled = {place: message.offset() for place, message in first.items()}
         self._next = [
             TopicPartition(topic, partition, message.offset() + 1)
             for (topic, partition), message in last.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,15 +26,33 @@ class Origin:
     headers: Headers = ()
 
 
+LONG_LINE_KEPT = 64 << 10  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """A line that is too long to be evaluated, or to be held as a whole.
+
+    `start` are its first bytes, at most `LONG_LINE_KEPT`; `size` says how many it has, `position` how many stand before
+    it in the file (once decompressed).
+    """
+
+    start: bytes
+    size: int
+    position: int
+
+
 class Batch(Protocol):
     """Records of one input, those of a partition in its order.
 
     `stream` is the index of the input in the configuration's list of inputs, `values` the raw bytes of each record
-    (None for a record without a value).
+    (None for a record without a value), `long_lines` the records that are a line too long, by their index in `values`,
+    where each of them is None.
     """
 
     stream: int
     values: Sequence[bytes | None]
+    long_lines: Mapping[int, LongLine]
 
     def origin(self, record: int) -> Origin:
         """Where a record came from, by its index in `values`; made when asked, as few records match."""

@@ -7,12 +7,13 @@ import select
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.records import MAX_RECORD
 from sigmac.runtime.stream.file_source import LineBatch
-from sigmac.runtime.stream.record import Batch, SourceEnded
+from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message, Undeliverable
 
 _READ = 1 << 20  # bytes at once
@@ -24,8 +25,10 @@ class StdinSource:
 
     def __init__(self, settings: Any):
         self._rest = b""
-        self._polled: list[bytes] = []
-        self._again: list[bytes] = []
+        self._position = 0  # of `_rest`, in bytes
+        self._long: LongLine | None = None  # that comes in and has no end yet
+        self._polled: list[bytes | LongLine] = []
+        self._again: list[bytes | LongLine] = []
         self._number = 0  # of the first line that is not committed
         self._ended = False
 
@@ -43,15 +46,27 @@ class StdinSource:
         self._polled = lines[:max_records]
         return [LineBatch(NAME, self._polled, self._number)]
 
-    def _read(self) -> list[bytes]:
+    def _read(self) -> list[bytes | LongLine]:
         text = os.read(0, _READ)
         if not text:
             self._ended = True
-            last, self._rest = self._rest, b""
+            last, self._rest, self._long = self._long or self._rest, b"", None
             return [last] if last else []
-        *lines, self._rest = (self._rest + text).split(b"\n")
-        if len(self._rest) > MAX_RECORD:
-            raise StreamError(f"standard input: a line is longer than {MAX_RECORD:,} bytes")
+        lines: list[bytes | LongLine] = []
+        if self._long is not None:
+            end, newline, text = text.partition(b"\n")
+            self._long = replace(self._long, size=self._long.size + len(end))
+            if not newline:
+                return []
+            self._position += self._long.size + 1
+            lines, self._long = [self._long], None
+        *whole, rest = (self._rest + text).split(b"\n")
+        for line in whole:
+            lines.append(_bounded(line, self._position))
+            self._position += len(line) + 1
+        self._rest = rest
+        if len(rest) > MAX_RECORD:
+            self._rest, self._long = b"", LongLine(rest[:LONG_LINE_KEPT], len(rest), self._position)
         return lines
 
     def commit(self) -> None:
@@ -70,6 +85,10 @@ class StdinSource:
 
     def close(self) -> None:
         self._polled = []
+
+
+def _bounded(line: bytes, position: int) -> bytes | LongLine:
+    return line if len(line) <= MAX_RECORD else LongLine(line[:LONG_LINE_KEPT], len(line), position)
 
 
 class StdoutSink:

@@ -276,9 +276,17 @@ class Worker:
             matches.append(writer.message(rule, origin, index, text))
         self.counts.events += result.records
         self.counts.rejected += len(result.rejected) + len(events.malformed)
+        self.counts.rejected += len(batch.long_lines)
         found = self.counts.matches.setdefault(slot.name, {})
         for rule in result.rule.tolist():
             found[rule] = found.get(rule, 0) + 1
+        for record, long in batch.long_lines.items():
+            reason = (
+                f"the line has {long.size:,} bytes, which is too long; "
+                f"here are the first {len(long.start):,}, from byte {long.position} of the file"
+            )
+            origin = batch.origin(record)
+            dead.append(self._letter(slot, "too_long", reason, long.start, origin, None))
         for each in events.malformed:
             origin = batch.origin(each.record)
             dead.append(self._letter(slot, "payload", each.reason, each.value, origin, each.index))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
+import yaml
 
 from sigmac.runtime.errors import StreamError
+from sigmac.runtime.records import MAX_RECORD
+from sigmac.runtime.stream.dead_letters import KINDS, from_line
 from sigmac.runtime.stream.file_sink import FileSink
 from sigmac.runtime.stream.file_source import FileSource
-from sigmac.runtime.stream.record import SourceEnded
+from sigmac.runtime.stream.record import LONG_LINE_KEPT, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message
+from sigmac.runtime.stream.stdio import StdinSource
+from tests.unit.packs import rule, write_text_pack
 
 Make = Callable[..., FileSource]
 
@@ -125,6 +133,106 @@ def test_files_that_are_not_followed_come_to_an_end(tmp_path: Path, source: Make
 def test_a_missing_file_that_is_not_followed_is_an_error(tmp_path: Path, source: Make) -> None:
     with pytest.raises(StreamError, match="no such file"):
         source(tmp_path / "none", follow=False).poll(1, 0)
+
+
+LONGEST, LONG = b"x" * MAX_RECORD, b"y" * (MAX_RECORD + 1)
+
+
+def lines_of(files: FileSource | StdinSource, wait: float = 0) -> list[bytes | LongLine | None]:
+    """All that comes until the source ends, or until nothing more is there."""
+    found: list[bytes | LongLine | None] = []
+    try:
+        while batches := files.poll(100, wait):
+            for batch in batches:
+                assert batch.origin(0).offset == len(found)
+                found += [batch.long_lines.get(i, line) for i, line in enumerate(batch.values)]
+            files.commit()
+    except SourceEnded:
+        pass
+    return found
+
+
+def cut(size: int, position: int) -> LongLine:
+    return LongLine(LONG[:LONG_LINE_KEPT], size, position)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n"])
+@pytest.mark.parametrize("name", ["log", "log.gz", "-"])
+def test_a_line_that_is_too_long_is_cut_and_the_next_one_read(
+    name: str, ending: bytes, tmp_path: Path, source: Make
+) -> None:
+    log = tmp_path / name
+    data = b"\n".join([b"a", LONGEST, LONG, b"b", LONG * 2]) + ending
+    log.write_bytes(gzip.compress(data, 1) if log.suffix else data)
+    third = len(LONGEST) + 3
+    wanted = [
+        *(b"a", LONGEST, cut(len(LONG), third)),
+        *(b"b", cut(2 * len(LONG), third + len(LONG) + 3)),
+    ]
+    if name != "-":
+        assert lines_of(source(log, follow=False)) == wanted
+        return
+    standard = os.dup(0)
+    with log.open("rb") as file:
+        os.dup2(file.fileno(), 0)
+    try:
+        assert lines_of(StdinSource(None), wait=30) == wanted
+    finally:
+        os.dup2(standard, 0)
+        os.close(standard)
+
+
+def test_a_line_that_is_too_long_waits_for_its_end(tmp_path: Path, source: Make) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(LONG)
+    files = source(log)
+    assert lines_of(files) == []
+    with log.open("ab") as more:
+        more.write(b"yy")
+    assert lines_of(files) == []
+    with log.open("ab") as more:
+        more.write(b"y\nb\n")
+    assert files.poll(100, 0)[0].long_lines == {0: cut(len(LONG) + 3, 0)}
+    files.rewind()
+    assert lines_of(files) == [cut(len(LONG) + 3, 0), b"b"]
+    files.close()
+    assert read(source(log)) == []
+
+
+def test_a_line_that_is_too_long_is_a_dead_letter(tmp_path: Path) -> None:
+    pack = write_text_pack(rule("sel: {A: evil}\ncondition: sel"), tmp_path / "pack")
+    log, dead = tmp_path / "log", tmp_path / "dead.ndjson"
+    log.write_bytes(b'{"A":"evil"}\n{"A":"evil' + LONG + b'"}\n{"A":"evil"}\n')
+    configuration = {
+        "workers": 1,
+        "state": str(tmp_path / "state"),
+        "packs": {"p": {"path": str(pack)}},
+        "source": {"files": {"paths": [str(log)], "follow": False, "pack": "p"}},
+        "matches": {"stdout": {}},
+        "dead_letters": {"file": {"path": str(dead)}},
+    }
+    config = tmp_path / "sigmac.yml"
+    config.write_text(yaml.safe_dump(configuration))
+    done = subprocess.run(
+        [sys.executable, "-m", "sigmac", "run", "--config", str(config)],
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    matches = [orjson.loads(line) for line in done.stdout.splitlines()]
+    assert [match["source"]["offset"] for match in matches] == [0, 2]
+    (letter,) = map(from_line, dead.read_bytes().splitlines())
+    assert (letter.kind, letter.origin.topic, letter.origin.offset) == ("too_long", str(log), 1)
+    assert letter.value == (b'{"A":"evil' + LONG)[:LONG_LINE_KEPT]
+    assert "16,777,229 bytes" in letter.reason
+    assert "from byte 13 of the file" in letter.reason
+
+
+def test_the_page_has_every_kind_of_dead_letter() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "dead-letters.md").read_text("utf-8")
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert [name for name in rows if not name.startswith("sigmac-")] == list(KINDS)
 
 
 def sink(path: Path, index: int = 0, **changes: Any) -> FileSink:
