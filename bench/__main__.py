@@ -9,9 +9,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from bench import batch, compiler, consumer, growth, scalar, versus, workers
+from bench import batch, compiler, consumer, growth, scalar, stream, versus, workers
 from bench.chart import save_chart
 from bench.corpus import ROOT
 from bench.figures import Figure, describe, machine, note, save, table
@@ -25,6 +26,7 @@ PARTS = {
     "workers": workers.measure,
     "consumer": consumer.measure,
     "build": compiler.measure,
+    "stream": stream.measure,
     "peers": versus.measure,
 }
 
@@ -36,6 +38,13 @@ def main() -> None:
         "parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}; default: all."
     )
     parser.add_argument("--no-peers", action="store_true", help="Leave the other engines out.")
+    parser.add_argument(
+        "--records",
+        type=int,
+        default=stream.RECORDS,
+        metavar="N",
+        help="How many records the stream part produces and reads; default: %(default)s.",
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
@@ -48,12 +57,13 @@ def main() -> None:
     ]
     note("bringing the kernels up to date")
     subprocess.run([sys.executable, "-m", KERNELS], check=True)
+    parts = {**PARTS, "stream": partial(stream.measure, records=arguments.records)}
     figures: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:
         packs = Packs(Path(folder))
         for part in chosen:
             figures[part] = []
-            for figure in PARTS[part](packs):
+            for figure in parts[part](packs):
                 note(f"{part}: {figure.what}: {figure.text}")
                 figures[part].append(figure)
     setting = machine()

@@ -44,6 +44,7 @@ _OF_CONSUMERS = (
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
     "fetch.wait.max.ms",
     "group.id",
     "group.instance.id",
@@ -119,6 +120,8 @@ def consumer_properties(properties: Properties, own: Properties, max_mib: float)
         "partition.assignment.strategy": "cooperative-sticky",
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": max(1024, int(max_mib * 2 * 1024)),
+        # How long a partition is not fetched after the queue was full: librdkafka's second starves a quick worker.
+        "fetch.queue.backoff.ms": 20,
         **_without(properties, "message.timeout.ms", "transaction.timeout.ms"),
         **own,
         "enable.auto.commit": False,

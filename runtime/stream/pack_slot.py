@@ -50,7 +50,13 @@ class PackSlot:
     def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:
         """Keep some of a batch (NDJSON) to try the next pack on."""
         wanted = max(1, (self._recent.maxlen or 1) // 8)
-        for line in data.split(b"\n", wanted)[:wanted]:
+        start = 0
+        for _ in range(wanted):
+            if start > len(data):
+                break
+            end = data.find(b"\n", start)
+            line = data[start:end] if end >= 0 else data[start:]
+            start += len(line) + 1
             if len(line) > _MAX_SAMPLE // 16:
                 continue
             if len(self._recent) == self._recent.maxlen:
