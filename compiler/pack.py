@@ -94,7 +94,7 @@ def render_pack(
     asked = [rule["questions"] for rule in rules]
     files["matchers.py"] = render_matchers(asked).encode()
     files["__init__.py"] = _package(identity, len(rules)).encode()
-    arrays = question_arrays(asked, rare_fields)
+    arrays = question_arrays(asked, rare_fields, layout.logsource_rules)
     arrays |= {
         "functions": span_array(layout.functions, 4),
         "headers": span_array([(header,) for header in layout.headers], 1).reshape(-1),
@@ -173,6 +173,7 @@ class _Layout:
         self.functions: list[tuple[int, int, int, int]] = [(0, 0, 0, -1)] * len(rules)
         self.logsources: list[tuple[int, int, int]] = []
         self.logsource_names: list[str] = []
+        self.logsource_rules: list[int] = []  # one rule of each
         self._guards = self._formatted_guards(rules, modules)
         for number, module in enumerate(modules):
             self._lay_out(number, module, rules, names)
@@ -212,6 +213,7 @@ class _Layout:
             numbers[guard] = len(self.logsources)
             self.logsources.append((number, lines + 3, lines + 2 + piece.count("\n")))
             self.logsource_names.append(name)
+            self.logsource_rules.append(next(i for i in module.rules if rules[i]["guard"] == guard))
             pieces.append(f"\n\n{piece}")
             lines += 2 + piece.count("\n")
         for i in module.rules:

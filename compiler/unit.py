@@ -11,6 +11,7 @@ from typing import Any
 
 from sigmac.compiler.codegen.formatter import format_pieces
 from sigmac.compiler.codegen.printer import print_body, print_expression
+from sigmac.compiler.codegen.programs import program
 from sigmac.compiler.codegen.questions import questions
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose
@@ -151,7 +152,9 @@ def _rule_unit(
     metadata = render(
         "rule_metadata", name=base, attributes=_attributes(compiled, body.renamed, place)
     )
-    unit = questions(expression, first, second)
+    asked = questions(expression, first, second)
+    decision = program(rest, asked)
+    guarded = [] if guard is None else program(guard, asked)
     fields = {
         *_fields(rest),
         *(each.field or "" for g in (first, second) if g for each in g.predicates),
@@ -169,7 +172,12 @@ def _rule_unit(
         "metadata": metadata,
         "guard": None if guard is None else print_expression(guard),
         "guard_fields": [] if guard is None else sorted(_fields(guard)),
-        "questions": {**unit.plain(), "fields": sorted(fields)},
+        "questions": {
+            **asked.plain(),
+            "fields": sorted(fields),
+            "program": decision,
+            "guard_program": guarded,
+        },
         "passes": compiled.passes,
         "place": list(astuple(rule.place)),
     }

@@ -89,9 +89,15 @@ class Dispatch:
             raise EventError("the event holds a lone surrogate") from None
 
     def without_gates(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """A byte for each rule: 1 where it has no first gate (no second), or one that keywords always open."""
-        first, second = self._vocabulary.without_keyword_gates()
-        return self.as_bytes(self._always | first), self.as_bytes(self._single | second)
+        """A byte for each rule: 1 where it has no first gate, and where it has no second one."""
+        return self.as_bytes(self._always), self.as_bytes(self._single)
+
+    def of_logsources(self, holds: NDArray[np.uint8]) -> int:
+        """The rules of some logsource conditions, given as a byte for each that is not 0 where it holds; as bits."""
+        rules = self._free
+        for which in np.flatnonzero(holds).tolist():
+            rules |= self._members[which]
+        return rules
 
     def as_bytes(self, rules: int) -> NDArray[np.uint8]:
         """A byte for each rule: 1 where its bit is set."""

@@ -247,5 +247,26 @@ class Event:
         return left.endswith(right) if placement == "endswith" else left == right
 
 
+class _Anything:
+    """Literals of which any may be in a text."""
+
+    __slots__ = ()
+
+    def isdisjoint(self, _: object) -> bool:
+        return False
+
+
+class OneValue(Event):
+    """An event of one value that is asked one question or two: it is not worth to look up all that is true of it."""
+
+    __slots__ = ()
+
+    def __init__(self, field: str, value: Any, vocabulary: Vocabulary):
+        super().__init__({field: value}, vocabulary)
+        facts = self.known[field] = Facts((value,))
+        may_contain: Any = _Anything()
+        facts.contains = may_contain
+
+
 def _texts(facts: Facts) -> Sequence[str]:
     return [text for text in map(text_of, facts.values) if text is not None]

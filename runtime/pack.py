@@ -31,12 +31,19 @@ ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
 # The tables that the batch engine reads
 TABLES = (
+    "comparisons",
     "fold",
     "gate_ends",
     "gate_rules",
     "gates",
     "literal_asked",
     "literals",
+    "logsources",
+    "networks",
+    "pairs",
+    "program_ends",
+    "program_fields",
+    "programs",
     "rare_fields",
     "rule_field_ends",
     "rule_fields",
@@ -45,6 +52,7 @@ TABLES = (
     "second_gates",
     "string_ends",
     "strings",
+    "value_questions",
 )
 _MAX_TAGS = 4096  # stream tags remembered
 _LOGSOURCE_KEYS = ("product", "category", "service")
@@ -256,7 +264,7 @@ class Pack:
         """What the batch engine has counted so far; empty before its first batch and where there is none.
 
         `records`, of those `fallbacks` (left to the scalar path) and `undecided` (some of their rules were); `kinds`
-        and `signatures` that were met; values `looked` for and `found`; `flushes` of caches; `bytes` in use by them.
+        that were met; values `looked` for and `found`; `flushes` of caches; `bytes` in use by them.
         """
         return self._engines.counts() if self._engines else {}
 

@@ -101,29 +101,6 @@ class Vocabulary:
         """The gates of the keyword items of some rules, given as bits."""
         return KeywordGates(self._gates_of(KEYWORDS), rules, self.fold)
 
-    def without_keyword_gates(self) -> tuple[int, int]:
-        """The rules whose first or second gate keywords always open, as it is no literal; as bits."""
-        first, second = (
-            mask_of(np.array([*itertools.chain(*always)], np.int64))
-            for always in (
-                [gated for key, gated in table.items() if not (isinstance(key, tuple) and key[1])]
-                for table in self._gates_of(KEYWORDS)
-            )
-        )
-        return first, second
-
-    def keyword_literals(self, rules: int) -> set[str]:
-        """The literals that open gates of keyword items of some rules, given as bits; "" where another gate does."""
-        return {literal for literal, gated in self._keyword_rules if gated & rules}
-
-    @cached_property
-    def _keyword_rules(self) -> list[tuple[str, int]]:
-        return [
-            (key[1] if isinstance(key, tuple) else "", mask_of(np.array(gated)))
-            for table in self._gates_of(KEYWORDS)
-            for key, gated in table.items()
-        ]
-
     def plan(self, glob: str) -> Plan:
         """How a `like` pattern is answered."""
         found = self._plans.get(glob)

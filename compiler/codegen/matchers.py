@@ -19,7 +19,7 @@ Entry = dict[str, Any]
 def render_matchers(asked: Sequence[Mapping[str, Any]]) -> str:
     """Source of `matchers.py` for all rules' questions (`Questions.plain()` each)."""
     names = _Names()
-    numbers = _by_key(tuple(entry) for each in asked for entry in each["numbers"])
+    numbers = _by_key((entry[0], entry[2]) for each in asked for entry in each["comparisons"])
     networks = _by_key(tuple(entry) for each in asked for entry in each["networks"])
     times = _by_key((tuple(entry[:2]), entry[2]) for each in asked for entry in each["times"])
     text = render(
@@ -150,7 +150,7 @@ def _summary(asked: Sequence[Mapping[str, Any]]) -> list[Entry]:
     for each in asked:
         entries = [(field, _ASKED[bit], text) for field, text, bit in each["literals"]]
         entries += [(field, "regex", pattern) for field, pattern, _ in each["regexes"]]
-        entries += [(field, "number", text) for field, text in each["numbers"]]
+        entries += [(field, "number", text) for field, _, text in each["comparisons"]]
         entries += [(field, "cidr", text) for field, text in each["networks"]]
         entries += [(field, "time", f"{part} {text}") for field, part, text in each["times"]]
         for entry in entries:

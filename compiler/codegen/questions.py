@@ -6,7 +6,6 @@ All of it is plain lists, so that the build's cache can keep it as JSON.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, distinct_predicates
@@ -19,35 +18,51 @@ from sigmac.runtime.globs import plan
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE
 
-_BITS = {
+BITS = {
     Op.EQUALS: bits.EQUALS,
     Op.CONTAINS: bits.CONTAINS,
     Op.STARTSWITH: bits.STARTSWITH,
     Op.ENDSWITH: bits.ENDSWITH,
 }
-_BIT_OF_TEST = {op.value: bit for op, bit in _BITS.items()}
+_BIT_OF_TEST = {op.value: bit for op, bit in BITS.items()}
 MAX_SECOND = 0.3  # the probability above which a second gate is not worth its table
-_NUMERIC = frozenset(COMPARISONS.values())
+COMPARISON_OF = {op: name for name, op in COMPARISONS.items()}
+
+Places = dict[tuple[Any, ...], int]  # what is asked, each once → its place in the list
+
+
+def place_in(places: Places, *asked: Any) -> int:
+    """The place of a question, added where it is new."""
+    return places.setdefault(asked, len(places))
 
 
 @dataclass(slots=True)
 class Questions:
-    """Lists of what one rule asks, each entry a list beginning with the field (`""` for keywords).
+    """What one rule asks, each question once, beginning with the field (`""` for keywords).
 
-    `literals`: [field, text, bit]; `numbers`: [field, number as text]; `networks`: [field, network];
-    `times`: [field, part, number as text]; `regexes`: [field, pattern, literals]; `gates`: up to two lists of
-    [field, question, argument], of each of which one holds whenever the rule matches.
+    `literals`: (field, text, bit); `comparisons`: (field, comparison, number as text); `networks`: (field, network);
+    `pairs`: (field, other field, placement, cased); `present`: (field,); `values`: (field, question, argument), what
+    only the value itself can answer; `times`: (field, part, number as text);
+    `regexes`: (field, pattern, literals); `gates`: up to two lists of [field, question, argument], of each of which
+    one holds whenever the rule matches.
     """
 
-    literals: list[list[Any]] = field(default_factory=list)
-    numbers: list[list[str]] = field(default_factory=list)
-    networks: list[list[str]] = field(default_factory=list)
-    times: list[list[str]] = field(default_factory=list)
-    regexes: list[list[Any]] = field(default_factory=list)
+    literals: Places = field(default_factory=dict)
+    comparisons: Places = field(default_factory=dict)
+    networks: Places = field(default_factory=dict)
+    pairs: Places = field(default_factory=dict)
+    present: Places = field(default_factory=dict)
+    values: Places = field(default_factory=dict)
+    times: Places = field(default_factory=dict)
+    regexes: Places = field(default_factory=dict)
     gates: list[list[list[Any]]] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
-        return {each.name: getattr(self, each.name) for each in dataclass_fields(self)}
+        """Lists by name, as JSON holds them."""
+        lists = {
+            name: [*getattr(self, name)] for name in self.__dataclass_fields__ if name != "gates"
+        }
+        return {**lists, "gates": self.gates}
 
 
 def questions(expression: Expression, *gates: Gate | None) -> Questions:
@@ -60,12 +75,7 @@ def questions(expression: Expression, *gates: Gate | None) -> Questions:
             continue
         asked.gates.append([_gate_entry(predicate) for predicate in gate.predicates])
         for predicate in gate.predicates:
-            if predicate.op in _BITS:
-                asked.literals.append(
-                    [predicate.field or KEYWORDS, predicate.argument, _BITS[predicate.op]]
-                )
-            elif predicate.op is Op.NUMBER:
-                asked.numbers.append([predicate.field or KEYWORDS, number_text(predicate.argument)])
+            _ask(predicate, asked)
     return asked
 
 
@@ -76,32 +86,35 @@ def number_text(number: int | float) -> str:
 
 def _ask(predicate: Predicate, asked: Questions) -> None:
     name = predicate.field or KEYWORDS
-    if predicate.op in _BITS:
+    if predicate.op in BITS:
         if not predicate.cased:
-            asked.literals.append([name, predicate.argument, _BITS[predicate.op]])
+            place_in(asked.literals, name, predicate.argument, BITS[predicate.op])
     elif predicate.op is Op.LIKE:
         if not predicate.cased:
             how = plan(glob(predicate.argument))
             bit = _BIT_OF_TEST.get(how.test, bits.CONTAINS)
-            asked.literals += [[name, text, bit] for text in how.literals]
+            for text in how.literals:
+                place_in(asked.literals, name, text, bit)
     elif predicate.op is Op.REGEX:
         for literals in all_required_literals(predicate.argument):
-            required = sorted(map(default_fold(), literals))
-            asked.literals += [[name, text, bits.CONTAINS] for text in required]
-            asked.regexes.append([name, predicate.argument, required])
-    elif predicate.op in _NUMERIC:
-        asked.numbers.append([name, number_text(predicate.argument)])
+            required = tuple(sorted(map(default_fold(), literals)))
+            for text in required:
+                place_in(asked.literals, name, text, bits.CONTAINS)
+            place_in(asked.regexes, name, predicate.argument, required)
+    elif predicate.op in COMPARISON_OF:
+        number = number_text(predicate.argument)
+        place_in(asked.comparisons, name, COMPARISON_OF[predicate.op], number)
     elif predicate.op is Op.CIDR:
-        asked.networks.append([name, predicate.argument])
+        place_in(asked.networks, name, predicate.argument)
     elif predicate.op is Op.TIME:
         part, _, number = predicate.argument
-        asked.times.append([name, part, number_text(number)])
+        place_in(asked.times, name, part, number_text(number))
 
 
 def _gate_entry(predicate: Predicate) -> list[Any]:
     name = predicate.field or KEYWORDS
-    if predicate.op in _BITS:
-        return [name, _BITS[predicate.op], predicate.argument]
+    if predicate.op in BITS:
+        return [name, BITS[predicate.op], predicate.argument]
     if predicate.op is Op.NUMBER:
         return [name, NUMBER_GATE, number_text(predicate.argument)]
     assert predicate.op is Op.EXISTS, predicate

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime import programs as rows
+from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.folding import as_array, fold_table
 
 _Gates = dict[tuple[str, int, str], list[int]]  # field, question, argument → rules
@@ -36,9 +38,15 @@ class _Pool:
 
 
 def question_arrays(
-    asked: Sequence[Mapping[str, Any]], rare_fields: Sequence[str] = ()
+    asked: Sequence[Mapping[str, Any]],
+    rare_fields: Sequence[str] = (),
+    guards: Sequence[int] = (),
 ) -> dict[str, NDArray[Any]]:
-    """Arrays of all rules' questions; `asked[i]`: `Questions.plain()` of rule i and the `fields` of its function."""
+    """Arrays of all rules' questions.
+
+    `asked[i]`: `Questions.plain()` of rule i, the `fields` of its function, its `program` and the `guard_program` of
+    its logsource; `guards[j]`: a rule whose guard is that of logsource j.
+    """
     pool = _Pool()
     pool("")
     literals: dict[tuple[str, str], int] = {}
@@ -52,7 +60,7 @@ def question_arrays(
             literals[field, text] = literals.get((field, text), 0) | bit
         for field, pattern, required in each["regexes"]:
             regexes.add((field, pattern, tuple(required)))
-        numeric.update(field for field, _ in each["numbers"])
+        numeric.update(field for field, *_ in each["comparisons"])
         for table, without, entries in zip(
             gates, (always, single), [*each["gates"], None, None], strict=False
         ):
@@ -64,6 +72,11 @@ def question_arrays(
                 if not rules or rules[-1] != rule:
                     rules.append(rule)
     sorted_literals = sorted(literals)
+    programs = _Programs({literal: i for i, literal in enumerate(sorted_literals)})
+    for each in asked:
+        programs.add(each["program"], each)
+    for rule in guards:
+        programs.add(asked[rule]["guard_program"], asked[rule])
     sorted_regexes = sorted(regexes)
     arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),
@@ -74,6 +87,7 @@ def question_arrays(
         "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
         "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),
         "single": _ints(single),
+        **programs.arrays(pool),
         **_gate_arrays("gate", gates[0], pool),
         **_gate_arrays("second_gate", gates[1], pool),
         "regexes": _rows(((pool(field), pool(pattern)) for field, pattern, _ in sorted_regexes), 2),
@@ -82,6 +96,72 @@ def question_arrays(
         "fold": as_array(fold_table()),
     }
     return {**arrays, **pool.arrays()}
+
+
+_PLACE_OF_BIT = {EQUALS: 0, STARTSWITH: 1, ENDSWITH: 2, CONTAINS: 3}
+
+
+class _Programs:
+    """Decision programs, their arguments from places in a rule's own lists to places in those of the pack."""
+
+    def __init__(self, literals: Mapping[tuple[str, str], int]):
+        self._literals = literals
+        self._rows: list[int] = []
+        self._ends: list[int] = []
+        self._comparisons: dict[tuple[str, str, str], int] = {}
+        self._pairs: dict[tuple[str, str, int], int] = {}
+        self._networks: dict[tuple[str, str], int] = {}
+        self._values: dict[tuple[str, str, str], int] = {}
+        self._fields: dict[str, int] = {}
+
+    def add(self, program: Sequence[int], asked: Mapping[str, Any]) -> None:
+        arguments = {
+            rows.TEXT: [
+                4 * self._literals[field, text] + _PLACE_OF_BIT[bit]
+                for field, text, bit in asked["literals"]
+            ],
+            rows.COMPARE: [_number(self._comparisons, each) for each in asked["comparisons"]],
+            rows.SAME: [
+                _number(
+                    self._pairs,
+                    (field, other, rows.PLACEMENTS.index(placement) + rows.CASED * cased),
+                )
+                for field, other, placement, cased in asked["pairs"]
+            ],
+            rows.ADDRESS: [_number(self._networks, each) for each in asked["networks"]],
+            rows.VALUE: [_number(self._values, each) for each in asked["values"]],
+        }
+        present = [_number(self._fields, name) for (name,) in asked["present"]]
+        arguments |= dict.fromkeys((rows.TEXTUAL, rows.EXISTS, rows.NULL), present)
+        self._rows += program
+        for at in range(len(self._rows) - len(program), len(self._rows), rows.WIDTH):
+            known = arguments.get(self._rows[at] & ~rows.NEGATED)
+            if known is not None:
+                self._rows[at + 1] = known[self._rows[at + 1]]
+        self._ends.append(len(self._rows) // rows.WIDTH)
+
+    def arrays(self, pool: _Pool) -> dict[str, NDArray[Any]]:
+        compared = ((pool(f), rows.COMPARISONS.index(c), pool(n)) for f, c, n in self._comparisons)
+        pairs = ((pool(field), pool(other), how) for field, other, how in self._pairs)
+        networks = ((pool(field), pool(network)) for field, network in self._networks)
+        values = (
+            (pool(field), rows.VALUE_QUESTIONS.index(question), pool(argument))
+            for field, question, argument in self._values
+        )
+        return {
+            "programs": np.array(self._rows, np.int32).reshape(-1, rows.WIDTH),
+            "program_ends": np.array(self._ends, np.int64),
+            "program_fields": _ints(map(pool, self._fields)),
+            "comparisons": _rows(compared, 3),
+            "pairs": _rows(pairs, 3),
+            "networks": _rows(networks, 2),
+            "value_questions": _rows(values, 3),
+        }
+
+
+def _number(numbers: dict[Any, int], asked: Any) -> int:
+    """The number of what is asked, the next one where it is new."""
+    return numbers.setdefault(asked if isinstance(asked, str) else tuple(asked), len(numbers))
 
 
 def _gate_arrays(name: str, gates: _Gates, pool: _Pool) -> dict[str, NDArray[Any]]:

@@ -60,7 +60,9 @@ PROBABILITIES = {
     Op.REGEX: 0.005,
 }
 # Of `contains`, by the least length of its text.
-CONTAINS_BY_LENGTH = ((12, 0.0003), (8, 0.001), (6, 0.002), (4, 0.005), (2, 0.02), (0, 0.2))
+CONTAINS_BY_LENGTH = (
+    *((12, 0.0003), (8, 0.001), (6, 0.002), (4, 0.005), (3, 0.02), (2, 0.05), (0, 0.2)),
+)
 RARE = 0.00001  # text in other letters than ASCII's, as emoji
 # Text that most machines log all the time, whole or in part.
 COMMON = 0.05

@@ -25,7 +25,7 @@ from sigmac.runtime.folding import default_fold
 # A field is nearly always there in the logs that a rule is for, however rare those are.
 PRESENT = 0.9
 # A larger set is replaced by the presence of its fields.
-MAX_PREDICATES = 2000
+MAX_PREDICATES = 20_000
 
 
 @dataclass(frozen=True, slots=True)

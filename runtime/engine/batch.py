@@ -1,74 +1,72 @@
-"""Runs the kernels over raw bytes and answers what they ask: the kinds of records and the signatures they meet.
-
-Level 2 in Python: a signature is resolved once, by the generated conditions on what its classes say. What a condition
-asks beyond that (a regular expression whose literals were found, two fields compared) is left to each record.
-"""
+"""Runs the kernels over raw bytes, describes the kinds of records that they meet, and decides what they leave."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+import itertools
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
 from sigmac.runtime.engine.caches import Caches
-from sigmac.runtime.engine.facts import RecordEvent, Undecided, facts_of_class, united
-from sigmac.runtime.engine.keyword_sets import KeywordSets
 from sigmac.runtime.engine.layout import (
+    ASK,
     DONE,
-    FALLBACK,
-    FULL_LINES,
+    FULL_FOUND,
     FULL_MEMO,
     FULL_ROWS,
     NEW_KIND,
+    NOT_KNOWN,
+    RECORD_LEFT,
+    UNKNOWN,
+    YES,
     Records,
 )
 from sigmac.runtime.engine.library import Kernels, arguments_of
+from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.engine.tables import PADDING, Tables
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.event import Event
-from sigmac.runtime.fields import Facts
-from sigmac.runtime.keywords import KEYWORDS
+from sigmac.runtime.event import Event, OneValue
 from sigmac.runtime.match import BatchResult, Rejected
 from sigmac.runtime.records import parse_record
 
 if TYPE_CHECKING:
     from sigmac.runtime.pack import Pack
 
-LINES = 4096  # lines that the kernels do between two looks at what is new
-# Values are not remembered where hits are rarer and values longer (bytes) than this, of so many lookups.
-_RARE, _LONG, _SAMPLE = 0.7, 200, 1000
-_RULES, _SOME = 1, 2  # bits of a signature: rules match, rules are left to the record
+FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 
 
 @dataclass(slots=True)
 class Counters:
-    """What the engine did. Records: all, those left to the scalar path, and those of which some rules were."""
+    """What the engine did.
+
+    Records: all, those left to the scalar path, and those of which some rules were; questions that Python answered of
+    values; kinds that were met.
+    """
 
     records: int = 0
     fallbacks: int = 0
     undecided: int = 0
+    asked: int = 0
     kinds: int = 0
-    signatures: int = 0
 
 
 @dataclass(slots=True)
 class Found:
-    """Matches of a batch, in the order they were found, and the records that are none."""
+    """Matches of a batch, in order, and the records that are none."""
 
-    records: list[int] = field(default_factory=list)
-    rules: list[int] = field(default_factory=list)
+    lines: list[NDArray[np.int32]] = field(default_factory=list)
+    rules: list[NDArray[np.int32]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    lines: int = 0
     blank: int = 0
+    count: int = 0  # lines
 
 
 class Engine:
-    """The engine of one thread: its caches, and what is known of the kinds and signatures in them."""
+    """The engine of one thread: its caches, and what is known of the kinds in them."""
 
     def __init__(self, pack: Pack, tables: Tables, kernels: Kernels, budget: int):
         self._pack = pack
@@ -77,23 +75,18 @@ class Engine:
         self._kernels = kernels
         self.counters = Counters()
         self.caches = Caches(tables, budget)
-        self._keywords = KeywordSets({*tables.fragments.values()}, self.caches.kinds)
+        self._searches = SearchTables(tables.pieces, self.caches.searches)
+        room = max(FOUND, len(pack))
         self._records = Records(
             data=np.zeros(0, np.uint8),
-            start=np.zeros(LINES, np.int64),
-            stop=np.zeros(LINES, np.int64),
-            signature=np.zeros(LINES, np.int32),
-            sizes=np.zeros(3, np.int64),
+            line=np.zeros(room, np.int32),
+            rule=np.zeros(room, np.int32),
+            start=np.zeros(room, np.int64),
+            stop=np.zeros(room, np.int64),
+            sizes=np.zeros(6, np.int64),
         )
         self._arguments = arguments_of(*tables.groups, *self.caches.groups, self._records)
-        # Of each signature: which of its bits are set, and its rules.
-        self._state = np.zeros(len(self.caches.signatures.hash), np.uint8)
-        self._matching: list[tuple[int, ...]] = []
-        self._undecided: dict[int, tuple[tuple[int, ...], dict[str, Facts]]] = {}
-        self._facts: dict[int, tuple[str, Facts]] = {}  # of each class: its field, and what it says
         self._tags: dict[int, int] = {}
-        self._looked = self._found = 0  # values, of the fields that were judged
-        self._nothing = Facts(())
         self._flushed: tuple[int, set[int]] = -1, set()
 
     def match_batch(self, data: bytes, wanted: int) -> BatchResult:
@@ -110,9 +103,12 @@ class Engine:
             last = np.zeros(len(data) - at + 2 * PADDING, np.uint8)
             last[: len(data) - at] = whole[at:]
             self._run(last, 0, len(data) - at, data, at, wanted, found)
-        records, rules = np.array(found.records, np.int32), np.array(found.rules, np.int32)
+        nothing = np.zeros(0, np.int32)
         return BatchResult(
-            records, rules, tuple(found.rejected), found.lines - found.blank - len(found.rejected)
+            np.concatenate(found.lines) if found.lines else nothing,
+            np.concatenate(found.rules) if found.rules else nothing,
+            tuple(found.rejected),
+            found.count - found.blank - len(found.rejected),
         )
 
     def counts(self) -> dict[str, int]:
@@ -120,8 +116,8 @@ class Engine:
         memo = self.caches.memo
         return {
             **asdict(self.counters),
-            "looked": self._looked + int(memo.looked.sum()),
-            "found": self._found + int(memo.found.sum()),
+            "looked": int(memo.sizes[2]) + int(memo.looked.sum()),
+            "found": int(memo.sizes[3]) + int(memo.found.sum()),
             "flushes": self.caches.flushes,
             "bytes": self.caches.bytes_in_use(),
         }
@@ -139,25 +135,37 @@ class Engine:
         """Evaluate the lines of `array[begin:end]`, which is `data` from `offset` on."""
         records = self._records._replace(data=array)
         sizes = records.sizes
-        sizes[:] = begin, end, 0
-        self._keywords.learn(array[begin:end])
+        sizes[:] = 0
+        sizes[layout.POSITION], sizes[layout.END] = begin, end
+        sizes[layout.LINE] = found.count
+        self._searches.learn(array[begin:end])
         # All other arrays stay where they are.
         self._arguments[-2 * len(records) :] = arguments_of(records)
         address = self._arguments.ctypes.data
         scratch = self.caches.scratch.sizes
         scratch[layout.TAG] = self._tag(wanted)
+        scratch[layout.ASKED] = scratch[layout.REPLIED] = 0
         self._flushed = -1, set()
         while True:
             stopped = self._kernels.evaluate_at(address)
             if stopped == NEW_KIND:
                 self._describe_kind(wanted)
                 continue
-            self._harvest(records, data, offset, wanted, found)
-            if stopped == DONE:
-                return
-            if stopped != FULL_LINES:
+            if stopped == ASK:
+                self._answer(data, offset)
+                continue
+            if stopped not in (DONE, FULL_FOUND):
                 self._make_room(stopped, records)
                 scratch[layout.TAG] = self._tag(wanted)
+                if sizes[layout.FOUND] < len(records.rule):
+                    continue
+            self._take(records, data, offset, wanted, found)
+            if stopped == DONE:
+                break
+        count = int(sizes[layout.LINE]) - found.count
+        self.counters.records += count - int(sizes[layout.BLANK])
+        found.count += count
+        found.blank += int(sizes[layout.BLANK])
 
     def _tag(self, wanted: int) -> int:
         return self._tags.setdefault(wanted, len(self._tags))
@@ -171,8 +179,13 @@ class Engine:
         if stopped in self._flushed[1]:
             after = np.flatnonzero(records.data[start : sizes[layout.END]] == 10)
             stop = start + int(after[0]) if len(after) else int(sizes[layout.END])
-            records.start[0], records.stop[0], records.signature[0] = start, stop, FALLBACK
-            sizes[layout.POSITION], sizes[layout.LINE] = stop + 1, 1
+            at = int(sizes[layout.FOUND])
+            records.line[at], records.rule[at] = sizes[layout.LINE], RECORD_LEFT
+            records.start[at], records.stop[at] = start, stop
+            sizes[layout.FOUND] += 1
+            sizes[layout.LEFT] += 1
+            sizes[layout.POSITION] = stop + 1
+            sizes[layout.LINE] += 1
         self._flushed[1].add(stopped)
         if stopped == FULL_ROWS:
             self.caches.forget_rows()
@@ -180,150 +193,120 @@ class Engine:
             self.caches.forget_values()
         else:
             self.caches.forget_sets()
-            self._state[:] = 0
-            self._matching.clear()
-            self._undecided.clear()
-            self._facts.clear()
             self._tags.clear()
-
-    # Level 2
-
-    def _members(self, table: Any, number: int) -> list[int]:
-        members: list[int] = table.members[table.start[number] : table.start[number + 1]].tolist()
-        return members
-
-    def _facts_of(self, class_: int) -> tuple[str, Facts]:
-        classes = self.caches.classes
-        which = int(classes.field[class_])
-        facts = facts_of_class(which, self._members(classes, class_), self._tables)
-        found = self._facts[class_] = self._tables.fields[which], facts
-        return found
-
-    def _known(self, members: Iterable[int]) -> dict[str, Facts]:
-        """What classes say of each field."""
-        known: dict[str, Facts] = {}
-        several: dict[str, list[Facts]] = {}
-        for class_ in members:
-            field, facts = self._facts.get(class_) or self._facts_of(class_)
-            if field in known:
-                several.setdefault(field, [known[field]]).append(facts)
-            else:
-                known[field] = facts
-        for field, each in several.items():
-            known[field] = united(each)
-        return known
 
     def _describe_kind(self, wanted: int) -> None:
         """Say what concerns the kind that the kernels have just met."""
         kinds, tables = self.caches.kinds, self._tables
         kind = int(kinds.sizes[0]) - 1
         self.counters.kinds += 1
-        fields, rules = len(tables.fields), len(self._pack)
+        fields, rules, logsources = len(tables.fields), len(self._pack), tables.logsources
         active = kinds.active[kind * fields : (kind + 1) * fields]
         chosen = kinds.rules[kind * rules : (kind + 1) * rules]
+        said = kinds.logsources[kind * logsources : (kind + 1) * logsources]
         active[:] = chosen[:] = 0
-        event = Event({}, self._pack.vocabulary)
-        event.known = self._known(self._members(kinds, kind))
-        try:
-            concerned = self._dispatch.concerned(event) & wanted
-        except Undecided:
-            active[layout.KEYWORDS_FIELD] = layout.UNKNOWN_KIND
+        if (said == UNKNOWN).any():
+            active[layout.KEYWORDS_FIELD] = NOT_KNOWN
             return
-        chosen[:] = self._dispatch.as_bytes(concerned)
+        chosen[:] = self._dispatch.as_bytes(self._dispatch.of_logsources(said == YES) & wanted)
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
-        searched = self._pack.vocabulary.keyword_literals(concerned)
-        if active[layout.KEYWORDS_FIELD] or searched:
-            number = self._keywords.number_of(
-                frozenset(tables.fragments[text] for text in searched)
-            )
-            active[layout.KEYWORDS_FIELD] = (
-                layout.ALWAYS if number is None else layout.RARELY + number
-            )
-            if number is None and not tables.logsource_fields:
-                # All records are of this one kind.
-                self.caches.scratch.sizes[layout.LEAVES] = layout.ALL_LEAVES
+        if active[layout.KEYWORDS_FIELD]:
+            number = self._searches.number_of(tables.keyword_pieces(chosen))
+            active[layout.KEYWORDS_FIELD] = NOT_KNOWN if number is None else 1 + number
 
-    def _resolve(self) -> None:
-        """Find the rules of the signatures that the kernels have met since the last time."""
-        signatures = self.caches.signatures
-        rules_from = int(self.caches.scratch.sizes[layout.RULES_FROM])
-        first, last = len(self._matching), int(signatures.sizes[0])
-        self.counters.signatures += last - first
-        for number in range(first, last):
-            members = sorted(self._members(signatures, number))
-            classes = bisect_left(members, rules_from)
-            event = Event({}, self._pack.vocabulary)
-            event.known = known = self._known(members[:classes])
-            known.setdefault(KEYWORDS, self._nothing)
-            sure, unsure = [], []
-            for rule in [member - rules_from for member in members[classes:]]:
-                try:
-                    if self._pack.condition(rule)(event):
-                        sure.append(rule)
-                except Undecided:
-                    unsure.append(rule)
-            self._matching.append(tuple(sure))
-            self._state[number] = (_RULES if sure else 0) | (_SOME if unsure else 0)
-            if unsure:
-                self._undecided[number] = tuple(unsure), known
+    def _answer(self, data: bytes, offset: int) -> None:
+        """Answer what the kernels have asked of values."""
+        scratch = self.caches.scratch
+        count = int(scratch.sizes[layout.ASKED])
+        asked = scratch.asked[: 4 * count].reshape(-1, 4)
+        values: dict[tuple[int, int], OneValue] = {}
+        for i, (start, stop, number, which) in enumerate(asked.tolist()):
+            question = self._tables.questions[which]
+            event = values.get((start, number))
+            if event is None:
+                text = data[offset + start : offset + stop]
+                # A string is known by the quote behind it: behind other values there is none.
+                string = data[offset + stop : offset + stop + 1] == b'"'
+                value = orjson.loads(b'"%b"' % text if string else text)
+                event = values[start, number] = OneValue(
+                    question.field, value, self._pack.vocabulary
+                )
+            if not getattr(event, question.method)(question.field, *question.arguments):
+                asked[i, 2] = ~number
+        self.counters.asked += count
+        scratch.sizes[layout.ASKED], scratch.sizes[layout.REPLIED] = 0, count
 
-    # What became of the records
+    def _take(self, records: Records, data: bytes, offset: int, wanted: int, found: Found) -> None:
+        """Take what the kernels have listed, and decide what they have left."""
+        sizes = records.sizes
+        count = int(sizes[layout.FOUND])
+        lines, rules = records.line[:count].copy(), records.rule[:count].copy()
+        if sizes[layout.LEFT]:
+            lines, rules = self._decide(records, lines, rules, data, offset, wanted, found)
+        if len(lines):
+            found.lines.append(lines)
+            found.rules.append(rules)
+        sizes[layout.FOUND] = sizes[layout.LEFT] = 0
+        self._search_fields()
 
-    def _harvest(
-        self, records: Records, data: bytes, offset: int, wanted: int, found: Found
-    ) -> None:
-        count = int(records.sizes[layout.LINE])
-        records.sizes[layout.LINE] = 0
-        self._resolve()
-        signatures = records.signature[:count]
-        has = signatures >= 0
-        state = np.where(has, self._state[np.where(has, signatures, 0)], 0)
-        blank = int(np.count_nonzero(signatures == layout.BLANK))
-        self.counters.records += count - blank
-        some = np.flatnonzero((state != 0) | (signatures == FALLBACK))
-        for line, number, what, start, stop in zip(
-            (found.lines + some).tolist(),
-            signatures[some].tolist(),
-            state[some].tolist(),
-            (offset + records.start[some]).tolist(),
-            (offset + records.stop[some]).tolist(),
+    def _search_fields(self) -> None:
+        """Make the searches of the fields whose values the kernels do not remember any more."""
+        forgotten = np.flatnonzero(self.caches.memo.policy & layout.FORGET)
+        for which in forgotten[self.caches.searches.of_field[forgotten] == 0].tolist():
+            pieces = self._tables.field_pieces(which)
+            number = None if pieces is None else self._searches.number_of(pieces)
+            self.caches.searches.of_field[which] = -1 if number is None else 1 + number
+            if number is None and self._tables.gated[which]:
+                # What opens gates and cannot be searched is read at once.
+                self.caches.memo.policy[which] = layout.FORGET
+
+    def _decide(
+        self,
+        records: Records,
+        lines: NDArray[np.int32],
+        rules: NDArray[np.int32],
+        data: bytes,
+        offset: int,
+        wanted: int,
+        found: Found,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Lines and rules of the matches among what was listed, by the scalar path where rules are negative."""
+        left = np.flatnonzero(rules < 0)
+        good = np.ones(len(rules), bool)
+        further: list[tuple[int, int]] = []
+        each = zip(
+            left.tolist(),
+            lines[left].tolist(),
+            rules[left].tolist(),
+            (offset + records.start[left]).tolist(),
+            (offset + records.stop[left]).tolist(),
             strict=True,
-        ):
-            if what == _RULES:
-                rules: Sequence[int] = self._matching[number]
-            else:
-                try:
-                    rules = self._by_scalar(data[start:stop], number, what, wanted)
-                except EventError as error:
-                    # The first line begins with its byte-order mark.
-                    found.rejected.append(Rejected(line, start if line else 0, str(error)))
-                    continue
-            found.records += [line] * len(rules)
-            found.rules += rules
-        found.lines += count
-        found.blank += blank
-        self._judge_policy()
-
-    def _by_scalar(self, text: bytes, number: int, what: int, wanted: int) -> list[int]:
-        event = parse_record(text.strip(b" \t\r"))
-        if what & _SOME:
-            self.counters.undecided += 1
-            undecided, known = self._undecided[number]
-            record = RecordEvent(event, self._pack.vocabulary, known)
-            more = [rule for rule in undecided if self._pack.condition(rule)(record)]
-            return (
-                sorted([*self._matching[number], *more]) if more else list(self._matching[number])
-            )
-        self.counters.fallbacks += 1
-        return self._dispatch.matching(event, wanted)
-
-    def _judge_policy(self) -> None:
-        """Defer the fields whose values are long and hardly repeat."""
-        memo = self.caches.memo
-        judged = memo.looked >= _SAMPLE
-        if judged.any():
-            rare = judged & (memo.found < memo.looked * _RARE) & (memo.read > memo.looked * _LONG)
-            memo.policy[rare] = layout.DEFER | layout.FORGET
-            self._looked += int(memo.looked[judged].sum())
-            self._found += int(memo.found[judged].sum())
-            memo.looked[judged] = memo.found[judged] = memo.read[judged] = 0
+        )
+        for line, some in itertools.groupby(each, key=lambda entry: entry[1]):
+            entries = list(some)
+            places = [entry[0] for entry in entries]
+            _, _, rule, start, stop = entries[0]
+            good[places] = False
+            try:
+                fields = parse_record(data[start:stop].strip(b" \t\r"))
+                if rule == RECORD_LEFT:
+                    self.counters.fallbacks += 1
+                    matching = self._dispatch.matching(fields, wanted)
+                else:
+                    self.counters.undecided += 1
+                    event = Event(fields, self._pack.vocabulary)
+                    asked = [-1 - entry[2] for entry in entries]
+                    matching = [each for each in asked if self._pack.condition(each)(event)]
+            except EventError as error:
+                # The first line begins with its byte-order mark.
+                found.rejected.append(Rejected(line, start if line else 0, str(error)))
+                continue
+            further += [(line, each) for each in matching]
+        lines, rules = lines[good], rules[good]
+        if further:
+            more = np.array(further, np.int32)
+            lines = np.concatenate([lines, more[:, 0]])
+            rules = np.concatenate([rules, more[:, 1]])
+            order = np.lexsort((rules, lines))
+            lines, rules = lines[order], rules[order]
+        return lines, rules

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from sigmac.runtime.engine import layout
-from sigmac.runtime.engine.keyword_sets import SETS
 from sigmac.runtime.engine.layout import (
     Classes,
     Kinds,
     Memo,
     Rows,
     Scratch,
-    Signatures,
+    Searches,
 )
+from sigmac.runtime.engine.searches import NEEDLES, SEARCHES, most_grams
 from sigmac.runtime.engine.tables import PADDING, Tables
 
 LEAST_BUDGET = 1 << 20
 _TOKENS = 1 << 14  # values of one record that rules look at
 _KEYS = 1 << 12  # keys of one record, where its keywords are looked for
+_QUOTES = 1 << 17  # of one record
 _HITS = 4096
 _KINDS = 1024
 
@@ -28,17 +30,17 @@ _KINDS = 1024
 class Caches:
     """Arrays for `evaluate`, of `budget` bytes together at most; pages are taken from the system as they fill.
 
-    Shares of the budget: a half for values, a quarter for automata, the rest for classes and signatures.
+    Shares of the budget: a half for values, a quarter for automata, an eighth for classes and kinds.
     """
 
     def __init__(self, tables: Tables, budget: int):
         self.budget = max(budget, LEAST_BUDGET)
         fields, rules = len(tables.fields), len(tables.gates.first_free)
-        slots = _power_of_two(self.budget // 8 // 32)
+        slots = _power_of_two(self.budget // 4 // 8 // layout.MEMO_WORDS)
         self.memo = Memo(
-            slots=np.zeros(4 * slots, np.uint64),
-            text=np.zeros(self.budget // 8 * 3 + PADDING, np.uint8),
-            sizes=np.zeros(2, np.int64),
+            slots=np.zeros(layout.MEMO_WORDS * slots, np.uint64),
+            text=np.zeros(self.budget // 4 + PADDING, np.uint8),
+            sizes=np.zeros(4, np.int64),
             policy=np.zeros(fields, np.uint8),
             looked=np.zeros(fields, np.int64),
             found=np.zeros(fields, np.int64),
@@ -57,7 +59,6 @@ class Caches:
             second=np.zeros(sets, np.int32),
             gates=np.zeros(12 * sets, np.int32),
         )
-        self.signatures = Signatures(**_sets(sets, 12 * sets), key=np.zeros(sets, np.int32))
         kinds = min(_KINDS, max(16, sets // 16))
         asked = np.zeros(fields, np.uint8)
         asked[tables.logsource_fields] = 1
@@ -65,11 +66,22 @@ class Caches:
             **_sets(kinds, 8 * kinds),
             key=np.zeros(kinds, np.int32),
             asked=asked,
+            logsources=np.zeros(kinds * tables.logsources, np.uint8),
             active=np.zeros(kinds * fields, np.uint8),
             rules=np.zeros(kinds * rules, np.uint8),
-            wanted=np.zeros(SETS << layout.HASH_BITS, np.uint8),
-            strides=np.ones(SETS, np.int64),
-            exotic=np.zeros(SETS, np.uint8),
+        )
+        grams = most_grams(tables.pieces.length)
+        self.searches = Searches(
+            of_field=np.zeros(fields, np.int32),
+            wanted=np.zeros(SEARCHES << layout.GRAM_BITS, np.uint8),
+            shifts=np.full(SEARCHES, 64 - layout.GRAM_BITS, np.uint64),
+            masks=np.zeros(SEARCHES, np.uint64),
+            strides=np.zeros(SEARCHES, np.int64),
+            first=np.zeros((SEARCHES << layout.SLOT_BITS) + 1, np.int32),
+            entries=np.zeros(4 * SEARCHES * grams, np.uint64),
+            needles=np.zeros(4 * SEARCHES * NEEDLES, np.int32),
+            needle_ends=np.zeros(SEARCHES + 1, np.int32),
+            has=np.zeros(SEARCHES * len(tables.pieces.start), np.uint8),
         )
         text = max(1 << 16, self.budget // 32)
         self.scratch = Scratch(
@@ -82,34 +94,38 @@ class Caches:
             key_object=np.zeros(_KEYS, np.int64),
             key_table=np.zeros(2 * _KEYS, np.int32),
             key_used=np.zeros(2 * _KEYS, np.int64),
-            guess_next=np.zeros(layout.GUESSES + 1, np.int32),
-            guess_length=np.zeros(layout.GUESSES, np.int32),
-            guess_node=np.zeros(layout.GUESSES, np.int32),
-            guess_entry=np.zeros(layout.GUESSES, np.int32),
-            guess_hash=np.zeros(layout.GUESSES, np.uint64),
-            guess_text=np.zeros(layout.GUESSES * layout.GUESS_BYTES + PADDING, np.uint8),
+            quotes=np.zeros(_QUOTES, np.int64),
             entry_object=np.zeros(len(tables.names.field), np.int64),
             field_record=np.zeros(fields, np.int64),
             field_entry=np.zeros(fields, np.int32),
             stack=np.zeros(7 * layout.DEPTH, np.int64),
             text=np.zeros(text + PADDING, np.uint8),
+            spelled=np.zeros(text + PADDING, np.uint8),
             hit_state=np.zeros(_HITS, np.int32),
             hit_end=np.zeros(_HITS, np.int32),
             predicates=np.zeros(tables.predicates, np.int32),
             predicate_seen=np.zeros(tables.predicates, np.int64),
-            members=np.zeros(2 * _TOKENS + rules, np.int32),
-            class_seen=np.zeros(sets + 1 + rules, np.int64),
+            members=np.zeros(_TOKENS + 2, np.int32),
+            class_seen=np.zeros(sets + 1, np.int64),
             opened=np.zeros(rules, np.int64),
             listed=np.zeros(rules, np.int64),
             described=np.zeros(rules, np.int64),
             candidates=np.zeros(rules, np.int32),
             field_needed=np.zeros(fields, np.int64),
-            sizes=np.zeros(16, np.int64),
+            fact=np.zeros(tables.predicates, np.int64),
+            state=np.zeros(fields, np.int64),
+            low=np.zeros(fields, np.int32),
+            high=np.zeros(fields, np.int32),
+            asked=np.zeros(4 * layout.MOST_ASKED, np.int64),
+            sizes=np.zeros(21, np.int64),
         )
         self.scratch.sizes[layout.SPECIAL] = tables.special
         self.scratch.sizes[layout.N_FIELDS] = fields
-        self.scratch.sizes[layout.RULES_FROM] = sets + 1
         self.scratch.sizes[layout.FIELD_LISTS] = 2 * tables.predicates
+        self.scratch.sizes[layout.NETWORKS] = tables.first_network
+        self.scratch.sizes[layout.FIRST_PIECE] = tables.first_piece
+        self.scratch.sizes[layout.FIRST_VALUE] = tables.first_value
+        self.scratch.sizes[layout.SEED] = _seed()
         # What opens no gate is looked at only when a candidate asks.
         self.memo.policy[~tables.gated] = layout.DEFER
         self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET
@@ -118,22 +134,22 @@ class Caches:
             self.rows,
             self.memo,
             self.classes,
-            self.signatures,
+            self.searches,
             self.kinds,
             self.scratch,
         )
 
     def bytes_in_use(self) -> int:
         """Bytes of the caches that hold something."""
-        entries, text = self.memo.sizes.tolist()
-        used: int = 32 * entries + text + 4 * int(self.rows.sizes[0])
-        for table in (self.classes, self.signatures, self.kinds):
+        entries, text = self.memo.sizes[:2].tolist()
+        used: int = 8 * layout.MEMO_WORDS * entries + text + 4 * int(self.rows.sizes[0])
+        for table in (self.classes, self.kinds):
             used += 20 * int(table.sizes[0]) + 4 * int(table.sizes[1])
         return used
 
     def forget_values(self) -> None:
         self.memo.slots[:] = 0
-        self.memo.sizes[:] = 0
+        self.memo.sizes[:2] = 0
         self.flushes += 1
 
     def forget_rows(self) -> None:
@@ -142,11 +158,16 @@ class Caches:
         self.flushes += 1
 
     def forget_sets(self) -> None:
-        """Classes, kinds and signatures, and with them the values whose classes these were."""
-        for table in (self.classes, self.signatures, self.kinds):
+        """Classes and kinds, and with them the values whose classes these were."""
+        for table in (self.classes, self.kinds):
             table.slots[:] = -1
             table.sizes[:] = 0
         self.forget_values()
+
+
+def _seed() -> int:
+    """A random number, so that nobody can choose values that meet in one slot."""
+    return int.from_bytes(os.urandom(7), "little")
 
 
 def _sets(most: int, members: int) -> dict[str, Any]:

@@ -1,18 +1,13 @@
-"""The kernels' hash of bytes in plain Python, for tables that are made without Numba."""
+"""The kernels' hash of keys in plain Python, for tables that are made without Numba."""
 
 from __future__ import annotations
 
-_A, _B, _C = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_A, _B = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 _WORD = 2**64 - 1
 
 
-def hash_name(text: bytes) -> int:
-    """What `kernels.hashing.hash_bytes` gives; a test compares the two."""
-    h = len(text) * _C & _WORD
-    for at in range(0, len(text), 8):
-        part = text[at : at + 8]
-        # A last part that is short stands in the upper bytes.
-        word = int.from_bytes(part, "little") << 8 * (8 - len(part)) & _WORD
-        h = (h ^ (word * _A & _WORD)) * _B & _WORD
-        h ^= h >> 29
-    return h | 1
+def hash_name(text: bytes, node: int) -> int:
+    """What `kernels.hashing.key_hash` gives; a test compares the two."""
+    first, last = (int.from_bytes(part, "little") for part in (text[:8], text[-8:]))
+    h = (first ^ (len(text) << 32 | node) ^ (last * _A & _WORD)) * _B & _WORD
+    return h ^ h >> 29

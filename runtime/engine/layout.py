@@ -20,15 +20,13 @@ Hashes = NDArray[np.uint64]
 class Names(NamedTuple):
     """The keys that rules look at, as a trie: node 0 is the event, others are objects on the way of a dotted name.
 
-    An entry is a key in a node: `text[start:start + length]`, the field that its value is (-1: none) and the node of
-    its object (-1: none rule looks into). `slots` is a hash table of entries by `hash` (open addressing, -1: free).
+    An entry is a key in a node: its bytes and a quote, which begin at `text[start]`, the field that its value is (-1:
+    none) and the node of its object (-1: none rule looks into). `slots` is a hash table with open addressing: 0 for a
+    free slot, else some bits of the hash (ENTRY_TAG) and 1 + the entry.
     """
 
-    slots: Ints
-    hash: Hashes
-    node: Ints
+    slots: Words
     start: Ints
-    length: Ints
     field: Ints
     child: Ints
     text: Bytes
@@ -113,28 +111,83 @@ class Gates(NamedTuple):
     rules: Ints
 
 
-class Keywords(NamedTuple):
-    """Literals of keywords, to tell of a whole record that it holds none: see `kernels/raw_search.py`.
+class Programs(NamedTuple):
+    """What decides a rule once it is a candidate; `runtime/programs.py` has the form.
 
-    `slots` has the first entry (-1: none) for each hash of a gram; an entry is a `gram` (four bytes, bit 5 of
-    each set) at an `offset` in a literal, `text[start:start + length]`, and the `next` of its hash.
+    Program i is `code[4 * start[i]:4 * start[i + 1]]`: first those of rules, then those of logsources. What arguments
+    stand for: `fields`; `comparisons`, three numbers each: field, first and last place among its thresholds that
+    satisfies it; `pairs`: field, other field, how they are compared; what is asked of a value of `value_field`; a
+    network is of a `network_field`, has a `network_value`, what is asked of a value that is no IPv4 address, and two
+    numbers of `networks`: its first and its last IPv4 address (the first is above the last: it has none). Those of a
+    field are `first[field]` to `last[field]`. `field` and `in_number` tell of each literal what its field is, and
+    whether it may stand in a number; its text begins at `strings[strings_start]`.
     """
 
-    slots: Ints
-    gram: Hashes
-    offset: Ints
+    code: Ints
+    start: Ints
+    fields: Ints
+    comparisons: Ints
+    pairs: Ints
+    value_field: Ints
+    network_field: Ints
+    network_value: Ints
+    networks: Longs
+    first: Ints
+    last: Ints
+    field: Ints
+    in_number: Bytes
+    strings_start: Longs
+    strings: Bytes
+
+
+class Pieces(NamedTuple):
+    """What of literals is searched in raw bytes: see `kernels/piece_search.py`.
+
+    A piece is what of a literal stands in a record's bytes wherever the literal does: `text[start:start + length]`, in
+    lower case and as JSON spells it. `of` is the piece of each literal (-1: none): of those of keywords, and those that
+    open gates. `predicate` is what finding it says: that a keyword is contained, where the piece is all of it; else
+    that its literal may be there, which is the predicate of the piece itself.
+    """
+
+    of: Ints
     start: Ints
     length: Ints
-    next: Ints
+    predicate: Ints
     text: Bytes
+
+
+class Searches(NamedTuple):
+    """Which pieces are searched together; written by Python.
+
+    `of_field`: 1 + the search for a field's gates, 0: none. `wanted` has for each search a byte for each hash of a
+    gram, 1 where it is looked for: hashes of 64 - `shifts` bits, so that what little is looked for takes little room
+    in the processor's caches. `masks` have the bits of a gram, of three or four bytes without their bit 5; `strides`:
+    at places how many bytes apart (0: nowhere). Grams in a slot, by the upper bits of their hash, are entries
+    `first[slot]` to `first[slot + 1]`, of four words: the first bytes of the piece without their bit 5, a mask that
+    has these bits, how far from them the gram is, the piece. `needles` are pieces too short for that, by two of their
+    bytes that stand together and how far they are from the start, then the piece; those of search i begin at
+    `needle_ends[i]`. `has` has a byte for each piece, 1 where it is in the search.
+    """
+
+    of_field: Ints
+    wanted: Bytes
+    shifts: Hashes
+    masks: Hashes
+    strides: Longs
+    first: Ints
+    entries: Hashes
+    needles: Ints
+    needle_ends: Ints
+    has: Bytes
 
 
 class Memo(NamedTuple):
     """Level 1: (field, raw bytes of a value) → class; written by the kernels.
 
-    A hash table of four words a slot: hash (0: free), field and length (32 bits each), where in `text` the bytes
-    are, class. `sizes`: entries, bytes. Per field: `policy` (bits DEFER and FORGET), `looked` and `found`, how
-    often a value was looked for and found, `read`, the bytes of the values looked for.
+    A hash table of eight words a slot, a line of the processor's caches: hash (0: free), field and length (32 bits
+    each), class, and the bytes, or where in `text` they are if they are more than MEMO_INLINE. `sizes`: entries,
+    bytes, and what was looked for and found by fields that were judged. Per field: `policy` (bits DEFER and FORGET),
+    `looked` and `found`, how often a value was looked for and found, `read`, the bytes of the values looked for.
     """
 
     slots: Hashes
@@ -165,30 +218,14 @@ class Classes(NamedTuple):
     gates: Ints
 
 
-class Signatures(NamedTuple):
-    """Level 2: what decides a record; written by the kernels and laid out as `Classes`. `key` is the record's kind.
-
-    Members are the classes of the fields that its candidates ask, and the candidates: rule r as `sizes[RULES_FROM]`
-    of the scratch + r.
-    """
-
-    slots: Ints
-    hash: Hashes
-    key: Ints
-    start: Ints
-    members: Ints
-    sizes: Longs
-
-
 class Kinds(NamedTuple):
-    """The first stage of level 2: the fields that logsource conditions ask, and what each kind of record needs.
+    """Level 2: records whose logsource fields have the same classes; laid out as `Classes`, `key` is the stream's tag.
 
-    `asked` (a byte a field): part of the key of kinds. `active`: a byte for each kind and field: some rule of the
-    kind asks it; written by Python when the kernels have met a new kind. Of the field of keywords it is 0, ALWAYS, or
-    RARELY + i: only where the record holds one of the literals of set i. `rules`: a byte for each kind and rule, the
-    rules of the kind. `key` is the stream's tag. Of set i, `wanted` has a byte for each hash of a gram, 1 where it
-    is looked for; `strides`: at places how many bytes apart; `exotic`: the bits of `sizes[EXOTIC]` that tell of values
-    which the search cannot judge.
+    `asked` (a byte a field): logsource conditions ask it. For each kind, written by the kernels: `logsources`, what
+    each logsource condition says of it (NO, UNKNOWN, YES); and by Python when a new kind was met: `active`, a byte
+    each field that some rule of the kind asks; `rules`, a byte each rule of the kind. The byte of the field of keywords
+    is 0, or 1 + the number of the search for their keywords, or NOT_KNOWN where Python must decide
+    each record.
     """
 
     slots: Ints
@@ -198,20 +235,22 @@ class Kinds(NamedTuple):
     members: Ints
     sizes: Longs
     asked: Bytes
+    logsources: Bytes
     active: Bytes
     rules: Bytes
-    wanted: Bytes
-    strides: Longs
-    exotic: Bytes
 
 
 class Scratch(NamedTuple):
-    """What the kernels note while they work on one record; and keys of records before, to guess the next ones.
+    """What the kernels note while they work on one record.
 
-    Of each guess: the bytes with their quote, `guess_length` (0: none) of GUESS_BYTES; their hash, node and entry; and
-    the guess for the key that follows.
+    `quotes` are where its strings begin and end. A token is a value of a field; `form`, `class_` (-1: not known yet).
+    `fact` says of each predicate in which record it was true last; `state` of each field the record and bits of what
+    its values are, `low` and `high` their places among the thresholds. `asked` has four numbers for each question that
+    Python must answer of a value: where it begins and ends, its field, the question; then the answer takes the place of
+    the field, as ~field for no and field for yes.
     """
 
+    quotes: Longs
     field: Ints
     start: Longs
     stop: Longs
@@ -221,17 +260,12 @@ class Scratch(NamedTuple):
     key_object: Longs
     key_table: Ints
     key_used: Longs
-    guess_next: Ints
-    guess_length: Ints
-    guess_node: Ints
-    guess_entry: Ints
-    guess_hash: Hashes
-    guess_text: Bytes
     entry_object: Longs
     field_record: Longs
     field_entry: Ints
     stack: Longs
     text: Bytes
+    spelled: Bytes
     hit_state: Ints
     hit_end: Ints
     predicates: Ints
@@ -243,20 +277,27 @@ class Scratch(NamedTuple):
     described: Longs
     candidates: Ints
     field_needed: Longs
+    fact: Longs
+    state: Longs
+    low: Ints
+    high: Ints
+    asked: Longs
     sizes: Longs
 
 
 class Records(NamedTuple):
-    """A stretch of raw bytes and what became of its records; `start`, `stop` and `signature` are written.
+    """A stretch of raw bytes and what was found in it, which is written.
 
-    `data` is padded: `PADDING` bytes may be read past any record. `signature` of each line: its number, or one of
-    BLANK, FALLBACK and NOTHING (no rule is a candidate).
+    `data` is padded: `PADDING` bytes may be read past any record. What was found is `line`, and `rule`: one that
+    matches; -1 - one that only the values can decide; or RECORD_LEFT, where nothing was decided. Of these two `start`
+    and `stop` say where the record is.
     """
 
     data: Bytes
+    line: Ints
+    rule: Ints
     start: Longs
     stop: Longs
-    signature: Ints
     sizes: Longs
 
 
@@ -266,11 +307,12 @@ EVALUATE: tuple[Any, ...] = (
     Names,
     Automata,
     Gates,
-    Keywords,
+    Programs,
+    Pieces,
     Rows,
     Memo,
     Classes,
-    Signatures,
+    Searches,
     Kinds,
     Scratch,
     Records,
@@ -284,20 +326,53 @@ def dtypes(group: type[NamedTuple]) -> dict[str, Any]:
 
 
 # What `evaluate` returns
-DONE, NEW_KIND, FULL_ROWS, FULL_MEMO, FULL_CLASSES, FULL_LINES = 0, 1, 2, 3, 4, 5
-# A line's `signature` where it has none
-BLANK, FALLBACK, NOTHING = -1, -2, -3
-# Whether the values of a kind's records are searched for keywords; or Python could not tell what kind it is
-ALWAYS, UNKNOWN_KIND, RARELY = 1, 2, 3
-HASH_BITS = 14  # of a gram
+DONE, NEW_KIND, FULL_ROWS, FULL_MEMO, FULL_CLASSES, FULL_FOUND, ASK = range(7)
+# Instead of a rule: the record is left to the scalar path
+RECORD_LEFT = -(2**31)
+# What is known of a question
+NO, UNKNOWN, YES = 0, 1, 2
+# What may stand for the number of a set of keywords: Python decides each record of the kind
+NOT_KNOWN = 255
+# In a slot of Names: the bits of the hash; the rest are the entry's
+ENTRY_TAG = 0xFFF00000
+MOST_ENTRIES = 0x000FFFFF
+GRAM_BITS, SLOT_BITS = 17, 12  # of the hash of a gram at most, and those of its slot
 # Bits of `sizes[EXOTIC]`: a string is OUTLANDISH, a number is ODD
 OUTLANDISH_TEXT, ODD_NUMBER = 1, 2
 # Bits of a field's `policy`: values are looked at only when a candidate asks; they are not remembered
 DEFER, FORGET = 1, 2
 # Forms of tokens
-PLAIN, COMPLEX, NULL, OBJECT, EMPTY, ODD, OUTLANDISH = 0, 1, 2, 3, 4, 5, 6
+TEXT, NULL, OBJECT, EMPTY, ODD = 0, 1, 2, 3, 4
+# Bytes from which on a text that is not remembered is searched, and asked one question after the other
+LONG_TEXT = 64
+MEMO_WORDS, MEMO_BYTES = 8, 3  # of a slot; and the word at which the bytes of a value stand
+MEMO_INLINE = 8 * (MEMO_WORDS - MEMO_BYTES)
 # Predicates that are no literal's, by their distance from the first number behind the literals'
-IS_NULL, IS_OBJECT, IS_EMPTY, IS_ODD, IS_ODD_NUMBER, IS_DEFERRED, FIRST_NUMBER = 0, 1, 2, 3, 4, 5, 8
+(
+    IS_NULL,
+    IS_OBJECT,
+    IS_EMPTY,
+    IS_ODD,
+    IS_ODD_NUMBER,
+    IS_DEFERRED,
+    IS_ODD_ADDRESS,
+    IS_SEARCHED,
+) = range(8)
+FIRST_NUMBER = 8
+# Bits of `state`: the field is there; some value is null, is no null, is text, is a number; what is not known of one;
+# questions are put to one by one
+(
+    PRESENT,
+    NULLISH,
+    VALUED,
+    TEXTUAL,
+    NUMERIC,
+    ODD_TEXT,
+    NUMBER_UNKNOWN,
+    ADDRESS_UNKNOWN,
+    UNREAD,
+) = (1 << i for i in range(9))
+STATE_BITS = 9
 # Places in sizes of Scratch
 (
     OBJECTS,
@@ -306,18 +381,24 @@ IS_NULL, IS_OBJECT, IS_EMPTY, IS_ODD, IS_ODD_NUMBER, IS_DEFERRED, FIRST_NUMBER =
     KEYS,
     EPOCH,
     SPECIAL,
-    LEAVES,
+    COLLECT_KEYS,
     TAG,
     N_FIELDS,
     EXOTIC,
     SCANNED,
-    RULES_FROM,
     FIELD_LISTS,
-) = range(13)
-# What `sizes[LEAVES]` says: whether values that no rule names are listed, for keywords
-NO_LEAVES, LEAVES_ONCE, ALL_LEAVES = 0, 1, 2
+    QUOTES,
+    NETWORKS,
+    FIRST_PIECE,
+    SEED,
+    FOLDED_TOKEN,
+    FOLDED_SIZE,
+    FIRST_VALUE,
+    ASKED,
+    REPLIED,
+) = range(21)
+MOST_ASKED = 64  # questions at once
 # Places in sizes of Records
-POSITION, END, LINE = 0, 1, 2
+POSITION, END, LINE, FOUND, BLANK, LEFT = range(6)
 DEPTH = 64
-GUESSES, GUESS_BYTES = 1024, 64
 KEYWORDS_FIELD = 0

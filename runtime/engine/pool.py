@@ -34,7 +34,6 @@ class Engines:
             pack.vocabulary.strings,
             pack.dispatch.logsource_fields,
             pack.vocabulary.thresholds(),
-            pack.vocabulary.keyword_literals(-1),
             pack.dispatch.without_gates(),
             kernels,
         )

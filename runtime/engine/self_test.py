@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime import programs
 from sigmac.runtime.dispatch import Condition
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
@@ -24,13 +25,33 @@ from sigmac.runtime.vocabulary import PRESENT_GATE
 _BUDGET = 1 << 20  # bytes
 _NUMBERS = b'NUMBERS = {"Port": ((1024,), lambda n: 2 * (n > 1024) + (n == 1024))}\n'
 _FOLD = [*((upper, upper + 32) for upper in range(ord("A"), ord("Z") + 1)), (ord("Ö"), ord("ö"))]
-# Condition, and the gate that opens it: field, question, text
-_RULES: list[tuple[Condition, tuple[str, int, str]]] = [
-    (lambda event: event.endswith("Image", "\\whoami.exe"), ("Image", ENDSWITH, "\\whoami.exe")),
-    (lambda event: event.contains("User", "köln"), ("User", CONTAINS, "köln")),
-    (lambda event: event.greater("Port", 1024), ("Port", PRESENT_GATE, "")),
-    (lambda event: event.equals("a.b", "x"), ("a.b", EQUALS, "x")),
-    (lambda event: not event.equals("a.b", "x"), ("Image", PRESENT_GATE, "")),
+# Condition, the gate that opens it (field, question, text), and its program: one question with the two ways on
+_RULES: list[tuple[Condition, tuple[str, int, str], tuple[int, int, int, int]]] = [
+    (
+        lambda event: event.endswith("Image", "\\whoami.exe"),
+        ("Image", ENDSWITH, "\\whoami.exe"),
+        (programs.TEXT, 4 * 0 + 2, programs.TRUE, programs.FALSE),
+    ),
+    (
+        lambda event: event.contains("User", "köln"),
+        ("User", CONTAINS, "köln"),
+        (programs.TEXT, 4 * 1 + 3, programs.TRUE, programs.FALSE),
+    ),
+    (
+        lambda event: event.greater("Port", 1024),
+        ("Port", PRESENT_GATE, ""),
+        (programs.COMPARE, 0, programs.TRUE, programs.FALSE),
+    ),
+    (
+        lambda event: event.equals("a.b", "x"),
+        ("a.b", EQUALS, "x"),
+        (programs.TEXT, 4 * 2, programs.TRUE, programs.FALSE),
+    ),
+    (
+        lambda event: not event.equals("a.b", "x"),
+        ("Image", PRESENT_GATE, ""),
+        (programs.TEXT | programs.NEGATED, 4 * 2, programs.FALSE, programs.TRUE),
+    ),
 ]
 _READ = ("Image", "User", "Port", "a.b", "a.b")  # the field that each condition asks
 _ASKED = (("Image", ENDSWITH, "\\whoami.exe"), ("User", CONTAINS, "köln"), ("a.b", EQUALS, "x"))
@@ -63,11 +84,11 @@ def check_answers(kernels: Kernels) -> None:
 
 
 def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
-    strings = ["", *sorted(set(_READ)), *(text for _, _, text in _ASKED)]
+    strings = ["", "1024", *sorted(set(_READ)), *(text for _, _, text in _ASKED)]
     number = strings.index
     encoded = [text.encode() for text in strings]
     count = len(_RULES)
-    gates = sorted((gate, rule) for rule, (_, gate) in enumerate(_RULES))
+    gates = sorted((gate, rule) for rule, (_, gate, _) in enumerate(_RULES))
 
     def rows(values: list[tuple[int, ...]], width: int) -> NDArray[np.int32]:
         return np.array(values, np.int32).reshape(-1, width)
@@ -78,6 +99,9 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
     nothing = np.zeros(0, np.int32)
     arrays: dict[str, NDArray[Any]] = {
         "always": nothing,
+        "comparisons": rows(
+            [(number("Port"), programs.COMPARISONS.index("gt"), number("1024"))], 3
+        ),
         "fold": np.array(_FOLD, np.uint32),
         "functions": rows([(0, 1, 1, -1)] * count, 4),
         "gates": rows(
@@ -90,7 +114,12 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         "literal_asked": np.array([asked for _, asked, _ in _ASKED], np.uint8),
         "logsources": rows([], 3),
         "metadata": rows([(1, 1)] * count, 2),
+        "networks": rows([], 2),
         "numeric_fields": np.array([number("Port")], np.int32),
+        "pairs": rows([], 3),
+        "program_ends": ends([1] * count),
+        "program_fields": nothing,
+        "programs": rows([program for _, _, program in _RULES], programs.WIDTH),
         "rare_fields": nothing,
         "regexes": rows([], 2),
         "regex_literals": nothing,
@@ -102,6 +131,7 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         "second_gate_ends": ends([]),
         "single": np.arange(count, dtype=np.int32),
         "strings": np.frombuffer(b"".join(encoded), np.uint8),
+        "value_questions": rows([], 3),
         "string_ends": ends([len(each) for each in encoded]),
     }
     tables = io.BytesIO()
@@ -122,5 +152,5 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         "tables.npz": tables.getvalue(),
     }
     pack = Pack(Path("self-test"), manifest, files, _BUDGET)
-    pack.conditions[:] = [condition for condition, _ in _RULES]
+    pack.conditions[:] = [condition for condition, _, _ in _RULES]
     return pack, arrays

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from sigmac.runtime import programs
 from sigmac.runtime.engine.hash_names import hash_name
-from sigmac.runtime.engine.keyword_sets import GRAM, grams_of, hashes_of_grams
 from sigmac.runtime.engine.layout import (
+    ENTRY_TAG,
     FIRST_NUMBER,
-    HASH_BITS,
+    KEYWORDS_FIELD,
+    MOST_ENTRIES,
     Automata,
     Bytes,
     Gates,
-    Keywords,
+    Ints,
     Literals,
     Names,
+    Pieces,
+    Programs,
 )
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.engine.searches import GRAMS, LEAST, NEEDLES
 from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.number_texts import could_be_in_numbers
@@ -38,8 +45,9 @@ class Tables:
     """What the rules of a pack ask, in arrays.
 
     `fields` are names by number, KEYWORDS first; `rule_fields` tells for each rule which fields its function asks.
-    `free` is a byte for each rule that has no first gate, and no second; `searched` are the literals that open gates of
-    keywords, `fragments` what of each stands in a record's bytes.
+    `free` is a byte for each rule that has no first gate, and no second, or one that no event closes. Predicates are
+    four of each literal, those of `layout.py` that tell what a value is, places among thresholds, networks, pieces that
+    may be there, and two of each of the `questions` that only Python answers: that it is answered, and with yes.
     """
 
     def __init__(
@@ -48,13 +56,24 @@ class Tables:
         strings: Strings,
         logsource_fields: Sequence[str],
         thresholds: Mapping[str, Sequence[Number]],
-        searched: Iterable[str],
         free: tuple[Bytes, Bytes],
         kernels: Kernels,
     ):
         pool = arrays["literals"][:, 0]
-        asked = np.unique(np.concatenate([pool, arrays["rule_fields"]])).tolist()
-        names = {KEYWORDS: 0}
+        asked = np.unique(
+            np.concatenate(
+                [
+                    pool,
+                    arrays["rule_fields"],
+                    arrays["program_fields"],
+                    arrays["comparisons"][:, 0],
+                    arrays["pairs"][:, :2].reshape(-1),
+                    arrays["networks"][:, 0],
+                    arrays["value_questions"][:, 0],
+                ]
+            )
+        ).tolist()
+        names = {KEYWORDS: KEYWORDS_FIELD}
         for name in (*(strings[i] for i in asked), *logsource_fields, *sorted(thresholds)):
             names.setdefault(name, len(names))
         self._strings = strings
@@ -69,13 +88,29 @@ class Tables:
         self.logsource_fields = [names[name] for name in logsource_fields]
         self.thresholds = {names[name]: tuple(each) for name, each in thresholds.items()}
         self.special = 4 * len(pool)
+        self.first_network = self.special + FIRST_NUMBER
+        self.first_network += sum(2 * len(each) + 1 for each in self.thresholds.values())
+        self.first_piece = self.first_network + len(arrays["networks"])
+        self.logsources = len(arrays["logsources"])
         self.names = _names(self.fields)
-        self.fragments = {text: raw_fragment(text) for text in searched}
-        self.keywords = _keywords(self.fragments.values())
+        self.in_number = could_be_in_numbers(arrays["strings"], arrays["string_ends"])
+        self.pieces = self._pieces(arrays, of_string)
+        self.first_value = self.first_piece + len(self.pieces.start)
+        # The networks of a field stand together.
+        order = np.argsort(of_string[arrays["networks"][:, 0]], kind="stable")
+        self._networks = arrays["networks"][order]
+        self._place_of_network = np.argsort(order)
+        self.questions = [
+            *_questions(arrays["value_questions"], strings),
+            *(Question(strings[f], "cidr", (strings[n],)) for f, n in self._networks.tolist()),
+        ]
+        self.predicates = self.first_value + 2 * len(self.questions)
+        self.programs = self._programs(arrays, of_string)
         self.automata = self._automata(arrays, of_string, kernels)
-        self.predicates = self.special + FIRST_NUMBER
-        self.predicates += sum(2 * len(each) + 1 for each in self.thresholds.values())
-        first, second = free
+        # Pairs of a rule and a piece of a keyword that opens a gate of it
+        self._keyword_rules, self._keyword_pieces, open_ = self._keyword_gates(arrays, of_string)
+        first, second = (each.copy() for each in free)
+        first[open_[0]] = second[open_[1]] = 1
         ends_of_lists, rules, self.gated = self._opened(arrays, of_string)
         self.gates = Gates(
             first_free=first,
@@ -89,22 +124,120 @@ class Tables:
         self.rare = [
             names[strings[i]] for i in arrays["rare_fields"].tolist() if strings[i] in names
         ]
-        self.groups = self.names, self.automata, self.gates, self.keywords
+        self.groups = self.names, self.automata, self.gates, self.programs, self.pieces
 
     def text_of(self, literal: int) -> str:
         """The text of a literal, by its number."""
         return self._strings[int(self.literals[literal, 1])]
 
+    def _programs(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Programs:
+        fields = of_string[self._networks[:, 0]]
+        networks = [_addresses(self._strings[i]) for i in self._networks[:, 1].tolist()]
+        code = arrays["programs"].copy()
+        of_network = code[:, 0] & ~programs.NEGATED == programs.ADDRESS
+        code[of_network, 1] = self._place_of_network[code[of_network, 1]]
+        numbers = np.arange(len(self.fields))
+        compared = [
+            self._comparison(int(of_string[field]), comparison, self._strings[number])
+            for field, comparison, number in arrays["comparisons"].tolist()
+        ]
+        pairs = arrays["pairs"].copy()
+        pairs[:, :2] = of_string[pairs[:, :2]]
+        ends = arrays["program_ends"]
+        return Programs(
+            code=np.ascontiguousarray(code, np.int32).reshape(-1),
+            start=np.concatenate([[0], ends]).astype(np.int32),
+            fields=of_string[arrays["program_fields"]],
+            comparisons=np.array(compared, np.int32).reshape(-1),
+            pairs=np.ascontiguousarray(pairs, np.int32).reshape(-1),
+            value_field=np.array([self.numbers[each.field] for each in self.questions], np.int32),
+            network_field=fields,
+            network_value=np.arange(len(self.questions) - len(fields), len(self.questions)).astype(
+                np.int32
+            ),
+            networks=np.array(networks, np.int64).reshape(-1),
+            first=np.searchsorted(fields, numbers).astype(np.int32),
+            last=np.searchsorted(fields, numbers, "right").astype(np.int32),
+            field=of_string[self.literals[:, 0]],
+            in_number=self.in_number[self.literals[:, 1]].astype(np.uint8),
+            strings_start=np.concatenate([[0], arrays["string_ends"]])[self.literals[:, 1]],
+            strings=np.ascontiguousarray(arrays["strings"]),
+        )
+
+    def _comparison(self, field: int, comparison: int, text: str) -> tuple[int, int, int]:
+        """Field, first and last place among its thresholds of the numbers that compare so with a number."""
+        if field == KEYWORDS_FIELD:
+            return field, 0, 0  # no program asks it
+        thresholds = self.thresholds[field]
+        rank, most = thresholds.index(number_of_gate(text)), 2 * len(thresholds)
+        first, last = {
+            "eq": (2 * rank + 1, 2 * rank + 1),
+            "lt": (0, 2 * rank),
+            "lte": (0, 2 * rank + 1),
+            "gt": (2 * rank + 2, most),
+            "gte": (2 * rank + 1, most),
+        }[programs.COMPARISONS[comparison]]
+        return field, first, last
+
+    def _keyword_gates(
+        self, arrays: Mapping[str, NDArray[Any]], of_string: Ints
+    ) -> tuple[Ints, Ints, list[Ints]]:
+        """Rules with the pieces that open their gates, a pair each; the rules whose first or second gate stays open.
+
+        Keywords are searched for the sake of rules that they alone gate. Where another field does, that field is
+        enough: its gate is hardly ever open.
+        """
+        piece_of = {
+            int(text): int(self.pieces.of[i])
+            for i, (field, text) in enumerate(self.literals.tolist())
+            if of_string[field] == KEYWORDS_FIELD
+        }
+        keywords: list[
+            dict[int, set[int]]
+        ] = []  # rule → pieces, -1 where something else opens its gate
+        others: list[set[int]] = []
+        for name in ("gate", "second_gate"):
+            gates, ends = arrays[f"{name}s"], [0, *arrays[f"{name}_ends"].tolist()]
+            rules = arrays[f"{name}_rules"]
+            is_keyword = of_string[gates[:, 0]] == KEYWORDS_FIELD
+            pieces: dict[int, set[int]] = {}
+            for i in np.flatnonzero(is_keyword).tolist():
+                _, question, text = gates[i].tolist()
+                is_text = question not in (PRESENT_GATE, NUMBER_GATE)
+                piece = piece_of.get(text, -1) if is_text else -1
+                for rule in rules[ends[i] : ends[i + 1]].tolist():
+                    pieces.setdefault(rule, set()).add(piece)
+            keywords.append(pieces)
+            others.append(set(rules[np.repeat(~is_keyword, np.diff(ends))].tolist()))
+        pairs: set[tuple[int, int]] = set()
+        open_: list[Ints] = []
+        for pieces, elsewhere in zip(keywords, reversed(others), strict=True):
+            always = [rule for rule, found in pieces.items() if -1 in found or rule in elsewhere]
+            open_.append(np.array(always, np.int32))
+            pairs.update(
+                (rule, piece) for rule in pieces.keys() - set(always) for piece in pieces[rule]
+            )
+        both = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+        return both[:, 0].copy(), both[:, 1].copy(), open_
+
+    def keyword_pieces(self, chosen: Bytes) -> list[int]:
+        """The pieces of keywords that open gates of some rules, given as a byte for each rule."""
+        concerned = chosen[self._keyword_rules] != 0
+        found: list[int] = np.unique(self._keyword_pieces[concerned]).tolist()
+        return found
+
     def _opened(
-        self, arrays: Mapping[str, NDArray[Any]], of_string: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+        self, arrays: Mapping[str, NDArray[Any]], of_string: Ints
+    ) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """The lists of rules that `Gates` has, as `ends` and `rules`; and a flag for each field that has gates."""
         fields = len(self.fields)
         pairs: list[NDArray[np.int64]] = []  # of list and rule
+        by_field: dict[int, set[int]] = {}
+        unsearched = set[int]()
         # A literal is found by its field and text together; behind all stands what is none.
         keys = np.append(self.literals.astype(np.int64) @ (1 << 32, 1), -1)
         order = np.argsort(keys)
-        numeric = could_be_in_numbers(arrays["strings"], arrays["string_ends"])
+        numeric = self.in_number
         for second, name in enumerate(("gate", "second_gate")):
             gates = arrays[f"{name}s"].astype(np.int64)
             field, question, argument = gates.T
@@ -114,28 +247,80 @@ class Tables:
             lists = np.full(len(gates), -1, np.int64)
             wanted = field << 32 | argument
             place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+            of_text = keys[place] == wanted
             for i, bit in enumerate((EQUALS, STARTSWITH, ENDSWITH, CONTAINS)):
-                there = (question == bit) & (keys[place] == wanted)
+                there = (question == bit) & of_text
                 lists[there] = 2 * (4 * place[there] + i) + second
+            of_text &= (question != PRESENT_GATE) & (question != NUMBER_GATE)
+            # Of keywords it is only known whether they are contained, of what is searched whether they may be there.
+            keyword = (number == KEYWORDS_FIELD) & of_text
+            lists[keyword] = 2 * (4 * place[keyword] + 3) + second
+            piece = self.pieces.of[np.minimum(place, len(self.literals) - 1)].astype(np.int64)
+            maybe = np.where(of_text & (piece >= 0), 2 * (self.first_piece + piece) + second, -1)
+            unsearched.update(number[(question != PRESENT_GATE) & (maybe < 0)].tolist())
+            for field, found in zip(
+                number[maybe >= 0].tolist(), piece[maybe >= 0].tolist(), strict=True
+            ):
+                by_field.setdefault(field, set()).add(found)
             present = question == PRESENT_GATE
             of_field = 2 * self.predicates + 4 * number
             lists[present] = of_field[present] + second
-            for i in np.flatnonzero(question == NUMBER_GATE).tolist():
+            for i in np.flatnonzero((question == NUMBER_GATE) & (number > 0)).tolist():
                 lists[i] = 2 * self._equality(int(number[i]), int(argument[i])) + second
             sizes = np.diff(arrays[f"{name}_ends"], prepend=0)
             rules = arrays[f"{name}_rules"].astype(np.int64)
             odd = np.where(
                 (question == NUMBER_GATE) | (question > 0) & numeric[argument], of_field + 2, -1
             )
-            for each in (lists, odd, of_field + 3):
+            for each in (lists, maybe, odd, of_field + 3):
                 listed = np.repeat(each, sizes)
                 pairs.append((listed << 32 | rules)[listed >= 0])
+        self._field_pieces = {
+            field: sorted(found) for field, found in by_field.items() if field not in unsearched
+        }
         each_once = np.sort(np.concatenate(pairs))
         each_once = each_once[np.diff(each_once, prepend=-1) != 0]
         listed, rules = each_once >> 32, each_once & (1 << 32) - 1
         sizes = np.bincount(listed, minlength=2 * self.predicates + 4 * fields)
         ends = np.concatenate([[0], np.cumsum(sizes)])
         return ends.astype(np.int32), rules.astype(np.int32), sizes[2 * self.predicates :][3::4] > 0
+
+    def _pieces(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Pieces:
+        """What is searched in raw bytes: of the literals of keywords, and of those that open gates."""
+        keyword = of_string[self.literals[:, 0]] == KEYWORDS_FIELD
+        gates = np.concatenate([arrays["gates"], arrays["second_gates"]]).astype(np.int64)
+        gates = gates[(gates[:, 1] != PRESENT_GATE) & (gates[:, 1] != NUMBER_GATE)]
+        keys = self.literals.astype(np.int64) @ (1 << 32, 1)
+        gating = np.isin(keys, gates[:, 0] << 32 | gates[:, 2])
+        of_literal = np.full(len(self.literals), -1, np.int32)
+        each: list[bytes] = []
+        predicates: list[int] = []
+        shortest = 0
+        for i in np.flatnonzero(keyword | gating).tolist():
+            text = self.text_of(i)
+            piece = raw_piece(text)
+            if len(piece) < GRAMS[0] and not (keyword[i] and len(piece) == LEAST):
+                continue
+            if len(piece) == LEAST:
+                shortest += 1
+                if shortest > NEEDLES:
+                    continue
+            of_literal[i] = len(each)
+            whole = bool(keyword[i]) and piece == orjson.dumps(text)[1:-1]
+            predicates.append(4 * i + 3 if whole else self.first_piece + len(each))
+            each.append(piece)
+        length = np.array([len(piece) for piece in each], np.int64)
+        return Pieces(
+            of=of_literal,
+            start=(np.cumsum(length) - length).astype(np.int32),
+            length=length.astype(np.int32),
+            predicate=np.array(predicates, np.int32),
+            text=np.frombuffer(b"".join(each) + bytes(PADDING), np.uint8),
+        )
+
+    def field_pieces(self, field: int) -> list[int] | None:
+        """The pieces that open gates in a field; None where something else opens some."""
+        return self._field_pieces.get(field)
 
     def _equality(self, field: int, text: int) -> int:
         """The predicate of equality with a number, given by its text."""
@@ -148,7 +333,7 @@ class Tables:
         raise ValueError(f"no rule compares the field {self.fields[field]!r} with a number")
 
     def _automata(
-        self, arrays: Mapping[str, NDArray[Any]], of_string: NDArray[np.int32], kernels: Kernels
+        self, arrays: Mapping[str, NDArray[Any]], of_string: Ints, kernels: Kernels
     ) -> Automata:
         ends = np.ascontiguousarray(arrays["string_ends"], np.int64)
         text = np.ascontiguousarray(self.literals[:, 1], np.int32)
@@ -164,6 +349,8 @@ class Tables:
         bytes_of = np.zeros(count, np.int64)
         for a, b in itertools.pairwise(cuts):
             number = field[a]
+            if number == KEYWORDS_FIELD:
+                continue  # found by other means
             first[number], last[number] = a, b
             bytes_of[number] = size[a:b].sum()
             longest[number] = size[a:b].max()
@@ -225,44 +412,47 @@ def _doubled(number: Number) -> int:
     return 2 * whole + (number != whole)
 
 
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _ASCII = re.compile(r"[\0-\x7f]+")
 
 
-def raw_fragment(text: str) -> bytes:
+def raw_piece(text: str) -> bytes:
     """The longest part of a literal that a record's bytes hold wherever a value does, letter case aside.
 
-    So it is written with JSON's short escapes; a record that has any other is searched value by value.
+    So it is written with JSON's short escapes; a record that has others is spelled again before it is searched.
     """
     parts = (orjson.dumps(part)[1:-1] for part in _ASCII.findall(text))
     return max((part for part in parts if b"\\u" not in part), key=len, default=b"")
 
 
-def _keywords(fragments: Iterable[bytes]) -> Keywords:
-    """The table of the raw search; `kernels/raw_search.py` says what is in it."""
-    each = sorted(set(fragments))
-    length = np.array([len(fragment) for fragment in each], np.int64)
-    start = np.cumsum(length) - length
-    text = np.frombuffer(b"".join(each) + bytes(PADDING), np.uint8)
-    # An entry for each place in each literal that a whole gram follows
-    literal = np.repeat(np.arange(len(each)), np.maximum(length - GRAM + 1, 0))
-    offset = np.arange(len(literal)) - np.searchsorted(literal, literal)
-    place = start[literal] + offset
-    hashes = hashes_of_grams(text)[place].astype(np.int64)
-    order = np.argsort(hashes, kind="stable")
-    again = np.diff(hashes[order], prepend=-1) == 0
-    next_ = np.full(len(order), -1, np.int32)
-    next_[order[again]] = order[np.flatnonzero(again) - 1]
-    slots = np.full(1 << HASH_BITS, -1, np.int32)
-    slots[hashes[order]] = order  # of several the last
-    return Keywords(
-        slots=slots,
-        gram=grams_of(text)[place],
-        offset=offset.astype(np.int32),
-        start=start[literal].astype(np.int32),
-        length=length[literal].astype(np.int32),
-        next=next_,
-        text=text,
-    )
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one value of a field: a method of `Event` with its arguments."""
+
+    field: str
+    method: str
+    arguments: tuple[str | Number, ...]
+
+
+def _questions(rows: Ints, strings: Strings) -> list[Question]:
+    """Questions from rows of field, place among VALUE_QUESTIONS, argument."""
+    found = []
+    for field, which, argument in rows.tolist():
+        method, text = programs.VALUE_QUESTIONS[which], strings[argument]
+        arguments: tuple[str | Number, ...] = (text,)
+        if method == "time":
+            part, comparison, number = text.split(" ")
+            arguments = part, comparison, number_of_gate(number)
+        found.append(Question(strings[field], method, arguments))
+    return found
+
+
+def _addresses(network: str) -> tuple[int, int]:
+    """The first and the last IPv4 address of a network; (1, 0) of others."""
+    found = ipaddress.ip_network(network)
+    if found.version != 4:
+        return 1, 0
+    return int(found.network_address), int(found.broadcast_address)
 
 
 def _names(fields: Sequence[str]) -> Names:
@@ -283,26 +473,26 @@ def _names(fields: Sequence[str]) -> Names:
                     nodes += 1
                 node = entry[1]
             entries.setdefault((node, last), [-1, -1])[0] = number
+    # A key that is written with escapes is left to the scalar path, so that no name with one is found here.
+    entries = {key: each for key, each in entries.items() if not _ESCAPED.search(key[1])}
     keys = [name.encode("utf-8", "surrogatepass") for _, name in entries]
-    starts = np.cumsum([0, *map(len, keys)])[:-1] if keys else np.zeros(0)
     size = 16
-    while size < 2 * len(entries):
+    while size < 8 * len(entries):  # most keys are in no entry: they meet a free slot at once
         size *= 2
-    slots = np.full(size, -1, np.int32)
-    hashes = [hash_name(key) for key in keys]
-    for i, ((node, _), h) in enumerate(zip(entries, hashes, strict=True)):
-        slot = (h + node) & (size - 1)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (size - 1)
-        slots[slot] = i
+    if len(entries) >= MOST_ENTRIES:
+        raise ValueError("the rules look at too many fields")
+    slots = np.zeros(size, np.uint32)
+    for i, ((node, _), key) in enumerate(zip(entries, keys, strict=True)):
+        h = hash_name(key, node)
+        slot = h & size - 1
+        while slots[slot]:
+            slot = (slot + 1) & size - 1
+        slots[slot] = h >> 32 & ENTRY_TAG | i + 1
     values = list(entries.values())
     return Names(
         slots=slots,
-        hash=np.array(hashes, np.uint64),
-        node=np.array([node for node, _ in entries], np.int32),
-        start=starts.astype(np.int32),
-        length=np.array([len(key) for key in keys], np.int32),
+        start=np.cumsum([0, *(len(key) + 1 for key in keys)])[:-1].astype(np.int32),
         field=np.array([field for field, _ in values], np.int32),
         child=np.array([child for _, child in values], np.int32),
-        text=np.frombuffer(b"".join(keys) + bytes(PADDING), np.uint8),
+        text=np.frombuffer(b"".join(key + b'"' for key in keys) + bytes(PADDING), np.uint8),
     )

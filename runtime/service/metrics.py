@@ -315,11 +315,11 @@ DEFINITIONS = (
         _engine("kinds"),
     ),
     Definition(
-        "sigmac_engine_signatures_total",
+        "sigmac_engine_asked_total",
         COUNTER,
-        "Signatures of events that were met and not in the cache.",
+        "Questions about values, such as regular expressions, that Python answered for the batch engine.",
         ("pack",),
-        _engine("signatures"),
+        _engine("asked"),
     ),
     Definition(
         "sigmac_engine_cache_lookups_total",

@@ -384,7 +384,7 @@ def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
         engine = tally.engine
         say(
             f"engine: {_share(engine['found'], engine['looked'])} of values known, "
-            f"{engine['signatures']:,} signatures, {engine['flushes']:,} flushes; "
+            f"{counted(engine['asked'], 'question')} asked of Python, {engine['flushes']:,} flushes; "
             f"left to the scalar path: {engine['fallbacks']:,} records, "
             f"some rules of {engine['undecided']:,}"
         )

@@ -74,11 +74,11 @@ def test_match_says_what_match_batch_says(
 
 
 EVERY = 11  # so many records apart; small caches are slow
-# Bytes for all caches, lines between two looks at them, lines of a batch
+# Bytes for all caches, matches listed between two looks at them, lines of a batch
 SMALL = [(1 << 18, 64, 500), (1 << 15, 1, 7)]
 
 
-@pytest.mark.parametrize(("budget", "lines", "size"), SMALL)
+@pytest.mark.parametrize(("budget", "found", "size"), SMALL)
 @each_pipelines
 @each_recording
 def test_small_caches_and_batches_change_no_answer(
@@ -86,20 +86,20 @@ def test_small_caches_and_batches_change_no_answer(
     recording: Recording,
     sigmahq: SigmaHQ,
     budget: int,
-    lines: int,
+    found: int,
     size: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compiled = sigmahq.pack(*pipelines)
     monkeypatch.setattr(caches, "LEAST_BUDGET", budget)
-    monkeypatch.setattr(batch, "LINES", lines)
+    monkeypatch.setattr(batch, "FOUND", found)
     pack = sigmac.load_pack(compiled.pack.path, memory_budget=budget)
     records = recording.data.splitlines(keepends=True)[::EVERY]
-    found = set()
+    pairs = set()
     for first in range(0, len(records), size):
         result = pack.match_batch(b"".join(records[first : first + size]))
         assert result.rejected == ()
         at = ((first + result.record) * EVERY).tolist()
-        found |= set(zip(at, result.rule.tolist(), strict=True))
+        pairs |= set(zip(at, result.rule.tolist(), strict=True))
     expected = {pair for pair in compiled.matches(recording) if pair[0] % EVERY == 0}
-    assert found ^ expected == set()
+    assert pairs ^ expected == set()

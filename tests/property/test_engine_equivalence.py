@@ -23,11 +23,11 @@ randoms = st.integers(0, 2**32).map(Random)
 
 
 @contextmanager
-def small(pack: Pack, *, budget: int, lines: int) -> Iterator[Pack]:
-    """The pack loaded again with an engine of so many bytes that looks up after so many lines."""
+def small(pack: Pack, *, budget: int, found: int) -> Iterator[Pack]:
+    """The pack loaded again with an engine of so many bytes that lists so many matches before it looks up."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(caches, "LEAST_BUDGET", budget)
-        patch.setattr(batch, "LINES", lines)
+        patch.setattr(batch, "FOUND", found)
         yield sigmac.load_pack(pack.path, memory_budget=budget)
 
 
@@ -81,10 +81,10 @@ def test_every_spelling_of_an_event_gets_the_same_answer(case: Case, random: Ran
     pairs = [(at, rule) for at, n in enumerate(of) if n >= 0 for rule in expected[n]]
     budget, few = random.choice([1 << 12, 1 << 14, 1 << 16]), random.choice([1, 2, 5, 4096])
     with pack_of(case, optimize=True) as pack:
-        with small(pack, budget=1 << 20, lines=4096) as one:
+        with small(pack, budget=1 << 20, found=1 << 14) as one:
             whole = agreed(one, b"\n".join(lines))
             assert whole[0] == pairs
             assert in_parts(one, lines, random) == whole
-        with small(pack, budget=budget, lines=few) as other:
+        with small(pack, budget=budget, found=few) as other:
             assert said(other.match_batch(b"\n".join(lines))) == whole
             assert in_parts(other, lines, random) == whole

@@ -99,6 +99,9 @@ def object_code(code: str, cpu: str, features: str = "", machine: str | None = N
         cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
     )
     module.data_layout = str(compiler.target_data)
+    # Numba has optimized each function by itself, and for another processor.
+    passes = llvm.create_pass_builder(compiler, llvm.create_pipeline_tuning_options(3))
+    passes.getModulePassManager().run(module, passes)
     return bytes(compiler.emit_object(module))
 
 

@@ -15,7 +15,9 @@ from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import mix
 from sigmac.runtime.engine.layout import (
     EPOCH,
+    IS_ODD_ADDRESS,
     IS_ODD_NUMBER,
+    NETWORKS,
     SPECIAL,
 )
 
@@ -23,6 +25,8 @@ EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
 _UNKNOWN = np.uint32(1)
 _ONE = np.uint32(1)
 _STREAM = 64  # bytes below which a text is not worth dividing
+EXACT_DIGITS = 15  # of a number with a fraction that no rounding changes
+_LONGEST_ADDRESS = 100  # characters that Python looks at
 
 
 @kernel
@@ -364,9 +368,11 @@ def scan_number(
 ) -> int:
     """Add where the number that a text says stands among the field's thresholds; returns how many predicates now.
 
-    Whole numbers of up to 18 digits are compared here; what may be another number is noted as odd, for Python.
+    A number between two whole ones stands between their doubles. What may be another number than it seems (so many
+    digits that it is rounded, or a threshold in the same gap) is noted as odd, for Python.
     """
     epoch = scratch.sizes[EPOCH]
+    odd = scratch.sizes[SPECIAL] + IS_ODD_NUMBER
     at = start
     if at < stop and (data[at] == 45 or data[at] == 43):
         at += 1
@@ -374,23 +380,31 @@ def scan_number(
     value = 0
     while at < stop and 48 <= data[at] <= 57:
         if at - first < 18:
-            value = value * 10 + (data[at] - 48)
+            value = value * 10 + (np.int64(data[at]) - 48)
         at += 1
     if at == first:
         return n
-    whole = at
+    digits = at - first
+    doubled = value * 2
     if at < stop:
         # A decimal is digits, a point and digits.
         if data[at] != 46 or at + 1 == stop:
             return n
+        last = at
         for i in range(at + 1, stop):
             if data[i] < 48 or data[i] > 57:
                 return n
-    if at < stop or whole - first > 18:
-        return note(scratch.sizes[SPECIAL] + IS_ODD_NUMBER, n, scratch, epoch)
+            if data[i] != 48:
+                last = i
+        digits += last - at
+        if digits > EXACT_DIGITS:
+            return note(odd, n, scratch, epoch)
+        if last > at:
+            doubled += 1
+    elif digits > 18:
+        return note(odd, n, scratch, epoch)
     if data[start] == 45:
-        value = -value
-    doubled = value * 2
+        doubled = -doubled
     low, high = automata.first[field], automata.last[field]
     first_threshold = low
     while low < high:
@@ -401,8 +415,41 @@ def scan_number(
             high = middle
     position = 2 * (low - first_threshold)
     if low < automata.last[field] and automata.thresholds[low] == doubled:
+        if doubled & 1 != 0:
+            return note(odd, n, scratch, epoch)
         position += 1
     return note(automata.number[field] + position, n, scratch, epoch)
+
+
+@kernel
+def scan_address(
+    data: Any, start: int, stop: int, field: int, programs: Any, scratch: Any, n: int
+) -> int:
+    """Add the networks of a field that hold the IPv4 address that a text is; returns how many predicates now.
+
+    What may be an IPv6 address is noted as odd, for Python.
+    """
+    sizes = scratch.sizes
+    address, part, parts, digits = 0, 0, 0, 0
+    for at in range(start, min(stop, start + _LONGEST_ADDRESS)):
+        c = data[at]
+        if c == 58:
+            return note(sizes[SPECIAL] + IS_ODD_ADDRESS, n, scratch, sizes[EPOCH])
+        if 48 <= c <= 57 and parts < 4 and digits < 3 and (digits == 0 or part != 0):
+            part = part * 10 + (np.int64(c) - 48)
+            digits += 1
+        elif c == 46 and digits > 0 and part < 256:
+            address = address << 8 | part
+            part, digits = 0, 0
+            parts += 1
+        else:
+            parts = 9  # it is none, but may be one of the other kind
+    if parts == 3 and digits > 0 and part < 256 and stop - start <= 15:
+        address = address << 8 | part
+        for network in range(programs.first[field], programs.last[field]):
+            if programs.networks[2 * network] <= address <= programs.networks[2 * network + 1]:
+                n = note(sizes[NETWORKS] + network, n, scratch, sizes[EPOCH])
+    return n
 
 
 @kernel

@@ -12,7 +12,7 @@ import numpy as np
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.vector import load64
 
-_ONE = np.uint64(1)
+_ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT = np.uint64(29)
 _A = np.uint64(0x9E3779B97F4A7C15)
 _B = np.uint64(0xBF58476D1CE4E5B9)
@@ -27,9 +27,9 @@ def mix(a: Any, b: Any) -> Any:
 
 
 @kernel
-def hash_bytes(data: Any, start: int, length: int) -> Any:
-    """A uint64 other than 0 of `data[start:start + length]`; reads up to 8 bytes further."""
-    h = np.uint64(length) * _C
+def hash_bytes(data: Any, start: int, length: int, seed: Any) -> Any:
+    """A uint64 of `data[start:start + length]` and a seed (uint64); reads up to 8 bytes further."""
+    h = seed ^ np.uint64(length) * _C
     at = start
     left = length
     while left >= 8:
@@ -38,7 +38,17 @@ def hash_bytes(data: Any, start: int, length: int) -> Any:
         left -= 8
     if left > 0:
         h = mix(h, load64(data, at) << np.uint64(64 - 8 * left))
-    return h | _ONE
+    return h
+
+
+@kernel
+def key_hash(data: Any, start: int, length: int, node: int) -> Any:
+    """A uint64 of a node, a key's length, its first and its last eight bytes; reads up to 8 bytes further."""
+    whole = length >= 8
+    mask = _ALL if whole else (_ONE << np.uint64(8 * length)) - _ONE
+    first = load64(data, start) & mask
+    last = load64(data, start + length - 8 if whole else start) & mask
+    return mix(first ^ np.uint64(length << 32 | node), last)
 
 
 @kernel

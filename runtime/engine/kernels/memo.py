@@ -7,38 +7,75 @@ from typing import Any
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
-from sigmac.runtime.engine.kernels.hashing import hash_bytes, mix, same_bytes
-from sigmac.runtime.engine.kernels.vector import PADDING
+from sigmac.runtime.engine.kernels.hashing import hash_bytes, same_bytes
+from sigmac.runtime.engine.kernels.vector import PADDING, load64
+from sigmac.runtime.engine.layout import FORGET, MEMO_BYTES, MEMO_INLINE, MEMO_WORDS, SEED
 
 _SPREAD = np.uint64(20)
 _HALF = np.uint64(32)
 
 
 @kernel
-def value_hash(data: Any, start: int, length: int, field: int) -> Any:
-    """A uint64 other than 0 of a value and its field."""
-    return mix(hash_bytes(data, start, length), np.uint64(field)) | np.uint64(1)
+def value_hash(data: Any, start: int, length: int, field: int, scratch: Any) -> Any:
+    """A uint64 other than 0 of a value and its field, under this process's seed."""
+    seed = np.uint64(scratch.sizes[SEED]) ^ np.uint64(field)
+    return hash_bytes(data, start, length, seed) | np.uint64(1)
+
+
+@kernel
+def is_remembered(field: int, length: int, memo: Any) -> bool:
+    """Whether values of a field are remembered, if they are so long."""
+    return memo.policy[field] & FORGET == 0 and length * 16 <= len(memo.text)
 
 
 @kernel
 def recall(data: Any, start: int, length: int, field: int, h: Any, memo: Any) -> int:
     """The class of a value; -1 where it is not remembered."""
+    slot = slot_of(data, start, length, field, h, memo)
+    return -1 if slot < 0 else np.int64(memo.slots[slot * MEMO_WORDS + 2])
+
+
+@kernel
+def correct(data: Any, start: int, length: int, field: int, h: Any, class_: int, memo: Any) -> None:
+    """Remember another class of a value, if it is remembered at all."""
+    slot = slot_of(data, start, length, field, h, memo)
+    if slot >= 0:
+        memo.slots[slot * MEMO_WORDS + 2] = np.uint64(class_)
+
+
+@kernel
+def slot_of(data: Any, start: int, length: int, field: int, h: Any, memo: Any) -> int:
+    """The slot of a value; -1 where it has none."""
     slots = memo.slots
-    mask = len(slots) // 4 - 1
+    mask = len(slots) // MEMO_WORDS - 1
     slot = np.int64(h >> _SPREAD) & mask
     what = np.uint64(field) << _HALF | np.uint64(length)
     while True:
-        at = slot * 4
+        at = slot * MEMO_WORDS
         found = slots[at]
         if found == 0:
             return -1
-        if (
-            found == h
-            and slots[at + 1] == what
-            and same_bytes(data, start, memo.text, np.int64(slots[at + 2]), length)
-        ):
-            return np.int64(slots[at + 3])
+        if found == h and slots[at + 1] == what:
+            if length <= MEMO_INLINE:
+                same = is_inline(data, start, length, slots, at + MEMO_BYTES)
+            else:
+                same = same_bytes(data, start, memo.text, np.int64(slots[at + MEMO_BYTES]), length)
+            if same:
+                return slot
         slot = (slot + 1) & mask
+
+
+@kernel
+def is_inline(data: Any, start: int, length: int, slots: Any, at: int) -> bool:
+    """Whether a value is what stands in a slot; the rest of its last word there is 0."""
+    left = length
+    while left >= 8:
+        if load64(data, start) != slots[at]:
+            return False
+        start += 8
+        at += 1
+        left -= 8
+    return left == 0 or load64(data, start) << np.uint64(64 - 8 * left) == slots[at]
 
 
 @kernel
@@ -48,20 +85,31 @@ def remember(
     """Keep the class of a value; False where there is no room. Of eight slots at most five are taken."""
     slots = memo.slots
     entries, used = memo.sizes[0], memo.sizes[1]
-    if entries * 32 >= len(slots) * 5 or used + length + PADDING > len(memo.text):
+    if entries * 8 * MEMO_WORDS >= len(slots) * 5 or used + length + PADDING > len(memo.text):
         return False
-    mask = len(slots) // 4 - 1
+    mask = len(slots) // MEMO_WORDS - 1
     slot = np.int64(h >> _SPREAD) & mask
-    while slots[slot * 4] != 0:
+    while slots[slot * MEMO_WORDS] != 0:
         slot = (slot + 1) & mask
-    at = slot * 4
+    at = slot * MEMO_WORDS
     slots[at] = h
     slots[at + 1] = np.uint64(field) << _HALF | np.uint64(length)
-    slots[at + 2] = np.uint64(used)
-    slots[at + 3] = np.uint64(class_)
-    text = memo.text
-    for i in range(length):
-        text[used + i] = data[start + i]
+    slots[at + 2] = np.uint64(class_)
     memo.sizes[0] = entries + 1
-    memo.sizes[1] = used + length
+    if length <= MEMO_INLINE:
+        place = at + MEMO_BYTES
+        left = length
+        while left >= 8:
+            slots[place] = load64(data, start)
+            place += 1
+            start += 8
+            left -= 8
+        if left > 0:
+            slots[place] = load64(data, start) << np.uint64(64 - 8 * left)
+    else:
+        slots[at + MEMO_BYTES] = np.uint64(used)
+        text = memo.text
+        for i in range(length):
+            text[used + i] = data[start + i]
+        memo.sizes[1] = used + length
     return True

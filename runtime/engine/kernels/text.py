@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sigmac.runtime.engine.kernels.characters import (
+    code_of_escape,
+    code_of_sequence,
+    escape_length,
+    utf8_length,
+)
 from sigmac.runtime.engine.kernels.compiling import kernel
-from sigmac.runtime.engine.kernels.json_scan import hexadecimal, utf8_length
-from sigmac.runtime.engine.kernels.vector import copy64, string_stops, trailing_zeros
+from sigmac.runtime.engine.kernels.vector import PADDING, copy64, string_stops, trailing_zeros
 
 
 @kernel
@@ -50,13 +55,25 @@ def unescaped(c: int) -> int:
 
 
 @kernel
-def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
-    r"""Write the string `data[start:stop]`, checked JSON, unescaped and folded to `text`; returns its bytes.
+def is_complex(data: Any, start: int, stop: int) -> bool:
+    """Whether `data[start:stop]` is not all ASCII or holds a backslash."""
+    at = start
+    while at < stop:
+        stops = string_stops(data, at)
+        if stops != 0 and at + trailing_zeros(stops) < stop:
+            return True
+        at += 64
+    return False
+
+
+@kernel
+def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any, n: int) -> int:
+    r"""Write a string of checked JSON, unescaped and folded, from `text[n]` on; returns the place after.
 
     ASCII letters keep their case: automata read both. A byte becomes at most two (`text` must have room, and PADDING
     more): two bytes of UTF-8 fold to three at most, and an escape is longer than what it stands for.
     """
-    at, n = start, 0
+    at = start
     while at < stop:
         # What is plain is most of a text.
         stops = string_stops(data, at)
@@ -74,25 +91,92 @@ def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
                 n += 1
                 at += 2
                 continue
-            code = hexadecimal(data, at + 2)
-            at += 6
-            if 0xD800 <= code <= 0xDBFF:
-                code = 0x10000 + ((code - 0xD800) << 10) + hexadecimal(data, at + 2) - 0xDC00
-                at += 6
-            n = put_folded(code, fold, text, n)
+            n = put_folded(code_of_escape(data, at), fold, text, n)
+            at += escape_length(data, at)
         else:
-            length = utf8_length(data, at)
-            if length == 2:
-                code = (c & 0x1F) << 6 | data[at + 1] & 0x3F
-            elif length == 3:
-                code = (c & 0x0F) << 12 | (data[at + 1] & 0x3F) << 6 | data[at + 2] & 0x3F
-            else:
-                code = (
-                    (c & 0x07) << 18
-                    | (data[at + 1] & 0x3F) << 12
-                    | (data[at + 2] & 0x3F) << 6
-                    | data[at + 3] & 0x3F
-                )
-            n = put_folded(code, fold, text, n)
-            at += length
+            n = put_folded(code_of_sequence(data, at), fold, text, n)
+            at += utf8_length(data, at)
     return n
+
+
+@kernel
+def is_same_text(one: Any, at: int, other: Any, start: int, length: int) -> bool:
+    """Whether two folded texts are equal, the letter case of ASCII aside."""
+    for i in range(length):
+        a, b = one[at + i], other[start + i]
+        if a != b and (a | 32 != b | 32 or not 97 <= a | 32 <= 122):
+            return False
+    return True
+
+
+@kernel
+def spell_again(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
+    r"""Write a record with every string folded and spelled as most are; returns its bytes, -1: no room.
+
+    Of all ways to write a character only the shortest is left: no `\u0041`, no `\/`. The record is checked JSON, with
+    no backslash outside of strings.
+    """
+    at, n = start, 0
+    while at < stop:
+        if n + 2 * PADDING > len(text):
+            return -1
+        stops = string_stops(data, at)
+        plain = min(at + (trailing_zeros(stops) if stops != 0 else 64), stop)
+        copy64(data, at, text, n)
+        n += plain - at
+        at = plain
+        if at == stop or stops == 0:
+            continue
+        c = data[at]
+        if c == 92:
+            length = escape_length(data, at)
+            if length == 2:
+                if data[at + 1] != 47:
+                    text[n] = 92
+                    n += 1
+                text[n] = data[at + 1]
+                n += 1
+            else:
+                n = put_spelled(code_of_escape(data, at), fold, text, n)
+            at += length
+        elif c >= 128:
+            n = put_folded(code_of_sequence(data, at), fold, text, n)
+            at += utf8_length(data, at)
+        else:
+            text[n] = c
+            n += 1
+            at += 1
+    for i in range(n, n + PADDING):
+        text[i] = 0
+    return n
+
+
+@kernel
+def put_spelled(code: int, fold: Any, text: Any, n: int) -> int:
+    r"""Write a code point as a JSON string has it: only what has no short escape becomes `\u0000`."""
+    if code == 34 or code == 92:
+        text[n] = 92
+        text[n + 1] = code
+        return n + 2
+    if code < 32:
+        short = 0
+        if code == 8:
+            short = 98
+        elif code == 9:
+            short = 116
+        elif code == 10:
+            short = 110
+        elif code == 12:
+            short = 102
+        elif code == 13:
+            short = 114
+        text[n] = 92
+        if short == 0:
+            text[n + 1] = 117
+            text[n + 2] = text[n + 3] = 48
+            text[n + 4] = 48 + (code >> 4)
+            text[n + 5] = 48 + (code & 15) if (code & 15) < 10 else 87 + (code & 15)
+            return n + 6
+        text[n + 1] = short
+        return n + 2
+    return put_folded(code, fold, text, n)

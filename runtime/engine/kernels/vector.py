@@ -48,6 +48,22 @@ def _string_stops(typingctx: Any, data: Any, at: Any) -> Any:
 
 
 @intrinsic
+def _text_masks(typingctx: Any, data: Any, at: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _load(context, builder, signature, args, _VECTOR)
+        masks = [
+            builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(34))),
+            builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(92))),
+            builder.icmp_signed("<", vector, _splat(builder, _BYTE(0))),
+            builder.icmp_unsigned("<", vector, _splat(builder, _BYTE(32))),
+        ]
+        words = [builder.bitcast(mask, _WORD) for mask in masks]
+        return context.make_tuple(builder, signature.return_type, words)
+
+    return types.UniTuple(types.uint64, 4)(data, at), codegen
+
+
+@intrinsic
 def _equal_to(typingctx: Any, data: Any, at: Any, byte: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = _load(context, builder, signature, args, _VECTOR)
@@ -70,14 +86,19 @@ def _copy64(typingctx: Any, data: Any, at: Any, to: Any, place: Any) -> Any:
 
 
 @intrinsic
-def _newlines(typingctx: Any, data: Any, at: Any) -> Any:
+def _equal_pairs(typingctx: Any, data: Any, at: Any, one: Any, two: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = _load(context, builder, signature, args, _VECTOR)
-        return builder.bitcast(
-            builder.icmp_unsigned("==", vector, _splat(builder, _BYTE(10))), _WORD
-        )
+        i64 = ir.IntType(64)
+        lower = _splat(builder, _BYTE(32))
+        masks = []
+        for offset, byte in enumerate(args[2:]):
+            place = [args[0], builder.add(args[1], i64(offset))]
+            vector = builder.or_(_load(context, builder, signature, place, _VECTOR), lower)
+            wanted = builder.or_(_splat(builder, builder.trunc(byte, _BYTE)), lower)
+            masks.append(builder.icmp_unsigned("==", vector, wanted))
+        return builder.bitcast(builder.and_(*masks), _WORD)
 
-    return types.uint64(data, at), codegen
+    return types.uint64(data, at, types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -89,9 +110,31 @@ def _load64(typingctx: Any, data: Any, at: Any) -> Any:
 
 
 @intrinsic
+def _prefetch(typingctx: Any, data: Any, at: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), _BYTE.as_pointer())
+        i32 = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(data, at), codegen
+
+
+@intrinsic
 def _trailing_zeros(typingctx: Any, mask: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], cgutils.true_bit)
+        return builder.cttz(args[0], cgutils.false_bit)
+
+    return types.int64(mask), codegen
+
+
+@intrinsic
+def _count_ones(typingctx: Any, mask: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
 
     return types.int64(mask), codegen
 
@@ -103,6 +146,15 @@ def string_stops(data: Any, at: Any) -> Any:
         if byte in (34, 92) or byte < 32 or byte >= 128:
             mask |= 1 << i
     return np.uint64(mask)
+
+
+def text_masks(data: Any, at: Any) -> Any:
+    """Four masks (uint64), of which bit i is set where `data[at + i]` is a quote, a backslash, not ASCII, below 32."""
+    masks = [0, 0, 0, 0]
+    for i, byte in enumerate(data[at : at + 64].tolist()):
+        for which, holds in enumerate((byte == 34, byte == 92, byte >= 128, byte < 32)):
+            masks[which] |= holds << i
+    return tuple(map(np.uint64, masks))
 
 
 def equal_to(data: Any, at: Any, byte: Any) -> Any:
@@ -119,11 +171,12 @@ def copy64(data: Any, at: Any, to: Any, place: Any) -> None:
     to[place : place + 64] = data[at : at + 64]
 
 
-def newlines(data: Any, at: Any) -> Any:
-    """Bit i is set where `data[at + i]` is a newline (uint64)."""
+def equal_pairs(data: Any, at: Any, one: Any, two: Any) -> Any:
+    """Bit i is set where `data[at + i:at + i + 2]` are two bytes (uint64), bit 5 of each aside."""
     mask = 0
-    for i, byte in enumerate(data[at : at + 64].tolist()):
-        if byte == 10:
+    bytes_ = data[at : at + 65].tolist()
+    for i in range(64):
+        if bytes_[i] | 32 == one | 32 and bytes_[i + 1] | 32 == two | 32:
             mask |= 1 << i
     return np.uint64(mask)
 
@@ -133,16 +186,33 @@ def load64(data: Any, at: Any) -> Any:
     return np.uint64(int.from_bytes(data[at : at + 8].tobytes(), "little"))
 
 
+def prefetch(data: Any, at: Any) -> None:
+    """Have the processor fetch what is at `data[at]`, which may lie outside of the array; a hint and no access."""
+
+
 def trailing_zeros(mask: Any) -> Any:
-    """The place of the lowest bit that is set in a uint64 other than 0 (int64)."""
+    """The place of the lowest bit that is set in a uint64 (int64); 64 where none is."""
     value = int(mask)
-    return (value & -value).bit_length() - 1
+    return (value & -value).bit_length() - 1 if value else 64
+
+
+def count_ones(mask: Any) -> Any:
+    """How many bits of a uint64 are set (int64)."""
+    return int(mask).bit_count()
 
 
 @overload(string_stops)
 def _of_string_stops(data: Any, at: Any) -> Any:
     def call(data: Any, at: Any) -> Any:
         return _string_stops(data, at)
+
+    return call
+
+
+@overload(text_masks)
+def _of_text_masks(data: Any, at: Any) -> Any:
+    def call(data: Any, at: Any) -> Any:
+        return _text_masks(data, at)
 
     return call
 
@@ -163,10 +233,10 @@ def _of_copy64(data: Any, at: Any, to: Any, place: Any) -> Any:
     return call
 
 
-@overload(newlines)
-def _of_newlines(data: Any, at: Any) -> Any:
-    def call(data: Any, at: Any) -> Any:
-        return _newlines(data, at)
+@overload(equal_pairs)
+def _of_equal_pairs(data: Any, at: Any, one: Any, two: Any) -> Any:
+    def call(data: Any, at: Any, one: Any, two: Any) -> Any:
+        return _equal_pairs(data, at, one, two)
 
     return call
 
@@ -179,9 +249,25 @@ def _of_load64(data: Any, at: Any) -> Any:
     return call
 
 
+@overload(prefetch)
+def _of_prefetch(data: Any, at: Any) -> Any:
+    def call(data: Any, at: Any) -> None:
+        _prefetch(data, at)
+
+    return call
+
+
 @overload(trailing_zeros)
 def _of_trailing_zeros(mask: Any) -> Any:
     def call(mask: Any) -> Any:
         return _trailing_zeros(mask)
+
+    return call
+
+
+@overload(count_ones)
+def _of_count_ones(mask: Any) -> Any:
+    def call(mask: Any) -> Any:
+        return _count_ones(mask)
 
     return call

@@ -17,7 +17,7 @@ from sigmac.runtime.jit import Jittable
 NOTHING: dict[str, Any] = {
     "literals": [],
     "regexes": [],
-    "numbers": [],
+    "comparisons": [],
     "networks": [],
     "times": [],
 }
@@ -35,7 +35,7 @@ def matchers(**asked: list[Any]) -> dict[str, Any]:
 
 
 def position(numbers: list[int | float]) -> tuple[tuple[int | float, ...], Any]:
-    made = matchers(numbers=[["f", repr(number)] for number in numbers])
+    made = matchers(comparisons=[["f", "eq", repr(number)] for number in numbers])
     limits, function = made["NUMBERS"]["f"]
     return limits, function
 
@@ -120,7 +120,7 @@ def test_intervals_cut_only_where_a_network_begins_or_ends() -> None:
 )
 def test_fields_with_names_that_meet_do_not_get_into_each_others_way(one: str, other: str) -> None:
     made = matchers(
-        numbers=[[one, "5"], [other, "7"]],
+        comparisons=[[one, "lt", "5"], [other, "eq", "7"]],
         networks=[[one, "10.0.0.0/8"], [one, "fe80::/10"], [other, "11.0.0.0/8"]],
         times=[[one, "hour", "3"], [other, "v4", "4"]],
     )

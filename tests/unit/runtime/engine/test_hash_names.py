@@ -15,12 +15,12 @@ from sigmac.runtime.engine.hash_names import hash_name
 TWIN = """
 import sys
 import numpy as np
-from sigmac.runtime.engine.kernels.hashing import hash_bytes
+from sigmac.runtime.engine.kernels.hashing import key_hash
 np.seterr(over="ignore")
 for line in sys.stdin:
     name = bytes.fromhex(line)
     around = b"before" + name + b"behind it are other bytes"
-    print(hash_bytes(np.frombuffer(around, np.uint8), 6, len(name)))
+    print(key_hash(np.frombuffer(around, np.uint8), 6, len(name), 7))
 """
 
 
@@ -43,4 +43,4 @@ def test_names_hash_as_in_the_kernels() -> None:
         text=True,
         check=True,
     )
-    assert [int(line) for line in twin.stdout.split()] == [hash_name(name) for name in names]
+    assert [int(line) for line in twin.stdout.split()] == [hash_name(name, 7) for name in names]

@@ -29,7 +29,7 @@ ENGINE = {
     "fallbacks": 7,
     "undecided": 3,
     "kinds": 5,
-    "signatures": 40,
+    "asked": 40,
     "looked": 9000,
     "found": 8500,
     "flushes": 2,

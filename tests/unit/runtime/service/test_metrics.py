@@ -113,7 +113,7 @@ def series() -> Series:
         ("sigmac_engine_fallbacks_total", {"pack": "windows"}, ENGINE["fallbacks"]),
         ("sigmac_engine_undecided_total", {"pack": "windows"}, ENGINE["undecided"]),
         ("sigmac_engine_kinds_total", {"pack": "windows"}, ENGINE["kinds"]),
-        ("sigmac_engine_signatures_total", {"pack": "windows"}, ENGINE["signatures"]),
+        ("sigmac_engine_asked_total", {"pack": "windows"}, ENGINE["asked"]),
         ("sigmac_engine_cache_lookups_total", {"pack": "windows"}, ENGINE["looked"]),
         ("sigmac_engine_cache_hits_total", {"pack": "windows"}, ENGINE["found"]),
         ("sigmac_engine_cache_flushes_total", {"pack": "windows"}, ENGINE["flushes"]),

@@ -1,0 +1,318 @@
+"""Whether a rule holds of a record, by its program and what the classes of its values say.
+
+Three answers: yes, no, or that only the values can tell. A program is run as if every question that is not known had
+the worse answer, and where that is not enough as if it had the better one (Kleene's logic of three values).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigmac.runtime.engine.kernels.compare_fields import compare_fields
+from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.long_text import answer_of_long_text
+from sigmac.runtime.engine.kernels.memo import is_remembered
+from sigmac.runtime.engine.kernels.piece_search import find_piece
+from sigmac.runtime.engine.layout import (
+    ADDRESS_UNKNOWN,
+    ASKED,
+    EXOTIC,
+    FIRST_PIECE,
+    FIRST_VALUE,
+    IS_DEFERRED,
+    IS_EMPTY,
+    IS_NULL,
+    IS_OBJECT,
+    IS_ODD,
+    IS_ODD_ADDRESS,
+    IS_ODD_NUMBER,
+    IS_SEARCHED,
+    KEYWORDS_FIELD,
+    MOST_ASKED,
+    NETWORKS,
+    NO,
+    NULLISH,
+    NUMBER_UNKNOWN,
+    NUMERIC,
+    ODD_NUMBER,
+    ODD_TEXT,
+    PRESENT,
+    RECORD,
+    SPECIAL,
+    STATE_BITS,
+    TEXTUAL,
+    TOKENS,
+    UNKNOWN,
+    UNREAD,
+    VALUED,
+    YES,
+)
+from sigmac.runtime.engine.layout import ODD as FORM_ODD
+from sigmac.runtime.engine.layout import TEXT as FORM_TEXT
+from sigmac.runtime.programs import (
+    ADDRESS,
+    COMPARE,
+    CONSTANT,
+    EXISTS,
+    NEGATED,
+    NULL,
+    SAME,
+    TEXT,
+    VALUE,
+    WIDTH,
+)
+from sigmac.runtime.programs import TEXTUAL as SOME_TEXT
+from sigmac.runtime.programs import TRUE as END_TRUE
+
+_STATE = (1 << STATE_BITS) - 1
+
+
+@kernel
+def note_facts(class_: int, automata: Any, classes: Any, scratch: Any) -> None:
+    """Note what a class says of a value of its field in this record."""
+    sizes = scratch.sizes
+    record, special = sizes[RECORD], sizes[SPECIAL]
+    field = np.int64(classes.field[class_])
+    first_number = np.int64(automata.number[field])
+    bits = PRESENT | VALUED | TEXTUAL
+    position = -1
+    for at in range(classes.start[class_], classes.start[class_ + 1]):
+        member = np.int64(classes.members[at])
+        scratch.fact[member] = record
+        which = member - special
+        if which >= 0:
+            if which == IS_NULL:
+                bits = PRESENT | NULLISH
+            elif which == IS_OBJECT:
+                bits = PRESENT | VALUED
+            elif which == IS_EMPTY:
+                bits = PRESENT
+            elif which == IS_ODD:
+                bits |= ODD_TEXT | NUMBER_UNKNOWN
+            elif which == IS_ODD_NUMBER:
+                bits |= NUMBER_UNKNOWN
+            elif which == IS_ODD_ADDRESS:
+                bits |= ADDRESS_UNKNOWN
+            elif which in (IS_SEARCHED, IS_DEFERRED):
+                bits |= UNREAD
+            elif member < sizes[NETWORKS]:
+                position = member - first_number
+    old = state_of(field, scratch)
+    if position >= 0:
+        bits |= NUMERIC
+        known = old & NUMERIC != 0
+        scratch.low[field] = min(scratch.low[field], position) if known else position
+        scratch.high[field] = max(scratch.high[field], position) if known else position
+    scratch.state[field] = record << STATE_BITS | old | bits
+
+
+@kernel
+def state_of(field: int, scratch: Any) -> int:
+    """What is noted of a field in this record."""
+    state = scratch.state[field]
+    return state & _STATE if state >> STATE_BITS == scratch.sizes[RECORD] else 0
+
+
+@kernel
+def decide(
+    program: int,
+    data: Any,
+    text: Any,
+    start: int,
+    stop: int,
+    which: int,
+    automata: Any,
+    programs: Any,
+    pieces: Any,
+    memo: Any,
+    classes: Any,
+    searches: Any,
+    scratch: Any,
+) -> int:
+    """NO, UNKNOWN or YES of a program; `text[start:stop]` is the record as the search `which` was looked for."""
+    code = programs.code
+    begin = np.int64(programs.start[program])
+    unsure = False
+    for hopeful in range(2):
+        row = 0
+        while row >= 0:
+            at = (begin + row) * WIDTH
+            kind = np.int64(code[at])
+            answer = answer_of(
+                kind & ~NEGATED,
+                np.int64(code[at + 1]),
+                data,
+                text,
+                start,
+                stop,
+                which,
+                automata,
+                programs,
+                pieces,
+                memo,
+                classes,
+                searches,
+                scratch,
+            )
+            if answer == UNKNOWN:
+                unsure = True
+                # The worse answer of a question under an odd number of Nots is yes.
+                answer = YES if (kind & NEGATED != 0) != (hopeful == 1) else NO
+            row = np.int64(code[at + 2] if answer == YES else code[at + 3])
+        if row == END_TRUE:
+            return UNKNOWN if hopeful == 1 else YES
+        if not unsure:
+            return NO
+    return NO
+
+
+@kernel
+def answer_of(
+    kind: int,
+    argument: int,
+    data: Any,
+    text: Any,
+    start: int,
+    stop: int,
+    which: int,
+    automata: Any,
+    programs: Any,
+    pieces: Any,
+    memo: Any,
+    classes: Any,
+    searches: Any,
+    scratch: Any,
+) -> int:
+    """NO, UNKNOWN or YES of one question."""
+    sizes = scratch.sizes
+    record = sizes[RECORD]
+    if kind == TEXT:
+        if scratch.fact[argument] == record:
+            return YES
+        literal = argument >> 2
+        field = np.int64(programs.field[literal])
+        if field == KEYWORDS_FIELD:
+            return answer_of_keyword(
+                literal, text, start, stop, which, programs, pieces, searches, scratch
+            )
+        state = state_of(field, scratch)
+        if state & UNREAD != 0:
+            answer = answer_of_long_text(data, argument, field, automata, programs, scratch)
+            if answer == YES:
+                return YES
+        odd = programs.in_number[literal] != 0 and state & ODD_TEXT != 0
+        return UNKNOWN if odd else NO
+    if kind == COMPARE:
+        field = np.int64(programs.comparisons[3 * argument])
+        low = np.int64(programs.comparisons[3 * argument + 1])
+        high = np.int64(programs.comparisons[3 * argument + 2])
+        state = state_of(field, scratch)
+        if low == high:
+            if scratch.fact[automata.number[field] + low] == record:
+                return YES
+        elif state & NUMERIC != 0 and scratch.low[field] <= high and scratch.high[field] >= low:
+            return YES
+        return UNKNOWN if state & NUMBER_UNKNOWN != 0 else NO
+    if kind == ADDRESS:
+        if scratch.fact[sizes[NETWORKS] + argument] == record:
+            return YES
+        field = np.int64(programs.network_field[argument])
+        if state_of(field, scratch) & ADDRESS_UNKNOWN == 0:
+            return NO
+        return answer_of_value(
+            np.int64(programs.network_value[argument]), field, memo, classes, scratch
+        )
+    if kind == VALUE:
+        field = np.int64(programs.value_field[argument])
+        return answer_of_value(argument, field, memo, classes, scratch)
+    if kind in (EXISTS, NULL, SOME_TEXT):
+        field = np.int64(programs.fields[argument])
+        if field == KEYWORDS_FIELD:
+            return UNKNOWN
+        state = state_of(field, scratch)
+        if kind == EXISTS:
+            return YES if state & PRESENT != 0 else NO
+        if kind == SOME_TEXT:
+            return YES if state & TEXTUAL != 0 else NO
+        return YES if state & NULLISH != 0 or state & VALUED == 0 else NO
+    if kind == SAME:
+        at = 3 * argument
+        return compare_fields(
+            data,
+            np.int64(programs.pairs[at]),
+            np.int64(programs.pairs[at + 1]),
+            np.int64(programs.pairs[at + 2]),
+            automata.fold,
+            scratch,
+        )
+    if kind == CONSTANT:
+        return YES if argument != 0 else NO
+    return UNKNOWN
+
+
+@kernel
+def answer_of_value(question: int, field: int, memo: Any, classes: Any, scratch: Any) -> int:
+    """NO, UNKNOWN or YES of what only Python can answer; it is asked where the answer will be remembered."""
+    sizes = scratch.sizes
+    answered = sizes[FIRST_VALUE] + 2 * question
+    if scratch.fact[answered + 1] == sizes[RECORD]:
+        return YES
+    answer = NO
+    for token in range(sizes[TOKENS]):
+        if scratch.field[token] == field and (
+            scratch.form[token] == FORM_TEXT or scratch.form[token] == FORM_ODD
+        ):
+            class_ = np.int64(scratch.class_[token])
+            known = False
+            if class_ >= 0:
+                for at in range(classes.start[class_], classes.start[class_ + 1]):
+                    known = known or classes.members[at] == answered
+            if not known:
+                answer = UNKNOWN
+                if class_ >= 0 and scratch.form[token] == FORM_TEXT:
+                    ask(token, field, question, memo, scratch)
+    return answer
+
+
+@kernel
+def ask(token: int, field: int, question: int, memo: Any, scratch: Any) -> None:
+    """Have Python answer a question of a value, if the answer will be remembered and there is room to ask."""
+    sizes, asked = scratch.sizes, scratch.asked
+    start, stop, count = scratch.start[token], scratch.stop[token], sizes[ASKED]
+    if count == MOST_ASKED or not is_remembered(field, stop - start, memo):
+        return
+    for i in range(count):
+        if asked[4 * i] == start and asked[4 * i + 2] == field and asked[4 * i + 3] == question:
+            return
+    asked[4 * count] = start
+    asked[4 * count + 1] = stop
+    asked[4 * count + 2] = field
+    asked[4 * count + 3] = question
+    sizes[ASKED] = count + 1
+
+
+@kernel
+def answer_of_keyword(
+    literal: int,
+    text: Any,
+    start: int,
+    stop: int,
+    which: int,
+    programs: Any,
+    pieces: Any,
+    searches: Any,
+    scratch: Any,
+) -> int:
+    """NO, UNKNOWN or YES: some value of the record contains a literal, for which none or not enough was found yet."""
+    sizes = scratch.sizes
+    piece = np.int64(pieces.of[literal])
+    if piece < 0 or scratch.fact[sizes[FIRST_PIECE] + piece] == sizes[RECORD]:
+        return UNKNOWN
+    if searches.has[which * len(pieces.start) + piece] == 0:
+        found = find_piece(text, start, stop, piece, pieces, scratch)
+        if found != NO:
+            return found if pieces.predicate[piece] < sizes[FIRST_PIECE] else UNKNOWN
+    odd = programs.in_number[literal] != 0 and sizes[EXOTIC] & ODD_NUMBER != 0
+    return UNKNOWN if odd else NO

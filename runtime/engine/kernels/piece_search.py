@@ -1,0 +1,291 @@
+"""Which pieces of literals stand in a record or in one of its values, found in the bytes as they are.
+
+A piece of n bytes has a gram of three bytes at some place divisible by n - 2, wherever it stands (and one of four
+bytes at one divisible by n - 3). So n - 2 neighbouring grams of each piece are looked for at such places, and a byte
+for each hash of a gram rules out nearly all of them (the idea of Wu and Manber, 1994, with a fixed stride: that of the
+shortest piece). A few that are shorter are looked for by comparing two of their bytes with 64 places at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigmac.runtime.engine.kernels.automaton import note
+from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.vector import (
+    equal_pairs,
+    load64,
+    trailing_zeros,
+)
+from sigmac.runtime.engine.layout import (
+    EPOCH,
+    FIRST_PIECE,
+    GRAM_BITS,
+    NO,
+    QUOTES,
+    SLOT_BITS,
+    UNKNOWN,
+    YES,
+)
+
+_PLACES = 8  # that are looked at in one turn
+_LOADS = 4  # of three places each, where every second place is looked at
+_C = np.uint64(0x9E3779B1)
+# A gram that stands k bytes higher in a word is multiplied by a factor that is k bytes lower: the product is the same.
+_FACTOR, _FACTOR_2, _FACTOR_4 = _C << np.uint64(32), _C << np.uint64(16), _C
+_TO_SLOT = np.uint64(64 - SLOT_BITS)
+_ONE = np.uint64(1)
+_SET, _SLOTS = 1 << GRAM_BITS, 1 << SLOT_BITS
+
+
+@kernel
+def find_pieces(
+    text: Any,
+    start: int,
+    stop: int,
+    record: bool,
+    which: int,
+    searches: Any,
+    pieces: Any,
+    scratch: Any,
+) -> int:
+    """Collect what pieces of a search say of `text[start:stop]`; returns how many predicates.
+
+    That is a whole `record`, whose quotes are noted, or the inside of a string.
+    """
+    scratch.sizes[EPOCH] += 1
+    stride = searches.strides[which]
+    n = 0
+    if stride == 2:
+        n = search_every_second(text, start, stop, record, which, searches, pieces, scratch, n)
+    elif stride > 0:
+        n = search_every(stride, text, start, stop, record, which, searches, pieces, scratch, n)
+    for needle in range(searches.needle_ends[which], searches.needle_ends[which + 1]):
+        one, two = (
+            np.int64(searches.needles[4 * needle]),
+            np.int64(searches.needles[4 * needle + 1]),
+        )
+        before = np.int64(searches.needles[4 * needle + 2])
+        piece = np.int64(searches.needles[4 * needle + 3])
+        at = start
+        while at < stop:
+            found = equal_pairs(text, at, one, two)
+            while found != 0:
+                place = at + trailing_zeros(found) - before
+                n = note_piece(text, place, start, stop, record, piece, pieces, scratch, n)
+                found &= found - _ONE
+            at += 64
+    return n
+
+
+@kernel
+def search_every(
+    stride: int,
+    text: Any,
+    start: int,
+    stop: int,
+    record: bool,
+    which: int,
+    searches: Any,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """Look for grams at places so many bytes apart; returns how many predicates there are now."""
+    wanted, shift, mask = searches.wanted, searches.shifts[which], searches.masks[which]
+    base = np.uint64(which * _SET)
+    at = start
+    while at < stop:
+        # Several places a turn, so that no look waits for the last one. What lies behind `stop` is padding or the next
+        # record, and ruled out by `is_piece`.
+        some = np.uint8(0)
+        for i in range(_PLACES):
+            some |= wanted[base + hash_at(text, at + i * stride, mask, shift)]
+        if some != 0:
+            n = look_at(
+                stride, _PLACES, text, at, start, stop, record, which, searches, pieces, scratch, n
+            )
+        at += _PLACES * stride
+    return n
+
+
+@kernel
+def search_every_second(
+    text: Any,
+    start: int,
+    stop: int,
+    record: bool,
+    which: int,
+    searches: Any,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """As `search_every` 2, three places from each word that is loaded."""
+    wanted, shift, mask = searches.wanted, searches.shifts[which], searches.masks[which]
+    mask_2, mask_4 = mask << np.uint64(16), mask << np.uint64(32)
+    base = np.uint64(which * _SET)
+    at = start
+    while at < stop:
+        some = np.uint8(0)
+        for i in range(_LOADS):
+            word = load64(text, at + 6 * i)
+            some |= wanted[base + ((word & mask) * _FACTOR >> shift)]
+            some |= wanted[base + ((word & mask_2) * _FACTOR_2 >> shift)]
+            some |= wanted[base + ((word & mask_4) * _FACTOR_4 >> shift)]
+        if some != 0:
+            n = look_at(
+                2, 3 * _LOADS, text, at, start, stop, record, which, searches, pieces, scratch, n
+            )
+        at += 6 * _LOADS
+    return n
+
+
+@kernel
+def hash_at(text: Any, at: int, mask: Any, shift: Any) -> Any:
+    """The hash of the gram at a place (uint64 of 64 - `shift` bits), letter case aside; `mask` has its bytes."""
+    return (load64(text, at) & mask) * _FACTOR >> shift
+
+
+@kernel
+def look_at(
+    stride: int,
+    places: int,
+    text: Any,
+    at: int,
+    start: int,
+    stop: int,
+    record: bool,
+    which: int,
+    searches: Any,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """Add what pieces say whose grams are at some of a few places; returns how many predicates there are now."""
+    base, shift, mask = np.uint64(which * _SET), searches.shifts[which], searches.masks[which]
+    entries = searches.entries
+    hits = np.uint64(0)
+    for i in range(places):
+        hits |= np.uint64(
+            searches.wanted[base + hash_at(text, at + i * stride, mask, shift)]
+        ) << np.uint64(i)
+    while hits != 0:
+        place = at + trailing_zeros(hits) * stride
+        slot = which * _SLOTS + np.int64(hash_at(text, place, mask, _TO_SLOT))
+        for entry in range(searches.first[slot], searches.first[slot + 1]):
+            begin = place - np.int64(entries[4 * entry + 2])
+            # Nearly all that is no piece is told by its first bytes.
+            if (
+                begin >= start
+                and load64(text, begin) & entries[4 * entry + 1] == entries[4 * entry]
+            ):
+                piece = np.int64(entries[4 * entry + 3])
+                n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
+        hits &= hits - _ONE
+    return n
+
+
+@kernel
+def note_piece(
+    text: Any,
+    at: int,
+    start: int,
+    stop: int,
+    record: bool,
+    piece: int,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """Add what a piece says if it stands at `at`."""
+    predicate = np.int64(pieces.predicate[piece])
+    epoch = scratch.sizes[EPOCH]
+    if scratch.predicate_seen[predicate] != epoch and is_piece(
+        text, at, start, stop, piece, pieces
+    ):
+        if record:
+            end = at + np.int64(pieces.length[piece])
+            where = place_of(text, at, end, start, scratch)
+        else:
+            where = YES if begins_character(text, at, start) else NO
+        if where == YES:
+            n = note(predicate, n, scratch, epoch)
+        elif where == UNKNOWN:
+            n = note(scratch.sizes[FIRST_PIECE] + piece, n, scratch, epoch)
+    return n
+
+
+@kernel
+def is_piece(text: Any, at: int, start: int, stop: int, piece: int, pieces: Any) -> bool:
+    """Whether a piece stands at `at`, letter case aside."""
+    length = np.int64(pieces.length[piece])
+    if at < start or at + length > stop:
+        return False
+    first = np.int64(pieces.start[piece])
+    for i in range(length):
+        c = text[at + i]
+        if 65 <= c <= 90:
+            c += 32
+        if c != pieces.text[first + i]:
+            return False
+    return True
+
+
+@kernel
+def place_of(text: Any, at: int, end: int, start: int, scratch: Any) -> int:
+    """Whether `text[at:end]` lies in one value and begins with a character of it.
+
+    UNKNOWN outside of strings: a number may be spelled in other ways than Python spells it.
+    """
+    quotes = scratch.quotes
+    low, high = 0, scratch.sizes[QUOTES]
+    while low < high:
+        middle = (low + high) // 2
+        if quotes[middle] < at:
+            low = middle + 1
+        else:
+            high = middle
+    # `low` quotes stand before `at`.
+    if low & 1 == 0:
+        return UNKNOWN
+    if end > quotes[low]:
+        return NO
+    if not begins_character(text, at, start):
+        return NO
+    after = quotes[low] + 1
+    while text[after] == 32 or text[after] == 9 or text[after] == 13:
+        after += 1
+    return NO if text[after] == 58 else YES
+
+
+@kernel
+def begins_character(text: Any, at: int, start: int) -> bool:
+    """Whether the byte at `at` is not the second one of an escape: no odd number of backslashes stands before it."""
+    before = at - 1
+    while before >= start and text[before] == 92:
+        before -= 1
+    return (at - before) & 1 == 1
+
+
+@kernel
+def find_piece(text: Any, start: int, stop: int, piece: int, pieces: Any, scratch: Any) -> int:
+    """Whether a piece stands in some value of the record `text[start:stop]`."""
+    first = np.int64(pieces.start[piece])
+    one, two = np.int64(pieces.text[first]), np.int64(pieces.text[first + 1])
+    length = np.int64(pieces.length[piece])
+    answer = NO
+    at = start
+    while at < stop:
+        found = equal_pairs(text, at, one, two)
+        while found != 0:
+            place = at + trailing_zeros(found)
+            if is_piece(text, place, start, stop, piece, pieces):
+                answer = max(answer, place_of(text, place, place + length, start, scratch))
+                if answer == YES:
+                    return YES
+            found &= found - _ONE
+        at += 64
+    return answer
