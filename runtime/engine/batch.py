@@ -87,6 +87,7 @@ class Engine:
         )
         self._arguments = arguments_of(*tables.groups, *self.caches.groups, self._records)
         self._tags: dict[int, int] = {}
+        self._judged = -1
         self._flushed: tuple[int, set[int]] = -1, set()
 
     def match_batch(self, data: bytes, wanted: int) -> BatchResult:
@@ -247,7 +248,10 @@ class Engine:
             found.lines.append(lines)
             found.rules.append(rules)
         sizes[layout.FOUND] = sizes[layout.LEFT] = 0
-        self._search_fields()
+        judged = int(self.caches.memo.sizes[4])
+        if judged != self._judged:
+            self._judged = judged
+            self._search_fields()
 
     def _search_fields(self) -> None:
         """Make the searches of the fields whose values the kernels do not remember any more."""

@@ -16,7 +16,7 @@ from sigmac.runtime.engine.layout import (
     Scratch,
     Searches,
 )
-from sigmac.runtime.engine.searches import NEEDLES, SEARCHES, most_grams
+from sigmac.runtime.engine.searches import ENTRY, SEARCHES, WINDOWS, most_grams
 from sigmac.runtime.engine.tables import PADDING, Tables
 
 LEAST_BUDGET = 1 << 20
@@ -40,7 +40,7 @@ class Caches:
         self.memo = Memo(
             slots=np.zeros(layout.MEMO_WORDS * slots, np.uint64),
             text=np.zeros(self.budget // 4 + PADDING, np.uint8),
-            sizes=np.zeros(4, np.int64),
+            sizes=np.zeros(5, np.int64),
             policy=np.zeros(fields, np.uint8),
             looked=np.zeros(fields, np.int64),
             found=np.zeros(fields, np.int64),
@@ -77,10 +77,11 @@ class Caches:
             shifts=np.full(SEARCHES, 64 - layout.GRAM_BITS, np.uint64),
             masks=np.zeros(SEARCHES, np.uint64),
             strides=np.zeros(SEARCHES, np.int64),
-            first=np.zeros((SEARCHES << layout.SLOT_BITS) + 1, np.int32),
-            entries=np.zeros(4 * SEARCHES * grams, np.uint64),
-            needles=np.zeros(4 * SEARCHES * NEEDLES, np.int32),
-            needle_ends=np.zeros(SEARCHES + 1, np.int32),
+            first=np.zeros(SEARCHES * ((1 << layout.SLOT_BITS) + 1), np.int32),
+            entries=np.zeros(ENTRY * SEARCHES * grams, np.uint64),
+            halves=np.zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
+            window_first=np.zeros(SEARCHES * (layout.BUCKETS + 1), np.int32),
+            windows=np.zeros(ENTRY * SEARCHES * WINDOWS, np.uint64),
             has=np.zeros(SEARCHES * len(tables.pieces.start), np.uint8),
         )
         text = max(1 << 16, self.budget // 32)

@@ -35,17 +35,18 @@ class Names(NamedTuple):
 class Automata(NamedTuple):
     """Aho-Corasick automata, one a field, over the folded UTF-8 literals of all rules.
 
-    Per field: `root`, its state; 256 bytes of `columns`, which map a byte of text to a column of its rows; `width`,
-    how many columns; `longest`, bytes of its longest literal; `empty`, the predicate of equality with the empty
-    text (-1: nobody asks). `thresholds[first:last]` are the doubled numbers compared with, `number` the predicate
-    of the first place among them. Per state: `child`, `sibling`, `label` make the trie; `fail` is the longest
-    proper suffix that is a state; `literal` ends here (-1: none); `suffix` is the next shorter state where one ends
-    (-1: none); `stops`: some literal that ends here or at a suffix is asked for wherever it stands. Per literal:
-    `asked`, bits as in `fields.py`, `size` in bytes.
+    Per field: `root`, its state; 256 bytes of `columns`, which map a byte of text to a column of its rows; 256 states
+    of `start`, those below the root by column (-1: none); `width`, how many columns; `longest`, bytes of its longest
+    literal; `empty`, the predicate of equality with the empty text (-1: nobody asks). `thresholds[first:last]` are the
+    doubled numbers compared with, `number` the predicate of the first place among them. Per state: `child`, `sibling`,
+    `label` make the trie; `fail` is the longest proper suffix that is a state; `literal` ends here (-1: none);
+    `suffix` is the next shorter state where one ends (-1: none); `stops`: some literal that ends here or at a suffix
+    is asked for wherever it stands. Per literal: `asked`, bits as in `fields.py`, `size` in bytes.
     """
 
     root: Ints
     columns: Bytes
+    start: Ints
     width: Ints
     longest: Ints
     empty: Ints
@@ -164,9 +165,11 @@ class Searches(NamedTuple):
     in the processor's caches. `masks` have the bits of a gram, of three or four bytes without their bit 5; `strides`:
     at places how many bytes apart (0: nowhere). Grams in a slot, by the upper bits of their hash, are entries
     `first[slot]` to `first[slot + 1]`, of four words: the first bytes of the piece without their bit 5, a mask that
-    has these bits, how far from them the gram is, the piece. `needles` are pieces too short for that, by two of their
-    bytes that stand together and how far they are from the start, then the piece; those of search i begin at
-    `needle_ends[i]`. `has` has a byte for each piece, 1 where it is in the search.
+    has these bits, how far from them the gram is, the piece.
+    Pieces too short for that are known by a window of WINDOW bytes, and are in one of BUCKETS. `halves` has for each
+    search, byte of a window and half of a byte a bit for each bucket that may have it there. The entries of a bucket
+    are `windows[first]` to `windows[next]` between two of `window_first`, of the same four words.
+    `has` has a byte for each piece, 1 where it is in the search.
     """
 
     of_field: Ints
@@ -176,8 +179,9 @@ class Searches(NamedTuple):
     strides: Longs
     first: Ints
     entries: Hashes
-    needles: Ints
-    needle_ends: Ints
+    halves: Bytes
+    window_first: Ints
+    windows: Hashes
     has: Bytes
 
 
@@ -186,8 +190,9 @@ class Memo(NamedTuple):
 
     A hash table of eight words a slot, a line of the processor's caches: hash (0: free), field and length (32 bits
     each), class, and the bytes, or where in `text` they are if they are more than MEMO_INLINE. `sizes`: entries,
-    bytes, and what was looked for and found by fields that were judged. Per field: `policy` (bits DEFER and FORGET),
-    `looked` and `found`, how often a value was looked for and found, `read`, the bytes of the values looked for.
+    bytes, what was looked for and found by fields that were judged, and how often one was to be forgotten. Per field:
+    `policy` (bits DEFER and FORGET), `looked` and `found`, how often a value was looked for and found, `read`, the
+    bytes of the values looked for.
     """
 
     slots: Hashes
@@ -336,6 +341,7 @@ NOT_KNOWN = 255
 # In a slot of Names: the bits of the hash; the rest are the entry's
 ENTRY_TAG = 0xFFF00000
 MOST_ENTRIES = 0x000FFFFF
+WINDOW, BUCKETS = 4, 8
 GRAM_BITS, SLOT_BITS = 17, 12  # of the hash of a gram at most, and those of its slot
 # Bits of `sizes[EXOTIC]`: a string is OUTLANDISH, a number is ODD
 OUTLANDISH_TEXT, ODD_NUMBER = 1, 2

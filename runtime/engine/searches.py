@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.engine.layout import GRAM_BITS, SLOT_BITS, Pieces, Searches
+from sigmac.runtime.engine.layout import BUCKETS, GRAM_BITS, SLOT_BITS, WINDOW, Pieces, Searches
 
 SEARCHES = 64  # at most
+ENTRY = 4  # words
 MOST_GRAMS = 1 << GRAM_BITS - 6  # of a search: more would be at every few places
-NEEDLES = 64  # of a search at most; so many keywords of a pack may have LEAST bytes
+WINDOWS = 64  # pieces of a search that are known by a window, at most; and keywords of a pack with LEAST bytes
 GRAMS = (3, 4)  # bytes
 LEAST = 2  # bytes of a piece that can be found at all
 _LONGEST_STRIDE = 12  # eight places of it are read at once, and end within the padding
 # Bytes of logs that tell which grams are common, and of those at most so many of each batch
-_SAMPLED, _AT_ONCE = 1 << 22, 1 << 16
+_SAMPLED, _AT_ONCE = 1 << 21, 1 << 16
 _LEAST_BITS, _SPARSE = 10, 7  # of a hash; and those by which there are more hashes than grams
+_ROUNDS = 3  # in which windows are spread over buckets
 _FACTOR = np.uint32(0x9E3779B1)
-# Cycles of the processor: for a look at a gram, for one that is there, for a byte that a needle is looked for in
-_LOOK, _HIT, _NEEDLE = 2.0, 100.0, 0.07
+# Cycles of the processor: for a look at a gram, for a byte that windows are looked for in, for what is found
+_LOOK, _WINDOWS, _HIT = 3.0, 0.33, 60.0
 
 
 def hashes_of_grams(data: NDArray[np.uint8], size: int) -> NDArray[np.uint32]:
@@ -39,7 +42,7 @@ def most_grams(lengths: NDArray[np.int32]) -> int:
 
 @dataclass(slots=True)
 class _Plan:
-    """How some pieces are looked for: grams of `size` bytes, `stride` bytes apart; the rest are needles.
+    """How some pieces are looked for: grams of `size` bytes, `stride` bytes apart; the rest by windows.
 
     `grams` has a row for each gram that is looked for: its hash, its offset in the piece, the piece. `cost` is an
     estimate in cycles for each byte.
@@ -49,7 +52,7 @@ class _Plan:
     stride: int
     bits: int  # of a hash
     grams: NDArray[np.int64]
-    needles: list[int]
+    short: list[int]
     cost: float
 
 
@@ -61,54 +64,60 @@ class SearchTables:
 
     def __init__(self, pieces: Pieces, searches: Searches):
         self._searches = searches
-        self._lengths: list[int] = pieces.length.tolist()
-        self._texts = [
-            pieces.text[start : start + length]
-            for start, length in zip(pieces.start.tolist(), self._lengths, strict=True)
-        ]
-        self._heads = _heads(self._texts)
-        self._numbers: dict[frozenset[int], int] = {}
-        # How often each gram, by its shortened hash, and each pair of bytes was seen.
+        self._pieces = pieces
+        self._all: list[frozenset[int]] = []  # the pieces of each search
+        # How often each gram, by its shortened hash, and each byte was seen.
         self._grams = {size: np.zeros(1 << GRAM_BITS, np.int64) for size in GRAMS}
-        self._pairs = np.zeros(1 << 16, np.int64)
+        self._bytes = np.ones(256, np.int64)
         self._sampled = self._due = 0  # bytes
 
     def number_of(self, pieces: Collection[int]) -> int | None:
-        """The number of a search for some pieces, and perhaps a few others; None where it cannot be made."""
+        """The number of a search for some pieces, and perhaps a few others; None where there is none.
+
+        A search for nearly the same pieces is extended: what is found beyond what was asked for does no harm.
+        """
         wanted = frozenset(pieces)
-        known = [each for each in self._numbers if wanted <= each]
-        if known:
-            nearest = min(known, key=len)
-            if len(nearest) <= 1.5 * len(wanted) + 8 or len(self._numbers) >= SEARCHES:
-                return self._numbers[nearest]
-        if len(self._numbers) >= SEARCHES or len(wanted) > MOST_GRAMS:
+        if len(wanted) > MOST_GRAMS:
             return None
-        number = self._numbers[wanted] = len(self._numbers)
-        self._write(number, wanted)
-        return number
+        full = len(self._all) >= SEARCHES
+        for number, known in enumerate(self._all):
+            both = wanted | known
+            if full or len(both) <= 1.25 * min(len(wanted), len(known)) + 4:
+                if both > known and len(both) <= MOST_GRAMS:
+                    self._all[number] = both
+                    self._write(number)
+                if wanted <= self._all[number]:
+                    return number
+        if full:
+            return None
+        self._all.append(wanted)
+        self._write(len(self._all) - 1)
+        return len(self._all) - 1
 
     def learn(self, data: NDArray[np.uint8]) -> None:
         """Look at some logs to tell what is rare; does nothing once enough was seen."""
-        if self._sampled < _SAMPLED and self._texts:
+        if self._sampled < _SAMPLED and len(self._pieces.start):
             data = data[:_AT_ONCE]
             self._sampled += len(data)
             for size, seen in self._grams.items():
                 hashes = _shortened(hashes_of_grams(data, size), GRAM_BITS)
                 seen += np.bincount(hashes, minlength=1 << GRAM_BITS)
-            self._pairs += np.bincount(_pairs_of(data), minlength=1 << 16)
+            self._bytes += np.bincount(data, minlength=256)
             # Few bytes at a time must not mean many choices.
             if self._sampled >= self._due:
                 self._due = 2 * self._sampled
-                for pieces, number in self._numbers.items():
-                    self._write(number, pieces)
+                for number in range(len(self._all)):
+                    self._write(number)
 
-    def _write(self, number: int, pieces: Collection[int]) -> None:
-        """Write the tables of a search; those of the searches before are written."""
-        searches = self._searches
-        has = searches.has[number * len(self._lengths) : (number + 1) * len(self._lengths)]
+    def _write(self, number: int) -> None:
+        """Write the tables of a search."""
+        searches, pieces = self._searches, sorted(self._all[number])
+        count = len(self._pieces.start)
+        has = searches.has[number * count : (number + 1) * count]
         has[:] = 0
-        has[[*pieces]] = 1
-        plan = min((self._plan(sorted(pieces), size) for size in GRAMS), key=lambda p: p.cost)
+        has[pieces] = 1
+        windows = {piece: self._window_of(piece) for piece in pieces}
+        plan = min((self._plan(windows, size) for size in GRAMS), key=lambda plan: plan.cost)
         hashes = plan.grams[:, 0].astype(np.uint32)
         wanted = searches.wanted[number << GRAM_BITS : (number + 1) << GRAM_BITS]
         wanted[:] = 0
@@ -117,80 +126,153 @@ class SearchTables:
         searches.masks[number] = 0xDFDFDFDF & (1 << 8 * plan.size) - 1
         slots = _shortened(hashes, SLOT_BITS)
         order = np.argsort(slots, kind="stable")
-        first = number << SLOT_BITS
-        begin = int(searches.first[first])
-        ends = begin + np.searchsorted(slots[order], np.arange(1, (1 << SLOT_BITS) + 1))
-        searches.first[first + 1 : first + 1 + (1 << SLOT_BITS)] = ends
-        offset, piece = plan.grams[order, 1], plan.grams[order, 2]
-        entries = searches.entries[4 * begin : 4 * (begin + len(order))].reshape(-1, 4)
-        entries[:] = np.stack(
-            [*self._heads[:, piece], offset.astype(np.uint64), piece.astype(np.uint64)], axis=1
-        )
-        needles = [self._needle(piece) for piece in plan.needles]
-        before = int(searches.needle_ends[number])
-        after = searches.needle_ends[number + 1] = before + len(needles)
-        searches.needles[4 * before : 4 * after] = np.array(needles, np.int32).reshape(-1)
+        count = (1 << SLOT_BITS) + 1
+        begin = number * (len(searches.entries) // SEARCHES // ENTRY)
+        firsts = begin + np.searchsorted(slots[order], np.arange(count))
+        searches.first[number * count : (number + 1) * count] = firsts
+        entries = self._entries(plan.grams[order, 2], plan.grams[order, 1])
+        searches.entries[ENTRY * begin : ENTRY * begin + len(entries)] = entries
+        self._write_windows(number, {piece: windows[piece][0] for piece in plan.short})
 
-    def _plan(self, pieces: list[int], size: int) -> _Plan:
-        """The best way to look for some pieces by grams of a size."""
-        lengths = [self._lengths[piece] for piece in pieces]
-        least = _least_of_grams(lengths, size)
-        long = [piece for piece in pieces if self._lengths[piece] >= least]
-        needles = [piece for piece in pieces if self._lengths[piece] < least]
+    def _write_windows(self, number: int, short: Mapping[int, int]) -> None:
+        """Write the tables of the windows of some pieces, given with their offsets."""
+        searches = self._searches
+        texts = [self._text(piece)[at : at + WINDOW] for piece, at in short.items()]
+        halves, bucket = _buckets(texts, self._bytes / self._bytes.sum())
+        size = 32 * WINDOW
+        searches.halves[number * size : (number + 1) * size] = halves
+        order = np.argsort(bucket, kind="stable")
+        begin = number * WINDOWS
+        firsts = begin + np.searchsorted(bucket[order], np.arange(BUCKETS + 1))
+        searches.window_first[number * (BUCKETS + 1) : (number + 1) * (BUCKETS + 1)] = firsts
+        piece, offset = np.array([*short.items()], np.int64).reshape(-1, 2)[order].T
+        entries = self._entries(piece, offset)
+        searches.windows[ENTRY * begin : ENTRY * begin + len(entries)] = entries
+
+    def _text(self, piece: int) -> NDArray[np.uint8]:
+        start = self._pieces.start[piece]
+        return self._pieces.text[start : start + self._pieces.length[piece]]
+
+    def _entries(self, piece: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Four words for each piece: its first eight bytes, the bits of these that count, the offset, the piece."""
+        texts = [self._text(each)[:8] & 0xDF for each in piece.tolist()]
+        heads = [int.from_bytes(text.tobytes(), "little") for text in texts]
+        masks = [0xDFDFDFDFDFDFDFDF & (1 << 8 * len(text)) - 1 for text in texts]
+        rows = [heads, masks, offset.tolist(), piece.tolist()]
+        return np.array(rows, np.uint64).T.reshape(-1)
+
+    def _window_of(self, piece: int) -> tuple[int, float]:
+        """The offset of the rarest window of a piece, and how often that is at a place."""
+        text = self._text(piece)
+        size = min(WINDOW, len(text))
+        if size not in self._grams:
+            return 0, 0.0
+        often = self._grams[size][_shortened(hashes_of_grams(text, size), GRAM_BITS)]
+        at = int(np.argmin(often))
+        return at, float(often[at]) / max(self._sampled, 1)
+
+    def _plan(self, windows: Mapping[int, tuple[int, float]], size: int) -> _Plan:
+        """The best way to look for some pieces, given with their windows, by grams of a size."""
+        pieces = [*windows]
+        lengths = self._pieces.length[pieces].astype(np.int64)
+        often = np.array([share for _, share in windows.values()])
+        least = _least_of_grams(lengths, often, size)
+        long, short = (
+            np.array(pieces, np.int64)[each].tolist()
+            for each in (lengths >= least, lengths < least)
+        )
         stride = _stride(least, len(long), size) if long else 0
         # So many bits of a hash keep false hits rare.
         bits = min(GRAM_BITS, max(_LEAST_BITS, (stride * len(long)).bit_length() + _SPARSE))
         seen = self._grams[size].reshape(1 << bits, -1).sum(1)
         rows: list[NDArray[np.int64]] = []
         for piece in long:
-            hashes = hashes_of_grams(self._texts[piece], size)
-            often = seen[_shortened(hashes, bits)]
-            best = int(np.argmin(np.convolve(often, np.ones(stride, np.int64), "valid")))
+            hashes = hashes_of_grams(self._text(piece), size)
+            common = seen[_shortened(hashes, bits)]
+            best = int(np.argmin(np.convolve(common, np.ones(stride, np.int64), "valid")))
             place = np.arange(best, best + stride)
             rows.append(np.stack([hashes[place], place, np.full(stride, piece)], axis=1))
         grams = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
         hits = seen[np.unique(_shortened(grams[:, 0].astype(np.uint32), bits))].sum()
         look = _LOOK + _HIT * float(hits) / max(self._sampled, 1)
-        cost = len(needles) * _NEEDLE + (look / stride if stride else 0.0)
-        return _Plan(size, stride, bits, grams, needles, cost)
-
-    def _needle(self, piece: int) -> list[int]:
-        text = self._texts[piece]
-        at = int(np.argmin(self._pairs[_pairs_of(text)]))
-        return [int(text[at]), int(text[at + 1]), at, piece]
+        cost = look / stride if stride else 0.0
+        if short:
+            cost += _cost_of_windows(often[lengths < least])
+        return _Plan(size, stride, bits, grams, short, cost)
 
 
-def _heads(texts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint64]:
-    """The first eight bytes of each text without their bit 5, as a number, and a mask for as many: shape (2, n)."""
-    heads = [int.from_bytes((text[:8] & 0xDF).tobytes(), "little") for text in texts]
-    masks = [0xDFDFDFDFDFDFDFDF & (1 << 8 * min(len(text), 8)) - 1 for text in texts]
-    return np.array([heads, masks], np.uint64)
+def _cost_of_windows(often: NDArray[np.float64]) -> float:
+    """Cycles a byte. Buckets mix the bytes of their windows: what they find is taken as twice what is there."""
+    return _WINDOWS + 2 * _HIT * float(often.sum())
+
+
+def _least_of_grams(lengths: NDArray[np.int64], often: NDArray[np.float64], size: int) -> int:
+    """From what length on pieces are looked for by grams: what costs least, as the shorter ones are by windows."""
+    best, least = float("inf"), size
+    for length in (*range(size, _LONGEST_STRIDE + size), int(lengths.max(initial=0)) + 1):
+        short = lengths < length
+        if short.sum() > WINDOWS:
+            break
+        long = len(lengths) - int(short.sum())
+        cost = _LOOK / _stride(length, long, size) if long else 0.0
+        if short.any():
+            cost += _cost_of_windows(often[short])
+        if cost < best:
+            best, least = cost, length
+    return least
+
+
+def _buckets(
+    windows: Sequence[NDArray[np.uint8]], often: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The table of halves for some windows, and the bucket of each.
+
+    `often` is the share of each byte among those of logs. Each window goes where it adds least to what the buckets
+    find, in several rounds: a bucket takes every mixture of its windows' halves for one of them.
+    """
+    share = often.reshape(16, 16)  # by upper and lower half
+    each = [_halves_of(window) for window in windows]
+    chosen = np.full(len(windows), -1, np.int64)
+    # Of each bucket, byte of a window, lower and upper half: how many of its windows may have it there
+    counts = np.zeros((BUCKETS, WINDOW, 2, 16), np.int64)
+
+    found = np.zeros(BUCKETS)
+
+    def found_by(counts: NDArray[np.int64]) -> Any:
+        has = (counts > 0).astype(np.float64)
+        return ((has[..., 1, :] @ share) * has[..., 0, :]).sum(-1).prod(-1)
+
+    for _ in range(_ROUNDS):
+        for i, halves in enumerate(each):
+            before = chosen[i]
+            if before >= 0:
+                counts[before] -= halves
+                found[before] = found_by(counts[before])
+            then = found_by(counts + halves)
+            after = chosen[i] = int(np.argmin(then - found))
+            counts[after] += halves
+            found[after] = then[after]
+    bits = (1 << np.arange(BUCKETS, dtype=np.uint8))[:, None, None, None]
+    table = ((counts > 0) * bits).sum(0).astype(np.uint8)
+    return table.reshape(-1), chosen
+
+
+def _halves_of(window: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """1 for each half that a byte of a window may have: shape (WINDOW, 2, 16), the lower halves first."""
+    halves = np.zeros((WINDOW, 2, 16), np.int64)
+    halves[len(window) :] = 1
+    for at, byte in enumerate(window.tolist()):
+        halves[at, 0, byte & 15] = 1
+        halves[at, 1, byte >> 4] = 1
+        if 97 <= byte <= 122:
+            halves[at, 1, (byte ^ 0x20) >> 4] = 1
+    return halves
 
 
 def _shortened(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
     return (hashes >> np.uint32(32 - bits)).astype(np.int64)
 
 
-def _pairs_of(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    lower = data.astype(np.int64) | 0x20
-    return lower[:-1] << 8 | lower[1:]
-
-
 def _stride(least: int, pieces: int, size: int) -> int:
     """How many bytes apart the grams of some pieces are looked for, of which the shortest has `least` bytes."""
     return min(least - size + 1, _LONGEST_STRIDE, max(1, MOST_GRAMS // pieces))
-
-
-def _least_of_grams(lengths: list[int], size: int) -> int:
-    """From what length on pieces are looked for by grams: what costs least, as the shorter ones are needles."""
-
-    def cost(least: int) -> float:
-        short = sum(length < least for length in lengths)
-        long = len(lengths) - short
-        return (_LOOK / _stride(least, long, size) if long else 0.0) + short * _NEEDLE
-
-    def is_possible(least: int) -> bool:
-        return sum(length < least for length in lengths) <= NEEDLES
-
-    possible = [*filter(is_possible, range(size, _LONGEST_STRIDE + size))]
-    return min(possible, key=cost, default=size)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime import programs
@@ -30,7 +29,8 @@ from sigmac.runtime.engine.layout import (
     Programs,
 )
 from sigmac.runtime.engine.library import Kernels
-from sigmac.runtime.engine.searches import GRAMS, LEAST, NEEDLES
+from sigmac.runtime.engine.pieces import raw_pieces
+from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
 from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.number_texts import could_be_in_numbers
@@ -292,30 +292,23 @@ class Tables:
         gates = gates[(gates[:, 1] != PRESENT_GATE) & (gates[:, 1] != NUMBER_GATE)]
         keys = self.literals.astype(np.int64) @ (1 << 32, 1)
         gating = np.isin(keys, gates[:, 0] << 32 | gates[:, 2])
+        chosen = np.flatnonzero(keyword | gating)
+        text, start, length, whole = raw_pieces(
+            arrays["strings"], arrays["string_ends"], self.literals[chosen, 1].astype(np.int64)
+        )
+        short = keyword[chosen] & (length == LEAST)
+        good = (length >= GRAMS[0]) | (short & (np.cumsum(short) <= WINDOWS))
+        count = int(good.sum())
         of_literal = np.full(len(self.literals), -1, np.int32)
-        each: list[bytes] = []
-        predicates: list[int] = []
-        shortest = 0
-        for i in np.flatnonzero(keyword | gating).tolist():
-            text = self.text_of(i)
-            piece = raw_piece(text)
-            if len(piece) < GRAMS[0] and not (keyword[i] and len(piece) == LEAST):
-                continue
-            if len(piece) == LEAST:
-                shortest += 1
-                if shortest > NEEDLES:
-                    continue
-            of_literal[i] = len(each)
-            whole = bool(keyword[i]) and piece == orjson.dumps(text)[1:-1]
-            predicates.append(4 * i + 3 if whole else self.first_piece + len(each))
-            each.append(piece)
-        length = np.array([len(piece) for piece in each], np.int64)
+        of_literal[chosen[good]] = np.arange(count)
+        contained = 4 * chosen[good] + 3
+        may_be = self.first_piece + np.arange(count)
         return Pieces(
             of=of_literal,
-            start=(np.cumsum(length) - length).astype(np.int32),
-            length=length.astype(np.int32),
-            predicate=np.array(predicates, np.int32),
-            text=np.frombuffer(b"".join(each) + bytes(PADDING), np.uint8),
+            start=start[good].astype(np.int32),
+            length=length[good].astype(np.int32),
+            predicate=np.where((keyword[chosen] & whole)[good], contained, may_be).astype(np.int32),
+            text=np.concatenate([text, np.zeros(PADDING, np.uint8)]),
         )
 
     def field_pieces(self, field: int) -> list[int] | None:
@@ -373,6 +366,7 @@ class Tables:
         automata = Automata(
             root=np.zeros(count, np.int32),
             columns=np.zeros(count * 256, np.uint8),
+            start=np.full(count * 256, -1, np.int32),
             width=np.zeros(count, np.int32),
             longest=longest,
             empty=empty,
@@ -413,16 +407,6 @@ def _doubled(number: Number) -> int:
 
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')
-_ASCII = re.compile(r"[\0-\x7f]+")
-
-
-def raw_piece(text: str) -> bytes:
-    """The longest part of a literal that a record's bytes hold wherever a value does, letter case aside.
-
-    So it is written with JSON's short escapes; a record that has others is spelled again before it is searched.
-    """
-    parts = (orjson.dumps(part)[1:-1] for part in _ASCII.findall(text))
-    return max((part for part in parts if b"\\u" not in part), key=len, default=b"")
 
 
 @dataclass(frozen=True, slots=True)

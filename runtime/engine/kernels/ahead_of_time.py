@@ -86,12 +86,20 @@ def _without_python(llvm: Any, text: str) -> Any:
 
 
 def object_code(code: str, cpu: str, features: str = "", machine: str | None = None) -> bytes:
-    """An object file of LLVM IR for a processor of an architecture, by default this machine's."""
+    """An object file of LLVM IR for a processor of an architecture, by default this machine's.
+
+    `features` are LLVM's, as `+avx2,-avx512f`; of the kinds of `byte_lookup.FEATURES` they are known.
+    """
     import llvmlite.binding as llvm
+
+    from sigmac.runtime.engine.kernels.byte_lookup import FEATURES, with_instructions
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    module = llvm.parse_assembly(code)
+    has = {each[1:] for each in features.split(",") if each.startswith("+")} or FEATURES.get(
+        cpu, ()
+    )
+    module = llvm.parse_assembly(with_instructions(code, has))
     if machine is not None and machine != architecture():
         module.triple = re.sub(r"^[^-]*", machine, llvm.get_process_triple())
     target = llvm.Target.from_triple(module.triple or llvm.get_process_triple())

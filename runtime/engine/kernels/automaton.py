@@ -30,13 +30,15 @@ _LONGEST_ADDRESS = 100  # characters that Python looks at
 
 
 @kernel
-def child_of(automata: Any, state: int, column: int, columns: int) -> int:
+def child_of(automata: Any, state: int, root: int, column: int, columns: int) -> int:
     """The state below `state` by a column; -1 where the trie has none. `columns` is where the field's row begins."""
-    child = automata.child[state]
+    if state == root:
+        return np.int64(automata.start[columns + column])
+    child = np.int64(automata.child[state])
     while child >= 0:
         if automata.columns[columns + automata.label[child]] == column:
             return child
-        child = automata.sibling[child]
+        child = np.int64(automata.sibling[child])
     return -1
 
 
@@ -49,6 +51,12 @@ def build(automata: Any, literals: Any) -> int:
         first = state
         number_columns(automata, literals, field)
         state = build_trie(automata, literals, literals.first[field], literals.last[field], state)
+        child = np.int64(automata.child[first])
+        while child >= 0:
+            automata.start[field * 256 + automata.columns[field * 256 + automata.label[child]]] = (
+                child
+            )
+            child = np.int64(automata.sibling[child])
         link(automata, first, field * 256, literals.queue)
     return state
 
@@ -119,7 +127,7 @@ def link(automata: Any, root: int, columns: int, queue: Any) -> None:
                 column = automata.columns[columns + automata.label[child]]
                 fail = automata.fail[state]
                 while True:
-                    next_ = child_of(automata, fail, column, columns)
+                    next_ = child_of(automata, fail, root, column, columns)
                     if next_ >= 0:
                         fail = next_
                         break
@@ -158,7 +166,7 @@ def step(automata: Any, rows: Any, row: int, column: int, field: int) -> Any:
     state = np.int64(rows.cells[row - 1])
     root = automata.root[field]
     while True:
-        child = child_of(automata, state, column, columns)
+        child = child_of(automata, state, root, column, columns)
         if child >= 0:
             state = np.int64(child)
             break

@@ -165,6 +165,7 @@ def judge(field: int, memo: Any) -> None:
     """Have a field's values forgotten where they are long and hardly repeat."""
     if memo.found[field] < memo.looked[field] * _RARE and memo.read[field] > _LONG * _SAMPLE:
         memo.policy[field] = DEFER | FORGET
+        memo.sizes[4] += 1
     memo.sizes[2] += memo.looked[field]
     memo.sizes[3] += memo.found[field]
     memo.looked[field] = memo.found[field] = memo.read[field] = 0

@@ -18,8 +18,10 @@ from sigmac.runtime.engine.kernels.vector import (
     equal_pairs,
     load64,
     trailing_zeros,
+    window_hits,
 )
 from sigmac.runtime.engine.layout import (
+    BUCKETS,
     EPOCH,
     FIRST_PIECE,
     GRAM_BITS,
@@ -27,6 +29,7 @@ from sigmac.runtime.engine.layout import (
     QUOTES,
     SLOT_BITS,
     UNKNOWN,
+    WINDOW,
     YES,
 )
 
@@ -37,7 +40,8 @@ _C = np.uint64(0x9E3779B1)
 _FACTOR, _FACTOR_2, _FACTOR_4 = _C << np.uint64(32), _C << np.uint64(16), _C
 _TO_SLOT = np.uint64(64 - SLOT_BITS)
 _ONE = np.uint64(1)
-_SET, _SLOTS = 1 << GRAM_BITS, 1 << SLOT_BITS
+_SET, _SLOTS = 1 << GRAM_BITS, (1 << SLOT_BITS) + 1
+_HALVES = 32 * WINDOW
 
 
 @kernel
@@ -62,19 +66,16 @@ def find_pieces(
         n = search_every_second(text, start, stop, record, which, searches, pieces, scratch, n)
     elif stride > 0:
         n = search_every(stride, text, start, stop, record, which, searches, pieces, scratch, n)
-    for needle in range(searches.needle_ends[which], searches.needle_ends[which + 1]):
-        one, two = (
-            np.int64(searches.needles[4 * needle]),
-            np.int64(searches.needles[4 * needle + 1]),
-        )
-        before = np.int64(searches.needles[4 * needle + 2])
-        piece = np.int64(searches.needles[4 * needle + 3])
+    first = which * (BUCKETS + 1)
+    if searches.window_first[first] < searches.window_first[first + BUCKETS]:
         at = start
         while at < stop:
-            found = equal_pairs(text, at, one, two)
+            found = window_hits(text, at, searches.halves, which * _HALVES)
             while found != 0:
-                place = at + trailing_zeros(found) - before
-                n = note_piece(text, place, start, stop, record, piece, pieces, scratch, n)
+                place = at + trailing_zeros(found)
+                n = look_at_window(
+                    text, place, start, stop, record, which, searches, pieces, scratch, n
+                )
                 found &= found - _ONE
             at += 64
     return n
@@ -140,6 +141,41 @@ def search_every_second(
                 2, 3 * _LOADS, text, at, start, stop, record, which, searches, pieces, scratch, n
             )
         at += 6 * _LOADS
+    return n
+
+
+@kernel
+def look_at_window(
+    text: Any,
+    at: int,
+    start: int,
+    stop: int,
+    record: bool,
+    which: int,
+    searches: Any,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """Add what pieces say that have a window like the one at `at`; returns how many predicates there are now."""
+    halves, windows = searches.halves, searches.windows
+    place = which * _HALVES
+    buckets = np.uint64(255)
+    for i in range(WINDOW):
+        byte = np.int64(text[at + i])
+        buckets &= np.uint64(halves[place + 32 * i + (byte & 15)])
+        buckets &= np.uint64(halves[place + 32 * i + 16 + (byte >> 4)])
+    while buckets != 0:
+        bucket = which * (BUCKETS + 1) + trailing_zeros(buckets)
+        for entry in range(searches.window_first[bucket], searches.window_first[bucket + 1]):
+            begin = at - np.int64(windows[4 * entry + 2])
+            if (
+                begin >= start
+                and load64(text, begin) & windows[4 * entry + 1] == windows[4 * entry]
+            ):
+                piece = np.int64(windows[4 * entry + 3])
+                n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
+        buckets &= buckets - _ONE
     return n
 
 

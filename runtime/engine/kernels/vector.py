@@ -15,6 +15,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from sigmac.runtime.engine.kernels import byte_lookup
+from sigmac.runtime.engine.layout import WINDOW
+
 PADDING = 128  # bytes that may be read past the last one
 _BYTE = ir.IntType(8)
 _WORD = ir.IntType(64)
@@ -102,6 +105,31 @@ def _equal_pairs(typingctx: Any, data: Any, at: Any, one: Any, two: Any) -> Any:
 
 
 @intrinsic
+def _window_hits(typingctx: Any, data: Any, at: Any, tables: Any, place: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tables_type = signature.args[2]
+        low, four = _splat(builder, _BYTE(15)), _splat(builder, _BYTE(4))
+        lookup = byte_lookup.declare(builder.module)
+        array = context.make_array(tables_type)(context, builder, args[2])
+        found = None
+        for i in range(WINDOW):
+            where = [args[0], builder.add(args[1], _WORD(i))]
+            vector = _load(context, builder, signature, where, _VECTOR)
+            halves = builder.and_(vector, low), builder.lshr(vector, four)
+            for j, half in enumerate(halves):
+                start = builder.add(args[3], _WORD(32 * i + 16 * j))
+                address = builder.bitcast(
+                    builder.gep(array.data, [start]), byte_lookup.TABLE.as_pointer()
+                )
+                buckets = builder.call(lookup, [builder.load(address, align=1), half])
+                found = buckets if found is None else builder.and_(found, buckets)
+        none = _splat(builder, _BYTE(0))
+        return builder.bitcast(builder.icmp_unsigned("!=", found, none), _WORD)
+
+    return types.uint64(data, types.int64, tables, types.int64), codegen
+
+
+@intrinsic
 def _load64(typingctx: Any, data: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _load(context, builder, signature, args, _WORD)
@@ -181,6 +209,23 @@ def equal_pairs(data: Any, at: Any, one: Any, two: Any) -> Any:
     return np.uint64(mask)
 
 
+def window_hits(data: Any, at: Any, tables: Any, place: Any) -> Any:
+    """Bit i is set where some bucket's bit is in all that `tables` say of the WINDOW bytes from `data[at + i]` on.
+
+    From `tables[place]` on stand, for each of these bytes, 16 bytes for its lower half and 16 for its upper one.
+    """
+    mask = 0
+    bytes_ = data[at : at + 64 + WINDOW].tolist()
+    said = tables[place : place + 32 * WINDOW].tolist()
+    for i in range(64):
+        buckets = 255
+        for j in range(WINDOW):
+            byte = bytes_[i + j]
+            buckets &= said[32 * j + (byte & 15)] & said[32 * j + 16 + (byte >> 4)]
+        mask |= (buckets != 0) << i
+    return np.uint64(mask)
+
+
 def load64(data: Any, at: Any) -> Any:
     """Eight bytes from `data[at]` on as a little-endian uint64."""
     return np.uint64(int.from_bytes(data[at : at + 8].tobytes(), "little"))
@@ -237,6 +282,14 @@ def _of_copy64(data: Any, at: Any, to: Any, place: Any) -> Any:
 def _of_equal_pairs(data: Any, at: Any, one: Any, two: Any) -> Any:
     def call(data: Any, at: Any, one: Any, two: Any) -> Any:
         return _equal_pairs(data, at, one, two)
+
+    return call
+
+
+@overload(window_hits)
+def _of_window_hits(data: Any, at: Any, tables: Any, place: Any) -> Any:
+    def call(data: Any, at: Any, tables: Any, place: Any) -> Any:
+        return _window_hits(data, at, tables, place)
 
     return call
 

@@ -1,4 +1,4 @@
-"""Keys are guessed from the records before, strings are read in blocks: neither may change what a record says."""
+"""Keys are found in tables, strings are indexed in blocks: neither may change what a record says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     fields = ("A", "AB", "A.B", "B", LONG, LONG + "k", LONG + "kk", LONG * 2, "é")
     rules = [rule(f"s: {{'{name}': x}}\ncondition: s", name) for name in fields]
     backslash = rule("s: {'V|endswith': '\\'}\nq: {'V|contains': '\"'}\ncondition: s or q", "V")
-    return make_pack("---\n".join([*rules, backslash]), tmp_path_factory.mktemp("guesses"))
+    return make_pack("---\n".join([*rules, backslash]), tmp_path_factory.mktemp("scan"))
 
 
 def test_keys_in_any_order_and_at_any_depth(pack: Pack) -> None:
