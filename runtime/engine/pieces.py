@@ -1,7 +1,8 @@
 """What of a literal stands in the bytes of a record wherever the literal is in a value, as JSON mostly spells it.
 
 That is with short escapes; a record that has others is spelled again before it is searched. Letters beyond ASCII have
-two cases, control characters several spellings: of a literal that holds such only the longest part without is taken.
+two cases, and some control characters no short escape: of a literal that holds such only the longest part without is
+taken.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-_PART = re.compile(r"[\x20-\x7f]+")
+_PART = re.compile(r"[\b\t\n\f\r\x20-\x7f]+")
 
 
 def raw_piece(text: str) -> bytes:
     """The piece of one literal; empty where there is none.
 
     >>> raw_piece('\\\\cmd.exe "ä"'), raw_piece("über\\n")
-    (b'\\\\\\\\cmd.exe \\\\"', b'ber')
+    (b'\\\\\\\\cmd.exe \\\\"', b'ber\\\\n')
     """
     parts = (orjson.dumps(part)[1:-1] for part in _PART.findall(text))
     return max(parts, key=len, default=b"")
@@ -47,6 +48,7 @@ def raw_pieces(
     for i in np.flatnonzero(~whole).tolist():
         text = strings[first[i] : last[i]].tobytes().decode("utf-8")
         more.append(raw_piece(text))
+        whole[i] = more[-1] == orjson.dumps(text)[1:-1]
         start[i], length[i] = used, len(more[-1])
         used += len(more[-1])
     return np.concatenate([data, np.frombuffer(b"".join(more), np.uint8)]), start, length, whole

@@ -255,7 +255,7 @@ class Tables:
             # Of keywords it is only known whether they are contained, of what is searched whether they may be there.
             keyword = (number == KEYWORDS_FIELD) & of_text
             lists[keyword] = 2 * (4 * place[keyword] + 3) + second
-            piece = self.pieces.of[np.minimum(place, len(self.literals) - 1)].astype(np.int64)
+            piece = np.append(self.pieces.of, -1)[place].astype(np.int64)
             maybe = np.where(of_text & (piece >= 0), 2 * (self.first_piece + piece) + second, -1)
             unsearched.update(number[(question != PRESENT_GATE) & (maybe < 0)].tolist())
             for field, found in zip(
