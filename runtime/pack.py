@@ -21,7 +21,7 @@ from sigmac.runtime.explain import TracingEvent, explain
 from sigmac.runtime.fields import Budget, mask_of
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
-from sigmac.runtime.records import parse_record
+from sigmac.runtime.records import parse_record, record_of
 from sigmac.runtime.vocabulary import Vocabulary, load_arrays
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
+EVENTS_BEFORE_ENGINE = 64
 # The tables that the batch engine reads
 TABLES = (
     "comparisons",
@@ -173,6 +174,7 @@ class Pack:
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
         self.dispatch = Dispatch(self, arrays)
         self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
+        self._events = 0  # that `match` was given
         self._workers = workers
         self._engines: Engines | Literal[False] | None = None
         self._lock = threading.Lock()
@@ -200,8 +202,21 @@ class Pack:
             raise EventError(f"an event is a dict, not a {type(event).__name__}")
         return [
             Match(self.rules[i], event, self.explain(i, event) if explain else None)
-            for i in self.dispatch.matching(event, self._tagged(logsource))
+            for i in self._matching(event, self._tagged(logsource))
         ]
+
+    def _matching(self, event: dict[str, Any], wanted: int) -> list[int]:
+        """By the batch engine once there were some events: it takes a moment to load. The answers are the same."""
+        if self._events < EVENTS_BEFORE_ENGINE:
+            self._events += 1
+        elif (engines := self.engines()) is not None and (data := record_of(event)) is not None:
+            engine = engines.take(wait=False)
+            if engine is not None:
+                try:
+                    return engine.match_one(data, wanted)
+                finally:
+                    engines.give_back(engine)
+        return self.dispatch.matching(event, wanted)
 
     def warm(self) -> None:
         """Do now what is otherwise done when an event first needs it: compile conditions, patterns and automata.

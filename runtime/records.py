@@ -115,6 +115,15 @@ def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
         raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None
 
 
+def record_of(event: dict[str, Any]) -> bytes | None:
+    """The bytes of an event; None where it holds what JSON cannot, such as NaN or a tuple."""
+    try:
+        data = orjson.dumps(event)
+        return data if orjson.loads(data) == event else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
 def parse_record(text: bytes) -> dict[str, Any]:
     """A record as a dict. Raises `EventError` saying why it is no JSON object."""
     try:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from sigmac.runtime.pack import Pack
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
+SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
+_NOTHING = bytes(PADDING)
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class Engine:
         self.counters = Counters()
         self.caches = Caches(tables, budget)
         self._searches = SearchTables(tables.pieces, self.caches.searches)
+        self._groups = *tables.groups, *self.caches.groups
         room = max(FOUND, len(pack))
         self._records = Records(
             data=np.zeros(0, np.uint8),
@@ -85,10 +88,26 @@ class Engine:
             stop=np.zeros(room, np.int64),
             sizes=np.zeros(6, np.int64),
         )
-        self._arguments = arguments_of(*tables.groups, *self.caches.groups, self._records)
+        # One record has a place of its own, so that nothing is to be set up for it.
+        self._single = self._records._replace(data=np.zeros(SINGLE + PADDING, np.uint8))
+        self._room = self._single.data.data
+        self._arguments = arguments_of(*self._groups, self._single)
+        self._address = self._arguments.ctypes.data
+        self._sizes = self._single.sizes.data
+        self._notes = self.caches.scratch.sizes.data
         self._tags: dict[int, int] = {}
         self._judged = -1
         self._flushed: tuple[int, set[int]] = -1, set()
+
+    def match_one(self, data: bytes, wanted: int) -> list[int]:
+        """The rules that match one record, ascending, of those among the bits `wanted`."""
+        size = len(data)
+        if size > SINGLE:
+            return list(self.match_batch(data, wanted).rule.tolist())
+        self._room[: size + PADDING] = data + _NOTHING
+        found = Found()
+        self._evaluate(self._single, self._address, 0, size, data, 0, wanted, found)
+        return list(found.rules[0].tolist()) if found.rules else []
 
     def match_batch(self, data: bytes, wanted: int) -> BatchResult:
         """As `Pack.match_batch`, of the rules among the bits `wanted`."""
@@ -135,20 +154,34 @@ class Engine:
     ) -> None:
         """Evaluate the lines of `array[begin:end]`, which is `data` from `offset` on."""
         records = self._records._replace(data=array)
-        sizes = records.sizes
-        sizes[:] = 0
+        self._searches.learn(array[begin:end])
+        arguments = self._arguments.copy()
+        # All other arrays stay where they are.
+        arguments[-2 * len(records) :] = arguments_of(records)
+        address = arguments.ctypes.data
+        self._evaluate(records, address, begin, end, data, offset, wanted, found)
+
+    def _evaluate(
+        self,
+        records: Records,
+        address: int,
+        begin: int,
+        end: int,
+        data: bytes,
+        offset: int,
+        wanted: int,
+        found: Found,
+    ) -> None:
+        """Evaluate the lines of `records.data[begin:end]`; `address` is that of the kernels' arguments."""
+        sizes, notes = self._sizes, self._notes
         sizes[layout.POSITION], sizes[layout.END] = begin, end
         sizes[layout.LINE] = found.count
-        self._searches.learn(array[begin:end])
-        # All other arrays stay where they are.
-        self._arguments[-2 * len(records) :] = arguments_of(records)
-        address = self._arguments.ctypes.data
-        scratch = self.caches.scratch.sizes
-        scratch[layout.TAG] = self._tag(wanted)
-        scratch[layout.ASKED] = scratch[layout.REPLIED] = 0
-        self._flushed = -1, set()
+        sizes[layout.FOUND] = sizes[layout.BLANK] = sizes[layout.LEFT] = 0
+        notes[layout.TAG] = self._tag(wanted)
+        notes[layout.ASKED] = notes[layout.REPLIED] = 0
+        evaluate = self._kernels.evaluate_at
         while True:
-            stopped = self._kernels.evaluate_at(address)
+            stopped = evaluate(address)
             if stopped == NEW_KIND:
                 self._describe_kind(wanted)
                 continue
@@ -157,16 +190,21 @@ class Engine:
                 continue
             if stopped not in (DONE, FULL_FOUND):
                 self._make_room(stopped, records)
-                scratch[layout.TAG] = self._tag(wanted)
+                notes[layout.TAG] = self._tag(wanted)
                 if sizes[layout.FOUND] < len(records.rule):
                     continue
-            self._take(records, data, offset, wanted, found)
+            if sizes[layout.FOUND]:
+                self._take(records, data, offset, wanted, found)
+            if notes[layout.JUDGED] != self._judged:
+                self._judged = notes[layout.JUDGED]
+                self._search_fields()
             if stopped == DONE:
                 break
-        count = int(sizes[layout.LINE]) - found.count
-        self.counters.records += count - int(sizes[layout.BLANK])
+        count = sizes[layout.LINE] - found.count
+        self.counters.records += count - sizes[layout.BLANK]
         found.count += count
-        found.blank += int(sizes[layout.BLANK])
+        found.blank += sizes[layout.BLANK]
+        self._flushed = -1, set()
 
     def _tag(self, wanted: int) -> int:
         return self._tags.setdefault(wanted, len(self._tags))
@@ -248,10 +286,6 @@ class Engine:
             found.lines.append(lines)
             found.rules.append(rules)
         sizes[layout.FOUND] = sizes[layout.LEFT] = 0
-        judged = int(self.caches.memo.sizes[4])
-        if judged != self._judged:
-            self._judged = judged
-            self._search_fields()
 
     def _search_fields(self) -> None:
         """Make the searches of the fields whose values the kernels do not remember any more."""

@@ -40,7 +40,7 @@ class Caches:
         self.memo = Memo(
             slots=np.zeros(layout.MEMO_WORDS * slots, np.uint64),
             text=np.zeros(self.budget // 4 + PADDING, np.uint8),
-            sizes=np.zeros(5, np.int64),
+            sizes=np.zeros(4, np.int64),
             policy=np.zeros(fields, np.uint8),
             looked=np.zeros(fields, np.int64),
             found=np.zeros(fields, np.int64),
@@ -80,7 +80,7 @@ class Caches:
             first=np.zeros(SEARCHES * ((1 << layout.SLOT_BITS) + 1), np.int32),
             entries=np.zeros(ENTRY * SEARCHES * grams, np.uint64),
             halves=np.zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
-            window_first=np.zeros(SEARCHES * (layout.BUCKETS + 1), np.int32),
+            window_first=np.zeros(SEARCHES * (layout.WINDOW_SLOTS + 2), np.int32),
             windows=np.zeros(ENTRY * SEARCHES * WINDOWS, np.uint64),
             has=np.zeros(SEARCHES * len(tables.pieces.start), np.uint8),
         )
@@ -118,7 +118,7 @@ class Caches:
             low=np.zeros(fields, np.int32),
             high=np.zeros(fields, np.int32),
             asked=np.zeros(4 * layout.MOST_ASKED, np.int64),
-            sizes=np.zeros(21, np.int64),
+            sizes=np.zeros(22, np.int64),
         )
         self.scratch.sizes[layout.SPECIAL] = tables.special
         self.scratch.sizes[layout.N_FIELDS] = fields

@@ -167,8 +167,9 @@ class Searches(NamedTuple):
     `first[slot]` to `first[slot + 1]`, of four words: the first bytes of the piece without their bit 5, a mask that
     has these bits, how far from them the gram is, the piece.
     Pieces too short for that are known by a window of WINDOW bytes, and are in one of BUCKETS. `halves` has for each
-    search, byte of a window and half of a byte a bit for each bucket that may have it there. The entries of a bucket
-    are `windows[first]` to `windows[next]` between two of `window_first`, of the same four words.
+    search, byte of a window and half of a byte a bit for each bucket that may have it there. Entries like the others
+    are those of `windows` between two of `window_first`, in slots by the hash of three bytes; what has only two is
+    behind them.
     `has` has a byte for each piece, 1 where it is in the search.
     """
 
@@ -190,7 +191,7 @@ class Memo(NamedTuple):
 
     A hash table of eight words a slot, a line of the processor's caches: hash (0: free), field and length (32 bits
     each), class, and the bytes, or where in `text` they are if they are more than MEMO_INLINE. `sizes`: entries,
-    bytes, what was looked for and found by fields that were judged, and how often one was to be forgotten. Per field:
+    bytes, and what was looked for and found by fields that were judged. Per field:
     `policy` (bits DEFER and FORGET), `looked` and `found`, how often a value was looked for and found, `read`, the
     bytes of the values looked for.
     """
@@ -342,6 +343,8 @@ NOT_KNOWN = 255
 ENTRY_TAG = 0xFFF00000
 MOST_ENTRIES = 0x000FFFFF
 WINDOW, BUCKETS = 4, 8
+WINDOW_BITS = 6
+WINDOW_SLOTS = 1 << WINDOW_BITS
 GRAM_BITS, SLOT_BITS = 17, 12  # of the hash of a gram at most, and those of its slot
 # Bits of `sizes[EXOTIC]`: a string is OUTLANDISH, a number is ODD
 OUTLANDISH_TEXT, ODD_NUMBER = 1, 2
@@ -402,7 +405,8 @@ STATE_BITS = 9
     FIRST_VALUE,
     ASKED,
     REPLIED,
-) = range(21)
+    JUDGED,
+) = range(22)
 MOST_ASKED = 64  # questions at once
 # Places in sizes of Records
 POSITION, END, LINE, FOUND, BLANK, LEFT = range(6)

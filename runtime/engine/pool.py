@@ -45,17 +45,33 @@ class Engines:
             total.update(engine.counts())
         return dict(total)
 
+    def take(self, *, wait: bool) -> Engine | None:
+        """An engine for this thread alone, to be given back; None where all are in use and it is not to `wait`."""
+        if not self._left.acquire(blocking=wait):
+            return None
+        try:
+            with self._lock:
+                if self._free:
+                    return self._free.pop()
+            engine = Engine(self._pack, self.tables, self._kernels, self._share)
+        except BaseException:
+            self._left.release()
+            raise
+        self.all.append(engine)
+        return engine
+
+    def give_back(self, engine: Engine) -> None:
+        """Let other threads have an engine that was taken."""
+        with self._lock:
+            self._free.append(engine)
+        self._left.release()
+
     @contextmanager
     def borrow(self) -> Iterator[Engine]:
         """An engine for this thread alone; waits while all are in use."""
-        with self._left:
-            with self._lock:
-                engine = self._free.pop() if self._free else None
-            if engine is None:
-                engine = Engine(self._pack, self.tables, self._kernels, self._share)
-                self.all.append(engine)
-            try:
-                yield engine
-            finally:
-                with self._lock:
-                    self._free.append(engine)
+        engine = self.take(wait=True)
+        assert engine is not None
+        try:
+            yield engine
+        finally:
+            self.give_back(engine)

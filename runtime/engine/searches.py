@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.engine.layout import BUCKETS, GRAM_BITS, SLOT_BITS, WINDOW, Pieces, Searches
+from sigmac.runtime.engine.layout import (
+    BUCKETS,
+    GRAM_BITS,
+    SLOT_BITS,
+    WINDOW,
+    WINDOW_BITS,
+    WINDOW_SLOTS,
+    Pieces,
+    Searches,
+)
 
 SEARCHES = 64  # at most
 ENTRY = 4  # words
@@ -138,13 +147,14 @@ class SearchTables:
         """Write the tables of the windows of some pieces, given with their offsets."""
         searches = self._searches
         texts = [self._text(piece)[at : at + WINDOW] for piece, at in short.items()]
-        halves, bucket = _buckets(texts, self._bytes / self._bytes.sum())
         size = 32 * WINDOW
+        halves = _halves_by_bucket(texts, self._bytes / self._bytes.sum())
         searches.halves[number * size : (number + 1) * size] = halves
-        order = np.argsort(bucket, kind="stable")
-        begin = number * WINDOWS
-        firsts = begin + np.searchsorted(bucket[order], np.arange(BUCKETS + 1))
-        searches.window_first[number * (BUCKETS + 1) : (number + 1) * (BUCKETS + 1)] = firsts
+        slots = np.array([_window_slot(text) for text in texts], np.int64)
+        order = np.argsort(slots, kind="stable")
+        begin, count = number * WINDOWS, WINDOW_SLOTS + 2
+        firsts = begin + np.searchsorted(slots[order], np.arange(count))
+        searches.window_first[number * count : (number + 1) * count] = firsts
         piece, offset = np.array([*short.items()], np.int64).reshape(-1, 2)[order].T
         entries = self._entries(piece, offset)
         searches.windows[ENTRY * begin : ENTRY * begin + len(entries)] = entries
@@ -222,10 +232,17 @@ def _least_of_grams(lengths: NDArray[np.int64], often: NDArray[np.float64], size
     return least
 
 
-def _buckets(
+def _window_slot(window: NDArray[np.uint8]) -> int:
+    """The slot of a window: by its first three bytes, the last one where it has none."""
+    if len(window) < GRAMS[0]:
+        return WINDOW_SLOTS
+    return int(_shortened(hashes_of_grams(window[: GRAMS[0]], GRAMS[0]), WINDOW_BITS)[0])
+
+
+def _halves_by_bucket(
     windows: Sequence[NDArray[np.uint8]], often: NDArray[np.float64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The table of halves for some windows, and the bucket of each.
+) -> NDArray[np.uint8]:
+    """For each byte of a window, and each lower and upper half of it, the buckets that may have it there, as bits.
 
     `often` is the share of each byte among those of logs. Each window goes where it adds least to what the buckets
     find, in several rounds: a bucket takes every mixture of its windows' halves for one of them.
@@ -254,7 +271,8 @@ def _buckets(
             found[after] = then[after]
     bits = (1 << np.arange(BUCKETS, dtype=np.uint8))[:, None, None, None]
     table = ((counts > 0) * bits).sum(0).astype(np.uint8)
-    return table.reshape(-1), chosen
+    made: NDArray[np.uint8] = table.reshape(-1)
+    return made
 
 
 def _halves_of(window: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ from sigmac.runtime.engine.layout import (
 from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.engine.pieces import raw_pieces
 from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
+from sigmac.runtime.errors import PackError
 from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.number_texts import could_be_in_numbers
@@ -131,9 +132,22 @@ class Tables:
         return self._strings[int(self.literals[literal, 1])]
 
     def _programs(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Programs:
-        fields = of_string[self._networks[:, 0]]
+        network_field = of_string[self._networks[:, 0]]
         networks = [_addresses(self._strings[i]) for i in self._networks[:, 1].tolist()]
-        code = arrays["programs"].copy()
+        code, ends = arrays["programs"].copy(), arrays["program_ends"]
+        counts = {
+            programs.CONSTANT: 2,
+            programs.TEXT: 4 * len(self.literals),
+            programs.COMPARE: len(arrays["comparisons"]),
+            programs.SAME: len(arrays["pairs"]),
+            programs.ADDRESS: len(arrays["networks"]),
+            programs.VALUE: len(arrays["value_questions"]),
+            programs.UNKNOWN: 1,
+        }
+        fields = len(arrays["program_fields"])
+        counts |= dict.fromkeys((programs.TEXTUAL, programs.EXISTS, programs.NULL), fields)
+        if not are_sound(code, ends, counts):
+            raise PackError("the decision programs of the pack are damaged; build it again")
         of_network = code[:, 0] & ~programs.NEGATED == programs.ADDRESS
         code[of_network, 1] = self._place_of_network[code[of_network, 1]]
         numbers = np.arange(len(self.fields))
@@ -143,7 +157,6 @@ class Tables:
         ]
         pairs = arrays["pairs"].copy()
         pairs[:, :2] = of_string[pairs[:, :2]]
-        ends = arrays["program_ends"]
         return Programs(
             code=np.ascontiguousarray(code, np.int32).reshape(-1),
             start=np.concatenate([[0], ends]).astype(np.int32),
@@ -151,13 +164,13 @@ class Tables:
             comparisons=np.array(compared, np.int32).reshape(-1),
             pairs=np.ascontiguousarray(pairs, np.int32).reshape(-1),
             value_field=np.array([self.numbers[each.field] for each in self.questions], np.int32),
-            network_field=fields,
-            network_value=np.arange(len(self.questions) - len(fields), len(self.questions)).astype(
-                np.int32
+            network_field=network_field,
+            network_value=np.arange(
+                len(self.questions) - len(networks), len(self.questions), dtype=np.int32
             ),
             networks=np.array(networks, np.int64).reshape(-1),
-            first=np.searchsorted(fields, numbers).astype(np.int32),
-            last=np.searchsorted(fields, numbers, "right").astype(np.int32),
+            first=np.searchsorted(network_field, numbers).astype(np.int32),
+            last=np.searchsorted(network_field, numbers, "right").astype(np.int32),
             field=of_string[self.literals[:, 0]],
             in_number=self.in_number[self.literals[:, 1]].astype(np.uint8),
             strings_start=np.concatenate([[0], arrays["string_ends"]])[self.literals[:, 1]],
@@ -429,6 +442,27 @@ def _questions(rows: Ints, strings: Strings) -> list[Question]:
             arguments = part, comparison, number_of_gate(number)
         found.append(Question(strings[field], method, arguments))
     return found
+
+
+def are_sound(code: Ints, ends: NDArray[np.int64], counts: Mapping[int, int]) -> bool:
+    """Whether programs that end at `ends` go forward only, stay within themselves, and ask what there is.
+
+    `counts`: how many arguments each kind of row has. The kernels rely on it.
+    """
+    if np.any(np.diff(ends, prepend=0) < 1) or ends[-1:].sum() != len(code):
+        return False
+    lengths = np.diff(ends, prepend=0)
+    row = np.arange(len(code)) - np.repeat(ends - lengths, lengths)
+    length = np.repeat(lengths, lengths)
+    kinds = code[:, 0] & ~programs.NEGATED
+    if np.any((kinds < 0) | (kinds >= programs.NEGATED)):
+        return False
+    most = np.array([counts.get(kind, 0) for kind in range(programs.NEGATED)])[kinds]
+    sound = (code[:, 1] >= 0) & (code[:, 1] < most)
+    for target in code[:, 2:].T:
+        sound &= (target == programs.TRUE) | (target == programs.FALSE) | (target > row)
+        sound &= target < length
+    return bool(sound.all())
 
 
 def _addresses(network: str) -> tuple[int, int]:

@@ -73,6 +73,18 @@ def test_match_says_what_match_batch_says(
     assert said == {(position, compiled.sources[rule]) for position, rule in matches}
 
 
+@each_pipelines
+@each_recording
+def test_the_scalar_path_says_what_match_batch_says(
+    pipelines: tuple[str, ...], recording: Recording, sigmahq: SigmaHQ
+) -> None:
+    compiled = sigmahq.pack(*pipelines)
+    result = compiled.pack.match_each(recording.data)
+    assert result.rejected == ()
+    said = set(zip(result.record.tolist(), result.rule.tolist(), strict=True))
+    assert said == compiled.matches(recording)
+
+
 EVERY = 11  # so many records apart; small caches are slow
 # Bytes for all caches, matches listed between two looks at them, lines of a batch
 SMALL = [(1 << 18, 64, 500), (1 << 15, 1, 7)]

@@ -61,6 +61,7 @@ from sigmac.runtime.engine.layout import (
     IS_ODD,
     IS_ODD_NUMBER,
     IS_SEARCHED,
+    JUDGED,
     KEYS,
     KEYWORDS_FIELD,
     LEFT,
@@ -161,11 +162,11 @@ def class_of_special(field: int, predicate: int, gates: Any, classes: Any, scrat
 
 
 @kernel
-def judge(field: int, memo: Any) -> None:
+def judge(field: int, memo: Any, scratch: Any) -> None:
     """Have a field's values forgotten where they are long and hardly repeat."""
     if memo.found[field] < memo.looked[field] * _RARE and memo.read[field] > _LONG * _SAMPLE:
         memo.policy[field] = DEFER | FORGET
-        memo.sizes[4] += 1
+        scratch.sizes[JUDGED] += 1
     memo.sizes[2] += memo.looked[field]
     memo.sizes[3] += memo.found[field]
     memo.looked[field] = memo.found[field] = memo.read[field] = 0
@@ -223,7 +224,7 @@ def class_of_text(
                 correct(data, start, length, field, h, replied, memo)
             return replied
         if memo.looked[field] >= _SAMPLE:
-            judge(field, memo)
+            judge(field, memo, scratch)
     scratch.sizes[SCANNED] += length
     if is_complex(data, start, stop):
         if length * 2 + PADDING > len(scratch.text):

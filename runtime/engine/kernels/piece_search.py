@@ -21,7 +21,6 @@ from sigmac.runtime.engine.kernels.vector import (
     window_hits,
 )
 from sigmac.runtime.engine.layout import (
-    BUCKETS,
     EPOCH,
     FIRST_PIECE,
     GRAM_BITS,
@@ -30,18 +29,18 @@ from sigmac.runtime.engine.layout import (
     SLOT_BITS,
     UNKNOWN,
     WINDOW,
+    WINDOW_BITS,
+    WINDOW_SLOTS,
     YES,
 )
 
 _PLACES = 8  # that are looked at in one turn
-_LOADS = 4  # of three places each, where every second place is looked at
-_C = np.uint64(0x9E3779B1)
-# A gram that stands k bytes higher in a word is multiplied by a factor that is k bytes lower: the product is the same.
-_FACTOR, _FACTOR_2, _FACTOR_4 = _C << np.uint64(32), _C << np.uint64(16), _C
+_FACTOR = np.uint64(0x9E3779B1) << np.uint64(32)
 _TO_SLOT = np.uint64(64 - SLOT_BITS)
 _ONE = np.uint64(1)
 _SET, _SLOTS = 1 << GRAM_BITS, (1 << SLOT_BITS) + 1
 _HALVES = 32 * WINDOW
+_THREE, _TO_WINDOW = np.uint64(0xDFDFDF), np.uint64(64 - WINDOW_BITS)
 
 
 @kernel
@@ -62,12 +61,10 @@ def find_pieces(
     scratch.sizes[EPOCH] += 1
     stride = searches.strides[which]
     n = 0
-    if stride == 2:
-        n = search_every_second(text, start, stop, record, which, searches, pieces, scratch, n)
-    elif stride > 0:
+    if stride > 0:
         n = search_every(stride, text, start, stop, record, which, searches, pieces, scratch, n)
-    first = which * (BUCKETS + 1)
-    if searches.window_first[first] < searches.window_first[first + BUCKETS]:
+    first = which * (WINDOW_SLOTS + 2)
+    if searches.window_first[first] < searches.window_first[first + WINDOW_SLOTS + 1]:
         at = start
         while at < stop:
             found = window_hits(text, at, searches.halves, which * _HALVES)
@@ -105,42 +102,8 @@ def search_every(
         for i in range(_PLACES):
             some |= wanted[base + hash_at(text, at + i * stride, mask, shift)]
         if some != 0:
-            n = look_at(
-                stride, _PLACES, text, at, start, stop, record, which, searches, pieces, scratch, n
-            )
+            n = look_at(stride, text, at, start, stop, record, which, searches, pieces, scratch, n)
         at += _PLACES * stride
-    return n
-
-
-@kernel
-def search_every_second(
-    text: Any,
-    start: int,
-    stop: int,
-    record: bool,
-    which: int,
-    searches: Any,
-    pieces: Any,
-    scratch: Any,
-    n: int,
-) -> int:
-    """As `search_every` 2, three places from each word that is loaded."""
-    wanted, shift, mask = searches.wanted, searches.shifts[which], searches.masks[which]
-    mask_2, mask_4 = mask << np.uint64(16), mask << np.uint64(32)
-    base = np.uint64(which * _SET)
-    at = start
-    while at < stop:
-        some = np.uint8(0)
-        for i in range(_LOADS):
-            word = load64(text, at + 6 * i)
-            some |= wanted[base + ((word & mask) * _FACTOR >> shift)]
-            some |= wanted[base + ((word & mask_2) * _FACTOR_2 >> shift)]
-            some |= wanted[base + ((word & mask_4) * _FACTOR_4 >> shift)]
-        if some != 0:
-            n = look_at(
-                2, 3 * _LOADS, text, at, start, stop, record, which, searches, pieces, scratch, n
-            )
-        at += 6 * _LOADS
     return n
 
 
@@ -158,24 +121,39 @@ def look_at_window(
     n: int,
 ) -> int:
     """Add what pieces say that have a window like the one at `at`; returns how many predicates there are now."""
-    halves, windows = searches.halves, searches.windows
-    place = which * _HALVES
-    buckets = np.uint64(255)
-    for i in range(WINDOW):
-        byte = np.int64(text[at + i])
-        buckets &= np.uint64(halves[place + 32 * i + (byte & 15)])
-        buckets &= np.uint64(halves[place + 32 * i + 16 + (byte >> 4)])
-    while buckets != 0:
-        bucket = which * (BUCKETS + 1) + trailing_zeros(buckets)
-        for entry in range(searches.window_first[bucket], searches.window_first[bucket + 1]):
-            begin = at - np.int64(windows[4 * entry + 2])
-            if (
-                begin >= start
-                and load64(text, begin) & windows[4 * entry + 1] == windows[4 * entry]
-            ):
-                piece = np.int64(windows[4 * entry + 3])
-                n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
-        buckets &= buckets - _ONE
+    first, windows = searches.window_first, searches.windows
+    slot = which * (WINDOW_SLOTS + 2) + np.int64(hash_at(text, at, _THREE, _TO_WINDOW))
+    n = look_at_entries(
+        text, at, start, stop, record, first[slot], first[slot + 1], windows, pieces, scratch, n
+    )
+    # What has no three bytes stands behind all others.
+    slot = which * (WINDOW_SLOTS + 2) + WINDOW_SLOTS
+    return look_at_entries(
+        text, at, start, stop, record, first[slot], first[slot + 1], windows, pieces, scratch, n
+    )
+
+
+@kernel
+def look_at_entries(
+    text: Any,
+    at: int,
+    start: int,
+    stop: int,
+    record: bool,
+    first: int,
+    last: int,
+    entries: Any,
+    pieces: Any,
+    scratch: Any,
+    n: int,
+) -> int:
+    """Add what the pieces of some entries say if they stand around `at`; returns how many predicates there are now."""
+    for entry in range(first, last):
+        begin = at - np.int64(entries[4 * entry + 2])
+        # Nearly all that is no piece is told by its first bytes.
+        if begin >= start and load64(text, begin) & entries[4 * entry + 1] == entries[4 * entry]:
+            piece = np.int64(entries[4 * entry + 3])
+            n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
     return n
 
 
@@ -188,7 +166,6 @@ def hash_at(text: Any, at: int, mask: Any, shift: Any) -> Any:
 @kernel
 def look_at(
     stride: int,
-    places: int,
     text: Any,
     at: int,
     start: int,
@@ -202,24 +179,18 @@ def look_at(
 ) -> int:
     """Add what pieces say whose grams are at some of a few places; returns how many predicates there are now."""
     base, shift, mask = np.uint64(which * _SET), searches.shifts[which], searches.masks[which]
-    entries = searches.entries
     hits = np.uint64(0)
-    for i in range(places):
+    for i in range(_PLACES):
         hits |= np.uint64(
             searches.wanted[base + hash_at(text, at + i * stride, mask, shift)]
         ) << np.uint64(i)
     while hits != 0:
         place = at + trailing_zeros(hits) * stride
         slot = which * _SLOTS + np.int64(hash_at(text, place, mask, _TO_SLOT))
-        for entry in range(searches.first[slot], searches.first[slot + 1]):
-            begin = place - np.int64(entries[4 * entry + 2])
-            # Nearly all that is no piece is told by its first bytes.
-            if (
-                begin >= start
-                and load64(text, begin) & entries[4 * entry + 1] == entries[4 * entry]
-            ):
-                piece = np.int64(entries[4 * entry + 3])
-                n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
+        first, last = searches.first[slot], searches.first[slot + 1]
+        n = look_at_entries(
+            text, place, start, stop, record, first, last, searches.entries, pieces, scratch, n
+        )
         hits &= hits - _ONE
     return n
 
