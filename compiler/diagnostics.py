@@ -34,7 +34,8 @@ class Place:
     document: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        parts = (self.file, *(str(each) for each in (self.line, self.column) if each))
+        return ":".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

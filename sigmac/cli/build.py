@@ -198,8 +198,8 @@ def _written(
                 f"sigmac: nothing was built: errors in {counted(result.refused, 'document')}; "
                 "--skip-errors builds the other rules"
             )
-        elif result.rules == 0:
-            say("sigmac: nothing was built: no rule is left")
+        else:
+            say(f"sigmac: nothing was built: {_why_no_rule(result)}")
         return False
     from sigmac.compiler.pack import write_pack
 
@@ -209,6 +209,14 @@ def _written(
 
         say(f"wheel: {write_wheel(output, options.name, options.version)}")
     return True
+
+
+def _why_no_rule(result: BuildResult) -> str:
+    if result.refused:
+        return "no rule is without an error"
+    if result.skipped:
+        return f"no rule has the logsource asked for; {counted(result.skipped, 'rule')} left out"
+    return f"there is no detection rule in {counted(result.files, 'file')}"
 
 
 def _report(diagnostics: list[Diagnostic], form: Format) -> None:

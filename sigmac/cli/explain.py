@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -132,7 +133,8 @@ def _read_event(given: str, evtx: bool) -> dict[str, Any]:
 def _event_bytes(given: str) -> tuple[str, bytes]:
     from sigmac.runtime.records import STDIN, read_blocks
 
-    if given.lstrip().startswith("{"):
+    text = given.lstrip()
+    if not text or text[0] == "{" or (text[0] == "[" and not os.path.exists(given)):
         return "EVENT", given.encode("utf-8", "surrogateescape")
     name = "standard input" if given == STDIN else given
     blocks = []

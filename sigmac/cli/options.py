@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sigmac.cli import completion
+from sigmac.runtime.printable import escaped
 
 LOGSOURCE_KEYS = ("product", "category", "service")
 
@@ -95,8 +96,8 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr)
+    """Lines on standard error; names of files and rules are shown, never obeyed by the terminal."""
+    print(*map(escaped, text.split("\n")), sep="\n", file=sys.stderr)
 
 
 def wants_color(stream: object) -> bool:

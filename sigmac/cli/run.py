@@ -149,6 +149,10 @@ def run(
         raise typer.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
+    if profile is not None:
+        profile.open(
+            "ab"
+        ).close()  # one that cannot be written is told before the work, not after it
     count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
@@ -333,7 +337,7 @@ class _Output:
         self.written += len(data)
 
     def _keep_whole_lines(self, partial: bytes) -> None:
-        if self.path is not None and self.stream is not None:
+        if self.path is not None and self.stream is not None and self.path.is_file():
             self.stream.truncate(self.written + partial.rfind(b"\n") + 1)
 
     def __exit__(self, *failure: object) -> None:

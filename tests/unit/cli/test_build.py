@@ -79,7 +79,13 @@ def test_diagnostics_for_tools(sigmac: Run, faulty: Path, form: str) -> None:
         (["rules", "--sign", "missing.pem"], 2, "missing.pem"),
         ([], 2, "PATH"),
         (["rules", "--explain-optimizer", "nobody"], 1, "no rule has the id, title or file name"),
-        (["rules", "--logsource", "product=none"], 1, "no rule is left"),
+        (
+            ["rules", "--logsource", "product=none"],
+            1,
+            "no rule has the logsource asked for; 1 rule left out",
+        ),
+        (["empty.yml"], 1, "there is no detection rule in 1 file"),
+        (["rules", "-o", "/dev/null/pack"], 1, "/dev/null/pack: "),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
@@ -89,6 +95,7 @@ def test_mistakes_are_told_without_a_traceback(
         (tmp_path / folder).mkdir()
     (tmp_path / "rules" / "sound.yml").write_text(SOUND)
     (tmp_path / "occupied" / "thesis.txt").write_text("years of work")
+    (tmp_path / "empty.yml").touch()
     (tmp_path / "broken.yml").write_text("a: [1\nb: {")
     (tmp_path / "binary.yml").write_bytes(bytes(range(256)))
     done = sigmac("build", *arguments, "--no-cache", cwd=tmp_path)

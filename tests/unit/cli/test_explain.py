@@ -331,6 +331,16 @@ def test_a_bad_event_is_one_line(sigmac: Run, rule_file: Path, event: str, messa
 
 
 @pytest.mark.parametrize(
+    ("event", "message"), [("", "there is no event"), ("[]", "not a JSON object but an array")]
+)
+def test_an_event_on_the_command_line_is_no_file(
+    sigmac: Run, rule_file: Path, event: str, message: str
+) -> None:
+    done = sigmac("explain", rule_file, event)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"sigmac: EVENT: {message}\n")
+
+
+@pytest.mark.parametrize(
     ("rule", "event", "message"),
     [
         ("missing.yml", "{}", "missing.yml: No such file or directory"),
