@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from sigmac.compiler.diagnostics import Place, RuleError
+from sigmac.compiler.yaml_errors import explained
 
 MAX_DEPTH = 100
 MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)
@@ -103,6 +104,13 @@ def documents(data: bytes, file: str) -> Iterator[Document]:
     """
     text = decode(data, file)
     _bound_depth(data, text, file)
+    try:
+        yield from _documents(text, file)
+    except yaml.YAMLError as error:
+        raise explained(error, text, file) from None
+
+
+def _documents(text: str, file: str) -> Iterator[Document]:
     loader = _Loader(text)
     try:
         index = 0
@@ -119,25 +127,8 @@ def documents(data: bytes, file: str) -> Iterator[Document]:
             if root.value is not None:
                 yield Document(file, index, root)
             index += 1
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        message = error.problem or error.context or "not YAML"
-        raise RuleError("E_YAML", message, place, _hint(message)) from None
-    except yaml.YAMLError as error:
-        raise RuleError("E_YAML", str(error).splitlines()[0], Place(file)) from None
     finally:
         loader.dispose()
-
-
-def _hint(problem: str) -> str:
-    if "cannot start any token" in problem:
-        return "quote the value"
-    if "alias" in problem or "anchor" in problem:
-        return "a value that begins with * or & must be quoted"
-    if "mapping values are not allowed" in problem:
-        return "quote a value that holds a colon and a blank"
-    return ""
 
 
 def _bound_depth(data: bytes, text: str, file: str) -> None:
@@ -190,7 +181,7 @@ class _Builder:
                 )
             made.value = node.value if tag == _STR else self.scalar(node)
         elif tag not in _COLLECTIONS:
-            self.fail(node, "E_YAML", f"the tag `{tag[:60]}` means nothing in a rule")
+            self.unknown_tag(node)
         elif id(node) in self.open:
             self.fail(node, "E_YAML", "an alias refers to the node that it stands in")
         elif len(self.open) >= MAX_DEPTH:
@@ -207,11 +198,13 @@ class _Builder:
     def scalar(self, node: Any) -> Any:
         if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
             self.fail(node, "E_YAML", f"a number of more than {MAX_NUMBER} characters")
+        if node.tag not in self.loader.yaml_constructors:
+            self.unknown_tag(node)
         # libyaml gives an empty scalar as ""; SafeLoader resolves it to null.
         try:
             return self.loader.construct_object(node)
         except yaml.YAMLError as error:
-            self.fail(node, "E_YAML", getattr(error, "problem", None) or "unknown tag")
+            self.fail(node, "E_YAML", getattr(error, "problem", None) or str(error))
         except (ValueError, OverflowError) as error:
             # PyYAML lets int(), float() and date() speak for themselves, as for 2024-99-01.
             if node.tag == _TIMESTAMP:
@@ -265,7 +258,11 @@ class _Builder:
                 if self.merged > MAX_NODES:
                     self.fail(key, "E_YAML", f"merges expand to more than {MAX_NODES} nodes")
 
-    def fail(self, node: Any, code: str, message: str) -> Any:
+    def unknown_tag(self, node: Any) -> None:
+        message = f"the tag `{node.tag[:60]}` means nothing in a rule"
+        self.fail(node, "E_YAML", message, "a value that begins with ! must be quoted")
+
+    def fail(self, node: Any, code: str, message: str, hint: str = "") -> Any:
         mark = node.start_mark
         place = Place(self.file, mark.line + 1, mark.column + 1, 1, self.index)
-        raise RuleError(code, message, place)
+        raise RuleError(code, message, place, hint)
