@@ -49,11 +49,15 @@ MAX_COST = 2_000_000  # of a rule's values, see `cost`
 
 
 class ModifierError(Exception):
-    """An item that its modifiers do not allow: code, sentence, hint, and the index of the value at fault (or None)."""
+    """An item that its modifiers do not allow: code, sentence, hint, and the index of the value at fault (or None).
+
+    `others` are the faults of the item's other values.
+    """
 
     def __init__(self, code: str, message: str, hint: str = "", index: int | None = None):
         super().__init__(message)
         self.code, self.message, self.hint, self.index = code, message, hint, index
+        self.others: tuple[ModifierError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,7 @@ def apply(
     if "all" in flags and len(raw) == 1:
         warnings.append(("W_ALL_SINGLE", "`all` has no effect on a single value", None))
     values: list[Value] = []
+    faults: list[ModifierError] = []
     spent = 0
     for index, value in enumerate(raw):
         try:
@@ -185,10 +190,15 @@ def apply(
             spent += cost(made)
             if spent > budget:
                 _refuse_cost(made)
+            values.append(made)
         except ModifierError as error:
             error.index = index
-            raise
-        values.append(made)
+            faults.append(error)
+            if spent > budget:
+                break
+    if faults:
+        faults[0].others = tuple(faults[1:])
+        raise faults[0]
     return Applied(tuple(values), "all" in flags, "neq" in flags, tuple(warnings), spent)
 
 
@@ -476,17 +486,24 @@ def _fieldref(chain: tuple[str, ...], cased: bool, value: Any) -> FieldRef:
     return FieldRef(name, chain[1] if len(chain) > 1 else "equals", cased)
 
 
+_ELSEWHERE = "find it by a pattern without, and rule out the rest by another item under `not`"
+_NO_BACKTRACKING = "write `(?:…)` and a plain repeat: RE2 never tries twice"
+# What RE2 does not have: how it is recognized, its name, and what to write instead.
 _UNSUPPORTED = [
-    (r"\(\?<?[=!]", "lookahead and lookbehind"),
-    (r"\\[1-9]|\\k|\(\?P=", "back-references"),
-    (r"\(\?>", "atomic groups"),
-    (r"[*+?}]\+", "possessive repeats"),
-    (r"\(\?\(", "conditional groups"),
-    (r"\(\?(R|[0-9]|&|P>)", "recursion"),
-    (r"\(\?#", "comments `(?#…)`"),
-    (r"\(\?[a-zA-Z]*x", "the flag x"),
-    (r"\\u", r"`\uHHHH` (write \x{HHHH})"),
-    (r"\\([ZhHRKeEcNXGyY])", "this escape"),
+    (r"\(\?<?[=!]", "lookahead and lookbehind", _ELSEWHERE),
+    (r"\\[1-9]|\\k|\(\?P=", "back-references", "write out what is repeated"),
+    (r"\(\?>", "atomic groups", _NO_BACKTRACKING),
+    (r"[*+?}]\+", "possessive repeats", _NO_BACKTRACKING),
+    (r"\(\?\(", "conditional groups", "write both cases with `|` between them"),
+    (r"\(\?(R|[0-9]|&|P>)", "recursion", "write out the levels that occur"),
+    (r"\(\?#", "comments `(?#…)`", "remove the comment"),
+    (r"\(\?[a-zA-Z]*x", "the flag x", "write the pattern without blanks and comments"),
+    (r"\\u", r"`\uHHHH`", r"write `\x{HHHH}`"),
+    (r"\\Z", r"`\Z`", "write `$`"),
+    (r"\\h", r"`\h`", r"write `[ \t]`"),
+    (r"\\R", r"`\R`", r"write `\r?\n`"),
+    (r"\\e", r"`\e`", r"write `\x1b`"),
+    (r"\\([HKEcNXGyY])", "this escape", "RE2's own escapes are in its syntax page"),
 ]
 
 
@@ -510,14 +527,18 @@ def check_regex(pattern: str) -> int:
     except (re2.error, UnicodeEncodeError) as error:
         said = error.args[0] if error.args else ""
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else "not UTF-8"
+        order = re.search(r"repetition size: (\{(\d+),(\d+)\})", reason)
+        if order and int(order[2]) > int(order[3]):
+            message = f"the bounds of the repeat `{order[1]}` are in the wrong order"
+            raise ModifierError("E_REGEX", message, f"write `{{{order[3]},{order[2]}}}`") from None
         if "repetition size" in reason or "too large" in reason or "nesting" in reason:
             message = f"RE2 refuses the pattern: {reason[:120]}"
             raise ModifierError("E_REGEX_UNSUPPORTED", message, "repeats go up to 1000") from None
         bare = re.sub(r"\\\\", "", pattern)
-        for sign, what in _UNSUPPORTED:
+        for sign, what, hint in _UNSUPPORTED:
             if re.search(sign, bare):
                 message = f"RE2, which runs in linear time, has no {what}"
-                raise ModifierError("E_REGEX_UNSUPPORTED", message, reason[:120]) from None
+                raise ModifierError("E_REGEX_UNSUPPORTED", message, hint) from None
         raise ModifierError("E_REGEX", f"not a regular expression: {reason[:120]}") from None
     if size > MAX_PROGRAM:
         message = f"the pattern takes {size:,} instructions, more than {MAX_PROGRAM:,}"
