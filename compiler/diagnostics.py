@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from sigmac.runtime.errors import SigmacError
 
+# YAML's: places count lines by them.
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SEVERITIES = {"E_": "error", "W_": "warning", "N_": "note"}  # by how a code begins, worst first
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sigmac.compiler.diagnostics import Place, RuleError
+from sigmac.compiler.diagnostics import LINE_BREAK, Place, RuleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,12 @@ _SLIPS = (
         "a list begins in the line of its key",
         "begin it on a new line, or quote the value",
     ),
+    _Slip(
+        "simple key.*expected ':'",
+        "the line is no `key: value` and belongs to no value",
+        "put a colon behind the key, or indent the line below the value that it belongs to",
+        from_start=True,
+    ),
     _Slip("mapping keys are not allowed", "no value can begin with `? `", _QUOTE),
     _Slip("duplicate anchor", "the anchor `{name}` is set twice", "give it another name"),
     _Slip(
@@ -166,7 +172,7 @@ def explained(error: yaml.YAMLError, text: str, file: str) -> RuleError:
 
 def _forbidden(character: str, text: str, file: str) -> RuleError:
     at = max(text.find(character), 0)
-    before = text[:at].split("\n")
+    before = LINE_BREAK.split(text[:at])
     code = f"U+{ord(character):04X}"
     hint = f'write it as "\\x{ord(character):02x}" in double quotes, or remove it'
     if ord(character) > 0xFF:
@@ -181,7 +187,7 @@ def _around(text: str, mark: Any) -> tuple[str, str]:
         return "", ""
     # Marks count lines by all of YAML's line breaks, and characters in all: the latter is what is sure.
     start = mark.index - mark.column
-    end = re.compile("[\r\n\x85\u2028\u2029]|$").search(text, mark.index)
+    end = LINE_BREAK.search(text, mark.index)
     return text[start : mark.index], text[mark.index : end.start() if end else None]
 
 

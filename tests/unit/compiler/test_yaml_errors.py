@@ -28,6 +28,7 @@ SLIPS = [
     ('a: [b, "c" d]\n', (1, 12), "a comma or a closing bracket is missing", "quote a value"),
     ("a: ]\n", (1, 4), "a bracket closes what none has opened", "put the value in quotes"),
     ("a: - b\n", (1, 4), "a list begins in the line of its key", "begin it on a new line"),
+    ("a: 1\nb\nc: 2\n", (2, 1), "the line is no `key: value`", "put a colon behind the key"),
     ("a: ? b\n", (1, 4), "no value can begin with `? `", "put the value in quotes"),
     ("a: *b\n", (1, 4), "the alias `*b` has no anchor", "a value that begins with * must"),
     ("a: **\\b\n", (1, 4), "the value is read as an alias or an anchor", "a value that begins"),
