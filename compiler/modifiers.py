@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import re2
@@ -108,7 +109,7 @@ MODIFIERS: dict[str, Modifier] = dict(
         _row(
             "expand",
             "preparation",
-            (*_PLACEMENTS, *_BASE64, *_UTF16, "windash", *_REGEX_FLAGS),
+            (*_PLACEMENTS, *_BASE64, *_UTF16, "windash"),
             "%name% is replaced by the placeholder's values",
         ),
         _row("base64", "encoding", (*_PLACEMENTS, *_BASE64), "base64 of the bytes"),
@@ -119,7 +120,7 @@ MODIFIERS: dict[str, Modifier] = dict(
         _row("utf16", "encoding", _BASE64, "UTF-16 with a byte order mark, before base64"),
         _row("re", "type", (*_REGEX_FLAGS, "expand"), "RE2 regular expression, searched"),
         *[
-            _row(name, "regex-flag", (*_REGEX_FLAGS, "expand"), f"regular expression flag {flag}")
+            _row(name, "regex-flag", (), f"regular expression flag {flag}")
             for name, flag in _REGEX_FLAGS.items()
         ],
         _row("cidr", "type", (), "an address in the network"),
@@ -233,7 +234,12 @@ def _check_order(
             raise _conflict(f"`{first}` must be the first modifier", f"write `{first}|…`")
     if "exists" in names and len(names) > 1:
         raise _conflict("`exists` stands alone", "write two items")
-    for before, after in itertools.pairwise(chain):
+    for name in chain:
+        if MODIFIERS[name].kind == "regex-flag" and chain[0] != "re":
+            raise _conflict(f"`{name}` needs `re` in front", f"write `re|{name}`")
+    # What follows `re` changes the pattern, whatever stands between them; else each changes what stands before it.
+    pairs = [("re", each) for each in chain[1:]] if chain[:1] == ("re",) else pairwise(chain)
+    for before, after in pairs:
         if after not in MODIFIERS[before].followers:
             raise _conflict(f"`{after}` cannot follow `{before}`", _order_hint(before, after))
     if sum(name in _PLACEMENTS for name in chain) > 1:
@@ -243,8 +249,6 @@ def _check_order(
         ("expand",),
     ):
         raise _conflict(f"`{chain[-1]}` must stand before an encoding")
-    if chain and MODIFIERS[chain[0]].kind == "regex-flag":
-        raise _conflict(f"`{chain[0]}` needs `re` in front", f"write `re|{chain[0]}`")
     if "utf16" in chain and not any(name in _BASE64 for name in chain):
         raise _conflict(
             "`utf16` needs base64 behind it: a byte order mark cannot occur inside text"
