@@ -99,7 +99,7 @@ def _joined(kind: type[And] | type[Or], operands: list[Expression]) -> Expressio
 
 
 def _item(item: Item) -> Expression:
-    made = [_value(item.field, value) for value in item.values]
+    made = [_value(item.field, value) for value in item.tests]
     for each in made:
         _check_size(each, item.place)
     found = _joined(And if item.all else Or, made)

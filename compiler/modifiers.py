@@ -71,10 +71,10 @@ class Modifier:
     meaning: str
 
 
-_PLACEMENTS = ("contains", "startswith", "endswith")
+PLACEMENTS = frozenset({"contains", "startswith", "endswith"})
 _BASE64 = ("base64", "base64offset")
 _UTF16 = ("wide", "utf16le", "utf16be", "utf16")
-_STRING = (*_PLACEMENTS, *_BASE64, *_UTF16, "windash", "expand")
+_STRING = (*PLACEMENTS, *_BASE64, *_UTF16, "windash", "expand")
 _COMPARE = ("lt", "lte", "gt", "gte")
 _TIME = ("minute", "hour", "day", "week", "month", "year")
 _REGEX_FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
@@ -88,7 +88,7 @@ _RANGES = {
 }
 
 
-def _row(name: str, kind: str, followers: tuple[str, ...], meaning: str) -> tuple[str, Modifier]:
+def _row(name: str, kind: str, followers: Iterable[str], meaning: str) -> tuple[str, Modifier]:
     return name, Modifier(name, kind, frozenset(followers), meaning)
 
 
@@ -103,20 +103,20 @@ MODIFIERS: dict[str, Modifier] = dict(
         _row(
             "windash",
             "preparation",
-            (*_PLACEMENTS, *_BASE64, *_UTF16, "expand"),
+            (*PLACEMENTS, *_BASE64, *_UTF16, "expand"),
             "a dash before a word stands for - / – — ―",  # noqa: RUF001
         ),
         _row(
             "expand",
             "preparation",
-            (*_PLACEMENTS, *_BASE64, *_UTF16, "windash"),
+            (*PLACEMENTS, *_BASE64, *_UTF16, "windash"),
             "%name% is replaced by the placeholder's values",
         ),
-        _row("base64", "encoding", (*_PLACEMENTS, *_BASE64), "base64 of the bytes"),
-        _row("base64offset", "encoding", _PLACEMENTS, "base64 at each of the three offsets"),
-        _row("wide", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, little endian"),
-        _row("utf16le", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, little endian"),
-        _row("utf16be", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, big endian"),
+        _row("base64", "encoding", (*PLACEMENTS, *_BASE64), "base64 of the bytes"),
+        _row("base64offset", "encoding", PLACEMENTS, "base64 at each of the three offsets"),
+        _row("wide", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, little endian"),
+        _row("utf16le", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, little endian"),
+        _row("utf16be", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, big endian"),
         _row("utf16", "encoding", _BASE64, "UTF-16 with a byte order mark, before base64"),
         _row("re", "type", (*_REGEX_FLAGS, "expand"), "RE2 regular expression, searched"),
         *[
@@ -125,7 +125,7 @@ MODIFIERS: dict[str, Modifier] = dict(
         ],
         _row("cidr", "type", (), "an address in the network"),
         _row("exists", "type", (), "the field is present (true) or absent (false)"),
-        _row("fieldref", "type", _PLACEMENTS, "compares with another field of the event"),
+        _row("fieldref", "type", PLACEMENTS, "compares with another field of the event"),
         *[_row(name, "type", (), f"compares numerically, {name}") for name in _COMPARE],
         *[_row(name, "type", _COMPARE, f"the {name} of a timestamp") for name in _TIME],
     ]
@@ -242,7 +242,7 @@ def _check_order(
     for before, after in pairs:
         if after not in MODIFIERS[before].followers:
             raise _conflict(f"`{after}` cannot follow `{before}`", _order_hint(before, after))
-    if sum(name in _PLACEMENTS for name in chain) > 1:
+    if sum(name in PLACEMENTS for name in chain) > 1:
         raise _conflict("only one of contains, startswith, endswith can be used", "write two items")
     if any(name in _BASE64 or name in _UTF16 for name in chain) and chain[-1:] in (
         ("windash",),
@@ -260,7 +260,7 @@ def _check_order(
 
 
 def _order_hint(before: str, after: str) -> str:
-    if before in _PLACEMENTS and (after in _BASE64 or after in _UTF16):
+    if before in PLACEMENTS and (after in _BASE64 or after in _UTF16):
         return f"write `{after}|{before}`"
     return ""
 
@@ -318,13 +318,11 @@ def _text(
             raise ModifierError(
                 "E_VALUE_TYPE", f"`{name}` takes strings", "put the value in quotes"
             )
-        if field is None:
-            if value is None:
-                raise ModifierError("E_EMPTY", "a keyword cannot be null")
-            return Text(join((ANY, _plain_text(value), ANY)))
         if isinstance(value, bool):
             return Boolean(value)
         if value is None:
+            if field is None:
+                raise ModifierError("E_EMPTY", "a keyword cannot be null")
             if count > 1:
                 message = "null in a list of values: the specification forbids it, it is ORed"
                 warnings.append(("W_NULL_IN_LIST", message, index))
@@ -333,8 +331,6 @@ def _text(
     if field is None and value == "":
         raise ModifierError("E_EMPTY", "a keyword cannot be empty")
     parts = parse_text(value, expand="expand" in chain)
-    if field is None and not any(name in _PLACEMENTS for name in chain):
-        chain = (*chain, "contains")
     if "windash" in chain:
         marked = join(_mark_dashes(parts))
         if marked == parts:
@@ -342,21 +338,13 @@ def _text(
                 ("W_WINDASH_NO_SITE", "`windash` finds no dash to vary in this value", index)
             )
         parts = marked
-    if "base64offset" in chain and "contains" not in chain:
+    if "base64offset" in chain and "contains" not in chain and field is not None:
         message = "`base64offset` without `contains` asks for the whole value"
         warnings.append(("W_OFFSET_NO_CONTAINS", message, index))
     encodes = any(name in _BASE64 or name in _UTF16 for name in chain)
     if encodes and any(isinstance(part, Placeholder) for part in parts):
         return Text(parts, cased, pending=chain)
     return finish(parts, chain, cased)
-
-
-def _plain_text(value: float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
 
 
 def _mark_dashes(parts: tuple[Part, ...]) -> Iterator[Part]:
@@ -387,7 +375,7 @@ def finish(parts: tuple[Part, ...], chain: tuple[str, ...], cased: bool) -> Valu
             for text in _encode(variant, encodings)
         ]
     for name in chain:
-        if name in _PLACEMENTS:
+        if name in PLACEMENTS:
             forms = [_place(form, name) for form in forms]
     texts = tuple(Text(form, cased) for form in dict.fromkeys(forms))
     return texts[0] if len(texts) == 1 else Alternatives(texts)

@@ -19,9 +19,9 @@ from typing import Any
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import KEYWORDS, Condition
 from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.modifiers import MAX_COST, ModifierError, apply, split
+from sigmac.compiler.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
 from sigmac.compiler.source import Document, Node
-from sigmac.compiler.values import Value
+from sigmac.compiler.values import Value, anywhere
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -57,7 +57,7 @@ class Item:
     """One detection item, its modifiers applied; `field` None is a keyword item.
 
     `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value, `raw` what is
-    written there.
+    written there. What is asked of an event are the `tests`.
     """
 
     field: str | None
@@ -69,6 +69,13 @@ class Item:
     places: tuple[Place, ...] = ()
     applied: frozenset[str] = frozenset()  # ids of the pipeline items that changed it
     raw: tuple[Any, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
+    @property
+    def tests(self) -> tuple[Value, ...]:
+        """The values as they are compared: a keyword that no modifier places stands anywhere in a text."""
+        if self.field is not None or not PLACEMENTS.isdisjoint(self.modifiers):
+            return self.values
+        return tuple(map(anywhere, self.values))
 
 
 @dataclass(frozen=True, slots=True)
