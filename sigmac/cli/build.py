@@ -14,11 +14,13 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     DiagnosticFormat,
     Format,
+    Ignore,
     Pipeline,
     Placeholder,
     Strict,
     StrictLogsource,
     counted,
+    ignored,
     logsource,
     placeholders,
     read_source,
@@ -62,6 +64,7 @@ def build(
         bool, typer.Option("--skip-errors", help="Build the rules that have no error.")
     ] = False,
     strict: Strict = False,
+    ignore: Ignore = None,
     form: DiagnosticFormat = Format.text,
     wheel: Annotated[
         bool, typer.Option("--wheel", help="Also write an installable wheel beside the pack.")
@@ -106,6 +109,7 @@ def build(
     from sigmac.compiler.sources import find_sources
 
     started = time.perf_counter()
+    unwanted = ignored(ignore)
     options = BuildOptions(
         name=_pack_name(name or output.resolve().name, given=bool(name)),
         version=_pack_version(pack_version),
@@ -133,11 +137,12 @@ def build(
     except RuleError as error:
         _report([error.diagnostic], form)
         raise typer.Exit(ExitStatus.FAILED) from None
-    _report(result.diagnostics, form)
+    told = [each for each in result.diagnostics if each.code not in unwanted]
+    _report(told, form)
     if not _written(result, options, output, sign, wheel):
         raise typer.Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
-    if strict and any(each.severity == "warning" for each in result.diagnostics):
+    if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise typer.Exit(ExitStatus.FAILED)
 

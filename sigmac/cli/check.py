@@ -11,10 +11,12 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     DiagnosticFormat,
     Format,
+    Ignore,
     Pipeline,
     Placeholder,
     Strict,
     StrictLogsource,
+    ignored,
     placeholders,
     read_source,
     wants_color,
@@ -25,6 +27,8 @@ EXAMPLE = """Examples:
   sigmac check rules/
 
   sigmac check rules/ --pipeline windows --format sarif > findings.sarif
+
+  sigmac check rules/ --strict --ignore W_BLANK,W_LS_UNMAPPED
 
   sigmac check --list
 """
@@ -38,6 +42,7 @@ def check(
     placeholder: Placeholder = None,
     strict_logsource: StrictLogsource = False,
     strict: Strict = False,
+    ignore: Ignore = None,
     notes: Annotated[bool, typer.Option(help="Show notes: matters of style.")] = True,
     form: DiagnosticFormat = Format.text,
     listing: Annotated[
@@ -56,6 +61,7 @@ def check(
     from sigmac.compiler.diagnostics import RuleError
     from sigmac.compiler.sources import find_sources
 
+    unwanted = ignored(ignore)
     try:
         found = check_sources(
             find_sources(paths),
@@ -65,8 +71,9 @@ def check(
         )
     except RuleError as error:
         found = [error.diagnostic]
-    if not notes:
-        found = [each for each in found if each.severity != "note"]
+    found = [
+        each for each in found if each.code not in unwanted and (notes or each.severity != "note")
+    ]
     if form is Format.json:
         print(render_json(found, read_source))
     elif form is Format.sarif:

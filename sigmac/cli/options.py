@@ -54,6 +54,10 @@ DiagnosticFormat = Annotated[
     Format,
     typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output."),
 ]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CODE,…", help="Leave these warnings and notes out. Repeatable."),
+]
 OutputFormat = Annotated[Form, typer.Option("--format", help="Form of what is printed.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
 
@@ -80,6 +84,25 @@ def logsource(given: str) -> Mapping[str, str]:
             raise typer.BadParameter(message, param_hint="--logsource")
         found[key] = value
     return found
+
+
+def ignored(given: Sequence[str] | None) -> frozenset[str]:
+    """The codes of `--ignore CODE,…` options. Raises `typer.BadParameter` for others and for errors."""
+    codes = frozenset(code.strip() for each in given or () for code in each.split(","))
+    if codes:
+        from sigmac.compiler.checks.catalogue import catalogue
+        from sigmac.compiler.diagnostics import did_you_mean
+
+        for code in sorted(codes):
+            if code not in catalogue():
+                hint = did_you_mean(code, catalogue()) or "`sigmac check --list` has them"
+                message = f"there is no check {code!r}; {hint}"
+            elif code.startswith("E_"):
+                message = f"{code} is an error, which refuses a rule whether it is told or not"
+            else:
+                continue
+            raise typer.BadParameter(message, param_hint="--ignore")
+    return codes
 
 
 def read_source(file: str) -> bytes | None:

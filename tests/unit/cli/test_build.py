@@ -68,7 +68,7 @@ def test_diagnostics_for_tools(sigmac: Run, faulty: Path, form: str) -> None:
     [
         (["missing"], 1, "missing: there is no such file or folder"),
         (["empty"], 1, "empty: the folder holds no .yml or .yaml file"),
-        (["broken.yml"], 1, "broken.yml:2:2: error"),
+        (["broken.yml"], 1, "broken.yml:1:4: error"),
         (["binary.yml"], 1, "it looks like a binary file"),
         (["rules", "-o", "occupied"], 1, "occupied exists and is no rule pack"),
         (["rules", "--pipeline", "wndows"], 1, "did you mean"),
@@ -127,6 +127,9 @@ def test_strict_wheel_name_and_version(sigmac: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "W_META" in done.stderr
     assert "--strict" in done.stderr
+    muted = sigmac("build", "a.yml", "-o", "muted", "--strict", "--ignore", "W_META", cwd=tmp_path)
+    assert muted.returncode == 0
+    assert "W_META" not in muted.stderr
     assert (tmp_path / "sigmac_pack_night_watch-1.2-py3-none-any.whl").is_file()
     manifest = json.loads((tmp_path / "pack" / "manifest.json").read_bytes())
     assert (manifest["name"], manifest["version"]) == ("night-watch", "1.2")
