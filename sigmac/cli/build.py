@@ -182,10 +182,13 @@ class _progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        # No thread draws the bar: it could hold a lock while worker processes are forked.
+        self.bar = Progress(
+            *columns, console=Console(stderr=True), transient=True, auto_refresh=False
+        )
         self.bar.start()
         task = self.bar.add_task(self.what, total=None)
-        return lambda done, total: self.bar.update(task, completed=done, total=total)
+        return lambda done, total: self.bar.update(task, completed=done, total=total, refresh=True)
 
     def __exit__(self, *failure: object) -> None:
         if self.bar is not None:
