@@ -12,6 +12,7 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     DiagnosticFormat,
     Format,
     Ignore,
@@ -27,6 +28,7 @@ from sigmac.cli.options import (
     say,
     wants_color,
 )
+from sigmac.cli.serve import need
 
 if TYPE_CHECKING:
     from sigmac.compiler.build import BuildResult
@@ -103,6 +105,7 @@ def build(
     All problems of all files are reported in one run. With an error in any rule nothing is written, unless
     --skip-errors is given; a pack that is there stays as it is.
     """
+    need("compiler", *COMPILER)
     from sigmac.compiler.build import BuildOptions, compile_sources
     from sigmac.compiler.cache import Cache, default_folder
     from sigmac.compiler.diagnostics import RuleError

@@ -9,6 +9,7 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     DiagnosticFormat,
     Format,
     Ignore,
@@ -21,6 +22,7 @@ from sigmac.cli.options import (
     read_source,
     wants_color,
 )
+from sigmac.cli.serve import need
 
 EXAMPLE = """Examples:
 
@@ -50,6 +52,7 @@ def check(
     ] = False,
 ) -> None:
     """Report errors, warnings and notes of rules."""
+    need("compiler", *COMPILER)
     from sigmac.compiler.report import render_json, render_list, render_sarif, render_text
 
     if listing:

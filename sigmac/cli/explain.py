@@ -12,6 +12,7 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     Form,
     OutputFormat,
     Pipeline,
@@ -21,6 +22,7 @@ from sigmac.cli.options import (
     say,
     wants_color,
 )
+from sigmac.cli.serve import need
 from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.printable import escaped, shortened
 
@@ -78,6 +80,7 @@ def explain(
     form: OutputFormat = Form.text,
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there."""
+    need("compiler", *COMPILER)
     from sigmac.compiler.diagnostics import Diagnostics, RuleError
     from sigmac.compiler.explanation import explain_rule
     from sigmac.compiler.pipeline import load_pipelines

@@ -13,6 +13,7 @@ import typer
 from sigmac.cli import completion
 from sigmac.runtime.printable import escaped
 
+COMPILER = ("jinja2", "lark", "ruff", "yaml")  # the packages that compiling needs
 LOGSOURCE_KEYS = ("product", "category", "service")
 
 

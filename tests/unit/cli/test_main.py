@@ -107,3 +107,21 @@ def test_a_name_is_shown_and_not_obeyed(sigmac: Run, folder: Path, command: str)
     assert done.returncode == 1
     assert "evil\\x1b[2J\\u202e.yml" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("command", ["check rule.yml", "build rule.yml", "explain rule.yml {}"])
+def test_without_the_compiler_the_package_to_install_is_named(folder: Path, command: str) -> None:
+    program = "import sys; sys.modules['lark'] = None; from sigmac.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command.split()],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "sigmac: this needs the package lark, which is not installed: "
+        "pip install 'sigmac[compiler]'\n"
+    )
