@@ -38,7 +38,7 @@ EXAMPLE = """Examples:
 
   sigmac build rules/ -o build/windows --pipeline windows
 
-  sigmac build rules/ -o build/pack --skip-errors --format sarif > findings.sarif
+  sigmac build rules/ --skip-errors --format sarif > findings.sarif
 
   sigmac build rules/ -o build/pack --explain-optimizer whoami_as_system.yml
 """

@@ -57,7 +57,11 @@ DiagnosticFormat = Annotated[
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option(metavar="CODE,…", help="Leave these warnings and notes out. Repeatable."),
+    typer.Option(
+        metavar="CODE,…",
+        help="Leave these warnings and notes out. Repeatable.",
+        autocompletion=completion.codes,
+    ),
 ]
 OutputFormat = Annotated[Form, typer.Option("--format", help="Form of what is printed.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
