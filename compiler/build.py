@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
+import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from sigmac.compiler.diagnostics import (
 )
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.sources import SourceFile
-from sigmac.runtime.errors import PackError
+from sigmac.runtime.errors import PackError, SigmacError
+from sigmac.runtime.processes import cores, follow_parent, held_interrupt
 from sigmac.runtime.seal import read_files, read_manifest, sha256
 
 Plain = dict[str, Any]
@@ -169,6 +171,8 @@ _options: Any = None
 
 def _start(options: BuildOptions) -> None:
     global _options
+    if multiprocessing.parent_process() is not None:
+        follow_parent()
     from sigmac.compiler.profile import load_profile
     from sigmac.compiler.unit import Options
 
@@ -194,7 +198,7 @@ def _compile_chunk(work: Sequence[tuple[bytes, str, str]]) -> bytes:
 def _compile_all(
     work: Sequence[tuple[bytes, str, str]], options: BuildOptions, progress: Progress | None
 ) -> Iterable[Plain]:
-    jobs = min(options.jobs or os.cpu_count() or 1, len(work) // CHUNK + 1)
+    jobs = min(options.jobs or cores(), len(work) // CHUNK + 1)
     chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
     done: list[Plain] = []
 
@@ -209,9 +213,19 @@ def _compile_all(
         for chunk in chunks:
             take(_compile_chunk(chunk))
         return done
-    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,)) as pool:
-        for made in pool.map(_compile_chunk, chunks):
+    pool = ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+    try:
+        with held_interrupt():
+            compiled = pool.map(_compile_chunk, chunks)  # starts the processes
+        for made in compiled:
             take(made)
+    except BrokenProcessPool:
+        message = (
+            "a process of the build died, perhaps for want of memory; --jobs 1 needs the least"
+        )
+        raise SigmacError(message) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
     return done
 
 

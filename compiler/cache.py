@@ -8,28 +8,44 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import time
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from sigmac.compiler.replace import UNFINISHED, replace_file
+
 MAX_FILES = 24
+_HOUR = 3600  # seconds, in which every build that still writes has written
 
 
-def default_folder() -> Path:
-    """`$XDG_CACHE_HOME/sigmac`, by default `~/.cache/sigmac`."""
+def default_folder() -> Path | None:
+    """`$XDG_CACHE_HOME/sigmac`, by default `~/.cache/sigmac`; None for a user who has no home."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sigmac"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "sigmac"
+    except RuntimeError:
+        return None
+
+
+# What decides how a rule is read and how its code looks, besides sigmac itself.
+_DEPENDENCIES = ("google-re2", "jinja2", "lark", "pyyaml", "ruff")
 
 
 @cache
 def compiler_digest() -> str:
-    """A digest of the compiler's own code, templates and grammar: another compiler has another cache."""
-    digest = hashlib.sha256()
+    """A digest of the compiler's code, templates and grammar, and of the versions that it works with.
+
+    Another compiler has another cache.
+    """
+    digest = hashlib.sha256(unicodedata.unidata_version.encode())
+    for name in _DEPENDENCIES:
+        digest.update(f"{name} {metadata.version(name)}\0".encode())
     for package in ("sigmac.compiler", "sigmac.templates", "sigmac.runtime"):
         root = resources.files(package)
         for path in sorted(_source_files(Path(str(root)))):
@@ -72,20 +88,18 @@ class Cache:
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self.folder, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(body).hexdigest().encode() + body)
-                os.replace(name, self.folder / f"{key}.json")
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
-            self._prune()
+            digest = hashlib.sha256(body).hexdigest().encode()
+            replace_file(self.folder / f"{key}.json", digest + body)
+            self._prune(self.folder)
 
-    def _prune(self) -> None:
-        assert self.folder is not None
-        files = sorted(
-            self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
+    def _prune(self, folder: Path) -> None:
+        kept = sorted(folder.glob("*.json"), key=_last_used, reverse=True)
+        left = (
+            each for each in folder.glob(f"{UNFINISHED}*") if _last_used(each) < time.time() - _HOUR
         )
-        for path in files[MAX_FILES:]:
+        for path in (*kept[MAX_FILES:], *left):
             path.unlink(missing_ok=True)
+
+
+def _last_used(path: Path) -> float:
+    return path.stat().st_mtime

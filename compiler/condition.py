@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, intern, transform, walk
+from sigmac.compiler.source import place_inside
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -58,19 +59,40 @@ class Quantifier(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A warning of the parser about the word that begins at a position of the condition."""
+
+    code: str
+    message: str
+    position: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: its text, its expression, where it stands, and what the parser remarked (code, text)."""
+    """One condition: its text, its expression, where it stands, and what the parser remarked.
+
+    `raw` is how the text is written, as `source.Node` has it.
+    """
 
     text: str
     expression: Expression
     place: Place
-    remarks: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    raw: str = ""
+
+    def place_of(self, word: str) -> Place:
+        """The place of a name or pattern in the condition."""
+        match = re.search(rf"(?<![\w.*-]){re.escape(word)}(?![\w.*-])", self.text)
+        if match is None:
+            return self.place
+        return place_inside(self.place, self.text, self.raw, match.start(), len(word))
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     expression: Expression
-    remarks: tuple[tuple[str, str], ...]
+    remarks: tuple[Remark, ...]
 
 
 class _Fault(Exception):
@@ -87,8 +109,8 @@ def _grammar() -> Lark:
     return Lark(text, parser="lalr", lexer="basic")
 
 
-def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
-    """Parse one condition; `timeframe` only serves the advice for a legacy aggregation.
+def parse(text: str, place: Place, timeframe: str | None = None, raw: str = "") -> Condition:
+    """Parse one condition; `timeframe` only serves the advice for a legacy aggregation, `raw` is `Node.raw`.
 
     Raises `RuleError` with `E_CONDITION` or `E_AGGREGATION`, at the place inside the condition where it can be told.
     """
@@ -98,17 +120,9 @@ def parse(text: str, place: Place, timeframe: str | None = None) -> Condition:
         hint = fault.hint
         if fault.code == "E_AGGREGATION":
             hint = _as_correlation(text, timeframe)
-        raise RuleError(
-            fault.code, str(fault), _inside(place, text, fault.position), hint
-        ) from None
-    return Condition(text, parsed.expression, place, parsed.remarks)
-
-
-def _inside(place: Place, text: str, position: int) -> Place:
-    if "\n" in text or place.width < len(text):
-        return place  # folded or literal block: only the block's place is known
-    quote = (place.width - len(text)) // 2 if place.width > len(text) else 0
-    return Place(place.file, place.line, place.column + quote + position, 1, place.document)
+        inside = place_inside(place, text, raw, fault.position)
+        raise RuleError(fault.code, str(fault), inside, hint) from None
+    return Condition(text, parsed.expression, place, parsed.remarks, raw)
 
 
 @lru_cache(maxsize=4096)
@@ -146,11 +160,13 @@ def _parse(text: str) -> _Parsed:
             _expected(error.accepts),
         ) from None
     remarks = [
-        ("W_KEYWORD_CASE", f"write the keyword `{word[0]}` in lower case")
+        Remark(
+            "W_KEYWORD_CASE", f"write the keyword `{word[0]}` in lower case", word.start(), word[0]
+        )
         for word in _KEYWORD.finditer(text)
         if not word[0].islower()
     ]
-    return _Parsed(_expression(tree, remarks), tuple(dict.fromkeys(remarks)))
+    return _Parsed(_expression(tree, remarks), tuple(remarks))
 
 
 def _bound_nesting(text: str) -> None:
@@ -201,7 +217,7 @@ def _expected(terminals: Iterable[str]) -> str:
     return f"expected {', '.join(words)}" if words else ""
 
 
-def _expression(tree: Any, remarks: list[tuple[str, str]]) -> Expression:
+def _expression(tree: Any, remarks: list[Remark]) -> Expression:
     # The tree is no deeper than MAX_DEPTH nestings, each of a few rules: recursion is bounded.
     from lark import Tree
 
@@ -231,7 +247,8 @@ def _expression(tree: Any, remarks: list[tuple[str, str]]) -> Expression:
         )
         raise _Fault(message, count_token.start_pos, "the least is `1 of`")
     if int(count_token) > 1:
-        remarks.append(("W_N_OF", f"`{count_token} of` is an extension that other tools refuse"))
+        message = f"`{count_token} of` is an extension that other tools refuse"
+        remarks.append(Remark("W_N_OF", message, count_token.start_pos, str(count_token)))
     return Quantifier(int(count_token), name)
 
 
@@ -270,48 +287,41 @@ def _selects(runs: list[str], name: str) -> bool:
     return True
 
 
-def check_names(condition: Condition, names: list[str]) -> None:
-    """Raise `RuleError` where the condition names what does not exist, or quantifies over more than can be tested."""
+def name_faults(condition: Condition, names: Sequence[str]) -> Iterator[RuleError]:
+    """What a condition names that does not exist, and quantifiers that look at more than can be tested."""
     known = set(names)
     leaves = dict.fromkeys(walk(condition.expression))
     if len(names) * sum(isinstance(leaf, Quantifier) for leaf in leaves) > MAX_QUANTIFIED:
         message = f"the quantifiers of the condition look at more than {MAX_QUANTIFIED:,} names"
-        raise RuleError("E_CONDITION", message, condition.place, "split the rule")
+        yield RuleError("E_CONDITION", message, condition.place, "split the rule")
+        return
     for leaf in leaves:
         if isinstance(leaf, Identifier) and leaf.name not in known:
-            raise RuleError(
+            yield RuleError(
                 "E_CONDITION",
                 f"the condition names `{leaf.name[:80]}`, which the detection does not define",
-                _place_of(condition, leaf.name),
+                condition.place_of(leaf.name),
                 did_you_mean(leaf.name, names) or _known(names),
             )
         if isinstance(leaf, Quantifier):
             chosen = names_matching(leaf.target, names)
             if not chosen:
-                raise RuleError(
+                yield RuleError(
                     "E_SELECTOR_EMPTY",
                     f"`{leaf.target[:80]}` selects no search identifier",
-                    _place_of(condition, leaf.target),
+                    condition.place_of(leaf.target),
                     _known(names),
                 )
-            if leaf.count is not None and leaf.count > len(chosen):
-                raise RuleError(
+            elif leaf.count is not None and leaf.count > len(chosen):
+                yield RuleError(
                     "E_CONDITION",
                     f"`{leaf.count} of {leaf.target[:80]}` asks for more than the {len(chosen)} there are",
-                    _place_of(condition, leaf.target),
+                    condition.place_of(leaf.target),
                 )
 
 
-def _known(names: list[str]) -> str:
+def _known(names: Sequence[str]) -> str:
     return f"defined are {', '.join(f'`{name[:40]}`' for name in names[:8])}" if names else ""
-
-
-def _place_of(condition: Condition, word: str) -> Place:
-    match = re.search(rf"(?<![\w.*-]){re.escape(word)}(?![\w.*-])", condition.text)
-    inside = _inside(condition.place, condition.text, match.start() if match else 0)
-    if inside == condition.place:
-        return inside
-    return Place(inside.file, inside.line, inside.column, len(word), inside.document)
 
 
 def names_used(condition: Condition, names: list[str]) -> set[str]:
@@ -358,7 +368,7 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
     """Advice for a legacy aggregation: the correlation that says the same, in YAML's flow form."""
     head, _, tail = text.partition("|")
     match = _AGGREGATION.fullmatch(re.sub(r"\s+", " ", tail[:500]))
-    span = (timeframe or "5m  # the timeframe")[:40]
+    span = (timeframe or "<how long>")[:40]
     if re.match(r"\s*near\b", tail, re.IGNORECASE):
         return (
             "make a rule of each part and join them: "
@@ -378,11 +388,14 @@ def _as_correlation(text: str, timeframe: str | None) -> str:
     if field:
         condition = f"field: {field}, {condition}"
     return (
-        f"keep `condition: {head.strip()[:200]}` here, give the rule a name and add a document "
+        f"keep `condition: {' '.join(head.split())[:200]}` here, give the rule a name and add a document "
         f"`correlation: {{type: {kind}, rules: [<name>]{group}, timespan: {span}, condition: {{{condition}}}}}`"
     )
 
 
 def report_remarks(condition: Condition, diagnostics: Diagnostics) -> None:
-    for code, message in condition.remarks:
-        diagnostics.report(code, message, condition.place)
+    for each in condition.remarks:
+        place = place_inside(
+            condition.place, condition.text, condition.raw, each.position, len(each.word)
+        )
+        diagnostics.report(each.code, each.message, place)

@@ -272,7 +272,7 @@ class _Reader(Reader):
             message = f"{kind} takes no condition in words"
             hint = "remove it" if kind == "temporal_ordered" else "as `{gte: 10}`"
             raise self.fail("E_CORRELATION", message, node, hint)
-        condition = conditions.parse(node.value, self.place(node))
+        condition = conditions.parse(node.value, self.place(node), raw=node.raw)
         for leaf in walk(condition.expression):
             if isinstance(leaf, Quantifier):
                 message = f"`{str(leaf)[:60]}` has no place in the condition of a correlation"

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from sigmac.runtime.errors import SigmacError
 
+# YAML's: places count lines by them.
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SEVERITIES = {"E_": "error", "W_": "warning", "N_": "note"}  # by how a code begins, worst first
 
 
@@ -34,7 +37,8 @@ class Place:
     document: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        parts = (self.file, *(str(each) for each in (self.line, self.column) if each))
+        return ":".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ def _detection(detection: Detection, event: Event) -> DetectionTruth:
 
 def _item(item: Item, event: Event) -> ItemTruth:
     found = _found(item.field, event)
-    values = tuple(_value(item, value, found, event) for value in item.values)
+    values = tuple(_value(item, value, found, event) for value in item.tests)
     held = (all if item.all else any)(each.matched for each in values)
     return ItemTruth(item, held is not item.negated, found, values)
 

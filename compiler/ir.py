@@ -173,8 +173,14 @@ class AtLeast(Expression):
         return intern(cls, (count, *operands), count=count, operands=operands)
 
 
+INTERNAL = ":"  # how the names begin that are no search identifiers
+
+
 class Named(Expression):
-    """An operand under the name that the rule gives it, which generated code shows."""
+    """An operand under the name that the rule gives it, which generated code shows.
+
+    One condition of a list and one variant of a rule have `INTERNAL` names: a match tells which of them held.
+    """
 
     __slots__ = ("name", "operand")
     name: str
@@ -182,6 +188,10 @@ class Named(Expression):
 
     def __new__(cls, name: str, operand: Expression) -> Named:
         return intern(cls, (name, operand), name=name, operand=operand)
+
+    @property
+    def is_internal(self) -> bool:
+        return self.name.startswith(INTERNAL)
 
 
 TRUE = Const(True)

@@ -10,6 +10,7 @@ from sigmac.compiler.diagnostics import Place, RuleError
 from sigmac.compiler.ir import (
     COMPARISONS,
     FALSE,
+    INTERNAL,
     And,
     Expression,
     Named,
@@ -44,9 +45,6 @@ from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan, regex_of
 
 MAX_WILDCARDS = 1000  # in a value: each takes RE2 a few steps a character of an event, at worst
-
-
-INTERNAL = ":"  # how the names begin that are no search identifiers
 
 
 class RuleVariant(Protocol):
@@ -101,7 +99,7 @@ def _joined(kind: type[And] | type[Or], operands: list[Expression]) -> Expressio
 
 
 def _item(item: Item) -> Expression:
-    made = [_value(item.field, value) for value in item.values]
+    made = [_value(item.field, value) for value in item.tests]
     for each in made:
         _check_size(each, item.place)
     found = _joined(And if item.all else Or, made)

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import re2
@@ -49,11 +50,15 @@ MAX_COST = 2_000_000  # of a rule's values, see `cost`
 
 
 class ModifierError(Exception):
-    """An item that its modifiers do not allow: code, sentence, hint, and the index of the value at fault (or None)."""
+    """An item that its modifiers do not allow: code, sentence, hint, and the index of the value at fault (or None).
+
+    `others` are the faults of the item's other values.
+    """
 
     def __init__(self, code: str, message: str, hint: str = "", index: int | None = None):
         super().__init__(message)
         self.code, self.message, self.hint, self.index = code, message, hint, index
+        self.others: tuple[ModifierError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,10 @@ class Modifier:
     meaning: str
 
 
-_PLACEMENTS = ("contains", "startswith", "endswith")
+PLACEMENTS = frozenset({"contains", "startswith", "endswith"})
 _BASE64 = ("base64", "base64offset")
 _UTF16 = ("wide", "utf16le", "utf16be", "utf16")
-_STRING = (*_PLACEMENTS, *_BASE64, *_UTF16, "windash", "expand")
+_STRING = (*PLACEMENTS, *_BASE64, *_UTF16, "windash", "expand")
 _COMPARE = ("lt", "lte", "gt", "gte")
 _TIME = ("minute", "hour", "day", "week", "month", "year")
 _REGEX_FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
@@ -83,7 +88,7 @@ _RANGES = {
 }
 
 
-def _row(name: str, kind: str, followers: tuple[str, ...], meaning: str) -> tuple[str, Modifier]:
+def _row(name: str, kind: str, followers: Iterable[str], meaning: str) -> tuple[str, Modifier]:
     return name, Modifier(name, kind, frozenset(followers), meaning)
 
 
@@ -98,29 +103,29 @@ MODIFIERS: dict[str, Modifier] = dict(
         _row(
             "windash",
             "preparation",
-            (*_PLACEMENTS, *_BASE64, *_UTF16, "expand"),
+            (*PLACEMENTS, *_BASE64, *_UTF16, "expand"),
             "a dash before a word stands for - / – — ―",  # noqa: RUF001
         ),
         _row(
             "expand",
             "preparation",
-            (*_PLACEMENTS, *_BASE64, *_UTF16, "windash", *_REGEX_FLAGS),
+            (*PLACEMENTS, *_BASE64, *_UTF16, "windash"),
             "%name% is replaced by the placeholder's values",
         ),
-        _row("base64", "encoding", (*_PLACEMENTS, *_BASE64), "base64 of the bytes"),
-        _row("base64offset", "encoding", _PLACEMENTS, "base64 at each of the three offsets"),
-        _row("wide", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, little endian"),
-        _row("utf16le", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, little endian"),
-        _row("utf16be", "encoding", (*_BASE64, *_PLACEMENTS), "UTF-16, big endian"),
+        _row("base64", "encoding", (*PLACEMENTS, *_BASE64), "base64 of the bytes"),
+        _row("base64offset", "encoding", PLACEMENTS, "base64 at each of the three offsets"),
+        _row("wide", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, little endian"),
+        _row("utf16le", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, little endian"),
+        _row("utf16be", "encoding", (*_BASE64, *PLACEMENTS), "UTF-16, big endian"),
         _row("utf16", "encoding", _BASE64, "UTF-16 with a byte order mark, before base64"),
         _row("re", "type", (*_REGEX_FLAGS, "expand"), "RE2 regular expression, searched"),
         *[
-            _row(name, "regex-flag", (*_REGEX_FLAGS, "expand"), f"regular expression flag {flag}")
+            _row(name, "regex-flag", (), f"regular expression flag {flag}")
             for name, flag in _REGEX_FLAGS.items()
         ],
         _row("cidr", "type", (), "an address in the network"),
         _row("exists", "type", (), "the field is present (true) or absent (false)"),
-        _row("fieldref", "type", _PLACEMENTS, "compares with another field of the event"),
+        _row("fieldref", "type", PLACEMENTS, "compares with another field of the event"),
         *[_row(name, "type", (), f"compares numerically, {name}") for name in _COMPARE],
         *[_row(name, "type", _COMPARE, f"the {name} of a timestamp") for name in _TIME],
     ]
@@ -178,6 +183,7 @@ def apply(
     if "all" in flags and len(raw) == 1:
         warnings.append(("W_ALL_SINGLE", "`all` has no effect on a single value", None))
     values: list[Value] = []
+    faults: list[ModifierError] = []
     spent = 0
     for index, value in enumerate(raw):
         try:
@@ -185,10 +191,15 @@ def apply(
             spent += cost(made)
             if spent > budget:
                 _refuse_cost(made)
+            values.append(made)
         except ModifierError as error:
             error.index = index
-            raise
-        values.append(made)
+            faults.append(error)
+            if spent > budget:
+                break
+    if faults:
+        faults[0].others = tuple(faults[1:])
+        raise faults[0]
     return Applied(tuple(values), "all" in flags, "neq" in flags, tuple(warnings), spent)
 
 
@@ -223,18 +234,21 @@ def _check_order(
             raise _conflict(f"`{first}` must be the first modifier", f"write `{first}|…`")
     if "exists" in names and len(names) > 1:
         raise _conflict("`exists` stands alone", "write two items")
-    for before, after in itertools.pairwise(chain):
+    for name in chain:
+        if MODIFIERS[name].kind == "regex-flag" and chain[0] != "re":
+            raise _conflict(f"`{name}` needs `re` in front", f"write `re|{name}`")
+    # What follows `re` changes the pattern, whatever stands between them; else each changes what stands before it.
+    pairs = [("re", each) for each in chain[1:]] if chain[:1] == ("re",) else pairwise(chain)
+    for before, after in pairs:
         if after not in MODIFIERS[before].followers:
             raise _conflict(f"`{after}` cannot follow `{before}`", _order_hint(before, after))
-    if sum(name in _PLACEMENTS for name in chain) > 1:
+    if sum(name in PLACEMENTS for name in chain) > 1:
         raise _conflict("only one of contains, startswith, endswith can be used", "write two items")
     if any(name in _BASE64 or name in _UTF16 for name in chain) and chain[-1:] in (
         ("windash",),
         ("expand",),
     ):
         raise _conflict(f"`{chain[-1]}` must stand before an encoding")
-    if chain and MODIFIERS[chain[0]].kind == "regex-flag":
-        raise _conflict(f"`{chain[0]}` needs `re` in front", f"write `re|{chain[0]}`")
     if "utf16" in chain and not any(name in _BASE64 for name in chain):
         raise _conflict(
             "`utf16` needs base64 behind it: a byte order mark cannot occur inside text"
@@ -246,7 +260,7 @@ def _check_order(
 
 
 def _order_hint(before: str, after: str) -> str:
-    if before in _PLACEMENTS and (after in _BASE64 or after in _UTF16):
+    if before in PLACEMENTS and (after in _BASE64 or after in _UTF16):
         return f"write `{after}|{before}`"
     return ""
 
@@ -304,13 +318,11 @@ def _text(
             raise ModifierError(
                 "E_VALUE_TYPE", f"`{name}` takes strings", "put the value in quotes"
             )
-        if field is None:
-            if value is None:
-                raise ModifierError("E_EMPTY", "a keyword cannot be null")
-            return Text(join((ANY, _plain_text(value), ANY)))
         if isinstance(value, bool):
             return Boolean(value)
         if value is None:
+            if field is None:
+                raise ModifierError("E_EMPTY", "a keyword cannot be null")
             if count > 1:
                 message = "null in a list of values: the specification forbids it, it is ORed"
                 warnings.append(("W_NULL_IN_LIST", message, index))
@@ -319,8 +331,6 @@ def _text(
     if field is None and value == "":
         raise ModifierError("E_EMPTY", "a keyword cannot be empty")
     parts = parse_text(value, expand="expand" in chain)
-    if field is None and not any(name in _PLACEMENTS for name in chain):
-        chain = (*chain, "contains")
     if "windash" in chain:
         marked = join(_mark_dashes(parts))
         if marked == parts:
@@ -328,21 +338,13 @@ def _text(
                 ("W_WINDASH_NO_SITE", "`windash` finds no dash to vary in this value", index)
             )
         parts = marked
-    if "base64offset" in chain and "contains" not in chain:
+    if "base64offset" in chain and "contains" not in chain and field is not None:
         message = "`base64offset` without `contains` asks for the whole value"
         warnings.append(("W_OFFSET_NO_CONTAINS", message, index))
     encodes = any(name in _BASE64 or name in _UTF16 for name in chain)
     if encodes and any(isinstance(part, Placeholder) for part in parts):
         return Text(parts, cased, pending=chain)
     return finish(parts, chain, cased)
-
-
-def _plain_text(value: float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
 
 
 def _mark_dashes(parts: tuple[Part, ...]) -> Iterator[Part]:
@@ -373,7 +375,7 @@ def finish(parts: tuple[Part, ...], chain: tuple[str, ...], cased: bool) -> Valu
             for text in _encode(variant, encodings)
         ]
     for name in chain:
-        if name in _PLACEMENTS:
+        if name in PLACEMENTS:
             forms = [_place(form, name) for form in forms]
     texts = tuple(Text(form, cased) for form in dict.fromkeys(forms))
     return texts[0] if len(texts) == 1 else Alternatives(texts)
@@ -476,17 +478,24 @@ def _fieldref(chain: tuple[str, ...], cased: bool, value: Any) -> FieldRef:
     return FieldRef(name, chain[1] if len(chain) > 1 else "equals", cased)
 
 
+_ELSEWHERE = "find it by a pattern without, and rule out the rest by another item under `not`"
+_NO_BACKTRACKING = "write `(?:…)` and a plain repeat: RE2 never tries twice"
+# What RE2 does not have: how it is recognized, its name, and what to write instead.
 _UNSUPPORTED = [
-    (r"\(\?<?[=!]", "lookahead and lookbehind"),
-    (r"\\[1-9]|\\k|\(\?P=", "back-references"),
-    (r"\(\?>", "atomic groups"),
-    (r"[*+?}]\+", "possessive repeats"),
-    (r"\(\?\(", "conditional groups"),
-    (r"\(\?(R|[0-9]|&|P>)", "recursion"),
-    (r"\(\?#", "comments `(?#…)`"),
-    (r"\(\?[a-zA-Z]*x", "the flag x"),
-    (r"\\u", r"`\uHHHH` (write \x{HHHH})"),
-    (r"\\([ZhHRKeEcNXGyY])", "this escape"),
+    (r"\(\?<?[=!]", "lookahead and lookbehind", _ELSEWHERE),
+    (r"\\[1-9]|\\k|\(\?P=", "back-references", "write out what is repeated"),
+    (r"\(\?>", "atomic groups", _NO_BACKTRACKING),
+    (r"[*+?}]\+", "possessive repeats", _NO_BACKTRACKING),
+    (r"\(\?\(", "conditional groups", "write both cases with `|` between them"),
+    (r"\(\?(R|[0-9]|&|P>)", "recursion", "write out the levels that occur"),
+    (r"\(\?#", "comments `(?#…)`", "remove the comment"),
+    (r"\(\?[a-zA-Z]*x", "the flag x", "write the pattern without blanks and comments"),
+    (r"\\u", r"`\uHHHH`", r"write `\x{HHHH}`"),
+    (r"\\Z", r"`\Z`", "write `$`"),
+    (r"\\h", r"`\h`", r"write `[ \t]`"),
+    (r"\\R", r"`\R`", r"write `\r?\n`"),
+    (r"\\e", r"`\e`", r"write `\x1b`"),
+    (r"\\([HKEcNXGyY])", "this escape", "RE2's own escapes are in its syntax page"),
 ]
 
 
@@ -510,14 +519,18 @@ def check_regex(pattern: str) -> int:
     except (re2.error, UnicodeEncodeError) as error:
         said = error.args[0] if error.args else ""
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else "not UTF-8"
+        order = re.search(r"repetition size: (\{(\d+),(\d+)\})", reason)
+        if order and int(order[2]) > int(order[3]):
+            message = f"the bounds of the repeat `{order[1]}` are in the wrong order"
+            raise ModifierError("E_REGEX", message, f"write `{{{order[3]},{order[2]}}}`") from None
         if "repetition size" in reason or "too large" in reason or "nesting" in reason:
             message = f"RE2 refuses the pattern: {reason[:120]}"
             raise ModifierError("E_REGEX_UNSUPPORTED", message, "repeats go up to 1000") from None
         bare = re.sub(r"\\\\", "", pattern)
-        for sign, what in _UNSUPPORTED:
+        for sign, what, hint in _UNSUPPORTED:
             if re.search(sign, bare):
                 message = f"RE2, which runs in linear time, has no {what}"
-                raise ModifierError("E_REGEX_UNSUPPORTED", message, reason[:120]) from None
+                raise ModifierError("E_REGEX_UNSUPPORTED", message, hint) from None
         raise ModifierError("E_REGEX", f"not a regular expression: {reason[:120]}") from None
     if size > MAX_PROGRAM:
         message = f"the pattern takes {size:,} instructions, more than {MAX_PROGRAM:,}"

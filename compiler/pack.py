@@ -281,11 +281,14 @@ def write_pack(files: Mapping[str, bytes], folder: Path, sign: bytes | None = No
     content = dict(files)
     if sign is not None:
         content[SIGNATURE] = render_signature(files[MANIFEST], sign)
-    with replacing(folder) as new:
-        for name, data in content.items():
-            path = new / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
+    try:
+        with replacing(folder) as new:
+            for name, data in content.items():
+                path = new / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _is_replaceable(folder: Path) -> bool:

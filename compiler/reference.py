@@ -65,7 +65,7 @@ def _detection(detection: Detection, event: dict[str, Any]) -> bool:
         return all(_detection(child, event) for child in detection.children)
     if isinstance(detection, AnyOf):
         return any(_detection(child, event) for child in detection.children)
-    found = (holds(detection, value, event) for value in detection.values)
+    found = (holds(detection, value, event) for value in detection.tests)
     return (all(found) if detection.all else any(found)) is not detection.negated
 
 

@@ -1,4 +1,4 @@
-"""Puts a folder in place of another in one step, so that whoever looks finds all of the old or all of the new.
+"""Puts a folder or file in place of another in one step: whoever looks finds all of the old or all of the new.
 
 The new folder is made beside the old one, locked for as long as its process lives. A process that is killed leaves it
 behind without a lock, and the next one removes it.
@@ -15,6 +15,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+UNFINISHED = ".sigmac-"  # how the names of files begin that a killed process left
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file in place of the one that is there; all of it or nothing. Raises `OSError` that names it."""
+    try:
+        handle, new = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o644)
+                file.write(data)
+            os.replace(new, path)
+        except OSError:
+            os.unlink(new)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextlib.contextmanager

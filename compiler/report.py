@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import textwrap
 import unicodedata
 from collections import Counter
@@ -20,7 +19,7 @@ from urllib.parse import quote_from_bytes
 
 from sigmac import __version__
 from sigmac.compiler.checks.catalogue import Check, catalogue, markdown, visible
-from sigmac.compiler.diagnostics import SEVERITIES, Diagnostic, Place, RuleError
+from sigmac.compiler.diagnostics import LINE_BREAK, SEVERITIES, Diagnostic, Place, RuleError
 from sigmac.compiler.source import Node, documents
 from sigmac.runtime.printable import escaped
 
@@ -29,8 +28,6 @@ Sources = Callable[[str], bytes | None]  # the bytes of a file by the name that 
 LINE_CELLS = 100  # of a source line, what a terminal surely shows
 TAB_CELLS = 4
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES.values())}
-# YAML's line breaks: what PyYAML counts lines by.
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _COLOR = {
     "error": "\x1b[1;31m",
     "warning": "\x1b[1;33m",
@@ -125,7 +122,7 @@ class _SourceLines:
         if place.file != self.file:
             data = self.sources(place.file)
             text = "" if data is None else data.decode("utf-8-sig", "replace")
-            self.file, self.lines = place.file, _LINE_BREAK.split(text) if text else []
+            self.file, self.lines = place.file, LINE_BREAK.split(text) if text else []
         return self.lines[place.line - 1] if place.line <= len(self.lines) else None
 
 

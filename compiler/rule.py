@@ -11,7 +11,7 @@ import datetime
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -19,9 +19,9 @@ from typing import Any
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import KEYWORDS, Condition
 from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.modifiers import MAX_COST, ModifierError, apply, split
+from sigmac.compiler.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
 from sigmac.compiler.source import Document, Node
-from sigmac.compiler.values import Value
+from sigmac.compiler.values import Value, anywhere
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -57,7 +57,7 @@ class Item:
     """One detection item, its modifiers applied; `field` None is a keyword item.
 
     `values` are ORed, with `all` ANDed; `negated` is `neq`. `places` has one place a value, `raw` what is
-    written there.
+    written there. What is asked of an event are the `tests`.
     """
 
     field: str | None
@@ -69,6 +69,13 @@ class Item:
     places: tuple[Place, ...] = ()
     applied: frozenset[str] = frozenset()  # ids of the pipeline items that changed it
     raw: tuple[Any, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
+    @property
+    def tests(self) -> tuple[Value, ...]:
+        """The values as they are compared: a keyword that no modifier places stands anywhere in a text."""
+        if self.field is not None or not PLACEMENTS.isdisjoint(self.modifiers):
+            return self.values
+        return tuple(map(anywhere, self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +205,15 @@ class Reader:
                 made.append(step())
             except RuleError as error:
                 failures.append(error)
+        self.refuse(failures)
+        return made
+
+    def refuse(self, failures: Sequence[RuleError]) -> None:
+        """Raise the last of some failures, and report the others; where there is none nothing happens."""
         for failure in failures[:-1]:
             self.diagnostics.catch(failure)
         if failures:
             raise failures[-1]
-        return made
 
     # Metadata
 
@@ -378,24 +389,16 @@ class Reader:
 
         All faulty identifiers are reported; raises the last one's `RuleError`.
         """
-        found: dict[str, Detection] = {}
-        places: dict[str, Place] = {}
-        failure: RuleError | None = None
-        for key, child in node.value.items():
-            if key in reserved:
-                continue
-            key_node = node.keys[key] if node.keys else child
-            try:
-                self.check_identifier(key, key_node)
-                found[key] = self.detection(child)
-                places[key] = self.place(key_node)
-            except RuleError as error:
-                if failure is not None:
-                    self.diagnostics.catch(failure)
-                failure = error
-        if failure is not None:
-            raise failure
-        return found, places
+        names = [key for key in node.value if key not in reserved]
+        key_nodes = {key: node.keys[key] if node.keys else node.value[key] for key in names}
+
+        def read(key: Any) -> Detection:
+            self.check_identifier(key, key_nodes[key])
+            return self.detection(node.value[key])
+
+        made = self.attempt(*(partial(read, key) for key in names))
+        places = {key: self.place(key_nodes[key]) for key in names}
+        return dict(zip(names, made, strict=True)), places
 
     def check_identifier(self, key: Any, node: Node) -> None:
         if not isinstance(key, str) or not key:
@@ -454,8 +457,18 @@ class Reader:
             raw = [child.value for child in values]
             applied = apply(name, names, raw, MAX_COST - self.spent)
         except ModifierError as error:
-            at = values[error.index] if error.index is not None else node
-            raise self.fail(error.code, error.message, at, error.hint) from None
+            self.refuse(
+                [
+                    self.fail(
+                        each.code,
+                        each.message,
+                        node if each.index is None else values[each.index],
+                        each.hint,
+                    )
+                    for each in (error, *error.others)
+                ]
+            )
+            raise
         self.spent += applied.cost
         for code, message, index in applied.warnings:
             self.warn(code, message, values[index] if index is not None else node)
@@ -480,14 +493,9 @@ class Reader:
         """
         names = [key for key in node.value if isinstance(key, str) and key not in reserved]
 
-        def over_names() -> tuple[Condition, ...]:
-            made = self.conditions(node, timeframe)
-            for each in made:
-                conditions.check_names(each, names)
-            return made
-
         made, (detections, places) = self.attempt(
-            over_names, lambda: self.detections(node, reserved)
+            lambda: self.conditions(node, names, timeframe),
+            lambda: self.detections(node, reserved),
         )
         used: set[str] = set()
         for each in made:
@@ -500,27 +508,34 @@ class Reader:
                 self.diagnostics.report("W_UNUSED", message, places[name], hint)
         return detections, places, made
 
-    def conditions(self, node: Node, timeframe: str | None) -> tuple[Condition, ...]:
-        """The conditions of a map. Raises `RuleError` (`E_CONDITION`, `E_AGGREGATION`)."""
+    def conditions(
+        self, node: Node, names: Sequence[str], timeframe: str | None
+    ) -> tuple[Condition, ...]:
+        """The conditions of a map over its search identifiers.
+
+        Raises `RuleError` (`E_CONDITION`, `E_SELECTOR_EMPTY`, `E_AGGREGATION`).
+        """
         condition = node.value.get("condition")
         if condition is None:
             raise self.fail("E_CONDITION", "there is no condition", node, "add `condition: …`")
         nodes = condition.value if condition.is_list else [condition]
         if not nodes:
             raise self.fail("E_CONDITION", "the list of conditions is empty", condition)
-        made = []
-        length = 0
-        for each in nodes:
+        length = sum(len(each.value) for each in nodes if isinstance(each.value, str))
+        if length > conditions.MAX_LENGTH:
+            message = (
+                f"the conditions are longer than {conditions.MAX_LENGTH:,} characters together"
+            )
+            raise self.fail("E_CONDITION", message, condition, "split the rule")
+
+        def parse(each: Node) -> Condition:
             if not isinstance(each.value, str):
                 raise self.fail("E_CONDITION", "a condition must be text", each)
-            length += len(each.value)
-            if length > conditions.MAX_LENGTH:
-                message = (
-                    f"the conditions are longer than {conditions.MAX_LENGTH:,} characters together"
-                )
-                raise self.fail("E_CONDITION", message, each, "split the rule")
-            made.append(conditions.parse(each.value, self.place(each), timeframe))
-        return tuple(made)
+            made = conditions.parse(each.value, self.place(each), timeframe, each.raw)
+            self.refuse(list(conditions.name_faults(made, names)))
+            return made
+
+        return tuple(self.attempt(*(partial(parse, each) for each in nodes)))
 
     def references(self, node: Node, code: str) -> tuple[Reference, ...]:
         """The rules that a correlation or filter names: one id or name, or a list of them.

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from sigmac.compiler.diagnostics import Place, RuleError
+from sigmac.compiler.diagnostics import LINE_BREAK, Place, RuleError
+from sigmac.compiler.yaml_errors import explained
 
 MAX_DEPTH = 100
 MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)
 MAX_DOCUMENTS = 10_000  # of a file
 MAX_BYTES = 16 << 20  # of a file, and of a document's text after alias expansion
+MAX_RAW = 200_000  # characters of a scalar that are kept as they are written
 MAX_NUMBER = 1000  # characters: reading and printing a number costs the square of its length
 
 Scalar = Any  # str, int, float, bool, None, date, datetime or bytes
@@ -38,7 +40,8 @@ class Node:
     """One YAML node: its value and where it stands.
 
     `value` is a Python scalar, a list of nodes, or a dict from key to node; `keys` are a map's key nodes in
-    the same order. Line and column count from 1.
+    the same order. Line and column count from 1. `raw` is how a scalar is written, where that is more than its value
+    and quotes: over several lines, with escapes.
     """
 
     value: Any
@@ -46,6 +49,7 @@ class Node:
     column: int
     width: int
     keys: dict[Any, Node] | None = None
+    raw: str = ""
 
     def place(self, file: str, document: int = 0) -> Place:
         return Place(file, self.line, self.column, self.width, document)
@@ -69,6 +73,39 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
+
+
+def place_inside(scalar: Place, value: str, raw: str, position: int, width: int = 1) -> Place:
+    """The place of a character of a scalar's text, given the scalar's place and its `Node.raw`.
+
+    The scalar's own where it cannot be told: behind an escape such as `\x41`.
+    """
+    if not raw:
+        quotes = scalar.width - len(value)
+        if quotes < 0:
+            return scalar
+        return replace(scalar, column=scalar.column + quotes // 2 + position, width=width)
+    at = _written(raw, value[:position], value[position:])
+    if at is None:
+        return scalar
+    *lines, last = LINE_BREAK.split(raw[:at])
+    column = len(last) + (1 if lines else scalar.column)
+    return replace(scalar, line=scalar.line + len(lines), column=column, width=width)
+
+
+def _written(raw: str, before: str, rest: str) -> int | None:
+    """Where in what is written the rest of a value begins; None where escapes hide it.
+
+    Folding changes nothing but white space, so the other characters come in their order.
+    """
+    block = LINE_BREAK.search(raw) if raw[0] in "|>" else None
+    at = block.end() if block else 0
+    for char in (*before.split(), rest[:1].strip()):
+        found = raw.find(char, at)
+        if found < 0 or raw[at:found].strip(" \t\r\n\x85\u2028\u2029\"'\\"):
+            return None
+        at = found + len(char)
+    return at - len(rest[:1].strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +140,13 @@ def documents(data: bytes, file: str) -> Iterator[Document]:
     """
     text = decode(data, file)
     _bound_depth(data, text, file)
+    try:
+        yield from _documents(text, file)
+    except yaml.YAMLError as error:
+        raise explained(error, text, file) from None
+
+
+def _documents(text: str, file: str) -> Iterator[Document]:
     loader = _Loader(text)
     try:
         index = 0
@@ -115,29 +159,12 @@ def documents(data: bytes, file: str) -> Iterator[Document]:
                     "split the file",
                 )
             composed = loader.get_node()
-            root = _Builder(file, index, loader).build(composed)
+            root = _Builder(file, index, text, loader).build(composed)
             if root.value is not None:
                 yield Document(file, index, root)
             index += 1
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        message = error.problem or error.context or "not YAML"
-        raise RuleError("E_YAML", message, place, _hint(message)) from None
-    except yaml.YAMLError as error:
-        raise RuleError("E_YAML", str(error).splitlines()[0], Place(file)) from None
     finally:
         loader.dispose()
-
-
-def _hint(problem: str) -> str:
-    if "cannot start any token" in problem:
-        return "quote the value"
-    if "alias" in problem or "anchor" in problem:
-        return "a value that begins with * or & must be quoted"
-    if "mapping values are not allowed" in problem:
-        return "quote a value that holds a colon and a blank"
-    return ""
 
 
 def _bound_depth(data: bytes, text: str, file: str) -> None:
@@ -165,9 +192,10 @@ def _bound_depth(data: bytes, text: str, file: str) -> None:
 class _Builder:
     """Turns PyYAML's nodes of one document into ours."""
 
-    def __init__(self, file: str, index: int, loader: Any):
+    def __init__(self, file: str, index: int, text: str, loader: Any):
         self.file = file
         self.index = index
+        self.text = text
         self.loader = loader
         self.count = 0
         self.characters = 0
@@ -189,8 +217,11 @@ class _Builder:
                     node, "E_YAML", f"more than {MAX_BYTES} characters after expanding aliases"
                 )
             made.value = node.value if tag == _STR else self.scalar(node)
+            written = end.index - start.index
+            if width != written or written - len(node.value) not in (0, 2):
+                made.raw = self.text[start.index : min(end.index, start.index + MAX_RAW)]
         elif tag not in _COLLECTIONS:
-            self.fail(node, "E_YAML", f"the tag `{tag[:60]}` means nothing in a rule")
+            self.unknown_tag(node)
         elif id(node) in self.open:
             self.fail(node, "E_YAML", "an alias refers to the node that it stands in")
         elif len(self.open) >= MAX_DEPTH:
@@ -207,11 +238,13 @@ class _Builder:
     def scalar(self, node: Any) -> Any:
         if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
             self.fail(node, "E_YAML", f"a number of more than {MAX_NUMBER} characters")
+        if node.tag not in self.loader.yaml_constructors:
+            self.unknown_tag(node)
         # libyaml gives an empty scalar as ""; SafeLoader resolves it to null.
         try:
             return self.loader.construct_object(node)
         except yaml.YAMLError as error:
-            self.fail(node, "E_YAML", getattr(error, "problem", None) or "unknown tag")
+            self.fail(node, "E_YAML", getattr(error, "problem", None) or str(error))
         except (ValueError, OverflowError) as error:
             # PyYAML lets int(), float() and date() speak for themselves, as for 2024-99-01.
             if node.tag == _TIMESTAMP:
@@ -265,7 +298,11 @@ class _Builder:
                 if self.merged > MAX_NODES:
                     self.fail(key, "E_YAML", f"merges expand to more than {MAX_NODES} nodes")
 
-    def fail(self, node: Any, code: str, message: str) -> Any:
+    def unknown_tag(self, node: Any) -> None:
+        message = f"the tag `{node.tag[:60]}` means nothing in a rule"
+        self.fail(node, "E_YAML", message, "a value that begins with ! must be quoted")
+
+    def fail(self, node: Any, code: str, message: str, hint: str = "") -> Any:
         mark = node.start_mark
         place = Place(self.file, mark.line + 1, mark.column + 1, 1, self.index)
-        raise RuleError(code, message, place)
+        raise RuleError(code, message, place, hint)

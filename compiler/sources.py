@@ -78,13 +78,32 @@ def _text(name: str) -> str:
 
 
 def _below(folder: str) -> Iterator[str]:
-    """Rule files below a folder, by their path in it."""
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Rule files below a folder, by their path in it; links to folders are followed, each folder is entered once.
+
+    Raises `InputError` where a folder cannot be read.
+    """
+    entered = {_identity(folder)}
+
+    def is_entered(path: str) -> bool:
+        known = len(entered)
+        entered.add(_identity(path))
+        return len(entered) > known
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"{_text(error.filename)}: {error.strerror}")
+
+    for where, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        shown = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in shown if is_entered(os.path.join(where, name))]
         inside = os.path.relpath(where, folder)
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
                 yield name if inside == "." else os.path.join(inside, name)
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _told_apart(files: dict[str, SourceFile]) -> Iterator[SourceFile]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -159,6 +159,28 @@ Value = (
     | FieldRef
     | Alternatives
 )
+
+
+def anywhere(value: Value) -> Value:
+    """What a keyword asks of each text of an event: a string, a number or a boolean stands anywhere in it."""
+    match value:
+        case Alternatives(values):
+            return Alternatives(tuple(map(anywhere, values)))
+        case Text(parts):
+            return replace(value, parts=join((ANY, *parts, ANY)))
+        case Number() | Boolean():
+            return Text(join((ANY, plain_text(value.value), ANY)))
+    return value
+
+
+def plain_text(value: float | bool) -> str:
+    """The text of a number or boolean, as of an event's."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)
+
 
 _SPECIAL = re.compile(r"\\([*?\\])|([*?])")
 _SPECIAL_EXPAND = re.compile(r"\\([*?\\%])|([*?])|%([^%*?\\]+)%")

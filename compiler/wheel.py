@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from sigmac import __version__
+from sigmac.compiler.replace import replace_file
 from sigmac.runtime.pack import ENTRY_POINTS
 
-_DATE = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the first that a zip file can say: the same pack gives the same bytes
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first of a zip file: the same pack gives the same bytes
 
 
 def write_wheel(pack: Path, name: str, version: str) -> Path:
     """Write the wheel of a built pack beside its folder and return its path.
 
-    It installs the package `sigmac_pack_<name>` as it lies in the folder, signature included.
+    It installs the package `sigmac_pack_<name>` as it lies in the folder, signature included. Raises `OSError` where
+    it cannot be written; a wheel that was there is then untouched.
     """
     package = f"sigmac_pack_{name.replace('-', '_').lower()}"
     info = f"{package}-{version}.dist-info"
@@ -43,13 +40,19 @@ def write_wheel(pack: Path, name: str, version: str) -> Path:
     record = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     target = pack.with_name(f"{package}-{version}-py3-none-any.whl")
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    replace_file(target, _archived(files))
+    return target
+
+
+def _archived(files: Mapping[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in files.items():
             entry = zipfile.ZipInfo(path, date_time=_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
-    return target
+    return made.getvalue()
 
 
 def _digest(data: bytes) -> str:

@@ -39,7 +39,7 @@ def quantifiers(rule: Rule) -> Iterator[Diagnostic]:
             if not isinstance(leaf, Quantifier):
                 continue
             chosen = names_matching(leaf.target, identifiers)
-            place = _inside(condition, leaf.target)
+            place = condition.place_of(leaf.target)
             filters = [name for name in chosen if name.lower().startswith("filter")]
             if leaf.target == "them" and filters and len(filters) < len(chosen):
                 message = f"`them` takes in `{filters[0][:60]}`, which is named as a filter"
@@ -48,17 +48,6 @@ def quantifiers(rule: Rule) -> Iterator[Diagnostic]:
             elif len(chosen) == 1 and (leaf.target == "them" or "*" not in leaf.target):
                 message = f"`{leaf!r}` is one search identifier"
                 yield Diagnostic("W_QUANTIFIER", message, place, f"write `{chosen[0][:60]}`")
-
-
-def _inside(condition: Condition, word: str) -> Place:
-    """The place of a word of a condition; that of the condition where it is folded over lines."""
-    place = condition.place
-    match = re.search(rf"(?<![\w.*-]){re.escape(word)}(?![\w.*-])", condition.text)
-    quotes = place.width - len(condition.text)
-    if match is None or "\n" in condition.text or quotes not in (0, 2):
-        return place
-    column = place.column + quotes // 2 + match.start()
-    return Place(place.file, place.line, column, len(word), place.document)
 
 
 def filters(rule: Rule) -> Iterator[Diagnostic]:
@@ -170,7 +159,7 @@ def _condition(
         for name in table.without_effect:
             message = f"`{name[:60]}` makes no difference to the condition"
             hint = "the condition is true or false whatever it is: look for a missing bracket"
-            yield Diagnostic("W_NO_EFFECT", message, _inside(condition, name), hint)
+            yield Diagnostic("W_NO_EFFECT", message, condition.place_of(name), hint)
 
 
 def _constant(

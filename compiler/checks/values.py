@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sigmac.compiler.checks.logic import network
 from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.modifiers import PLACEMENTS
 from sigmac.compiler.rule import Item
 from sigmac.compiler.values import (
     ANY,
@@ -21,7 +22,6 @@ from sigmac.compiler.values import (
 )
 from sigmac.runtime.folding import default_fold
 
-PLACEMENTS = frozenset({"contains", "startswith", "endswith"})
 ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})
 _SHOWN = 60  # characters of a value in a message
 
@@ -188,7 +188,7 @@ def repeated_values(item: Item) -> Iterator[Diagnostic]:
     fold = default_fold()
     first: dict[tuple[object, ...], int] = {}
     literals: list[tuple[str, int]] = []
-    for index, value in enumerate(item.values):
+    for index, value in enumerate(item.tests):
         key: tuple[object, ...] = (type(value), value)
         if isinstance(value, Text):
             if not value.cased:

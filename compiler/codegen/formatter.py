@@ -6,12 +6,18 @@ import re
 import subprocess
 from collections.abc import Sequence
 
+from sigmac.runtime.errors import SigmacError
+
 LINE_LENGTH = 88
 MAX_AT_ONCE = 16 << 20  # characters: the formatter takes some fifty times as many bytes
 
 
 def format_source(source: str) -> str:
-    """Python source in the formatter's style. Raises `RuntimeError` where it is no Python: a bug of the generator."""
+    """Python source in the formatter's style.
+
+    Raises `SigmacError` where the formatter is killed, and `RuntimeError` where the source is no Python: a bug of the
+    generator.
+    """
     from ruff.__main__ import find_ruff_bin
 
     command = [
@@ -28,6 +34,8 @@ def format_source(source: str) -> str:
         capture_output=True,
         check=False,
     )
+    if done.returncode < 0:
+        raise SigmacError(f"the formatter (ruff) was killed by signal {-done.returncode}")
     if done.returncode:
         raise RuntimeError(f"generated source is not valid: {done.stderr.decode()[:2000]}")
     return done.stdout.decode("utf-8")

@@ -30,14 +30,14 @@ _TAKEN = frozenset(
 def quote(text: str) -> Code:
     r"""A Python string literal of any text: raw where that reads better, nothing unprintable or bidirectional.
 
-    >>> print(quote("cmd.exe"), quote("\\cmd.exe"), quote('say "hi"\n'), quote("\u202e"))
-    "cmd.exe" r"\cmd.exe" "say \"hi\"\n" "\u202e"
+    >>> print(quote("cmd.exe"), quote("\\cmd.exe"), quote('\\d "hi"'), quote('"hi"\n'), quote("\u202e"))
+    "cmd.exe" r"\cmd.exe" r'\d "hi"' "\"hi\"\n" "\u202e"
     """
-    if text.isprintable() and '"' not in text:
-        if "\\" not in text:
-            return Code(f'"{text}"')
-        if not text.endswith("\\"):
-            return Code(f'r"{text}"')
+    if text.isprintable() and not text.endswith("\\"):
+        raw = "r" if "\\" in text else ""
+        for mark in ('"', "'"):
+            if mark not in text:
+                return Code(f"{raw}{mark}{text}{mark}")
     return Code('"' + "".join(map(_escaped, text)) + '"')
 
 

@@ -32,6 +32,11 @@ def fold_constants(expression: Expression) -> Expression:
     2 of (exists(a), exists(b), false)
     >>> fold_constants(_)
     exists(a) and exists(b)
+
+    Conditions of a list and variants stay where they can hold, since a match tells which of them did.
+
+    >>> fold_constants(Or(Named(":condition 0", a), Named(":condition 1", Not(a))))
+    (:condition 0: exists(a)) or (:condition 1: (not exists(a)))
     """
     return transform(expression, _folded, (And, Or, Not, AtLeast, Named))
 
@@ -44,7 +49,8 @@ def _folded(node: Expression) -> Expression:
             return FALSE if node.operand.value else TRUE
         return node.operand.operand if isinstance(node.operand, Not) else node
     if isinstance(node, Named):
-        return node.operand if isinstance(node.operand, Const) else node
+        told = node.is_internal and node.operand is TRUE
+        return node.operand if isinstance(node.operand, Const) and not told else node
     return _at_least(node) if isinstance(node, AtLeast) else node
 
 
@@ -66,7 +72,7 @@ def _complementary(operands: Sequence[Expression]) -> bool:
 
 
 def _meaning(expression: Expression) -> Expression:
-    while isinstance(expression, Named):
+    while isinstance(expression, Named) and not expression.is_internal:
         expression = expression.operand
     return expression
 

@@ -423,8 +423,9 @@ def _by_expression(given: Parameters, node: Node, tests: dict[str, Test[_S]]) ->
     text = given.as_text(node, "an expression of conditions")
     names = list(tests)
     try:
-        parsed = conditions.parse(text, given.place(node))
-        conditions.check_names(parsed, names)
+        parsed = conditions.parse(text, given.place(node), raw=node.raw)
+        for fault in conditions.name_faults(parsed, names):
+            raise fault
     except RuleError as error:
         found = error.diagnostic
         raise RuleError(CODE, found.message, found.place, found.hint) from None

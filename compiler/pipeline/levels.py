@@ -258,10 +258,18 @@ def on_metadata(read: Callable[[Parameters], MetadataChange]) -> TransformationT
 
 
 def on_rules(read: Callable[[Parameters], RuleChange]) -> TransformationType:
-    """The rule as a whole; correlations are left alone."""
+    """The rule as a whole; correlations are left alone. Selections that it adds are noted as made by this item."""
 
     def make(given: Parameters, scope: Scope) -> Transformation:
-        return Transformation(read(given))
+        change = read(given)
+
+        def on_rule(rule: Rule, run: Run) -> Rule:
+            known = len(run.generated)
+            made = change(rule, run)
+            added = {name: scope.marked(made.detections[name]) for name in run.generated[known:]}
+            return replace(made, detections={**made.detections, **added}) if added else made
+
+        return Transformation(on_rule)
 
     return TransformationType(make, selective=False)
 

@@ -106,7 +106,7 @@ def convert_type(given: Parameters) -> ValueChange:
     def change(value: Value, item: Item, run: Run) -> Value:
         if target == "str":
             return Text((str(value.value),)) if isinstance(value, Number) else value
-        if not isinstance(value, Text) or item.field is None:
+        if not isinstance(value, Text):
             return value
         number = _number(value.literal or "")
         if number is None:

@@ -12,19 +12,23 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     DiagnosticFormat,
     Format,
+    Ignore,
     Pipeline,
     Placeholder,
     Strict,
     StrictLogsource,
     counted,
+    ignored,
     logsource,
     placeholders,
     read_source,
     say,
     wants_color,
 )
+from sigmac.cli.serve import need
 
 if TYPE_CHECKING:
     from sigmac.compiler.build import BuildResult
@@ -34,7 +38,7 @@ EXAMPLE = """Examples:
 
   sigmac build rules/ -o build/windows --pipeline windows
 
-  sigmac build rules/ -o build/pack --skip-errors --format sarif > findings.sarif
+  sigmac build rules/ --skip-errors --format sarif > findings.sarif
 
   sigmac build rules/ -o build/pack --explain-optimizer whoami_as_system.yml
 """
@@ -62,6 +66,7 @@ def build(
         bool, typer.Option("--skip-errors", help="Build the rules that have no error.")
     ] = False,
     strict: Strict = False,
+    ignore: Ignore = None,
     form: DiagnosticFormat = Format.text,
     wheel: Annotated[
         bool, typer.Option("--wheel", help="Also write an installable wheel beside the pack.")
@@ -100,12 +105,14 @@ def build(
     All problems of all files are reported in one run. With an error in any rule nothing is written, unless
     --skip-errors is given; a pack that is there stays as it is.
     """
+    need("compiler", *COMPILER)
     from sigmac.compiler.build import BuildOptions, compile_sources
     from sigmac.compiler.cache import Cache, default_folder
     from sigmac.compiler.diagnostics import RuleError
     from sigmac.compiler.sources import find_sources
 
     started = time.perf_counter()
+    unwanted = ignored(ignore)
     options = BuildOptions(
         name=_pack_name(name or output.resolve().name, given=bool(name)),
         version=_pack_version(pack_version),
@@ -133,11 +140,12 @@ def build(
     except RuleError as error:
         _report([error.diagnostic], form)
         raise typer.Exit(ExitStatus.FAILED) from None
-    _report(result.diagnostics, form)
+    told = [each for each in result.diagnostics if each.code not in unwanted]
+    _report(told, form)
     if not _written(result, options, output, sign, wheel):
         raise typer.Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
-    if strict and any(each.severity == "warning" for each in result.diagnostics):
+    if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -177,10 +185,13 @@ class _progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        # No thread draws the bar: it could hold a lock while worker processes are forked.
+        self.bar = Progress(
+            *columns, console=Console(stderr=True), transient=True, auto_refresh=False
+        )
         self.bar.start()
         task = self.bar.add_task(self.what, total=None)
-        return lambda done, total: self.bar.update(task, completed=done, total=total)
+        return lambda done, total: self.bar.update(task, completed=done, total=total, refresh=True)
 
     def __exit__(self, *failure: object) -> None:
         if self.bar is not None:
@@ -198,8 +209,8 @@ def _written(
                 f"sigmac: nothing was built: errors in {counted(result.refused, 'document')}; "
                 "--skip-errors builds the other rules"
             )
-        elif result.rules == 0:
-            say("sigmac: nothing was built: no rule is left")
+        else:
+            say(f"sigmac: nothing was built: {_why_no_rule(result)}")
         return False
     from sigmac.compiler.pack import write_pack
 
@@ -209,6 +220,14 @@ def _written(
 
         say(f"wheel: {write_wheel(output, options.name, options.version)}")
     return True
+
+
+def _why_no_rule(result: BuildResult) -> str:
+    if result.refused:
+        return "no rule is without an error"
+    if result.skipped:
+        return f"no rule has the logsource asked for; {counted(result.skipped, 'rule')} left out"
+    return f"there is no detection rule in {counted(result.files, 'file')}"
 
 
 def _report(diagnostics: list[Diagnostic], form: Format) -> None:

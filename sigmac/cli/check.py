@@ -9,22 +9,28 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     DiagnosticFormat,
     Format,
+    Ignore,
     Pipeline,
     Placeholder,
     Strict,
     StrictLogsource,
+    ignored,
     placeholders,
     read_source,
     wants_color,
 )
+from sigmac.cli.serve import need
 
 EXAMPLE = """Examples:
 
   sigmac check rules/
 
   sigmac check rules/ --pipeline windows --format sarif > findings.sarif
+
+  sigmac check rules/ --strict --ignore W_BLANK,W_LS_UNMAPPED
 
   sigmac check --list
 """
@@ -38,6 +44,7 @@ def check(
     placeholder: Placeholder = None,
     strict_logsource: StrictLogsource = False,
     strict: Strict = False,
+    ignore: Ignore = None,
     notes: Annotated[bool, typer.Option(help="Show notes: matters of style.")] = True,
     form: DiagnosticFormat = Format.text,
     listing: Annotated[
@@ -45,6 +52,7 @@ def check(
     ] = False,
 ) -> None:
     """Report errors, warnings and notes of rules."""
+    need("compiler", *COMPILER)
     from sigmac.compiler.report import render_json, render_list, render_sarif, render_text
 
     if listing:
@@ -56,6 +64,7 @@ def check(
     from sigmac.compiler.diagnostics import RuleError
     from sigmac.compiler.sources import find_sources
 
+    unwanted = ignored(ignore)
     try:
         found = check_sources(
             find_sources(paths),
@@ -65,8 +74,9 @@ def check(
         )
     except RuleError as error:
         found = [error.diagnostic]
-    if not notes:
-        found = [each for each in found if each.severity != "note"]
+    found = [
+        each for each in found if each.code not in unwanted and (notes or each.severity != "note")
+    ]
     if form is Format.json:
         print(render_json(found, read_source))
     elif form is Format.sarif:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_SHIPPED = Path(__file__).parents[1] / "compiler" / "pipeline" / "shipped"
+_COMPILER = Path(__file__).parents[1] / "compiler"
+_SHIPPED = _COMPILER / "pipeline" / "shipped"
+_CODES = _COMPILER / "checks" / "codes"
 _MANIFEST = "manifest.json"
 # What a shell would read as more than a name is not offered.
 _PLAIN = re.compile(r"[\w./@%+=~ -]+")
@@ -27,6 +29,16 @@ def pipelines(incomplete: str) -> list[str]:
     return [name for name in shipped if name.startswith(incomplete)] + [
         path for path, is_folder in _entries(incomplete) if is_folder or _is_yaml(path)
     ]
+
+
+def codes(incomplete: str) -> list[str]:
+    """The codes of warnings and notes, behind those that are given already."""
+    given, comma, begun = incomplete.rpartition(",")
+    known = (
+        re.findall("^([WN]_[A-Z_]+):", file.read_text(), re.M) for file in _CODES.glob("*.yml")
+    )
+    found = sorted(code for each in known for code in each if code.startswith(begun))
+    return [f"{given}{comma}{code}" for code in found]
 
 
 def _is_yaml(path: str) -> bool:

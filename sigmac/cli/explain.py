@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
+    COMPILER,
     Form,
     OutputFormat,
     Pipeline,
@@ -20,6 +22,7 @@ from sigmac.cli.options import (
     say,
     wants_color,
 )
+from sigmac.cli.serve import need
 from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.printable import escaped, shortened
 
@@ -77,6 +80,7 @@ def explain(
     form: OutputFormat = Form.text,
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there."""
+    need("compiler", *COMPILER)
     from sigmac.compiler.diagnostics import Diagnostics, RuleError
     from sigmac.compiler.explanation import explain_rule
     from sigmac.compiler.pipeline import load_pipelines
@@ -132,7 +136,8 @@ def _read_event(given: str, evtx: bool) -> dict[str, Any]:
 def _event_bytes(given: str) -> tuple[str, bytes]:
     from sigmac.runtime.records import STDIN, read_blocks
 
-    if given.lstrip().startswith("{"):
+    text = given.lstrip()
+    if not text or text[0] == "{" or (text[0] == "[" and not os.path.exists(given)):
         return "EVENT", given.encode("utf-8", "surrogateescape")
     name = "standard input" if given == STDIN else given
     blocks = []

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from sigmac.cli import completion
+from sigmac.runtime.printable import escaped
 
+COMPILER = ("jinja2", "lark", "ruff", "yaml")  # the packages that compiling needs
 LOGSOURCE_KEYS = ("product", "category", "service")
 
 
@@ -53,6 +55,14 @@ DiagnosticFormat = Annotated[
     Format,
     typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output."),
 ]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CODE,…",
+        help="Leave these warnings and notes out. Repeatable.",
+        autocompletion=completion.codes,
+    ),
+]
 OutputFormat = Annotated[Form, typer.Option("--format", help="Form of what is printed.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
 
@@ -81,6 +91,25 @@ def logsource(given: str) -> Mapping[str, str]:
     return found
 
 
+def ignored(given: Sequence[str] | None) -> frozenset[str]:
+    """The codes of `--ignore CODE,…` options. Raises `typer.BadParameter` for others and for errors."""
+    codes = frozenset(code.strip() for each in given or () for code in each.split(","))
+    if codes:
+        from sigmac.compiler.checks.catalogue import catalogue
+        from sigmac.compiler.diagnostics import did_you_mean
+
+        for code in sorted(codes):
+            if code not in catalogue():
+                hint = did_you_mean(code, catalogue()) or "`sigmac check --list` has them"
+                message = f"there is no check {code!r}; {hint}"
+            elif code.startswith("E_"):
+                message = f"{code} is an error, which refuses a rule whether it is told or not"
+            else:
+                continue
+            raise typer.BadParameter(message, param_hint="--ignore")
+    return codes
+
+
 def read_source(file: str) -> bytes | None:
     """The bytes of a file that diagnostics name, to show the line; None where it cannot be read."""
     try:
@@ -95,8 +124,8 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr)
+    """Lines on standard error; names of files and rules are shown, never obeyed by the terminal."""
+    print(*map(escaped, text.split("\n")), sep="\n", file=sys.stderr)
 
 
 def wants_color(stream: object) -> bool:

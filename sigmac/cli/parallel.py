@@ -8,7 +8,6 @@ as plain bytes and JSON.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 import threading
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Any
 import orjson
 
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.processes import follow_parent, held_interrupt
 from sigmac.runtime.records import Block
 
 MIN_PARALLEL = 32 << 20  # bytes of input below which starting processes costs more than it gains
@@ -27,11 +27,6 @@ _AHEAD = 2  # blocks that wait at each worker, the one in work included
 # A block's lines of matches, and what was counted
 Outcome = tuple[bytes, dict[str, Any]]
 Evaluate = Callable[[Block], Outcome]
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def can_fork() -> bool:
@@ -50,18 +45,23 @@ def evaluate_all(
             yield block, evaluate(block)
         return
     context = multiprocessing.get_context("fork")
-    pipes = [context.Pipe() for _ in range(workers)]
-    processes = [
-        context.Process(target=_work, args=(theirs, evaluate), daemon=True) for _, theirs in pipes
-    ]
+    connections: list[Connection] = []
+    processes = []
     try:
-        for process in processes:
-            process.start()
-        for _, theirs in pipes:
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            connections.append(ours)
+            # What a worker inherits of the others' pipes it closes: a pipe ends when its one worker does.
+            process = context.Process(
+                target=_work, args=(theirs, list(connections), evaluate), daemon=True
+            )
+            with held_interrupt():
+                process.start()
+            processes.append(process)
             theirs.close()
-        yield from _in_turn(blocks, [ours for ours, _ in pipes])
+        yield from _in_turn(blocks, connections)
     finally:
-        for ours, _ in pipes:
+        for ours in connections:
             ours.close()
         for process in processes:
             process.join(1)
@@ -107,8 +107,11 @@ def _next_outcome(waiting: deque[tuple[Block, Connection]]) -> tuple[Block, Outc
         raise InputError(f"{block.name}: a worker process died") from None
 
 
-def _work(connection: Connection, evaluate: Evaluate) -> None:
+def _work(connection: Connection, inherited: Iterable[Connection], evaluate: Evaluate) -> None:
     """What a worker does: blocks in, outcomes out, until the other end is closed."""
+    follow_parent()
+    for each in inherited:
+        each.close()
     # Blocks are taken off the pipe while one is in work, so that neither side ever waits for the other to read.
     blocks: queue.Queue[Block | None] = queue.Queue(_AHEAD)
 

@@ -16,9 +16,10 @@ import typer
 from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import counted, logsource, say
-from sigmac.cli.parallel import MIN_PARALLEL, can_fork, cores, evaluate_all
+from sigmac.cli.parallel import MIN_PARALLEL, can_fork, evaluate_all
 from sigmac.cli.serve import serve
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.processes import cores
 from sigmac.runtime.records import MAX_RECORD
 
 if TYPE_CHECKING:
@@ -149,6 +150,10 @@ def run(
         raise typer.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
+    if profile is not None:
+        profile.open(
+            "ab"
+        ).close()  # one that cannot be written is told before the work, not after it
     count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
@@ -159,13 +164,15 @@ def run(
     evaluation = _Evaluation(
         loaded, dict(tag) if tag else None, event, explain, evtx, profile is not None
     )
+    # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
+    show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
     tally = _Tally()
     if count > 1:
         loaded.engines()  # what the workers share is made before they are
     with _Output(output) as out:
         for name in names:
-            blocks = _watched(name, show=not quiet, max_record=max_record << 20)
+            blocks = _watched(name, show=show_bar, max_record=max_record << 20)
             try:
                 for block, (lines, counted) in evaluate_all(blocks, evaluation.outcome, count):
                     tally.add(block, counted)
@@ -333,7 +340,7 @@ class _Output:
         self.written += len(data)
 
     def _keep_whole_lines(self, partial: bytes) -> None:
-        if self.path is not None and self.stream is not None:
+        if self.path is not None and self.stream is not None and self.path.is_file():
             self.stream.truncate(self.written + partial.rfind(b"\n") + 1)
 
     def __exit__(self, *failure: object) -> None:
@@ -365,11 +372,14 @@ def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # No thread draws the bar: it could hold a lock while worker processes are forked.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
+    ) as progress:
         task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
         for block in blocks:
             yield block
-            progress.update(task, completed=block.read)
+            progress.update(task, completed=block.read, refresh=True)
 
 
 def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:

@@ -118,9 +118,9 @@ def test_every_path_says_what_the_reference_says(case: Case, between: list[str])
 
 
 @settings(max_examples=50)
-@given(cases(()))
-def test_an_explanation_names_the_conditions_that_hold(case: Case) -> None:
-    with pack_of(case, optimize=False) as pack:
+@given(cases(()), st.booleans())
+def test_an_explanation_names_the_conditions_that_hold(case: Case, optimize: bool) -> None:
+    with pack_of(case, optimize=optimize) as pack:
         for event in case.events:
             for match in pack.match(event, explain=True):
                 (rule,) = case.variants[match.rule.source]

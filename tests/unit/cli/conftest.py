@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,35 @@ def program(*arguments: str | Path, cwd: Path | None = None, **environment: str)
         encoding="utf-8",
         check=False,
     )
+
+
+def on_a_terminal(*arguments: str | Path, output: Path | None = None, **environment: str) -> str:
+    """What `sigmac` writes to a terminal; its standard output goes to a file where there is an `output`."""
+    ours, theirs = pty.openpty()
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    with contextlib.ExitStack() as files:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sigmac", *map(str, arguments)],
+            env={
+                **plain,
+                "PYTHONPATH": str(ROOT),
+                "TERM": "xterm",
+                "COLUMNS": "200",
+                **environment,
+            },
+            stdout=theirs if output is None else files.enter_context(output.open("wb")),
+            stderr=theirs,
+        )
+    os.close(theirs)
+    written = b""
+    try:
+        while data := os.read(ours, 65536):
+            written += data
+    except OSError:
+        pass  # Linux says so at the end
+    os.close(ours)
+    assert process.wait() == 0
+    return written.decode()
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_diagnostics_for_tools(sigmac: Run, faulty: Path, form: str) -> None:
     [
         (["missing"], 1, "missing: there is no such file or folder"),
         (["empty"], 1, "empty: the folder holds no .yml or .yaml file"),
-        (["broken.yml"], 1, "broken.yml:2:2: error"),
+        (["broken.yml"], 1, "broken.yml:1:4: error"),
         (["binary.yml"], 1, "it looks like a binary file"),
         (["rules", "-o", "occupied"], 1, "occupied exists and is no rule pack"),
         (["rules", "--pipeline", "wndows"], 1, "did you mean"),
@@ -79,7 +79,13 @@ def test_diagnostics_for_tools(sigmac: Run, faulty: Path, form: str) -> None:
         (["rules", "--sign", "missing.pem"], 2, "missing.pem"),
         ([], 2, "PATH"),
         (["rules", "--explain-optimizer", "nobody"], 1, "no rule has the id, title or file name"),
-        (["rules", "--logsource", "product=none"], 1, "no rule is left"),
+        (
+            ["rules", "--logsource", "product=none"],
+            1,
+            "no rule has the logsource asked for; 1 rule left out",
+        ),
+        (["empty.yml"], 1, "there is no detection rule in 1 file"),
+        (["rules", "-o", "/dev/null/pack"], 1, "/dev/null/pack: "),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
@@ -89,6 +95,7 @@ def test_mistakes_are_told_without_a_traceback(
         (tmp_path / folder).mkdir()
     (tmp_path / "rules" / "sound.yml").write_text(SOUND)
     (tmp_path / "occupied" / "thesis.txt").write_text("years of work")
+    (tmp_path / "empty.yml").touch()
     (tmp_path / "broken.yml").write_text("a: [1\nb: {")
     (tmp_path / "binary.yml").write_bytes(bytes(range(256)))
     done = sigmac("build", *arguments, "--no-cache", cwd=tmp_path)
@@ -120,6 +127,9 @@ def test_strict_wheel_name_and_version(sigmac: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "W_META" in done.stderr
     assert "--strict" in done.stderr
+    muted = sigmac("build", "a.yml", "-o", "muted", "--strict", "--ignore", "W_META", cwd=tmp_path)
+    assert muted.returncode == 0
+    assert "W_META" not in muted.stderr
     assert (tmp_path / "sigmac_pack_night_watch-1.2-py3-none-any.whl").is_file()
     manifest = json.loads((tmp_path / "pack" / "manifest.json").read_bytes())
     assert (manifest["name"], manifest["version"]) == ("night-watch", "1.2")

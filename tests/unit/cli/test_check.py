@@ -55,6 +55,14 @@ def test_exit_status(
     assert sigmac("check", file, "--strict").returncode == strict
 
 
+def test_ignored_codes_are_not_there(sigmac: Run, file: Path) -> None:
+    file.write_text(SOUND.replace("level: low", "level: severe").replace("[attack", "[Attack"))
+    assert sigmac("check", file, "--strict", "--ignore", "W_META").returncode == 1
+    for given in (["--ignore", "W_META, W_TAG"], ["--ignore", "W_TAG", "--ignore", "W_META"]):
+        done = sigmac("check", file, "--strict", "--no-notes", *given)
+        assert (done.returncode, done.stdout) == (0, "no problems found\n")
+
+
 @pytest.mark.parametrize("form", ["json", "sarif"])
 def test_forms_for_tools(sigmac: Run, file: Path, form: str) -> None:
     file.write_text("title: x\n---\na: [\n")
@@ -78,6 +86,8 @@ def test_a_warning_of_a_pipeline_is_said_once(sigmac: Run, file: Path) -> None:
         (["."], 1, "holds no .yml or .yaml file"),
         ([], 2, "name rule files or folders"),
         (["--format", "xml", "x"], 2, "xml"),
+        (["--ignore", "W_MEAT", "x"], 2, "there is no check 'W_MEAT'; did you mean `W_META`?"),
+        (["--ignore", "E_YAML", "x"], 2, "E_YAML is an error"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(

@@ -57,6 +57,19 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
         ("sigmac inspect . --fo", ["--format"]),
         ("sigmac inspect . --format ", ["text", "json"]),
         ("sigmac build . --pipeline win", ["windows", "windows-audit"]),
+        (
+            "sigmac check . --ignore W_N",
+            [
+                "W_NAME_TWICE",
+                "W_NEVER",
+                "W_NOT_EVALUATED",
+                "W_NO_EFFECT",
+                "W_NO_RULE",
+                "W_NULL_IN_LIST",
+                "W_N_OF",
+            ],
+        ),
+        ("sigmac build . --ignore W_BLANK,N_R", ["W_BLANK,N_REGEX_PLAIN", "W_BLANK,N_RELATED"]),
         ("sigmac explain x {} -p rules/", ["rules/a.yml", "rules/linux/", "rules/windows/"]),
     ],
 )

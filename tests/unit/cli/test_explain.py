@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import ROOT, Run
+from tests.unit.cli.conftest import Run, on_a_terminal
 
 SYSTEM = {"User": "NT AUTHORITY\\SYSTEM", "Image": "C:\\Windows\\whoami.exe"}
 WHOAMI = """\
@@ -331,6 +327,16 @@ def test_a_bad_event_is_one_line(sigmac: Run, rule_file: Path, event: str, messa
 
 
 @pytest.mark.parametrize(
+    ("event", "message"), [("", "there is no event"), ("[]", "not a JSON object but an array")]
+)
+def test_an_event_on_the_command_line_is_no_file(
+    sigmac: Run, rule_file: Path, event: str, message: str
+) -> None:
+    done = sigmac("explain", rule_file, event)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"sigmac: EVENT: {message}\n")
+
+
+@pytest.mark.parametrize(
     ("rule", "event", "message"),
     [
         ("missing.yml", "{}", "missing.yml: No such file or directory"),
@@ -387,28 +393,6 @@ def test_long_and_deep_input_ends_well(sigmac: Run, tmp_path: Path) -> None:
         event = {"N": "9" * 5000, "deep": json.loads("[" * 390 + "]" * 390)}
         done = sigmac("explain", file, json.dumps(event), "--format", form)
         assert (done.returncode, done.stderr) == (0, "")
-
-
-def on_a_terminal(*arguments: str, **environment: str) -> str:
-    """What `sigmac` writes to a terminal."""
-    ours, theirs = pty.openpty()
-    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sigmac", *arguments],
-        env={**plain, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200", **environment},
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    written = b""
-    try:
-        while data := os.read(ours, 65536):
-            written += data
-    except OSError:
-        pass  # Linux says so at the end
-    os.close(ours)
-    assert process.wait() == 0
-    return written.decode()
 
 
 def test_a_terminal_shows_a_tree_in_colour(rule_file: Path) -> None:

@@ -54,6 +54,16 @@ def test_a_worker_that_dies_is_an_error() -> None:
         list(evaluate_all(blocks(9), die, 2))
 
 
+def test_one_worker_of_several_that_dies_is_an_error() -> None:
+    def die(block: Block) -> Outcome:
+        if block.first == 3:
+            os._exit(1)
+        return outcome(block)
+
+    with pytest.raises(InputError, match="died"):
+        list(evaluate_all(blocks(25), die, 3))
+
+
 def test_workers_change_nothing(sigmac: Run, built: Path, tmp_path: Path) -> None:
     lines = [b'{"uid": %d, "n": %d}' % (i % 3, i) for i in range(20_000)]
     lines[777] = lines[15_000] = b"{broken"

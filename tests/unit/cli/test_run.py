@@ -154,6 +154,7 @@ def test_a_pack_of_a_newer_format(sigmac: Run, pack: Path, events: Path) -> None
     [
         (["missing"], 1, "there is no folder and no installed pack `missing`"),
         (["PACK", "-o", "/no/such/folder/out"], 1, "/no/such/folder/out: No such file"),
+        (["PACK", "--profile", "/no/such/folder/p"], 1, "/no/such/folder/p: No such file"),
         (["PACK", "--logsource", "nonsense"], 2, "is not KEY=VALUE"),
         (["PACK", "--trusted-key", "missing.pem"], 2, "missing.pem"),
         (["PACK", "--memory-budget", "0"], 2, "--memory-budget"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import time
 from pathlib import Path
 
 import pytest
@@ -64,10 +66,35 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert default_folder() == Path("/x/sigmac")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert default_folder().parts[-2:] == (".cache", "sigmac")
+    monkeypatch.setenv("HOME", "/home")
+    assert default_folder() == Path("/home/.cache/sigmac")
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(
+        pwd, "getpwuid", {}.__getitem__
+    )  # as in a container with a number for a user
+    assert default_folder() is None
 
 
 def test_the_digest_of_the_compiler_is_stable() -> None:
     digest = compiler_digest()
     compiler_digest.cache_clear()
     assert compiler_digest() == digest
+
+
+def test_another_formatter_is_another_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = compiler_digest.__wrapped__()
+    monkeypatch.setattr("importlib.metadata.version", {"ruff": "99"}.get)
+    assert compiler_digest.__wrapped__() != digest
+
+
+def test_what_a_killed_build_left_is_removed_in_time(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for name, age in ((".sigmac-old", 4000), (".sigmac-young", 10)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    cache.store("k", CONTENT)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".sigmac-young", "k.json"]

@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.condition import (
     MAX_DEPTH,
-    check_names,
+    Condition,
+    name_faults,
     names_matching,
     names_used,
     parse,
     resolve,
 )
 from sigmac.compiler.diagnostics import Diagnostic, Place, RuleError
+from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
+from sigmac.compiler.source import documents
 
 START = 16
 
@@ -107,10 +110,10 @@ def test_quotes_around_a_condition_do_not_move_the_place() -> None:
 def test_keywords_in_any_letter_case_with_a_warning(text: str, keywords: list[str]) -> None:
     condition = parse(text, at(text))
     assert condition.expression is parse(text.lower(), at(text)).expression
-    assert [code for code, _ in condition.remarks] == ["W_KEYWORD_CASE"] * len(keywords)
-    assert [
-        word for word in keywords if not any(f"`{word}`" in m for _, m in condition.remarks)
-    ] == []
+    assert [(each.code, each.word) for each in condition.remarks] == [
+        ("W_KEYWORD_CASE", word) for word in keywords
+    ]
+    assert [each.position for each in condition.remarks] == [text.index(word) for word in keywords]
 
 
 def test_names_and_patterns_keep_their_letter_case() -> None:
@@ -119,7 +122,8 @@ def test_names_and_patterns_keep_their_letter_case() -> None:
 
 
 def test_more_than_one_of_is_remarked_on() -> None:
-    assert [code for code, _ in parse("2 of them", at("2 of them")).remarks] == ["W_N_OF"]
+    (remark,) = parse("a or 2 of them", at("")).remarks
+    assert (remark.code, remark.position, remark.word) == ("W_N_OF", 5, "2")
     assert parse("1 of them", at("1 of them")).remarks == ()
 
 
@@ -146,6 +150,16 @@ def test_a_legacy_aggregation_is_answered_with_the_correlation(
     assert rest in found.hint
     if "timespan" in found.hint:
         assert "timespan: 10m" in found.hint
+        assert "timespan: <how long>" in refusal(text).hint
+
+
+@pytest.mark.parametrize("text", [text for text, kind, _ in AGGREGATIONS if "_" in kind])
+def test_the_correlation_that_answers_is_one(text: str) -> None:
+    hint = refusal(text, "10m").hint
+    written = hint[hint.index("correlation: {") : hint.rindex("`")].replace("<name>", "name")
+    contents = read_file(f"title: t\n{written}\n".encode(), "a.yml")
+    assert contents.diagnostics.errors == []
+    assert len(contents.correlations) == 1
 
 
 @pytest.mark.parametrize(
@@ -180,11 +194,16 @@ def test_what_a_target_selects(target: str, chosen: list[str]) -> None:
     ],
 )
 def test_names_that_do_not_exist(text: str, code: str, column: int, hint: str) -> None:
-    with pytest.raises(RuleError) as caught:
-        check_names(parse(text, at(text)), ["a", "selection"])
-    found = caught.value.diagnostic
+    (fault,) = name_faults(parse(text, at(text)), ["a", "selection"])
+    found = fault.diagnostic
     assert (found.code, found.place.column) == (code, START + column)
     assert hint in found.hint
+
+
+def test_every_name_that_does_not_exist_is_told() -> None:
+    text = "x and a and (y or 1 of z*) and 3 of them"
+    found = name_faults(parse(text, at(text)), ["a", "selection"])
+    assert [each.diagnostic.place.column - START for each in found] == [0, 13, 23, 36]
 
 
 def test_names_used() -> None:
@@ -253,3 +272,50 @@ def test_any_text_is_parsed_or_refused_with_a_place_inside_it(text: str) -> None
         assert found.code in ("E_CONDITION", "E_AGGREGATION")
         assert found.place.line == 7
         assert START <= found.place.column <= START + max(len(text), 1)
+
+
+# How a condition can be written in YAML; blanks of its text may become line ends.
+STYLES = {
+    "plain": "condition: {}\n",
+    "folded": "condition: >\n   {}\n",
+    "literal": "condition: |-  # why\n   {}\n",
+    "single": "condition:   '{}'\n",
+    "double": 'condition: "{}"\n',
+    "item": "condition:\n- {}\n- x\n",
+    "flow": "{{condition: [{}], x: y}}\n",
+}
+WORDS = ["sel", "not", "1 of f*", "(a", "b)", "x.y-z"]
+GAPS = [" ", "  ", "\n   ", "\n\n   "]
+
+
+@given(
+    st.sampled_from(list(STYLES)),
+    st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS)), min_size=1, max_size=8),
+    st.sampled_from(["", "# é\r\n", "a: 1\n---\n"]),
+)
+def test_a_name_is_found_in_whatever_style_it_is_written(
+    style: str, words: list[tuple[str, str]], before: str
+) -> None:
+    body = "".join(word + gap for word, gap in words) + "wanted"
+    text = before + STYLES[style].format(body)
+    *_, document = documents(text.encode(), "a.yml")
+    node = document.root.value["condition"]
+    node = node.value[0] if node.is_list else node
+    place = Condition(node.value, FALSE, node.place("a.yml"), raw=node.raw).place_of("wanted")
+    line = text.replace("\r\n", "\n").split("\n")[place.line - 1]
+    assert line[place.column - 1 :][: place.width] == "wanted"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "width"),
+    [
+        ('"\\x73el and wanted"', 12, 19),  # behind an escape only the condition's place is known
+        ('"a and wanted and \\x73el"', 19, 6),
+        ('"a and wan\\\n  ted"', 19, 6),
+    ],
+)
+def test_escapes_hide_what_stands_behind_them(text: str, column: int, width: int) -> None:
+    (document,) = documents(f"condition: {text}\n".encode(), "a.yml")
+    node = document.root.value["condition"]
+    place = Condition(node.value, FALSE, node.place("a.yml"), raw=node.raw).place_of("wanted")
+    assert (place.line, place.column, place.width) == (1, column, width)

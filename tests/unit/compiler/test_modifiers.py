@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigmac.compiler.diagnostics import Place
 from sigmac.compiler.modifiers import (
     MODIFIERS,
     ModifierError,
@@ -19,6 +20,7 @@ from sigmac.compiler.modifiers import (
     replace_placeholders,
     split,
 )
+from sigmac.compiler.rule import Item
 from sigmac.compiler.values import (
     Alternatives,
     Boolean,
@@ -90,7 +92,8 @@ def test_case(case: dict[str, Any]) -> None:
         assert case.get("says", "") in caught.value.message
         return
     applied = apply(field, names, raw)
-    assert [text for each in applied.values for text in shown(each)] == case["gives"]
+    item = Item(field, names, applied.values, applied.all, applied.negated, Place())
+    assert [text for each in item.tests for text in shown(each)] == case["gives"]
     assert {"all": applied.all, "neq": applied.negated} == {
         flag: flag in case.get("flags", ()) for flag in ("all", "neq")
     }

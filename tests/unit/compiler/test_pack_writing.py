@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_old_pack(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 1
-    assert "File too large" in done.stderr
+    assert f"sigmac: {tmp_path / 'pack'}: File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert titles(load_pack(tmp_path / "pack"), EVENT) == ["Old"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

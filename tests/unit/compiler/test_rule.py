@@ -157,6 +157,31 @@ detection:
     ]
 
 
+def test_all_problems_of_a_list_are_found_in_one_run() -> None:
+    rules, found = read_text("""\
+title: x
+logsource: {product: a}
+detection:
+  one:
+    f|re: ['(', a, '[', 5]
+  condition:
+    - one or two
+    - >
+      one and
+      three
+    - one and
+""")
+    assert rules == []
+    assert sorted(found, key=lambda each: each[1:]) == [
+        ("E_REGEX", 5, 12),
+        ("E_REGEX", 5, 20),
+        ("E_VALUE_TYPE", 5, 25),
+        ("E_CONDITION", 7, 14),
+        ("E_CONDITION", 10, 7),
+        ("E_CONDITION", 11, 13),
+    ]
+
+
 def test_warnings_of_a_sound_rule() -> None:
     (rule,), found = read_text("""\
 title: x
@@ -169,7 +194,7 @@ detection:
     assert sorted(found) == [
         ("W_ALL_SINGLE", 4, 9),
         ("W_IDENT", 4, 3),
-        ("W_KEYWORD_CASE", 6, 14),
+        ("W_KEYWORD_CASE", 6, 18),
         ("W_UNUSED", 5, 3),
     ]
     assert rule.logsource.custom == (("other", 1),)

@@ -119,10 +119,6 @@ def test_a_key_twice_in_one_map_is_refused_where_it_stands_again(
 @pytest.mark.parametrize(
     ("data", "at", "says", "hint"),
     [
-        ("a: [1\nb: 2\n", (2, 2), "", ""),
-        ("a: b: c\n", (1, 5), "mapping values", "quote"),
-        ("a: *x\n", (1, 4), "alias", "quoted"),
-        ("a: %x\n", (1, 4), "cannot start", "quote"),
         ("a: !!python/object:os.system x\n", (1, 4), "", ""),
         ("a: !mine {b: 1}\n", (1, 4), "tag", ""),
         ("{[a]: 1}\n", (1, 2), "scalar", ""),

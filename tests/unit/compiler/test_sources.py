@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +57,34 @@ def test_names_that_two_files_share_are_told_apart_whatever_the_order(tree: Path
 def test_paths_without_rules(tree: Path, path: str, says: str) -> None:
     with pytest.raises(InputError, match=f"{path}: .*{says}"):
         find_sources([tree / path])
+
+
+def test_links_to_folders_are_followed_and_each_folder_is_read_once(tree: Path) -> None:
+    (tree / "rules" / "again").symlink_to(tree / "rules")
+    (tree / "rules" / "a" / "up").symlink_to(tree)
+    (tree / "rules" / "more").symlink_to(tree / "other")
+    (tree / "rules" / "broken").symlink_to(tree / "nowhere")
+    found = find_sources([tree / "rules"])
+    assert sorted(each.read() for each in found) == [
+        b"other/b.yml",
+        b"rules/a/c.YAML",
+        b"rules/b.yml",
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def closed(path: str) -> Any:
+        if path.endswith("/a"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(InputError, match="rules/a: Permission denied"):
+        find_sources([tree / "rules"])
 
 
 def test_a_file_that_cannot_be_read(tree: Path) -> None:

@@ -141,6 +141,19 @@ def test_an_explanation_names_the_conditions_that_hold(
     assert explanation.conditions == conditions
 
 
+@pytest.mark.parametrize(
+    ("conditions", "held"),
+    [("[s, not s]", (1,)), ("[s or not s, t]", (0, 1)), ("[s and not s, t]", (1,))],
+)
+def test_an_explanation_names_conditions_that_the_optimizer_could_decide(
+    tmp_path: Path, conditions: str, held: tuple[int, ...]
+) -> None:
+    pack = make_pack(rule(f"s: {{A: 1}}\nt: {{B: 1}}\ncondition: {conditions}"), tmp_path)
+    explanation = pack.match({"B": 1}, explain=True)[0].explanation
+    assert explanation is not None
+    assert explanation.conditions == held
+
+
 def test_a_rule_that_does_not_match_can_be_explained_too(pack: Pack) -> None:
     explanation = pack.explain(0, {**WHOAMI, "Parent": r"C:\agent.exe"})
     assert dict(explanation.selections) == {"sel": True, "filter": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -40,6 +41,19 @@ def test_a_wheel_is_the_same_for_the_same_pack(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         record = archive.read("sigmac_pack_night_watch-1.2.3.dist-info/RECORD").decode()
         assert [line.split(",")[0] for line in record.splitlines()] == archive.namelist()
+
+
+def test_a_full_disk_leaves_the_old_wheel(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wheel.read_bytes()
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{wheel}'"):
+        write_wheel(wheel.parent / "pack", "night-watch", "1.2.3")
+    assert wheel.read_bytes() == before
+    assert [path for path in wheel.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_an_installed_wheel_is_found_by_its_name(wheel: Path, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from sigmac.compiler.codegen.formatter import LINE_LENGTH, format_pieces, format_source
+from sigmac.runtime.errors import SigmacError
 
 
 def test_source_is_laid_out() -> None:
@@ -22,6 +25,13 @@ def test_lines_are_broken() -> None:
 def test_what_is_no_python_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="not valid"):
         format_source("def (:\n")
+
+
+def test_a_formatter_that_is_killed_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess[bytes]([], -signal.SIGKILL, b"", b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(SigmacError, match="killed by signal 9"):
+        format_source("x = 1\n")
 
 
 def test_pieces_are_formatted_each_by_itself() -> None:
