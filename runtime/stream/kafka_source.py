@@ -130,7 +130,6 @@ class KafkaSource:
         log.info("partitions assigned", partitions=_listed(partitions))
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
-        # Whatever was polled before is committed by now: a batch is finished before the next poll.
         self._let_go(partitions)
         log.info("partitions revoked", partitions=_listed(partitions))
 
@@ -141,12 +140,22 @@ class KafkaSource:
         )
 
     def _let_go(self, partitions: list[TopicPartition]) -> None:
+        """What was polled of them and is not committed is their next owner's, also where that is this member again."""
         self.rebalances += 1
-        self.owned.difference_update((each.topic, each.partition) for each in partitions)
+        gone = {(each.topic, each.partition) for each in partitions}
+        self.owned -= gone
+        self._polled = {place: first for place, first in self._polled.items() if place not in gone}
+        self._next = [each for each in self._next if (each.topic, each.partition) not in gone]
+        self._held = [each for each in self._held if (each.topic(), each.partition()) not in gone]
+        if partitions and self._paused:
+            # librdkafka remembers the pause, and would fetch nothing if the partition came back.
+            self.consumer.resume(partitions)
 
     def poll(self, max_records: int, max_wait: float) -> list[Batch]:
         if self._paused:
-            self._resume()
+            self._paused = False
+            if mine := self.consumer.assignment():
+                self.consumer.resume(mine)
         wanted = max(1, min(max_records, int(self._max_bytes / self._mean)))
         before = self.rebalances
         held, self._held = self._held, []
@@ -154,8 +163,8 @@ class KafkaSource:
         if not messages:
             return []
         good = self._without_errors(messages)
-        if held or before != self.rebalances:
-            # A message may be of a partition that was taken away while it or this call waited.
+        if before != self.rebalances:
+            # A message may be of a partition that was taken away within the call.
             good = [each for each in good if (each.topic(), each.partition()) in self.owned]
         if not good:
             return []
@@ -245,23 +254,12 @@ class KafkaSource:
         self.committed()
 
     def keep_alive(self) -> None:
-        if not self._paused:
-            self._paused = True
-        self._pause()
+        self._paused = True
+        if mine := self.consumer.assignment():
+            self.consumer.pause(mine)
         message = self.consumer.poll(0)
         if message is not None:
             self._held += self._without_errors([message])  # it was on its way before the pause
-
-    def _pause(self) -> None:
-        mine = self.consumer.assignment()
-        if mine:
-            self.consumer.pause(mine)
-
-    def _resume(self) -> None:
-        self._paused = False
-        mine = self.consumer.assignment()
-        if mine:
-            self.consumer.resume(mine)
 
     def assigned(self) -> dict[str, list[int]]:
         """Partitions that are ours, by topic."""
