@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.records import CHUNK
@@ -29,7 +36,7 @@ _GROUP_MOVED = {
     KafkaError._NO_OFFSET,
 }
 
-_Place = tuple[str, int]  # topic, partition
+_Place = tuple[Any, Any]  # topic, partition
 
 
 class KafkaBatch:
@@ -40,7 +47,7 @@ class KafkaBatch:
     def __init__(self, stream: int, messages: Sequence[Any]):
         self.stream = stream
         self.messages = messages
-        self.values: Sequence[bytes | None] = [message.value() for message in messages]
+        self.values: Sequence[bytes | None] = list(map(Message.value, messages))
 
     def origin(self, record: int) -> Origin:
         message = self.messages[record]
@@ -55,15 +62,13 @@ class KafkaBatch:
         )
 
     def sizes(self) -> list[tuple[str, int, int]]:
-        topics = [message.topic() for message in self.messages]
-        sizes = [len(value) if value else 0 for value in self.values]
-        if len(set(topics)) == 1:
-            return [(topics[0], len(sizes), sum(sizes))]
-        found: dict[str, tuple[int, int]] = {}
-        for topic, size in zip(topics, sizes, strict=True):
-            records, total = found.get(topic, (0, 0))
-            found[topic] = records + 1, total + size
-        return [(topic, records, size) for topic, (records, size) in found.items()]
+        topics: list[Any] = list(map(Message.topic, self.messages))
+        if topics.count(topics[0]) == len(topics):
+            return [(topics[0], len(topics), _size(self.values))]
+        values: dict[str, list[bytes | None]] = {}
+        for topic, value in zip(topics, self.values, strict=True):
+            values.setdefault(topic, []).append(value)
+        return [(topic, len(some), _size(some)) for topic, some in values.items()]
 
 
 class KafkaSource:
@@ -88,8 +93,8 @@ class KafkaSource:
         self._topics = [topic for topics in inputs for topic in topics]
         self._max_bytes = max_bytes
         self._mean = float(_FIRST_GUESS)
-        self._polled: dict[_Place, int] = {}  # first offset of what is polled and not committed
-        self._next: list[TopicPartition] = []  # where a commit would go on
+        self._polled: Sequence[Any] = []  # messages that are not committed
+        self._next: dict[_Place, int] = {}  # the offsets that a commit would go on at
         self._held: list[Any] = []
         self._paused = False
         self.rebalances = 0
@@ -144,9 +149,10 @@ class KafkaSource:
         self.rebalances += 1
         gone = {(each.topic, each.partition) for each in partitions}
         self.owned -= gone
-        self._polled = {place: first for place, first in self._polled.items() if place not in gone}
-        self._next = [each for each in self._next if (each.topic, each.partition) not in gone]
-        self._held = [each for each in self._held if (each.topic(), each.partition()) not in gone]
+        self._polled = [each for each in self._polled if _place(each) not in gone]
+        self._held = [each for each in self._held if _place(each) not in gone]
+        for place in gone:
+            self._next.pop(place, None)
         if partitions and self._paused:
             # librdkafka remembers the pause, and would fetch nothing if the partition came back.
             self.consumer.resume(partitions)
@@ -165,23 +171,24 @@ class KafkaSource:
         good = self._without_errors(messages)
         if before != self.rebalances:
             # A message may be of a partition that was taken away within the call.
-            good = [each for each in good if (each.topic(), each.partition()) in self.owned]
+            good = [each for each in good if _place(each) in self.owned]
         if not good:
             return []
         self.connection.answered()
         batches = self._by_input(good)
         self._remember(good)
-        size = sum(len(value) for batch in batches for value in batch.values if value)
+        size = sum(_size(batch.values) for batch in batches)
         self._mean = max(64.0, 0.5 * self._mean + 0.5 * size / len(good))
         return batches
 
     def _without_errors(self, messages: list[Any]) -> list[Any]:
-        good = [message for message in messages if message.error() is None]
-        if len(good) == len(messages):
-            return good
-        for message in messages:
-            error = message.error()
+        errors = list(map(Message.error, messages))
+        if errors.count(None) == len(errors):
+            return messages
+        good = []
+        for message, error in zip(messages, errors, strict=True):
             if error is None:
+                good.append(message)
                 continue
             self._stop_if_permanent(error, message.topic() or "the broker")
             self.connection.trouble = error.str()
@@ -210,26 +217,22 @@ class KafkaSource:
             self._names[topic] = known
         return known
 
-    def _remember(self, messages: list[Any]) -> None:
-        places = [(message.topic(), message.partition()) for message in messages]
+    def _remember(self, messages: Sequence[Any]) -> None:
+        self._polled = messages
+        places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
         # Of several of a place a dictionary keeps the one that comes last.
-        first = dict(zip(reversed(places), reversed(messages), strict=True))
         last = dict(zip(places, messages, strict=True))
-        self._polled = {place: message.offset() for place, message in first.items()}
-        self._next = [
-            TopicPartition(topic, partition, message.offset() + 1)
-            for (topic, partition), message in last.items()
-        ]
+        self._next = {place: message.offset() + 1 for place, message in last.items()}
 
     def positions(self) -> list[TopicPartition]:
         """Where the group shall go on when what was polled is done."""
-        return self._next
+        return [TopicPartition(*place, offset) for place, offset in self._next.items()]
 
     def commit(self) -> None:
         if not self._next:
             return
         try:
-            self.consumer.commit(offsets=self._next, asynchronous=False)
+            self.consumer.commit(offsets=self.positions(), asynchronous=False)
             self.connection.answered()
         except KafkaException as error:
             kafka = error.args[0]
@@ -241,16 +244,15 @@ class KafkaSource:
 
     def committed(self) -> None:
         """What was polled is committed, by `commit` or within a transaction."""
-        self._polled, self._next = {}, []
+        self._polled, self._next = [], {}
 
     def rewind(self) -> None:
-        back = dict(self._polled)
-        for message in self._held:
-            back.setdefault((message.topic(), message.partition()), message.offset())
+        first: dict[_Place, int] = {}
+        for message in (*self._polled, *self._held):
+            first.setdefault(_place(message), message.offset())
+        for place, offset in first.items():
+            self.consumer.seek(TopicPartition(*place, offset))
         self._held = []
-        for (topic, partition), offset in back.items():
-            if (topic, partition) in self.owned:
-                self.consumer.seek(TopicPartition(topic, partition, offset))
         self.committed()
 
     def keep_alive(self) -> None:
@@ -285,6 +287,15 @@ class KafkaSource:
         stop = permanent(error, what)
         if stop is not None:
             raise stop
+
+
+def _place(message: Any) -> _Place:
+    return message.topic(), message.partition()
+
+
+def _size(values: Sequence[bytes | None]) -> int:
+    """Bytes of values."""
+    return sum(map(len, filter(None, values)))
 
 
 def _listed(partitions: Sequence[TopicPartition]) -> Mapping[str, list[int]]:
