@@ -17,15 +17,19 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from sigmac.runtime.errors import StreamError
 from sigmac.runtime.records import CHUNK
-from sigmac.runtime.stream.kafka_client import Connection, Properties, make_client, permanent
+from sigmac.runtime.stream.kafka_client import (
+    Connection,
+    Properties,
+    find_topics,
+    make_client,
+    permanent,
+)
 from sigmac.runtime.stream.record import Batch, LongLine, Origin
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
-_ASK = 5.0  # seconds to wait for metadata
 # The group has moved on: what was polled is somebody else's, or ours again from the last commit on.
 _GROUP_MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -105,21 +109,10 @@ class KafkaSource:
     def start(self) -> bool:
         """Join the group; False where the broker does not answer yet.
 
-        Raises `StreamError` where a topic does not exist or credentials are wrong.
+        Raises `StreamError` where a topic does not exist, or where there is no way in.
         """
-        try:
-            known = self.consumer.list_topics(timeout=_ASK).topics
-        except KafkaException as error:
-            self._stop_if_permanent(error.args[0], "the broker")
-            if self.connection.refused is not None:
-                self._stop_if_permanent(self.connection.refused, "the broker")
-            self.connection.connected = False
-            self.connection.trouble = error.args[0].str()
+        if find_topics(self.consumer, self.connection, self._names) is None:
             return False
-        self.connection.answered()
-        missing = sorted(set(self._names) - set(known))
-        if missing:
-            raise StreamError(f"kafka: there is no topic {', '.join(missing)}; create it first")
         self.consumer.subscribe(
             self._topics,
             on_assign=self._on_assign,
@@ -183,7 +176,7 @@ class KafkaSource:
 
     def _without_errors(self, messages: list[Any]) -> list[Any]:
         errors = list(map(Message.error, messages))
-        if errors.count(None) == len(errors):
+        if all(error is None for error in errors):
             return messages
         good = []
         for message, error in zip(messages, errors, strict=True):

@@ -23,16 +23,12 @@ from confluent_kafka import KafkaException
 
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Meanwhile, Outputs
-from sigmac.runtime.stream.kafka_client import permanent
-from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+from sigmac.runtime.stream.kafka_client import is_fatal, permanent
+from sigmac.runtime.stream.kafka_sink import KafkaSink, ProducerLost, SharedProducer
 from sigmac.runtime.stream.kafka_source import KafkaSource
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
 _STEP = 1.0  # seconds for one try to commit
-
-
-class WorkerFenced(Exception):
-    """The producer is of no use any more; the worker has to start anew."""
 
 
 class ExactlyOnce:
@@ -102,14 +98,14 @@ class ExactlyOnce:
             stop = permanent(kafka, "the transaction")
             if stop is not None:
                 raise stop from None
-            if kafka.fatal():
+            if is_fatal(kafka):
                 # Fenced: this process cannot produce any more; the next one starts from what is committed.
-                raise WorkerFenced(kafka.str()) from None
+                raise ProducerLost(kafka.str()) from None
         self._forget()
         try:
             self._producer.abort_transaction(30.0)
         except KafkaException as failed:
-            raise WorkerFenced(failed.args[0].str()) from None
+            raise ProducerLost(failed.args[0].str()) from None
         self._forget()
 
     def _forget(self) -> None:

@@ -58,8 +58,8 @@ def main(descriptor: int) -> int:
         log.error(str(error))
         link.say({"say": "stopped", "ok": False, "reason": str(error)})
         return PERMANENT
-    except _fenced() as error:
-        log.error("the producer was fenced; the worker starts anew", reason=str(error))
+    except _producer_lost() as error:
+        log.error("the producer is lost; the worker starts anew", reason=str(error))
         return AGAIN
     link.say({"say": "stopped", "ok": True, "reason": ""})
     return 0
@@ -74,9 +74,10 @@ class _ProcessLink(Link):
         super().stop(patience)
 
 
-def _fenced() -> tuple[type[Exception], ...]:
-    module = sys.modules.get("sigmac.runtime.stream.kafka_transactions")
-    return (module.WorkerFenced,) if module else ()
+def _producer_lost() -> tuple[type[Exception], ...]:
+    # Asked for only where something was raised: without Kafka its client need not be installed.
+    module = sys.modules.get("sigmac.runtime.stream.kafka_sink")
+    return (module.ProducerLost,) if module else ()
 
 
 def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any]) -> Worker:
