@@ -20,15 +20,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.dead_letters import DeadLetter, bury
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Message, Sink
 
 _STEP = 0.25  # seconds between two looks at the rest of the world while a sink is slow
 # What runs while a sink is slow: stay in the group, answer the supervisor; raises to give up.
 Meanwhile = Callable[[], None]
-# A dead letter for a message that a sink gave up
-Bury = Callable[[Message, str], DeadLetter]
 
 
 class Outputs:
@@ -39,12 +37,10 @@ class Outputs:
         matches: dict[str, Sink],
         dead_letters: Sink | None,
         encode: Callable[[DeadLetter], Message],
-        bury: Bury,
     ):
         self.matches = matches
         self.dead_letters = dead_letters
         self._encode = encode
-        self._bury = bury
         self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
         if dead_letters is not None:
             self.delivered["dead_letters"] = 0
@@ -77,7 +73,7 @@ class Outputs:
         """Write what match sinks gave up as dead letters."""
         for sink in self.matches.values():
             for each in sink.undeliverable():
-                letter = self._bury(each.message, each.reason)
+                letter = bury(each.message, each.reason)
                 self.on_buried(letter)
                 if self.dead_letters is not None:
                     self.dead_letters.write([self._encode(letter)])

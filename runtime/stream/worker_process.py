@@ -24,7 +24,7 @@ from sigmac.runtime.service.configuration import Delivery as Guarantee
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
 from sigmac.runtime.service.tracing import open_tracing
-from sigmac.runtime.stream.dead_letters import as_line, as_message, bury
+from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
@@ -172,10 +172,10 @@ class _Parts:
             matches["webhook"] = WebhookSink(settings.webhook)
         letters = self.settings.dead_letters
         if isinstance(letters, str):
-            return Outputs(matches, None, as_line, bury)
+            return Outputs(matches, None, as_line)
         if letters.kafka is not None:
-            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message, bury)
-        return Outputs(matches, self.file_sink(letters.file), as_line, bury)
+            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message)
+        return Outputs(matches, self.file_sink(letters.file), as_line)
 
     def file_sink(self, settings: Any) -> Sink:
         from sigmac.runtime.stream.file_sink import FileSink

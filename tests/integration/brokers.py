@@ -122,9 +122,12 @@ class Broker:
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
 
-    def create(self, topic: str, partitions: int) -> None:
+    def create(self, topic: str, partitions: int, **settings: str) -> None:
+        """With further settings of the topic; their names have underscores for dots."""
+        config = {name.replace("_", "."): value for name, value in settings.items()}
         admin = self.admin()
-        for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+        new = NewTopic(topic, partitions, 1, config=config)
+        for future in admin.create_topics([new]).values():
             future.result(30)
 
 

@@ -37,8 +37,8 @@ from tests.integration.ledger import (
     Reader,
     Service,
     Topics,
-    committed_reads,
 )
+from tests.integration.messages import committed_reads
 from tests.integration.proxy import Proxy
 from tests.unit.packs import write_text_pack
 

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ import yaml
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from tests.integration.brokers import Broker, free_port, tied
+from tests.integration.messages import QUIET, committed_reads
 from tests.unit.packs import rule
 
 MATCHES_EVERY, MALFORMED_EVERY = 3, 50
@@ -35,7 +36,6 @@ RULES = rule(
     id="3f0c7f0e-3f0b-4a53-9a55-0f6c5c1f0f11",
     level="high",
 )
-_QUIET = {"log_level": 0}
 
 
 @dataclass(slots=True)
@@ -44,15 +44,13 @@ class Topics:
 
     broker: Broker
     partitions: int = 4
+    settings: Mapping[str, str] = field(default_factory=dict)  # of the topic of events
     suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
-        for topic, partitions in (
-            (self.events, self.partitions),
-            (self.matches, MATCH_PARTITIONS),
-            (self.dead, 1),
-        ):
-            self.broker.create(topic, partitions)
+        self.broker.create(self.events, self.partitions, **self.settings)
+        self.broker.create(self.matches, MATCH_PARTITIONS)
+        self.broker.create(self.dead, 1)
 
     @property
     def events(self) -> str:
@@ -86,7 +84,7 @@ class Ledger:
         self.topics = topics
         self.produced = 0
         self._producer = Producer(
-            {"bootstrap.servers": topics.broker.address, "enable.idempotence": True, **_QUIET}
+            {"bootstrap.servers": topics.broker.address, "enable.idempotence": True, **QUIET}
         )
 
     def produce(self, count: int) -> None:
@@ -201,18 +199,6 @@ class Reader(threading.Thread):
         if self._failure is not None:
             raise self._failure
         return self.account
-
-
-def committed_reads(broker: Broker) -> dict[str, Any]:
-    """Properties of a consumer that reads what is committed, from the beginning."""
-    return {
-        "bootstrap.servers": broker.address,
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "receive.message.max.bytes": 1_000_000_000,
-        **_QUIET,
-    }
 
 
 def reader_from_the_start(topics: Topics) -> Consumer:
