@@ -111,6 +111,7 @@ class Ledger:
 class Account:
     """What a reader of committed records found: for each number the ids of its matches, in order of arrival.
 
+    `made_by` has for each number the version of the pack and the title of the rule that its match names.
     `disordered` counts messages that came after a later one of the same partition, within one partition of the output;
     what came before does not count again.
     """
@@ -118,6 +119,7 @@ class Account:
     ledger: Ledger
     matches: dict[int, list[str]] = field(default_factory=dict)
     dead: Counter[int] = field(default_factory=Counter)
+    made_by: dict[int, tuple[str, str]] = field(default_factory=dict)
     disordered: int = 0
     _last: dict[tuple[str, int, int], int] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ class Account:
             assert match["source"]["partition"] == partition
             new = number not in self.matches
             self.matches.setdefault(number, []).append(match["id"])
+            self.made_by[number] = match["pack"]["version"], match["rule"]["title"]
         else:
             assert value == record(number)
             new = number not in self.dead
