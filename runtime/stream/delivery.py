@@ -44,7 +44,7 @@ class Outputs:
         self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
         if dead_letters is not None:
             self.delivered["dead_letters"] = 0
-        self.on_buried: Callable[[DeadLetter], None] = lambda letter: None
+        self._buried: list[DeadLetter] = []
 
     def write(self, matches: Sequence[Message], dead_letters: Sequence[DeadLetter]) -> None:
         """Steps 1 of both orders."""
@@ -74,9 +74,14 @@ class Outputs:
         for sink in self.matches.values():
             for each in sink.undeliverable():
                 letter = bury(each.message, each.reason)
-                self.on_buried(letter)
+                self._buried.append(letter)
                 if self.dead_letters is not None:
                     self.dead_letters.write([self._encode(letter)])
+
+    def buried(self) -> list[DeadLetter]:
+        """The dead letters of what match sinks gave up since it was asked last."""
+        found, self._buried = self._buried, []
+        return found
 
     def count(self, matches: int, dead_letters: int) -> None:
         for name in self.matches:

@@ -127,12 +127,13 @@ class KafkaSink:
                 break
             self._producer.flush(left)
         if self._failure is not None:
-            failure, self._failure = self._failure, None
+            failure = self._failure
+            self.forget()
             raise failure
         return not self._waiting and not self._in_flight
 
     def forget(self) -> None:
-        """Drop what is not on its way yet: the transaction was aborted."""
+        """Drop what is not on its way yet: the batch is done again."""
         self._waiting.clear()
         self._given_up.clear()
         self._failure = None

@@ -26,10 +26,12 @@ from sigmac.runtime.service.logs import configure_logs
 from sigmac.runtime.service.tracing import open_tracing
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
+from sigmac.runtime.stream.evaluation import Stream
+from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
-from sigmac.runtime.stream.worker import Client, Link, Stream, Worker
+from sigmac.runtime.stream.worker import Client, Worker
 
 log = structlog.get_logger("sigmac.stream.worker")
 
