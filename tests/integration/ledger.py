@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,67 +108,65 @@ class Ledger:
 
 @dataclass(slots=True)
 class Account:
-    """What a reader of committed records found: for each number the ids of its matches, in order of arrival.
+    """What a reader of committed records found: the id of the match of each number, and how often each died.
 
-    `made_by` has for each number the version of the pack and the title of the rule that its match names.
-    `disordered` counts messages that came after a later one of the same partition, within one partition of the output;
-    what came before does not count again.
+    `made_by` has for each number the version of the pack and the title of the rule that its match names, `unidentified`
+    the numbers whose doubled matches have different ids: a reader could not drop them. `disordered` counts messages
+    that came after a later one of the same partition, within one partition of the output; what came before does not
+    count again.
     """
 
     ledger: Ledger
-    matches: dict[int, list[str]] = field(default_factory=dict)
-    dead: Counter[int] = field(default_factory=Counter)
+    matches: dict[int, str] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
     made_by: dict[int, tuple[str, str]] = field(default_factory=dict)
+    doubled: int = 0  # messages that came once more than they should
+    unidentified: set[int] = field(default_factory=set)
     disordered: int = 0
-    _last: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    _last: dict[tuple[str | None, int | None, int], int] = field(default_factory=dict)
+    _makers: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
-        topics = self.ledger.topics
-        value = message.value() or b""
         number = int(message.key() or b"-1")
-        partition = number % topics.partitions
-        if message.topic() == topics.matches:
-            match = orjson.loads(value)
-            assert match["event"]["n"] == number
-            assert match["source"]["partition"] == partition
-            new = number not in self.matches
-            self.matches.setdefault(number, []).append(match["id"])
-            self.made_by[number] = match["pack"]["version"], match["rule"]["title"]
+        if message.topic() == self.ledger.topics.matches:
+            new = self._take_match(number, message.value() or b"")
         else:
-            assert value == record(number)
+            assert message.value() == record(number)
             new = number not in self.dead
-            self.dead[number] += 1
+            self.dead.add(number)
         if new:
+            partition = number % self.ledger.topics.partitions
             way = (message.topic(), message.partition(), partition)
             self.disordered += number < self._last.get(way, -1)
             self._last[way] = number
+        else:
+            self.doubled += 1
+
+    def _take_match(self, number: int, value: bytes) -> bool:
+        match = orjson.loads(value)
+        assert match["event"]["n"] == number
+        assert match["source"]["partition"] == number % self.ledger.topics.partitions
+        maker = (match["pack"]["version"], match["rule"]["title"])
+        new = number not in self.matches
+        if self.matches.setdefault(number, match["id"]) != match["id"]:
+            self.unidentified.add(number)
+        self.made_by[number] = self._makers.setdefault(maker, maker)
+        return new
 
     def complete(self) -> bool:
         matches, dead = self.ledger.expected()
-        return matches <= self.matches.keys() and dead <= self.dead.keys()
+        return matches <= self.matches.keys() and dead <= self.dead
 
     @property
     def lost(self) -> set[int]:
         matches, dead = self.ledger.expected()
-        return (matches - self.matches.keys()) | (dead - self.dead.keys())
-
-    @property
-    def doubled(self) -> int:
-        """Messages that came once more than they should."""
-        return sum(len(ids) - 1 for ids in self.matches.values()) + sum(
-            count - 1 for count in self.dead.values()
-        )
-
-    @property
-    def unidentified(self) -> int:
-        """Numbers whose doubled matches have different ids: a reader could not drop them."""
-        return sum(len(set(ids)) > 1 for ids in self.matches.values())
+        return (matches - self.matches.keys()) | (dead - self.dead)
 
     @property
     def wrong(self) -> set[int]:
         """Numbers that should not have come at all."""
         matches, dead = self.ledger.expected()
-        return (self.matches.keys() - matches) | (self.dead.keys() - dead)
+        return (self.matches.keys() - matches) | (self.dead - dead)
 
 
 class Reader(threading.Thread):

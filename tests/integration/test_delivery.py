@@ -68,6 +68,6 @@ def test_killed_workers_lose_nothing(
             kill_one(service, chance.randrange(2))
         account = read_account(ledger, timeout=120)
         assert service.stop() == 0
-    assert (account.lost, account.wrong, account.unidentified) == (set(), set(), 0)
+    assert (account.lost, account.wrong, account.unidentified) == (set(), set(), set())
     if delivery == "exactly-once":
         assert account.doubled == 0

@@ -85,4 +85,4 @@ def test_a_broker_that_is_not_there_is_waited_for(
             until(service, "^ready")
             account = read_account(ledger, timeout=60)
             assert service.stop() == 0
-    assert (account.lost, account.wrong, account.unidentified) == (set(), set(), 0)
+    assert (account.lost, account.wrong, account.unidentified) == (set(), set(), set())
