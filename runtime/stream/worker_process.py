@@ -7,6 +7,7 @@ them is in an argument or in the environment.
 from __future__ import annotations
 
 import math
+import os
 import platform
 import signal
 import socket
@@ -62,7 +63,8 @@ def main(descriptor: int) -> int:
         return PERMANENT
     except _producer_lost() as error:
         log.error("the producer is lost; the worker starts anew", reason=str(error))
-        return AGAIN
+        sys.stderr.flush()
+        os._exit(AGAIN)  # whatever threads of librdkafka still wait for
     link.say({"say": "stopped", "ok": True, "reason": ""})
     return 0
 

@@ -36,7 +36,7 @@ WEIGHTS = {
     "freeze the broker": 4,
     "restart the broker": 3,
 }
-_RECOVERS = 90.0  # seconds; a service that delivers nothing for as long is stuck
+_RECOVERS = 40.0  # seconds; a service that delivers nothing for as long is stuck
 _BURST = 50  # records
 
 
@@ -267,7 +267,16 @@ class Disturbed:
                 return
             time.sleep(0.05)
         what = "delivers nothing" if ready else "is not ready"
+        self._end_showing_stacks()
         self._problem(f"the service {what} for {_RECOVERS:.0f} s after: {after}", self.service)
+
+    def _end_showing_stacks(self) -> None:
+        """Of workers that may hang: they write to the log where they are."""
+        for service in (self.service, self.second):
+            if service.process is not None and service.process.poll() is None:
+                for worker in service.workers():
+                    _signal(worker, signal.SIGABRT)
+        time.sleep(1)
 
     def _check_alive(self) -> None:
         for service in (self.service, self.second):

@@ -272,6 +272,7 @@ class Service:
                 tied([sys.executable, "-m", "sigmac", "run", "--config", str(file)]),
                 stdout=log,
                 stderr=log,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
 
     def workers(self) -> list[int]:
