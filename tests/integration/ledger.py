@@ -280,8 +280,11 @@ class Service:
         assert self.process is not None
         found = []
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            children = task / "children"
-            for pid in map(int, children.read_text().split()):
+            try:
+                children = (task / "children").read_text()
+            except OSError:
+                continue  # a thread that has just ended
+            for pid in map(int, children.split()):
                 command = Path(f"/proc/{pid}/cmdline")
                 if command.exists() and b"worker_process" in command.read_bytes():
                     found.append(pid)
