@@ -148,9 +148,11 @@ def permanent(error: KafkaError, what: str) -> StreamError | None:
     return StreamError(f"kafka: {what}: {meaning} ({error.str()})") if meaning else None
 
 
-def consumer_properties(properties: Properties, own: Properties, max_mib: float) -> dict[str, Any]:
+def consumer_properties(
+    properties: Properties, own: Properties, max_mib: float, worker: int = 0
+) -> dict[str, Any]:
     """Properties of a worker's consumer: ours, the user's over them."""
-    return {
+    made = {
         "auto.offset.reset": "earliest",
         "partition.assignment.strategy": "cooperative-sticky",
         "isolation.level": "read_committed",
@@ -162,6 +164,10 @@ def consumer_properties(properties: Properties, own: Properties, max_mib: float)
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
     }
+    if name := made.get("group.instance.id"):
+        # Two members of one name would drive each other out of the group.
+        made["group.instance.id"] = f"{name}-{worker}"
+    return made
 
 
 def producer_properties(

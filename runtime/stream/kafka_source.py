@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +31,7 @@ from sigmac.runtime.stream.record import Batch, LongLine, Origin
 log = structlog.get_logger("sigmac.stream.kafka")
 
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
+_ASK_AGAIN = 1.0  # seconds between two questions to a broker that went away
 # The group has moved on: what was polled is somebody else's, or ours again from the last commit on.
 _GROUP_MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -101,6 +103,7 @@ class KafkaSource:
         self._next: dict[_Place, int] = {}  # the offsets that a commit would go on at
         self._held: list[Any] = []
         self._paused = False
+        self._ask_at = 0.0
         self.rebalances = 0
         self.owned: set[_Place] = set()
         self.joined = False  # the group has told once what is ours
@@ -160,6 +163,7 @@ class KafkaSource:
         held, self._held = self._held, []
         messages = held or self.consumer.consume(wanted, max_wait)
         if not messages:
+            self._look_for_the_broker()
             return []
         good = self._without_errors(messages)
         if before != self.rebalances:
@@ -255,6 +259,18 @@ class KafkaSource:
         message = self.consumer.poll(0)
         if message is not None:
             self._held += self._without_errors([message])  # it was on its way before the pause
+        self._look_for_the_broker()
+
+    def _look_for_the_broker(self) -> None:
+        """Ask one that was away whether it is back, as librdkafka tells only that it went, and no record may come."""
+        if self.connection.connected or time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + _ASK_AGAIN
+        try:
+            self.consumer.list_topics(next(iter(self._names), None), timeout=_ASK_AGAIN / 2)
+        except KafkaException:
+            return  # what is the matter was told to the connection
+        self.connection.answered()
 
     def assigned(self) -> dict[str, list[int]]:
         """Partitions that are ours, by topic."""

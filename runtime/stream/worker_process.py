@@ -202,7 +202,7 @@ class _Kafka(_Parts):
         self.sinks: list[KafkaSink] = []
         self._starts: list[Callable[[], bool]] = []
         self._exactly_once = settings.delivery is Guarantee.EXACTLY_ONCE
-        common, _, own = settings.kafka_properties()
+        common, _, own = self._properties()
         identity = None
         if self._exactly_once:
             # The same for every life of this worker, so that a new one fences what the last left open.
@@ -210,16 +210,21 @@ class _Kafka(_Parts):
             identity = ".".join(names)
         self.shared = SharedProducer(producer_properties(common, own, identity), self.connection)
 
+    def _properties(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        """Common ones, the consumer's, the producer's; the broker's tools show which worker is which."""
+        common, consumer, producer = self.settings.kafka_properties()
+        return {"client.id": f"{self.settings.name}-{self.index}"} | common, consumer, producer
+
     def source(self) -> Source:
         if self.settings.source.kafka is None:
             return super().source()
         from sigmac.runtime.stream.kafka_client import consumer_properties
         from sigmac.runtime.stream.kafka_source import KafkaSource
 
-        common, own, _ = self.settings.kafka_properties()
+        common, own, _ = self._properties()
         max_mib = self.settings.batch.max_mib
         self.kafka_source = KafkaSource(
-            consumer_properties(common, own, max_mib),
+            consumer_properties(common, own, max_mib, self.index),
             [each.topics for each in self.settings.source.kafka.inputs],
             self.connection,
             int(max_mib * (1 << 20)),

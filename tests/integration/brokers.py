@@ -96,7 +96,10 @@ class Broker:
         """As an operator would: it may finish what it does."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(_STOP)
+            try:
+                self.process.wait(_STOP)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -104,8 +107,8 @@ class Broker:
             self.process.wait()
 
     def restart(self) -> None:
-        """Killed and started again, on the same port with the same data."""
-        self.kill()
+        """Stopped and started again, on the same port with the same data."""
+        self.stop()
         self.start()
 
     def pause(self) -> None:

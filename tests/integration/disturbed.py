@@ -231,6 +231,11 @@ class Disturbed:
         self.broker.resume()
 
     def restart_the_broker(self) -> None:
+        """As an operator does. Killed while it is the only one, Apache Kafka itself may forget to abort transactions:
+
+        it ends those whose time is over before its partitions have a leader again, and leaves their markers out. The
+        next commit of the same producer makes them visible. With replicas another broker leads meanwhile.
+        """
         self.broker.restart()
 
     # What is watched
@@ -245,7 +250,7 @@ class Disturbed:
 
     def _stop(self, service: Service) -> None:
         status = service.stop()
-        if status:
+        if status not in (0, -signal.SIGTERM):  # the second where it had not begun yet
             self._problem(f"{service.folder.name}: exit status {status} when stopped", service)
 
     def _problem(self, text: str, service: Service) -> None:

@@ -80,6 +80,10 @@ def test_a_broker_that_is_not_there_is_waited_for(
             until(service, "^ready")
             proxy.cut()
             until(service, r"not ready: worker 0 is failing: .*")
+            proxy.restore()
+            until(service, "^ready")  # without a record that would show it
+            proxy.cut()
+            until(service, r"not ready: worker 0 is failing: .*")
             ledger.produce(300)
             proxy.restore()
             until(service, "^ready")
