@@ -321,13 +321,3 @@ def running(service: Service) -> Iterator[Service]:
     finally:
         service.kill()
         print(service.log.read_text("utf-8", "replace"))  # shown where the test fails
-
-
-def kill_one(service: Service, choice: int) -> None:
-    """SIGKILL to one of the workers."""
-    workers = service.workers()
-    if workers:
-        try:
-            os.kill(workers[choice % len(workers)], signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it has just ended by itself
