@@ -29,6 +29,7 @@ from bench.gather import compare
 from bench.packs import Packs
 from bench.timing import ROUNDS, median
 from tests.integration.brokers import ApacheKafka, Unavailable
+from tests.integration.census import look
 from tests.integration.ledger import Service, Topics
 
 RECORDS = 1_000_000
@@ -52,11 +53,12 @@ class _Kafka(ApacheKafka):
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Records a second, and microseconds of processor time a record of the reading side and of the broker."""
+    """Records a second; microseconds of processor time a record, and MiB of one process, of the reading side."""
 
     rate: float
     own: float
-    broker: float
+    broker: float  # microseconds of the broker's processor time
+    resident: float
 
 
 def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
@@ -141,6 +143,8 @@ def _rates(broker: _Kafka, pack: Path, folder: Path, records: int) -> Iterator[F
     yield Figure("one worker: its processor time", own("one"), "µs a record")
     yield Figure("two workers: their processor time", own("two"), "µs a record")
     yield Figure("two workers, against one, by processor time", 2 * own("one") / own("two"), "×")
+    resident = median([each.resident for each in runs["one"]])
+    yield Figure("one worker: resident memory at full speed", resident, "MiB")
     broker_time = median([each.broker for each in runs["one"]])
     yield Figure("one worker: the broker's processor time", broker_time, "µs a record")
     for what, batch in (("", {}), (", batches of 20 ms", {"max_wait": 0.02})):
@@ -172,7 +176,8 @@ class _Watch:
             seconds, count, own, broker = (
                 new - old for new, old in zip(now, self._first, strict=True)
             )
-            self.run = _Run(count / seconds, own / count * 1e6, broker / count * 1e6)
+            resident = max(look(each)[0] for each in self._own())
+            self.run = _Run(count / seconds, own / count * 1e6, broker / count * 1e6, resident)
             return True
         return False
 

@@ -32,7 +32,7 @@ from sigmac.runtime.stream.kafka_source import KafkaSource
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
 _STEP = 1.0  # seconds for one try to commit or to abort
-_ADDED_WITHIN = 30.0  # seconds
+_ADDED_WITHIN = 10.0  # seconds; it takes milliseconds while the broker is there
 _LOOK = 0.25  # seconds between two looks at the rest of the world
 
 
@@ -79,6 +79,8 @@ class ExactlyOnce:
         except KafkaException as error:
             self._abort(error, meanwhile)
             raise DeliveryFailed(error.args[0].str()) from None
+        except ProducerLost:
+            raise  # the next producer of this transactional id aborts what is open
         except BaseException:
             # A sink failed, the group moved, or the worker was told to stop: nothing of this batch shall be seen.
             self._abort(None, meanwhile)
@@ -90,7 +92,8 @@ class ExactlyOnce:
     def _add_positions(self, group: Any, meanwhile: Meanwhile) -> None:
         """Step 4, in a thread: librdkafka forgets the timeout while it waits for the group's coordinator.
 
-        A member that only waits for that would hold up every rebalance of the group.
+        A member that only waits for that would hold up every rebalance of the group. What does not come about in time is
+        left to a new producer.
         """
         positions = self._source.positions()
         add = self._producer.send_offsets_to_transaction
