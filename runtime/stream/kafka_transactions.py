@@ -92,8 +92,8 @@ class ExactlyOnce:
     def _add_positions(self, group: Any, meanwhile: Meanwhile) -> None:
         """Step 4, in a thread: librdkafka forgets the timeout while it waits for the group's coordinator.
 
-        A member that only waits for that would hold up every rebalance of the group. What does not come about in time is
-        left to a new producer.
+        A member that only waits for that would hold up every rebalance of the group. What does not come about in time
+        is left to a new producer.
         """
         positions = self._source.positions()
         add = self._producer.send_offsets_to_transaction
