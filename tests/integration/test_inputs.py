@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from confluent_kafka import Message
 
 from tests.integration.brokers import Broker
 from tests.integration.ledger import Service, Topics, running
@@ -56,17 +57,11 @@ def inputs(names: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def test_each_topic_has_its_pack_its_logsource_and_its_form(
-    broker: Broker, pack_of: Callable[[str], Path], tmp_path: Path
-) -> None:
-    names = events_topics(broker)
-    topics = Topics(broker)
-    service = Service(topics, pack_of("windows"), tmp_path, workers=1)
-    service.configuration["packs"] = {
-        name: {"path": str(pack_of(name))} for name in ("windows", "linux")
-    }
-    service.configuration["source"]["kafka"]["inputs"] = inputs(names)
-    broken = b'{"Image": '
+BROKEN = b'{"Image": '
+
+
+def fill(broker: Broker, names: dict[str, str]) -> None:
+    """Records of every form, some of them broken."""
     send(broker, names["plain"], [HIT, MISS, None, b"", HIT], key=b"host-1", headers=[TRACE])
     send(
         broker,
@@ -77,47 +72,62 @@ def test_each_topic_has_its_pack_its_logsource_and_its_form(
             b'{"log": {}}',
         ],
     )
-    lines = b"\n".join([MISS, b"", broken, HIT]).decode()
+    lines = b"\n".join([MISS, b"", BROKEN, HIT]).decode()
     send(broker, names["lines"], [orjson.dumps({"message": lines})])
     send(broker, names["linux"], [HIT, b'{"exe": "/tmp/x"}'])
+
+
+def by_topic(matches: list[Message]) -> dict[str, list[tuple[object, ...]]]:
+    """Offset, index, rule and version of each match."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for message in matches:
+        match = orjson.loads(message.value() or b"")
+        source = match["source"]
+        told = (source["offset"], source.get("index"), match["rule"]["title"])
+        found.setdefault(source["topic"], []).append((*told, match["pack"]["version"]))
+    return found
+
+
+def test_each_topic_has_its_pack_its_logsource_and_its_form(
+    broker: Broker, pack_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    names = events_topics(broker)
+    topics = Topics(broker)
+    service = Service(topics, pack_of("windows"), tmp_path, workers=1)
+    service.configuration["packs"] = {
+        name: {"path": str(pack_of(name))} for name in ("windows", "linux")
+    }
+    service.configuration["source"]["kafka"]["inputs"] = inputs(names)
+    fill(broker, names)
     with running(service):
         matches = received(broker, topics.matches, 7)
         letters = received(broker, topics.dead, 3)
         assert service.stop() == 0
-
-    found: dict[str, list[tuple[object, ...]]] = {name: [] for name in names.values()}
-    for message in matches:
-        match = orjson.loads(message.value() or b"")
-        source, pack = match["source"], match["pack"]
-        told = (source["offset"], source.get("index"), match["rule"]["title"], pack["version"])
-        found[source["topic"]].append(told)
-    assert found == {
-        names["plain"]: [(0, None, "Whoami", "1.4.0"), (4, None, "Whoami", "1.4.0")],
-        names["array"]: [
-            (0, 1, "Whoami", "1.4.0"),
-            (0, 3, "Whoami", "1.4.0"),
-            (1, 0, "Whoami", "1.4.0"),
-        ],
-        names["lines"]: [(0, 3, "Whoami", "1.4.0")],
+    whoami = "Whoami", "1.4.0"
+    assert by_topic(matches) == {
+        names["plain"]: [(0, None, *whoami), (4, None, *whoami)],
+        names["array"]: [(0, 1, *whoami), (0, 3, *whoami), (1, 0, *whoami)],
+        names["lines"]: [(0, 3, *whoami)],
         names["linux"]: [(1, None, "From tmp", "0.9.0")],
     }
-    first = next(each for each in matches if names["plain"].encode() in (each.value() or b""))
-    assert first.key() == b"host-1"
-    headers = dict(first.headers() or ())
-    match = orjson.loads(first.value() or b"")
-    assert headers["sigmac-match-id"] == match["id"].encode()
-    assert (headers["sigmac-level"], headers["sigmac-pack"]) == (b"high", b"test@1.4.0")
-    assert headers["traceparent"] == TRACE[1]
-    assert (first.value() or b"").endswith(b'"event":' + HIT + b"}")
-
-    told = [dict(each.headers() or ()) for each in letters]
-    said = {
+    check_match(next(each for each in matches if names["plain"].encode() in (each.value() or b"")))
+    headers = [dict(each.headers() or ()) for each in letters]
+    assert {
         (each["sigmac-dlq-topic"].decode(), each["sigmac-dlq-kind"], each.get("sigmac-dlq-index"))
-        for each in told
-    }
-    assert said == {
+        for each in headers
+    } == {
         (names["array"], b"payload", b"2"),
         (names["array"], b"payload", None),
         (names["lines"], b"rejected", b"2"),
     }
-    assert {each.value() for each in letters} == {b"7", b'{"log": {}}', broken}
+    assert {each.value() for each in letters} == {b"7", b'{"log": {}}', BROKEN}
+
+
+def check_match(message: Message) -> None:
+    """Its key, its headers, and the event as it was."""
+    value, headers = message.value() or b"", dict(message.headers() or ())
+    assert message.key() == b"host-1"
+    assert headers["sigmac-match-id"] == orjson.loads(value)["id"].encode()
+    assert (headers["sigmac-level"], headers["sigmac-pack"]) == (b"high", b"test@1.4.0")
+    assert headers["traceparent"] == TRACE[1]
+    assert value.endswith(b'"event":' + HIT + b"}")
