@@ -36,7 +36,7 @@ WEIGHTS = {
     "freeze the broker": 4,
     "restart the broker": 3,
 }
-_RECOVERS = 40.0  # seconds; a service that delivers nothing for as long is stuck
+_RECOVERS = 60.0  # seconds; a service that delivers nothing for as long is stuck
 _BURST = 50  # records
 
 

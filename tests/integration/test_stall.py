@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def test_a_stalled_sink_costs_neither_memory_nor_the_group_nor_a_match(
     broker: Broker, pack_folder: Path, tmp_path: Path
 ) -> None:
-    report = run_stall(broker, pack_folder, tmp_path, seconds=25, poll_interval=7)
+    report = run_stall(broker, pack_folder, tmp_path, seconds=15, poll_interval=6.5)
     assert (report.stalled, report.ready) == (True, True)
     assert (report.rebalances, report.restarts) == (0, 0)
     assert report.delivered_meanwhile == 0
