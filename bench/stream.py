@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from bench.gather import compare
 from bench.packs import Packs
 from bench.timing import ROUNDS, median
 from tests.integration.brokers import ApacheKafka, Unavailable
+from tests.integration.census import look
 from tests.integration.ledger import Service, Topics
 
 RECORDS = 1_000_000
@@ -37,7 +39,6 @@ _LOOK = 0.05  # seconds between two looks at what is committed
 _LATENCY_SECONDS = 20.0
 _PATIENCE = 600.0
 _EVENTS = "bench-events"
-_LIVE = "bench-live"
 
 
 class _Kafka(ApacheKafka):
@@ -52,11 +53,12 @@ class _Kafka(ApacheKafka):
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Records a second, and microseconds of processor time a record of the reading side and of the broker."""
+    """Records a second; microseconds of processor time a record, and MiB of one process, of the reading side."""
 
     rate: float
     own: float
-    broker: float
+    broker: float  # microseconds of the broker's processor time
+    resident: float
 
 
 def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
@@ -72,8 +74,7 @@ def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
     broker.start()
     try:
         lines = read_lines(WINDOWS)
-        for topic in (_EVENTS, _LIVE):
-            broker.create(topic, PARTITIONS)
+        broker.create(_EVENTS, PARTITIONS)
         note(f"producing {records:,} records")
         _fill(broker, lines, records)
         yield from _rates(broker, pack, folder, records)
@@ -127,6 +128,9 @@ def _rates(broker: _Kafka, pack: Path, folder: Path, records: int) -> Iterator[F
     def rate(name: str) -> float:
         return median([run.rate for run in runs[name]])
 
+    def own(name: str) -> float:
+        return median([run.own for run in runs[name]])
+
     bare, one = rate("bare"), rate("one")
     yield Figure("a bare consumer, reading only", bare, "records/s")
     yield Figure("one worker, topic to committed matches", one, "records/s")
@@ -134,23 +138,20 @@ def _rates(broker: _Kafka, pack: Path, folder: Path, records: int) -> Iterator[F
     yield Figure("two workers", rate("two"), "records/s")
     yield Figure("two workers, against one", rate("two") / one, "×", "≥ 1.8")
     yield Figure("exactly once, against at least once", rate("exactly") / one, "×")
-    yield Figure(
-        "one worker: its processor time", median([each.own for each in runs["one"]]), "µs a record"
-    )
-    yield Figure(
-        "a bare consumer: its processor time",
-        median([each.own for each in runs["bare"]]),
-        "µs a record",
-    )
-    yield Figure(
-        "one worker: the broker's processor time",
-        median([each.broker for each in runs["one"]]),
-        "µs a record",
-    )
-    latencies = _latencies(broker, pack, folder, one / 2)
-    for percent in (50, 99):
-        what = f"latency at half of one worker's rate, p{percent}"
-        yield Figure(what, float(np.percentile(latencies, percent)) * 1e3, "ms")
+    # What two cores that the broker works on too cannot show.
+    yield Figure("a bare consumer: its processor time", own("bare"), "µs a record")
+    yield Figure("one worker: its processor time", own("one"), "µs a record")
+    yield Figure("two workers: their processor time", own("two"), "µs a record")
+    yield Figure("two workers, against one, by processor time", 2 * own("one") / own("two"), "×")
+    resident = median([each.resident for each in runs["one"]])
+    yield Figure("one worker: resident memory at full speed", resident, "MiB")
+    broker_time = median([each.broker for each in runs["one"]])
+    yield Figure("one worker: the broker's processor time", broker_time, "µs a record")
+    for what, batch in (("", {}), (", batches of 20 ms", {"max_wait": 0.02})):
+        latencies = _latencies(broker, pack, folder, one / 2, batch)
+        for percent in (50, 99):
+            figure = float(np.percentile(latencies, percent)) * 1e3
+            yield Figure(f"latency at half of one worker's rate{what}, p{percent}", figure, "ms")
 
 
 class _Watch:
@@ -175,7 +176,8 @@ class _Watch:
             seconds, count, own, broker = (
                 new - old for new, old in zip(now, self._first, strict=True)
             )
-            self.run = _Run(count / seconds, own / count * 1e6, broker / count * 1e6)
+            resident = max(look(each)[0] for each in self._own())
+            self.run = _Run(count / seconds, own / count * 1e6, broker / count * 1e6, resident)
             return True
         return False
 
@@ -230,11 +232,10 @@ def _running(
 ) -> Iterator[Service]:
     """The service with its own defaults between a topic and a new topic of matches."""
     topics = Topics(broker, 1)
-    service = Service(topics, pack, folder, **{"workers": 1, **changes})
+    service = Service(topics, pack, folder, **{"workers": 1, "batch": {}, **changes})
     kafka = service.configuration["source"]["kafka"]
     kafka["properties"]["auto.offset.reset"] = "earliest"
     kafka["inputs"] = [{"topics": [topic], "pack": "test", "logsource": {"product": "windows"}}]
-    del service.configuration["batch"]
     service.start()
     try:
         yield service
@@ -263,8 +264,12 @@ def _follow(service: Service, saw: Callable[[int], bool], topic: str) -> None:
             time.sleep(_LOOK)
 
 
-def _latencies(broker: _Kafka, pack: Path, folder: Path, rate: float) -> list[float]:
+def _latencies(
+    broker: _Kafka, pack: Path, folder: Path, rate: float, batch: dict[str, float]
+) -> list[float]:
     """Seconds from the call that produces a record to the arrival of its match, all on the way included."""
+    live = f"bench-live-{uuid.uuid4().hex[:8]}"
+    broker.create(live, PARTITIONS)
     lines = read_lines(WINDOWS)
     sent: list[list[float]] = [[] for _ in range(PARTITIONS)]
     ended = threading.Event()
@@ -280,12 +285,12 @@ def _latencies(broker: _Kafka, pack: Path, folder: Path, rate: float) -> list[fl
                 if wait > 0:
                     time.sleep(wait)
             sent[partition].append(time.perf_counter())
-            producer.produce(_LIVE, line, partition=partition)
+            producer.produce(live, line, partition=partition)
         producer.flush()
         ended.set()
 
     found: list[tuple[float, int, int]] = []
-    with _running(broker, pack, folder, _LIVE) as service:
+    with _running(broker, pack, folder, live, batch=batch) as service:
         reader = Consumer(
             {
                 "bootstrap.servers": broker.address,

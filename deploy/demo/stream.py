@@ -82,92 +82,116 @@ class Failed(Exception):
 
 def main() -> None:
     """All steps. Raises `Failed`."""
-    events = EVENTS.read_bytes().splitlines()
     with contextlib.ExitStack() as stack:
         made = tempfile.TemporaryDirectory(prefix="sigmac-demo-", ignore_cleanup_errors=True)
-        folder = Path(stack.enter_context(made))
+        demo = Demo(stack, Path(stack.enter_context(made)))
+        demo.start_broker()
+        demo.start_service()
+        demo.send_events()
+        demo.show_metrics()
+        demo.reload()
+        demo.stop()
 
+
+class Demo:
+    """The steps, in their order. What they start ends with `stack`."""
+
+    def __init__(self, stack: contextlib.ExitStack, folder: Path):
+        self.stack = stack
+        self.folder = folder
+        self.log = folder / "service.log"
+        self.http = free_address()
+        self.events = EVENTS.read_bytes().splitlines()
+        self.expected = 0  # matches
+
+    def waiting(self, what: str, done: Callable[[], bool]) -> None:
+        wait(what, done, self.service, self.log)
+
+    def start_broker(self) -> None:
         step("A pack, version 1.0.0, and a broker that speaks Kafka's protocol")
-        build(folder / "pack", "1.0.0")
-        expected = matches_of(folder / "pack", events) * REPEATS
-        broker = stack.enter_context(running_broker(folder))
-        create_topics(broker)
-        say(f"{broker} has the topics {INPUT} ({PARTITIONS} partitions), {MATCHES}, {DEAD_LETTERS}")
+        build(self.folder / "pack", "1.0.0")
+        self.expected = matches_of(self.folder / "pack", self.events) * REPEATS
+        self.broker = self.stack.enter_context(running_broker(self.folder))
+        create_topics(self.broker)
+        topics = f"{INPUT} ({PARTITIONS} partitions), {MATCHES}, {DEAD_LETTERS}"
+        say(f"{self.broker} has the topics {topics}")
 
+    def start_service(self) -> None:
         step("The service: sigmac run --config sigmac.yml")
-        http = free_address()
         configuration = CONFIGURATION.format(
             workers=WORKERS,
-            broker=broker,
-            http=http,
+            broker=self.broker,
+            http=self.http,
             input=INPUT,
             matches=MATCHES,
             dead_letters=DEAD_LETTERS,
         )
-        (folder / "sigmac.yml").write_text(configuration, encoding="utf-8")
+        file = self.folder / "sigmac.yml"
+        file.write_text(configuration, encoding="utf-8")
         show(configuration.splitlines())
-        log = folder / "service.log"
-        service = stack.enter_context(running_service(folder / "sigmac.yml", log))
-
-        def waiting(what: str, done: Callable[[], bool]) -> None:
-            wait(what, done, service, log)
-
-        waiting("the service to be ready", lambda: ask(http, "/ready").startswith("ready"))
-        share = PARTITIONS / WORKERS
-        waiting(
-            "the workers' partitions",
-            lambda: (
-                [*map(value_of, lines_of(http, "sigmac_worker_partitions"))] == [share] * WORKERS
-            ),
+        self.service = self.stack.enter_context(running_service(file, self.log))
+        self.waiting(
+            "the service to be ready", lambda: ask(self.http, "/ready").startswith("ready")
+        )
+        shares = [PARTITIONS / WORKERS] * WORKERS
+        self.waiting(
+            "the workers' partitions", lambda: self.values("sigmac_worker_partitions") == shares
         )
         say(f"ready: {WORKERS} workers have joined the group and share the partitions")
 
-        step(f"{REPEATS * len(events):,} events go in, and one record that is none")
-        matches = Reader(broker, MATCHES)
-        letters = Reader(broker, DEAD_LETTERS)
-        stack.callback(matches.close)
-        stack.callback(letters.close)
-        send(broker, events * REPEATS + [NOT_JSON])
-        waiting("all matches", lambda: len(matches.read()) >= expected)
-        waiting("the dead letter", lambda: len(letters.read()) >= 1)
-        show_matches(matches.messages)
-        headers = dict(letters.messages[0].headers() or ())
+    def send_events(self) -> None:
+        step(f"{REPEATS * len(self.events):,} events go in, and one record that is none")
+        self.matches = Reader(self.broker, MATCHES)
+        self.letters = Reader(self.broker, DEAD_LETTERS)
+        self.stack.callback(self.matches.close)
+        self.stack.callback(self.letters.close)
+        send(self.broker, self.events * REPEATS + [NOT_JSON])
+        self.waiting("all matches", lambda: len(self.matches.read()) >= self.expected)
+        self.waiting("the dead letter", lambda: len(self.letters.read()) >= 1)
+        show_matches(self.matches.messages)
+        headers = dict(self.letters.messages[0].headers() or ())
         say(f"one dead letter: {headers['sigmac-dlq-reason'].decode()}")
-        exactly(matches, expected)
+        exactly(self.matches, self.expected)
 
+    def show_metrics(self) -> None:
         step("What Prometheus would read: /metrics")
-        total = len(events) * REPEATS
-        waiting(
-            "the metrics",
-            lambda: [*map(value_of, lines_of(http, "sigmac_events_total"))] == [total],
-        )
-        show(line for line in ask(http, "/metrics").splitlines() if line.startswith(METRICS))
+        total = len(self.events) * REPEATS
+        self.waiting("the metrics", lambda: self.values("sigmac_events_total") == [total])
+        lines = ask(self.http, "/metrics").splitlines()
+        show(line for line in lines if line.startswith(METRICS))
 
+    def reload(self) -> None:
         step("A new version of the pack, while events come in")
+        build(self.folder / "pack", "2.0.0")
         versions: Counter[str] = Counter()
-        build(folder / "pack", "2.0.0")
-        first, sent = len(matches.messages), 0
+        first, sent = len(self.matches.messages), 0
         until = time.monotonic() + WITHIN
         while "2.0.0" not in versions and time.monotonic() < until:
-            send(broker, events)
+            send(self.broker, self.events)
             sent += 1
-            versions = versions_of(matches.read()[first:])
-        expected += sent * expected // REPEATS
-        waiting("all matches", lambda: len(matches.read()) >= expected)
-        new = [each for each in matches.messages if match_of(each)["pack"]["version"] == "2.0.0"]
+            versions = versions_of(self.matches.read()[first:])
+        self.expected += sent * self.expected // REPEATS
+        self.waiting("all matches", lambda: len(self.matches.read()) >= self.expected)
+        messages = self.matches.messages
+        new = [each for each in messages if match_of(each)["pack"]["version"] == "2.0.0"]
         if not new:
-            raise Failed(f"the service does not take the new pack:\n{end_of(log)}")
+            raise Failed(f"the service does not take the new pack:\n{end_of(self.log)}")
         show_matches(new)
-        show(lines_of(http, "sigmac_pack_info"))
-        say(f"matches by version of the pack: {dict(versions_of(matches.messages))}")
-        exactly(matches, expected)
+        show(lines_of(self.http, "sigmac_pack_info"))
+        say(f"matches by version of the pack: {dict(versions_of(messages))}")
+        exactly(self.matches, self.expected)
 
+    def stop(self) -> None:
         step("SIGTERM: the batch in work is finished, committed, and the workers leave the group")
-        service.send_signal(signal.SIGTERM)
-        status = service.wait(WITHIN)
+        self.service.send_signal(signal.SIGTERM)
+        status = self.service.wait(WITHIN)
         if status:
-            raise Failed(f"the service ended with status {status}:\n{end_of(log)}")
+            raise Failed(f"the service ended with status {status}:\n{end_of(self.log)}")
         say("the service has stopped with status 0")
+
+    def values(self, metric: str) -> list[float]:
+        """Of all series of a metric."""
+        return [*map(value_of, lines_of(self.http, metric))]
 
 
 def step(title: str, numbers: Iterator[int] = itertools.count(1)) -> None:  # noqa: B008 - counts on

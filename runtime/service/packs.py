@@ -24,7 +24,7 @@ import structlog
 from sigmac.runtime import seal
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import Pack, find_pack, load_pack
-from sigmac.runtime.service.configuration import PackSettings
+from sigmac.runtime.service.sections import PackSettings
 
 log = structlog.get_logger("sigmac.service.packs")
 

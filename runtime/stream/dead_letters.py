@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.stream.matches import without_event
 from sigmac.runtime.stream.record import Headers, Origin
 from sigmac.runtime.stream.sink import Message
 
@@ -166,7 +167,7 @@ def from_line(line: bytes) -> DeadLetter:
 
 def bury(message: Message, reason: str) -> DeadLetter:
     """The dead letter of a match that a sink gave up: its value is the match itself."""
-    match = orjson.loads(message.value)
+    match = without_event(message.value)
     source = match["source"]
     origin = Origin(
         source["topic"], source["partition"], source["offset"], None, message.key, message.headers

@@ -20,15 +20,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.dead_letters import DeadLetter, bury
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Message, Sink
 
 _STEP = 0.25  # seconds between two looks at the rest of the world while a sink is slow
 # What runs while a sink is slow: stay in the group, answer the supervisor; raises to give up.
 Meanwhile = Callable[[], None]
-# A dead letter for a message that a sink gave up
-Bury = Callable[[Message, str], DeadLetter]
 
 
 class Outputs:
@@ -39,16 +37,14 @@ class Outputs:
         matches: dict[str, Sink],
         dead_letters: Sink | None,
         encode: Callable[[DeadLetter], Message],
-        bury: Bury,
     ):
         self.matches = matches
         self.dead_letters = dead_letters
         self._encode = encode
-        self._bury = bury
         self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
         if dead_letters is not None:
             self.delivered["dead_letters"] = 0
-        self.on_buried: Callable[[DeadLetter], None] = lambda letter: None
+        self._buried: list[DeadLetter] = []
 
     def write(self, matches: Sequence[Message], dead_letters: Sequence[DeadLetter]) -> None:
         """Steps 1 of both orders."""
@@ -77,10 +73,15 @@ class Outputs:
         """Write what match sinks gave up as dead letters."""
         for sink in self.matches.values():
             for each in sink.undeliverable():
-                letter = self._bury(each.message, each.reason)
-                self.on_buried(letter)
+                letter = bury(each.message, each.reason)
+                self._buried.append(letter)
                 if self.dead_letters is not None:
                     self.dead_letters.write([self._encode(letter)])
+
+    def buried(self) -> list[DeadLetter]:
+        """The dead letters of what match sinks gave up since it was asked last."""
+        found, self._buried = self._buried, []
+        return found
 
     def count(self, matches: int, dead_letters: int) -> None:
         for name in self.matches:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -11,6 +12,8 @@ from confluent_kafka import KafkaError, KafkaException
 from sigmac.runtime.errors import ConfigurationError, StreamError
 
 Properties = Mapping[str, Any]
+
+_ASK = 5.0  # seconds to wait for metadata
 
 # What the delivery guarantee rests on is not a matter of taste.
 RESERVED = {
@@ -36,6 +39,9 @@ _PERMANENT = {
     KafkaError._INVALID_ARG: "a property has a wrong value",
     KafkaError._SSL: "TLS fails",
 }
+# With TLS 1.3 a broker refuses a certificate when the handshake is over, and librdkafka sees a connection that broke:
+# the alerts `bad_certificate` to `access_denied`, and `certificate_required`.
+_REFUSED_CERTIFICATE = re.compile(r"SSL alert number (4[2-9]|116)\b")
 # Those of the common properties that only a consumer knows.
 _OF_CONSUMERS = (
     "auto.offset.reset",
@@ -73,6 +79,8 @@ class Connection:
         """What librdkafka calls for errors of the client as a whole; it tries again by itself."""
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             self.refused = error
+        elif _REFUSED_CERTIFICATE.search(error.str()):
+            self.refused = KafkaError(KafkaError._SSL, error.str())
         if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
             self.connected = False
         self.trouble = error.str()
@@ -107,15 +115,44 @@ def make_client(kind: Callable[..., Any], properties: Properties, connection: Co
         raise ConfigurationError(f"kafka: {error}") from None
 
 
+def find_topics(
+    client: Any, connection: Connection, topics: Collection[str]
+) -> Mapping[str, int] | None:
+    """How many partitions each topic has; None where the broker does not answer yet.
+
+    Raises `StreamError` where a topic is missing, or where the broker does not let the client in.
+    """
+    try:
+        known = client.list_topics(timeout=_ASK).topics
+    except KafkaException as error:
+        client.poll(0)  # why there is no connection is told to `on_error` no sooner
+        stop = permanent(connection.refused or error.args[0], "the broker")
+        if stop is not None:
+            raise stop from None
+        connection.connected = False
+        connection.trouble = connection.trouble or error.args[0].str()
+        return None
+    connection.answered()
+    # A broker does not tell a topic that may not be seen from one that is not there.
+    if missing := sorted(set(topics) - set(known)):
+        names = ", ".join(missing)
+        raise StreamError(
+            f"kafka: there is no topic {names}, or no permission to see it; create it first"
+        )
+    return {topic: len(known[topic].partitions) for topic in topics}
+
+
 def permanent(error: KafkaError, what: str) -> StreamError | None:
     """The error to stop with, where trying again cannot mend it; `what` names the topic or group."""
     meaning = _PERMANENT.get(error.code())
     return StreamError(f"kafka: {what}: {meaning} ({error.str()})") if meaning else None
 
 
-def consumer_properties(properties: Properties, own: Properties, max_mib: float) -> dict[str, Any]:
+def consumer_properties(
+    properties: Properties, own: Properties, max_mib: float, worker: int = 0
+) -> dict[str, Any]:
     """Properties of a worker's consumer: ours, the user's over them."""
-    return {
+    made = {
         "auto.offset.reset": "earliest",
         "partition.assignment.strategy": "cooperative-sticky",
         "isolation.level": "read_committed",
@@ -127,6 +164,10 @@ def consumer_properties(properties: Properties, own: Properties, max_mib: float)
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
     }
+    if name := made.get("group.instance.id"):
+        # Two members of one name would drive each other out of the group.
+        made["group.instance.id"] = f"{name}-{worker}"
+    return made
 
 
 def producer_properties(
@@ -147,6 +188,11 @@ def producer_properties(
     if transactional_id:
         made["transactional.id"] = transactional_id
     return made
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client that reports it is of no use any more."""
+    return error.fatal() or error.code() == KafkaError._FATAL
 
 
 def _without(properties: Properties, *names: str) -> dict[str, Any]:

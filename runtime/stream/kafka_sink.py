@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -11,14 +12,24 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.kafka_client import Connection, Properties, make_client, permanent
+from sigmac.runtime.stream.kafka_client import (
+    Connection,
+    Properties,
+    find_topics,
+    is_fatal,
+    make_client,
+    permanent,
+)
 from sigmac.runtime.stream.sink import DeliveryFailed, Message, Undeliverable
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
-_ASK = 5.0  # seconds to wait for metadata
 _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 _INVALID = {KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+
+
+class ProducerLost(Exception):
+    """The producer is of no use any more: the worker has to start anew."""
 
 
 class SharedProducer:
@@ -31,21 +42,10 @@ class SharedProducer:
     def partitions(self, topic: str) -> int | None:
         """How many partitions a topic has; None where the broker does not answer yet.
 
-        Raises `StreamError` where there is no such topic.
+        Raises `StreamError` where there is no such topic, or no way in.
         """
-        try:
-            known = self.producer.list_topics(timeout=_ASK).topics
-        except KafkaException as error:
-            stop = permanent(self.connection.refused or error.args[0], "the broker")
-            if stop is not None:
-                raise stop from None
-            self.connection.connected = False
-            self.connection.trouble = error.args[0].str()
-            return None
-        if topic not in known:
-            raise StreamError(f"kafka: there is no topic {topic}; create it first")
-        self.connection.answered()
-        return len(known[topic].partitions)
+        found = find_topics(self.producer, self.connection, [topic])
+        return found[topic] if found is not None else None
 
 
 class KafkaSink:
@@ -59,7 +59,7 @@ class KafkaSink:
         self._waiting: deque[Message] = deque()
         self._in_flight = 0
         self._given_up: list[Undeliverable] = []
-        self._failure: StreamError | DeliveryFailed | None = None
+        self._failure: StreamError | DeliveryFailed | ProducerLost | None = None
 
     def start(self) -> bool:
         """Look the topic up; False where the broker does not answer yet. Raises `StreamError` where it is missing."""
@@ -90,9 +90,12 @@ class KafkaSink:
             except BufferError:
                 return  # the producer's queue is full: `flush` goes on when there is room
             except KafkaException as error:
-                if error.args[0].code() not in _TOO_LARGE | _INVALID:
+                refused: KafkaError = error.args[0]
+                if is_fatal(refused):
+                    raise ProducerLost(refused.str()) from None
+                if refused.code() not in _TOO_LARGE | _INVALID:
                     raise
-                self._given_up.append(Undeliverable(message, error.args[0].str()))
+                self._given_up.append(Undeliverable(message, refused.str()))
             self._waiting.popleft()
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
@@ -103,6 +106,8 @@ class KafkaSink:
             self._given_up.append(Undeliverable(message, error.str()))
         elif error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             pass  # of a transaction that was aborted: its records are done again
+        elif is_fatal(error):
+            self._failure = ProducerLost(error.str())
         else:
             log.warning("a message was not delivered", topic=self.topic, error=error.str())
             self._failure = permanent(error, self.topic) or DeliveryFailed(
@@ -122,12 +127,13 @@ class KafkaSink:
                 break
             self._producer.flush(left)
         if self._failure is not None:
-            failure, self._failure = self._failure, None
+            failure = self._failure
+            self.forget()
             raise failure
         return not self._waiting and not self._in_flight
 
     def forget(self) -> None:
-        """Drop what is not on its way yet: the transaction was aborted."""
+        """Drop what is not on its way yet: the batch is done again."""
         self._waiting.clear()
         self._given_up.clear()
         self._failure = None
@@ -137,5 +143,6 @@ class KafkaSink:
         return found
 
     def close(self) -> None:
-        self._producer.purge()
-        self._producer.flush(1.0)
+        with contextlib.suppress(KafkaException):  # of one that is lost nothing has to be awaited
+            self._producer.purge()
+            self._producer.flush(1.0)

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
-from sigmac.runtime.errors import StreamError
 from sigmac.runtime.records import CHUNK
-from sigmac.runtime.stream.kafka_client import Connection, Properties, make_client, permanent
+from sigmac.runtime.stream.kafka_client import (
+    Connection,
+    Properties,
+    find_topics,
+    make_client,
+    permanent,
+)
 from sigmac.runtime.stream.record import Batch, LongLine, Origin
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
-_ASK = 5.0  # seconds to wait for metadata
+_ASK_AGAIN = 1.0  # seconds between two questions to a broker that went away
 # The group has moved on: what was polled is somebody else's, or ours again from the last commit on.
 _GROUP_MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -29,7 +42,7 @@ _GROUP_MOVED = {
     KafkaError._NO_OFFSET,
 }
 
-_Place = tuple[str, int]  # topic, partition
+_Place = tuple[Any, Any]  # topic, partition
 
 
 class KafkaBatch:
@@ -40,7 +53,7 @@ class KafkaBatch:
     def __init__(self, stream: int, messages: Sequence[Any]):
         self.stream = stream
         self.messages = messages
-        self.values: Sequence[bytes | None] = [message.value() for message in messages]
+        self.values: Sequence[bytes | None] = list(map(Message.value, messages))
 
     def origin(self, record: int) -> Origin:
         message = self.messages[record]
@@ -55,15 +68,13 @@ class KafkaBatch:
         )
 
     def sizes(self) -> list[tuple[str, int, int]]:
-        topics = [message.topic() for message in self.messages]
-        sizes = [len(value) if value else 0 for value in self.values]
-        if len(set(topics)) == 1:
-            return [(topics[0], len(sizes), sum(sizes))]
-        found: dict[str, tuple[int, int]] = {}
-        for topic, size in zip(topics, sizes, strict=True):
-            records, total = found.get(topic, (0, 0))
-            found[topic] = records + 1, total + size
-        return [(topic, records, size) for topic, (records, size) in found.items()]
+        topics: list[Any] = list(map(Message.topic, self.messages))
+        if topics.count(topics[0]) == len(topics):
+            return [(topics[0], len(topics), _size(self.values))]
+        values: dict[str, list[bytes | None]] = {}
+        for topic, value in zip(topics, self.values, strict=True):
+            values.setdefault(topic, []).append(value)
+        return [(topic, len(some), _size(some)) for topic, some in values.items()]
 
 
 class KafkaSource:
@@ -88,10 +99,11 @@ class KafkaSource:
         self._topics = [topic for topics in inputs for topic in topics]
         self._max_bytes = max_bytes
         self._mean = float(_FIRST_GUESS)
-        self._polled: dict[_Place, int] = {}  # first offset of what is polled and not committed
-        self._next: list[TopicPartition] = []  # where a commit would go on
+        self._polled: Sequence[Any] = []  # messages that are not committed
+        self._next: dict[_Place, int] = {}  # the offsets that a commit would go on at
         self._held: list[Any] = []
         self._paused = False
+        self._ask_at = 0.0
         self.rebalances = 0
         self.owned: set[_Place] = set()
         self.joined = False  # the group has told once what is ours
@@ -100,21 +112,10 @@ class KafkaSource:
     def start(self) -> bool:
         """Join the group; False where the broker does not answer yet.
 
-        Raises `StreamError` where a topic does not exist or credentials are wrong.
+        Raises `StreamError` where a topic does not exist, or where there is no way in.
         """
-        try:
-            known = self.consumer.list_topics(timeout=_ASK).topics
-        except KafkaException as error:
-            self._stop_if_permanent(error.args[0], "the broker")
-            if self.connection.refused is not None:
-                self._stop_if_permanent(self.connection.refused, "the broker")
-            self.connection.connected = False
-            self.connection.trouble = error.args[0].str()
+        if find_topics(self.consumer, self.connection, self._names) is None:
             return False
-        self.connection.answered()
-        missing = sorted(set(self._names) - set(known))
-        if missing:
-            raise StreamError(f"kafka: there is no topic {', '.join(missing)}; create it first")
         self.consumer.subscribe(
             self._topics,
             on_assign=self._on_assign,
@@ -130,7 +131,6 @@ class KafkaSource:
         log.info("partitions assigned", partitions=_listed(partitions))
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
-        # Whatever was polled before is committed by now: a batch is finished before the next poll.
         self._let_go(partitions)
         log.info("partitions revoked", partitions=_listed(partitions))
 
@@ -141,38 +141,51 @@ class KafkaSource:
         )
 
     def _let_go(self, partitions: list[TopicPartition]) -> None:
+        """What was polled of them and is not committed is their next owner's, also where that is this member again."""
         self.rebalances += 1
-        self.owned.difference_update((each.topic, each.partition) for each in partitions)
+        gone = {(each.topic, each.partition) for each in partitions}
+        self.owned -= gone
+        self._polled = [each for each in self._polled if _place(each) not in gone]
+        self._held = [each for each in self._held if _place(each) not in gone]
+        for place in gone:
+            self._next.pop(place, None)
+        if partitions and self._paused:
+            # librdkafka remembers the pause, and would fetch nothing if the partition came back.
+            self.consumer.resume(partitions)
 
     def poll(self, max_records: int, max_wait: float) -> list[Batch]:
         if self._paused:
-            self._resume()
+            self._paused = False
+            if mine := self.consumer.assignment():
+                self.consumer.resume(mine)
         wanted = max(1, min(max_records, int(self._max_bytes / self._mean)))
         before = self.rebalances
         held, self._held = self._held, []
         messages = held or self.consumer.consume(wanted, max_wait)
         if not messages:
+            self._look_for_the_broker()
             return []
         good = self._without_errors(messages)
-        if held or before != self.rebalances:
-            # A message may be of a partition that was taken away while it or this call waited.
-            good = [each for each in good if (each.topic(), each.partition()) in self.owned]
+        if before != self.rebalances:
+            # A message may be of a partition that was taken away within the call.
+            good = [each for each in good if _place(each) in self.owned]
         if not good:
             return []
         self.connection.answered()
         batches = self._by_input(good)
         self._remember(good)
-        size = sum(len(value) for batch in batches for value in batch.values if value)
+        size = sum(_size(batch.values) for batch in batches)
         self._mean = max(64.0, 0.5 * self._mean + 0.5 * size / len(good))
         return batches
 
     def _without_errors(self, messages: list[Any]) -> list[Any]:
-        good = [message for message in messages if message.error() is None]
-        if len(good) == len(messages):
-            return good
-        for message in messages:
-            error = message.error()
+        errors = list(map(Message.error, messages))
+        if all(error is None for error in errors):
+            return messages
+        good = []
+        for message, error in zip(messages, errors, strict=True):
             if error is None:
+                good.append(message)
                 continue
             self._stop_if_permanent(error, message.topic() or "the broker")
             self.connection.trouble = error.str()
@@ -201,26 +214,22 @@ class KafkaSource:
             self._names[topic] = known
         return known
 
-    def _remember(self, messages: list[Any]) -> None:
-        places = [(message.topic(), message.partition()) for message in messages]
+    def _remember(self, messages: Sequence[Any]) -> None:
+        self._polled = messages
+        places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
         # Of several of a place a dictionary keeps the one that comes last.
-        first = dict(zip(reversed(places), reversed(messages), strict=True))
         last = dict(zip(places, messages, strict=True))
-        self._polled = {place: message.offset() for place, message in first.items()}
-        self._next = [
-            TopicPartition(topic, partition, message.offset() + 1)
-            for (topic, partition), message in last.items()
-        ]
+        self._next = {place: message.offset() + 1 for place, message in last.items()}
 
     def positions(self) -> list[TopicPartition]:
         """Where the group shall go on when what was polled is done."""
-        return self._next
+        return [TopicPartition(*place, offset) for place, offset in self._next.items()]
 
     def commit(self) -> None:
         if not self._next:
             return
         try:
-            self.consumer.commit(offsets=self._next, asynchronous=False)
+            self.consumer.commit(offsets=self.positions(), asynchronous=False)
             self.connection.answered()
         except KafkaException as error:
             kafka = error.args[0]
@@ -232,36 +241,36 @@ class KafkaSource:
 
     def committed(self) -> None:
         """What was polled is committed, by `commit` or within a transaction."""
-        self._polled, self._next = {}, []
+        self._polled, self._next = [], {}
 
     def rewind(self) -> None:
-        back = dict(self._polled)
-        for message in self._held:
-            back.setdefault((message.topic(), message.partition()), message.offset())
+        first: dict[_Place, int] = {}
+        for message in (*self._polled, *self._held):
+            first.setdefault(_place(message), message.offset())
+        for place, offset in first.items():
+            self.consumer.seek(TopicPartition(*place, offset))
         self._held = []
-        for (topic, partition), offset in back.items():
-            if (topic, partition) in self.owned:
-                self.consumer.seek(TopicPartition(topic, partition, offset))
         self.committed()
 
     def keep_alive(self) -> None:
-        if not self._paused:
-            self._paused = True
-        self._pause()
+        self._paused = True
+        if mine := self.consumer.assignment():
+            self.consumer.pause(mine)
         message = self.consumer.poll(0)
         if message is not None:
             self._held += self._without_errors([message])  # it was on its way before the pause
+        self._look_for_the_broker()
 
-    def _pause(self) -> None:
-        mine = self.consumer.assignment()
-        if mine:
-            self.consumer.pause(mine)
-
-    def _resume(self) -> None:
-        self._paused = False
-        mine = self.consumer.assignment()
-        if mine:
-            self.consumer.resume(mine)
+    def _look_for_the_broker(self) -> None:
+        """Ask one that was away whether it is back, as librdkafka tells only that it went, and no record may come."""
+        if self.connection.connected or time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + _ASK_AGAIN
+        try:
+            self.consumer.list_topics(next(iter(self._names), None), timeout=_ASK_AGAIN / 2)
+        except KafkaException:
+            return  # what is the matter was told to the connection
+        self.connection.answered()
 
     def assigned(self) -> dict[str, list[int]]:
         """Partitions that are ours, by topic."""
@@ -287,6 +296,15 @@ class KafkaSource:
         stop = permanent(error, what)
         if stop is not None:
             raise stop
+
+
+def _place(message: Any) -> _Place:
+    return message.topic(), message.partition()
+
+
+def _size(values: Sequence[bytes | None]) -> int:
+    """Bytes of values."""
+    return sum(map(len, filter(None, values)))
 
 
 def _listed(partitions: Sequence[TopicPartition]) -> Mapping[str, list[int]]:

@@ -17,22 +17,23 @@ partitions away; then its transaction aborts and it polls again from what is com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from confluent_kafka import KafkaException
 
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Meanwhile, Outputs
-from sigmac.runtime.stream.kafka_client import permanent
-from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+from sigmac.runtime.stream.kafka_client import is_fatal, permanent
+from sigmac.runtime.stream.kafka_sink import KafkaSink, ProducerLost, SharedProducer
 from sigmac.runtime.stream.kafka_source import KafkaSource
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
-_STEP = 1.0  # seconds for one try to commit
-
-
-class WorkerFenced(Exception):
-    """The producer is of no use any more; the worker has to start anew."""
+_STEP = 1.0  # seconds for one try to commit or to abort
+_ADDED_WITHIN = 10.0  # seconds; it takes milliseconds while the broker is there
+_LOOK = 0.25  # seconds between two looks at the rest of the world
 
 
 class ExactlyOnce:
@@ -72,47 +73,86 @@ class ExactlyOnce:
             self._outputs.flush(meanwhile)
             if self._source.rebalances != rebalances:
                 raise DeliveryFailed("the group was rebalanced while a sink was slow")
-            self._producer.send_offsets_to_transaction(self._source.positions(), group, 30.0)
-            self._commit(meanwhile)
+            self._add_positions(group, meanwhile)
+            # A commit that was not answered may have been done: only asking again can tell.
+            _insist(self._producer.commit_transaction, meanwhile)
         except KafkaException as error:
-            self._abort(error)
+            self._abort(error, meanwhile)
             raise DeliveryFailed(error.args[0].str()) from None
+        except ProducerLost:
+            raise  # the next producer of this transactional id aborts what is open
         except BaseException:
             # A sink failed, the group moved, or the worker was told to stop: nothing of this batch shall be seen.
-            self._abort(None)
+            self._abort(None, meanwhile)
             raise
         self._source.committed()
         self._connection.answered()
         self._outputs.count(len(matches), len(dead_letters))
 
-    def _commit(self, meanwhile: Meanwhile) -> None:
-        while True:
-            try:
-                self._producer.commit_transaction(_STEP)
-                return
-            except KafkaException as error:
-                # A commit that was not answered may have been done: only asking again can tell.
-                if not error.args[0].retriable():
-                    raise
-            self._source.keep_alive()
+    def _add_positions(self, group: Any, meanwhile: Meanwhile) -> None:
+        """Step 4, in a thread: librdkafka forgets the timeout while it waits for the group's coordinator.
 
-    def _abort(self, error: KafkaException | None) -> None:
+        A member that only waits for that would hold up every rebalance of the group. What does not come about in time
+        is left to a new producer.
+        """
+        positions = self._source.positions()
+        add = self._producer.send_offsets_to_transaction
+        adding = _Call(lambda: add(positions, group, _ADDED_WITHIN))
+        until = time.monotonic() + _ADDED_WITHIN
+        while not adding.done.wait(_LOOK):
+            if time.monotonic() > until:
+                raise ProducerLost("the positions could not be added to the transaction")
+            meanwhile()
+        if adding.error is not None:
+            raise adding.error
+
+    def _abort(self, error: KafkaException | None, meanwhile: Meanwhile) -> None:
         if error is not None:
             kafka = error.args[0]
             stop = permanent(kafka, "the transaction")
             if stop is not None:
                 raise stop from None
-            if kafka.fatal():
+            if is_fatal(kafka):
                 # Fenced: this process cannot produce any more; the next one starts from what is committed.
-                raise WorkerFenced(kafka.str()) from None
+                raise ProducerLost(kafka.str()) from None
         self._forget()
         try:
-            self._producer.abort_transaction(30.0)
+            _insist(self._producer.abort_transaction, meanwhile)
         except KafkaException as failed:
-            raise WorkerFenced(failed.args[0].str()) from None
+            raise ProducerLost(failed.args[0].str()) from None
         self._forget()
 
     def _forget(self) -> None:
         for sink in (*self._outputs.matches.values(), self._outputs.dead_letters):
             if isinstance(sink, KafkaSink):
                 sink.forget()
+
+
+class _Call:
+    """A call of librdkafka that may never return, in a thread that nobody waits for at the end."""
+
+    def __init__(self, call: Callable[[], object]):
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self._call = call
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self.error = error
+        finally:
+            self.done.set()
+
+
+def _insist(step: Callable[[float], object], meanwhile: Meanwhile) -> None:
+    """Do a step of a transaction; what can be tried again is tried again, for as long as it takes."""
+    while True:
+        try:
+            step(_STEP)
+            return
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        meanwhile()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import orjson
 
@@ -11,6 +12,7 @@ from sigmac.runtime.stream.record import Origin
 from sigmac.runtime.stream.sink import Message
 
 TRACE_HEADERS = ("traceparent", "tracestate")
+_EVENT = b',"event":'
 
 
 def match_id(origin: Origin, index: int | None, rule: str) -> str:
@@ -21,6 +23,13 @@ def match_id(origin: Origin, index: int | None, rule: str) -> str:
     """
     place = [origin.topic, origin.partition, origin.offset, origin.timestamp, index, rule]
     return hashlib.blake2b(orjson.dumps(place), digest_size=16).hexdigest()
+
+
+def without_event(line: bytes) -> dict[str, Any]:
+    """What a match says but for its event, which may be nested so deep that no parser takes the whole line."""
+    head, event, _ = line.partition(_EVENT)  # in a text its quotation marks would be escaped
+    match: dict[str, Any] = orjson.loads(head + b"}" if event else line)
+    return match
 
 
 class MatchWriter:
@@ -50,7 +59,7 @@ class MatchWriter:
             source["index"] = index
         parts = [b'{"id":"', identity.encode(), head, orjson.dumps(source), self._pack]
         if self.event:
-            parts += (b',"event":', event)
+            parts += (_EVENT, event)
         traces = tuple(header for header in origin.headers if header[0] in TRACE_HEADERS)
         return Message(
             b"".join([*parts, b"}"]),

@@ -13,6 +13,7 @@ from sigmac.runtime.stream.matches import MatchWriter
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
 _NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never too slow
+_ROUNDS = 3
 
 
 class PackSlot:
@@ -74,19 +75,21 @@ class PackSlot:
         """
         pack = self._load(folder)
         recent = list(self._recent)
+        sample = _by_logsource(recent)
         try:
             pack.warm()
-            needed = _seconds(pack, recent)
+            needed = _seconds(pack, sample)
         except Exception as error:
             raise PackError(
                 f"{folder}: the pack fails on a recent record: {type(error).__name__}"
             ) from error
-        allowed = max(_NOTICEABLE, self._max_slowdown * _seconds(self.pack, recent))
-        if needed > allowed:
-            raise PackError(
-                f"{folder}: the pack is too slow: {needed:.2f} s for {len(recent)} recent records, "
-                f"{allowed:.2f} s allowed"
-            )
+        if needed > _NOTICEABLE:
+            allowed = max(_NOTICEABLE, self._max_slowdown * _seconds(self.pack, sample))
+            if needed > allowed:
+                raise PackError(
+                    f"{folder}: the pack is too slow: {needed:.2f} s for {len(recent)} recent records, "
+                    f"{allowed:.2f} s allowed"
+                )
         self._prepared = number, pack
 
     def swap(self, number: int) -> bool:
@@ -104,11 +107,22 @@ class PackSlot:
             self._prepared = None
 
 
-def _seconds(pack: Pack, recent: Sequence[tuple[bytes, Mapping[str, str] | None]]) -> float:
-    """What a pack needs for records that it has seen once."""
+def _by_logsource(
+    recent: Sequence[tuple[bytes, Mapping[str, str] | None]],
+) -> list[tuple[bytes, Mapping[str, str] | None]]:
+    """The records of each logsource as NDJSON."""
+    found: dict[tuple[tuple[str, str], ...], list[bytes]] = {}
     for record, logsource in recent:
-        pack.match_batch(record, logsource=logsource)
-    started = time.perf_counter()
-    for record, logsource in recent:
-        pack.match_batch(record, logsource=logsource)
-    return time.perf_counter() - started
+        found.setdefault(tuple((logsource or {}).items()), []).append(record)
+    return [(b"\n".join(records), dict(key) or None) for key, records in found.items()]
+
+
+def _seconds(pack: Pack, sample: Sequence[tuple[bytes, Mapping[str, str] | None]]) -> float:
+    """What a pack needs for records that it has seen: the best of a few rounds, as the worker goes on meanwhile."""
+    times = []
+    for _ in range(_ROUNDS + 1):
+        started = time.perf_counter()
+        for records, logsource in sample:
+            pack.match_batch(records, logsource=logsource)
+        times.append(time.perf_counter() - started)
+    return min(times[1:])

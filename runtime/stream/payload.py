@@ -12,6 +12,7 @@ from sigmac.runtime.errors import EventError
 from sigmac.runtime.records import parse_record
 
 _BOM = b"\xef\xbb\xbf"
+_LINE_FEED = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,18 @@ def read_events(values: Sequence[bytes | None], payload: str = "", form: str = "
     The bytes of an event stay as they are but for line breaks between its parts, which become blanks; an element of
     an array and an object in an envelope are written anew.
     """
-    if not payload and form == "event":
-        try:
-            data = b"\n".join(values)  # type: ignore[arg-type]  # None raises the TypeError below
-        except TypeError:
-            pass
-        else:
-            # The common case: one event in each record, on one line.
-            if data.count(b"\n") == len(values) - 1 and b"\n" + _BOM not in data:
-                return Events(data)
+    if not payload and form == "event" and _one_line_each(values):
+        return Events(b"\n".join(values))  # type: ignore[arg-type]  # none of them is None
     return _Reader(payload, form).read(values)
+
+
+def _one_line_each(values: Sequence[bytes | None]) -> bool:
+    """Whether a line break between any two makes them NDJSON: the common case."""
+    # Value by value: to search all of them at once for what is not there takes longer than to evaluate them.
+    return all(
+        value is not None and _LINE_FEED not in value and not value.startswith(_BOM)
+        for value in values
+    )
 
 
 class _Reader:

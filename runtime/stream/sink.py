@@ -47,7 +47,7 @@ class Sink(Protocol):
     def flush(self, timeout: float) -> bool:
         """Deliver all that was written; False where `timeout` seconds did not do, then call again.
 
-        Raises as `write`, and `DeliveryFailed` where the batch has to be done again.
+        Raises as `write`, and `DeliveryFailed` where the batch has to be done again; what was written is forgotten.
         """
         ...
 

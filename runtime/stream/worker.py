@@ -7,27 +7,23 @@ bounded. Another thread reads what the supervisor says; a pack is tried in a thi
 from __future__ import annotations
 
 import queue
-import socket
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import orjson
 import structlog
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.match import BatchResult
 from sigmac.runtime.service.status import BATCH_BUCKETS, Counts
 from sigmac.runtime.service.tracing import BatchSpan, Tracing
-from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Delivery, Outputs
+from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
+from sigmac.runtime.stream.link import Command, Link
 from sigmac.runtime.stream.pack_slot import PackSlot
-from sigmac.runtime.stream.payload import Events, read_events
-from sigmac.runtime.stream.record import Batch, Origin, Source, SourceEnded
+from sigmac.runtime.stream.record import Batch, Source, SourceEnded
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
 log = structlog.get_logger("sigmac.stream.worker")
@@ -35,68 +31,10 @@ log = structlog.get_logger("sigmac.stream.worker")
 _WATCHED = 200  # matches a second that are shown to watchers
 _REPORT = 1.0  # seconds between two reports to the supervisor
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
-_Command = dict[str, Any]
 
 
 class StopNow(Exception):
     """The time to finish the batch is over: leave without committing it."""
-
-
-class Link:
-    """The connection to the supervisor: JSON lines both ways."""
-
-    def __init__(self, connection: socket.socket):
-        self._connection = connection
-        self._reader = connection.makefile("rb")
-        self._lock = threading.Lock()
-        self.commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        self.stop_at: float | None = None  # when the batch in work has to be finished
-
-    def first(self) -> _Command:
-        """The first line: the configuration."""
-        command: _Command = orjson.loads(self._reader.readline())
-        return command
-
-    def listen(self, patience: float) -> None:
-        """Read commands in a thread from now on; a stop leaves `patience` seconds for the batch in work."""
-        threading.Thread(target=self._listen, args=(patience,), daemon=True).start()
-
-    def _listen(self, patience: float) -> None:
-        try:
-            for line in self._reader:
-                command = orjson.loads(line)
-                if command["do"] == "stop":
-                    break
-                self.commands.put(command)
-        except OSError:
-            pass  # as the end of the connection: without its supervisor no worker goes on
-        self.stop(patience)
-
-    def stop(self, patience: float) -> None:
-        """Finish the batch in work and leave, within `patience` seconds."""
-        if self.stop_at is None:
-            self.stop_at = time.monotonic() + patience
-            self.commands.put({"do": "stop"})
-
-    def say(self, message: Mapping[str, Any]) -> None:
-        """Tell the supervisor. Where it is gone the reader notices."""
-        try:
-            with self._lock:
-                self._connection.sendall(
-                    orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS) + b"\n"
-                )
-        except OSError:
-            log.debug("the supervisor is gone")
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """How the records of one input are read and what evaluates them."""
-
-    slot: PackSlot
-    logsource: Mapping[str, str] | None = None
-    payload: str = ""
-    form: str = "event"
 
 
 class Client:
@@ -152,11 +90,8 @@ class Worker:
         self._state, self._detail = "starting", ""
         self._reported = 0.0
         self._watch_second, self._watch_count, self._missed = 0.0, 0, 0
-        self._counted: dict[
-            str, tuple[int, dict[str, int]]
-        ] = {}  # engine counts of the pack that runs
-        self._retired: dict[str, dict[str, int]] = {}  # and of the packs before it
-        outputs.on_buried = self._count_dead
+        self._slow_since = 0.0  # since when the sinks keep a batch waiting
+        self._retired: dict[str, dict[str, int]] = {}  # engine counts of the packs that ran before
 
     def run(self) -> None:
         """Work until told to stop or until the source ends. Raises `StreamError` where trying again cannot help."""
@@ -208,6 +143,7 @@ class Worker:
                 failures = 0
             except DeliveryFailed as error:
                 self.counts.delivery_failures += 1
+                self.outputs.buried()  # again when the batch is done again
                 self.source.rewind()
                 failures += 1
                 pause = min(_FIRST_BACKOFF * 2**failures, _LAST_BACKOFF)
@@ -229,128 +165,36 @@ class Worker:
 
     def _work(self, batches: Sequence[Batch], span: BatchSpan) -> None:
         started = time.perf_counter()
-        matches: list[Message] = []
-        dead: list[DeadLetter] = []
-        for batch in batches:
-            self._evaluate(batch, matches, dead)
-        for message in matches:
+        made = evaluate(batches, self.streams)
+        for message in made.matches:
             span.link(message.headers)
-        for letter in dead:
+        for letter in made.dead:
             span.link(letter.origin.headers)
         records = sum(len(batch.values) for batch in batches)
-        span.count(records=records, matches=len(matches), dead_letters=len(dead))
+        span.count(records=records, matches=len(made.matches), dead_letters=len(made.dead))
         self._slow_since = 0.0
         waited = time.perf_counter()
         try:
-            self.delivery.deliver(matches, dead, self._meanwhile)
+            self.delivery.deliver(made.matches, made.dead, self._meanwhile)
         finally:
             if self._slow_since:
                 self.counts.stalled_seconds += time.perf_counter() - waited
-        for letter in dead:
-            self._count_dead(letter)
-        self._count_batch(batches, time.perf_counter() - started)
+        self._count(batches, made, time.perf_counter() - started)
         if self._watched:
-            self._show(matches)
+            self._show(made.matches)
         self._report()
 
-    def _evaluate(self, batch: Batch, matches: list[Message], dead: list[DeadLetter]) -> None:
-        stream = self.streams[batch.stream]
-        slot = stream.slot
-        events = read_events(batch.values, stream.payload, stream.form)
-        slot.remember(events.data, stream.logsource)
-        try:
-            result = slot.pack.match_batch(events.data, logsource=stream.logsource)
-        except Exception:
-            log.exception("a pack failed on a batch; its records are evaluated one by one")
-            result = self._one_by_one(stream, events, batch, dead)
-        writer = slot.writer
-        lines: Sequence[bytes | None] | None = None
-        last, origin = -1, Origin("", 0, 0)
-        for line, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
-            if lines is None:
-                lines = batch.values if events.records is None else events.data.split(b"\n")
-            record, index = events.place(line)
-            if record != last:
-                last, origin = record, batch.origin(record)
-            text = (lines[line] or b"").strip(b" \t\r\xef\xbb\xbf")
-            matches.append(writer.message(rule, origin, index, text))
-        self.counts.events += result.records
-        self.counts.rejected += len(result.rejected) + len(events.malformed)
-        self.counts.rejected += len(batch.long_lines)
-        found = self.counts.matches.setdefault(slot.name, {})
-        for rule in result.rule.tolist():
-            found[rule] = found.get(rule, 0) + 1
-        for record, long in batch.long_lines.items():
-            reason = (
-                f"the line has {long.size:,} bytes, which is too long; "
-                f"here are the first {len(long.start):,}, from byte {long.position} of the file"
-            )
-            origin = batch.origin(record)
-            dead.append(self._letter(slot, "too_long", reason, long.start, origin, None))
-        for each in events.malformed:
-            origin = batch.origin(each.record)
-            dead.append(self._letter(slot, "payload", each.reason, each.value, origin, each.index))
-        if result.rejected:
-            lines = batch.values if events.records is None else events.data.split(b"\n")
-            for refused in result.rejected:
-                record, index = events.place(refused.record)
-                value = lines[refused.record] or b""
-                whole = batch.values[record] if index is None else value
-                dead.append(
-                    self._letter(
-                        slot, "rejected", refused.reason, whole or b"", batch.origin(record), index
-                    )
-                )
-
-    def _one_by_one(
-        self, stream: Stream, events: Events, batch: Batch, dead: list[DeadLetter]
-    ) -> BatchResult:
-        import numpy as np
-
-        pairs: list[tuple[int, int]] = []
-        rejected, records = [], 0
-        for line, text in enumerate(events.data.split(b"\n")):
-            try:
-                found = stream.slot.pack.match_batch(text, logsource=stream.logsource)
-            except Exception as error:  # noqa: BLE001 - whatever a rule's code raises: the record is kept, the stream goes on
-                record, index = events.place(line)
-                value = (batch.values[record] if index is None else text) or b""
-                origin = batch.origin(record)
-                dead.append(
-                    self._letter(stream.slot, "evaluation", repr(error), value, origin, index)
-                )
-                continue
-            pairs += [(line, rule) for rule in found.rule.tolist()]
-            rejected += [type(each)(line, each.position, each.reason) for each in found.rejected]
-            records += found.records
-        both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-        return BatchResult(both[:, 0].copy(), both[:, 1].copy(), tuple(rejected), records)
-
-    def _letter(
-        self,
-        slot: PackSlot,
-        kind: str,
-        reason: str,
-        value: bytes,
-        origin: Origin,
-        index: int | None,
-    ) -> DeadLetter:
-        return DeadLetter(
-            value=value,
-            origin=origin,
-            index=index,
-            kind=kind,
-            reason=reason,
-            pack=slot.pack.name,
-            version=slot.pack.version,
-            time=time.time(),
-        )
-
-    def _count_dead(self, letter: DeadLetter) -> None:
-        self.counts.dead_letters[letter.kind] = self.counts.dead_letters.get(letter.kind, 0) + 1
-
-    def _count_batch(self, batches: Sequence[Batch], seconds: float) -> None:
+    def _count(self, batches: Sequence[Batch], made: Evaluated, seconds: float) -> None:
+        """A batch that is delivered: what is done again counts once."""
         counts = self.counts
+        counts.events += made.events
+        counts.rejected += made.rejected
+        for name, found in made.found.items():
+            rules = counts.matches.setdefault(name, {})
+            for rule, count in found.items():
+                rules[rule] = rules.get(rule, 0) + count
+        for letter in (*made.dead, *self.outputs.buried()):
+            counts.dead_letters[letter.kind] = counts.dead_letters.get(letter.kind, 0) + 1
         for batch in batches:
             for topic, records, size in batch.sizes():
                 counts.records[topic] = counts.records.get(topic, 0) + records
@@ -393,7 +237,7 @@ class Worker:
             except queue.Empty:
                 return
 
-    def _do(self, command: _Command) -> None:
+    def _do(self, command: Command) -> None:
         match command["do"]:
             case "stop":
                 self._stopping = True
@@ -411,7 +255,7 @@ class Worker:
                 for slot in self.slots.values():
                     slot.drop(command["id"])
 
-    def _prepare(self, command: _Command) -> None:
+    def _prepare(self, command: Command) -> None:
         try:
             self.slots[command["pack"]].prepare(command["id"], Path(command["folder"]))
         except PackError as error:

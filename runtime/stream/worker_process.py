@@ -7,6 +7,7 @@ them is in an argument or in the environment.
 from __future__ import annotations
 
 import math
+import os
 import platform
 import signal
 import socket
@@ -20,16 +21,18 @@ import structlog
 from sigmac import __version__
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack import find_pack
-from sigmac.runtime.service.configuration import Delivery as Guarantee
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
+from sigmac.runtime.service.sections import Delivery as Guarantee
 from sigmac.runtime.service.tracing import open_tracing
-from sigmac.runtime.stream.dead_letters import as_line, as_message, bury
+from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
+from sigmac.runtime.stream.evaluation import Stream
+from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
-from sigmac.runtime.stream.worker import Client, Link, Stream, Worker
+from sigmac.runtime.stream.worker import Client, Worker
 
 log = structlog.get_logger("sigmac.stream.worker")
 
@@ -58,9 +61,10 @@ def main(descriptor: int) -> int:
         log.error(str(error))
         link.say({"say": "stopped", "ok": False, "reason": str(error)})
         return PERMANENT
-    except _fenced() as error:
-        log.error("the producer was fenced; the worker starts anew", reason=str(error))
-        return AGAIN
+    except _producer_lost() as error:
+        log.error("the producer is lost; the worker starts anew", reason=str(error))
+        sys.stderr.flush()
+        os._exit(AGAIN)  # whatever threads of librdkafka still wait for
     link.say({"say": "stopped", "ok": True, "reason": ""})
     return 0
 
@@ -74,9 +78,10 @@ class _ProcessLink(Link):
         super().stop(patience)
 
 
-def _fenced() -> tuple[type[Exception], ...]:
-    module = sys.modules.get("sigmac.runtime.stream.kafka_transactions")
-    return (module.WorkerFenced,) if module else ()
+def _producer_lost() -> tuple[type[Exception], ...]:
+    # Asked for only where something was raised: without Kafka its client need not be installed.
+    module = sys.modules.get("sigmac.runtime.stream.kafka_sink")
+    return (module.ProducerLost,) if module else ()
 
 
 def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any]) -> Worker:
@@ -171,10 +176,10 @@ class _Parts:
             matches["webhook"] = WebhookSink(settings.webhook)
         letters = self.settings.dead_letters
         if isinstance(letters, str):
-            return Outputs(matches, None, as_line, bury)
+            return Outputs(matches, None, as_line)
         if letters.kafka is not None:
-            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message, bury)
-        return Outputs(matches, self.file_sink(letters.file), as_line, bury)
+            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message)
+        return Outputs(matches, self.file_sink(letters.file), as_line)
 
     def file_sink(self, settings: Any) -> Sink:
         from sigmac.runtime.stream.file_sink import FileSink
@@ -197,7 +202,7 @@ class _Kafka(_Parts):
         self.sinks: list[KafkaSink] = []
         self._starts: list[Callable[[], bool]] = []
         self._exactly_once = settings.delivery is Guarantee.EXACTLY_ONCE
-        common, _, own = settings.kafka_properties()
+        common, _, own = self._properties()
         identity = None
         if self._exactly_once:
             # The same for every life of this worker, so that a new one fences what the last left open.
@@ -205,16 +210,21 @@ class _Kafka(_Parts):
             identity = ".".join(names)
         self.shared = SharedProducer(producer_properties(common, own, identity), self.connection)
 
+    def _properties(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        """Common ones, the consumer's, the producer's; the broker's tools show which worker is which."""
+        common, consumer, producer = self.settings.kafka_properties()
+        return {"client.id": f"{self.settings.name}-{self.index}"} | common, consumer, producer
+
     def source(self) -> Source:
         if self.settings.source.kafka is None:
             return super().source()
         from sigmac.runtime.stream.kafka_client import consumer_properties
         from sigmac.runtime.stream.kafka_source import KafkaSource
 
-        common, own, _ = self.settings.kafka_properties()
+        common, own, _ = self._properties()
         max_mib = self.settings.batch.max_mib
         self.kafka_source = KafkaSource(
-            consumer_properties(common, own, max_mib),
+            consumer_properties(common, own, max_mib, self.index),
             [each.topics for each in self.settings.source.kafka.inputs],
             self.connection,
             int(max_mib * (1 << 20)),

@@ -96,7 +96,10 @@ class Broker:
         """As an operator would: it may finish what it does."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(_STOP)
+            try:
+                self.process.wait(_STOP)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -104,8 +107,8 @@ class Broker:
             self.process.wait()
 
     def restart(self) -> None:
-        """Killed and started again, on the same port with the same data."""
-        self.kill()
+        """Stopped and started again, on the same port with the same data."""
+        self.stop()
         self.start()
 
     def pause(self) -> None:
@@ -122,9 +125,12 @@ class Broker:
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
 
-    def create(self, topic: str, partitions: int) -> None:
+    def create(self, topic: str, partitions: int, **settings: str) -> None:
+        """With further settings of the topic; their names have underscores for dots."""
+        config = {name.replace("_", "."): value for name, value in settings.items()}
         admin = self.admin()
-        for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+        new = NewTopic(topic, partitions, 1, config=config)
+        for future in admin.create_topics([new]).values():
             future.result(30)
 
 

@@ -37,6 +37,28 @@ class Growth:
     descriptors_first: float
     descriptors_last: float
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it holds as much at the end as at the beginning, but for a tenth."""
+        return (
+            self.resident_last <= 1.1 * self.resident_first
+            and self.descriptors_last <= 1.1 * self.descriptors_first
+        )
+
+    def rows(self, number: int) -> list[tuple[str, str]]:
+        """Name and figure, for people."""
+        what = f"{self.role} {number} ({self.minutes:.0f} min)"
+        return [
+            (
+                f"{what}: MiB, first and last",
+                f"{self.resident_first:.1f}, {self.resident_last:.1f}",
+            ),
+            (
+                f"{what}: file descriptors",
+                f"{self.descriptors_first:.0f}, {self.descriptors_last:.0f}",
+            ),
+        ]
+
 
 class Census:
     """`processes` gives ids and roles; while it is entered a thread looks at them every `every` seconds (Linux)."""

@@ -1,4 +1,4 @@
-"""Chaos with a ledger: `python -m tests.integration.chaos --kills 100 --delivery both --broker kafka --seed 1`.
+"""Chaos and soak with a ledger: `python -m tests.integration.chaos --kills 1000`, or `--minutes 60`.
 
 Numbered events go into a topic all the time. The service is killed, stopped, frozen, joined and left by a second
 one, cut from the broker; the broker is frozen and restarted. A reader of committed records takes what comes out, and at
@@ -11,558 +11,99 @@ import argparse
 import contextlib
 import json
 import logging
-import os
-import random
-import signal
 import sys
 import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-
-from tests.integration.brokers import BROKERS, ApacheKafka, Broker, Unavailable
+from tests.integration.brokers import ApacheKafka, Unavailable
 from tests.integration.census import Census, growth
-from tests.integration.ledger import (
-    MATCH_PARTITIONS,
-    RULES,
-    Ledger,
-    Reader,
-    Service,
-    Topics,
-    committed_reads,
-)
-from tests.integration.proxy import Proxy
+from tests.integration.disturbed import Disturbed, log
+from tests.integration.ledger import RULES
+from tests.integration.verdict import DELIVERIES, Circumstances, Report, table
 from tests.unit.packs import write_text_pack
-
-log = logging.getLogger("tests.chaos")
-
-DELIVERIES = ("at-least-once", "exactly-once")
-# How often each fault is drawn. The kills are the first three.
-WEIGHTS = {
-    "kill a worker": 50,
-    "kill the supervisor": 12,
-    "kill all processes": 12,
-    "stop the service": 4,
-    "freeze a worker": 6,
-    "a second service joins or leaves": 8,
-    "cut from the broker": 6,
-    "freeze the broker": 4,
-    "restart the broker": 3,
-}
-_RECOVERS = 90.0  # seconds; a service that delivers nothing for as long is stuck
-_BURST = 50  # records
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a run is like. `rate` is records a second, `session` seconds after which the group gives a member up."""
-
-    delivery: str
-    seed: int
-    rate: int = 1000
-    workers: int = 2
-    session: float = 2.0
-    partitions: int = 4
-    spare: bool = (
-        False  # the supervisor and one worker live to the end, so that their memory can be watched
-    )
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of a run. `hidden` counts messages of transactions that were aborted; no reader saw them."""
-
-    broker: str
-    circumstances: Circumstances
-    seconds: float = 0.0
-    records: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    kills: int = 0
-    matches: int = 0
-    dead_letters: int = 0
-    lost: int = 0
-    doubled: int = 0
-    unidentified: int = 0
-    wrong: int = 0
-    disordered: int = 0
-    uncommitted: int = 0
-    hidden: int = 0
-    longest_recovery: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    growth: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def kept(self) -> bool:
-        """Whether the promise was kept."""
-        doubled = self.doubled if self.circumstances.delivery == "exactly-once" else 0
-        bad = self.lost, doubled, self.unidentified, self.wrong, self.disordered, self.uncommitted
-        return not any(bad) and not self.problems
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Name and figure, for people."""
-        return [
-            ("broker", self.broker),
-            ("seed", str(self.circumstances.seed)),
-            ("minutes", f"{self.seconds / 60:.1f}"),
-            ("records", f"{self.records:,}"),
-            *((name, f"{count:,}") for name, count in self.faults.items()),
-            ("kills in all", f"{self.kills:,}"),
-            ("longest pause of delivery, s", f"{self.longest_recovery:.1f}"),
-            ("matches", f"{self.matches:,}"),
-            ("dead letters", f"{self.dead_letters:,}"),
-            ("hidden by aborted transactions", f"{self.hidden:,}"),
-            ("**lost**", f"{self.lost:,}"),
-            ("**doubled**", f"{self.doubled:,}"),
-            ("doubled with another id", f"{self.unidentified:,}"),
-            ("delivered without cause", f"{self.wrong:,}"),
-            ("out of order", f"{self.disordered:,}"),
-            ("records left uncommitted", f"{self.uncommitted:,}"),
-            ("problems", f"{len(self.problems):,}"),
-        ]
-
-
-class Feeder(threading.Thread):
-    """Produces numbered events at a rate until it is stopped."""
-
-    def __init__(self, ledger: Ledger, rate: int):
-        super().__init__(daemon=True)
-        self._ledger = ledger
-        self._rate = rate
-        self._ends = threading.Event()
-        self._failure: AssertionError | None = None
-
-    def run(self) -> None:
-        due = time.monotonic()
-        while not self._ends.wait(max(0.0, due - time.monotonic())):
-            try:
-                self._ledger.produce(_BURST)
-            except AssertionError as error:
-                self._failure = error
-                return
-            # What could not be produced while the broker was away is made up for, but for a backlog without end.
-            due = max(due + _BURST / self._rate, time.monotonic() - 5)
-
-    def stop(self) -> None:
-        """Raises what it failed with."""
-        self._ends.set()
-        self.join()
-        if self._failure is not None:
-            raise self._failure
-
-
-class Chaos:
-    """One service in trouble."""
-
-    def __init__(self, broker: Broker, pack: Path, folder: Path, circumstances: Circumstances):
-        self.broker = broker
-        self.circumstances = circumstances
-        self.report = Report(broker.name, circumstances)
-        self.chance = random.Random(circumstances.seed)
-        self.topics = Topics(broker, circumstances.partitions)
-        self.ledger = Ledger(self.topics)
-        self.reader = Reader(self.ledger)
-        self.feeder = Feeder(self.ledger, circumstances.rate)
-        self.faults: dict[str, Callable[[], None]] = {
-            "kill a worker": self.kill_a_worker,
-            "stop the service": self.stop_the_service,
-            "freeze a worker": self.freeze_a_worker,
-            "freeze the broker": self.freeze_the_broker,
-        }
-        if not circumstances.spare:
-            self.faults["kill the supervisor"] = self.kill_the_supervisor
-            self.faults["kill all processes"] = self.kill_all_processes
-        else:
-            del self.faults["stop the service"]
-        self.proxy: Proxy | None = None
-        address = broker.address
-        if isinstance(broker, ApacheKafka):
-            self.proxy = Proxy(broker.proxied_port, broker.behind_proxy)
-            address = f"127.0.0.1:{broker.proxied_port}"
-            self.faults["cut from the broker"] = self.cut_from_the_broker
-            self.faults["restart the broker"] = self.restart_the_broker
-        if broker.evicts:
-            self.faults["a second service joins or leaves"] = self.second_joins_or_leaves
-        self._started = time.monotonic()
-        self.service = self._service(pack, folder, address, "first", circumstances.workers)
-        self.second = self._service(pack, folder, address, "second", 1)
-
-    def _service(self, pack: Path, folder: Path, address: str, name: str, workers: int) -> Service:
-        place = folder / name
-        place.mkdir()
-        service = Service(
-            self.topics,
-            pack,
-            place,
-            name=name,
-            delivery=self.circumstances.delivery,
-            workers=workers,
-            batch={"max_records": 200, "max_wait": 0.02},
-        )
-        kafka = service.configuration["source"]["kafka"]
-        kafka["properties"] |= {
-            "bootstrap.servers": address,
-            "session.timeout.ms": str(round(self.circumstances.session * 1000)),
-            "heartbeat.interval.ms": str(round(self.circumstances.session * 250)),
-            "reconnect.backoff.max.ms": "1000",
-        }
-        if self.circumstances.delivery == "exactly-once":
-            # A worker that never comes back keeps its partitions' readers waiting for as long.
-            kafka["producer"] = {"transaction.timeout.ms": "6000"}
-        if not self.broker.evicts:
-            # Where dead members stay, the next life has to be the same member.
-            kafka["consumer"] = {"group.instance.id": name}
-        return service
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Events flow, and are read; at the end everything is compared."""
-        self.service.start()
-        self.reader.start()
-        self.feeder.start()
-        try:
-            self._recover()
-            yield
-            self._settle()
-        finally:
-            for service in (self.service, self.second):
-                service.kill()
-            if self.proxy is not None:
-                self.proxy.close()
-            self.report.seconds = time.monotonic() - self._started
-
-    def strike(self) -> str:
-        """One fault, drawn by chance; its name."""
-        names = [*self.faults]
-        name = self.chance.choices(names, [WEIGHTS[each] for each in names])[0]
-        self.report.faults[name] = self.report.faults.get(name, 0) + 1
-        log.info(
-            "%5.0f s  %4d kills  %s", time.monotonic() - self._started, self.report.kills, name
-        )
-        self.faults[name]()
-        return name
-
-    def until_killed(self, kills: int) -> None:
-        """Fault after fault, most of them as soon as the service has recovered, some before it has."""
-        while self.report.kills < kills:
-            name = self.strike()
-            if self.chance.random() < 0.75:
-                self._recover(name)
-            time.sleep(self.chance.uniform(0, 0.5))
-
-    def for_minutes(self, minutes: float) -> None:
-        """A fault every minute."""
-        until = time.monotonic() + minutes * 60
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(60, left))
-            if left > 60:
-                self._recover(self.strike())
-
-    # Faults
-
-    def kill_a_worker(self) -> None:
-        workers = self.service.workers()
-        if self.circumstances.spare:
-            workers = workers[1:]
-        if workers:
-            self._kill(self.chance.choice(workers))
-
-    def kill_the_supervisor(self) -> None:
-        """Its workers have to end by themselves."""
-        assert self.service.process is not None
-        self._kill(self.service.process.pid)
-        self.service.process.wait()
-        self.service.start()
-
-    def kill_all_processes(self) -> None:
-        """As when the machine fails."""
-        assert self.service.process is not None
-        workers = self.service.workers()
-        self._kill(self.service.process.pid)
-        for worker in workers:
-            _signal(worker, signal.SIGKILL)
-        self.service.process.wait()
-        self.service.start()
-
-    def _kill(self, process: int) -> None:
-        self.report.kills += _signal(process, signal.SIGKILL)
-
-    def stop_the_service(self) -> None:
-        """As an operator does."""
-        self._stop(self.service)
-        self.service.start()
-
-    def freeze_a_worker(self) -> None:
-        """For longer than the group waits: others take its partitions, and it does not know."""
-        workers = self.service.workers()
-        if workers:
-            worker = self.chance.choice(workers)
-            _signal(worker, signal.SIGSTOP)
-            time.sleep(self.circumstances.session + self.chance.uniform(0.5, 3))
-            _signal(worker, signal.SIGCONT)
-
-    def second_joins_or_leaves(self) -> None:
-        process = self.second.process
-        if process is None or process.poll() is not None:
-            self.second.start()
-        elif self.chance.random() < 0.5:
-            self._stop(self.second)
-        else:
-            self._kill(process.pid)
-            process.wait()
-
-    def cut_from_the_broker(self) -> None:
-        assert self.proxy is not None
-        self.chance.choice([self.proxy.cut, self.proxy.silence])()
-        time.sleep(self.chance.uniform(0.2, 2 * self.circumstances.session))
-        self.proxy.restore()
-
-    def freeze_the_broker(self) -> None:
-        self.broker.pause()
-        time.sleep(self.chance.uniform(0.2, 2 * self.circumstances.session))
-        self.broker.resume()
-
-    def restart_the_broker(self) -> None:
-        self.broker.restart()
-
-    # What is watched
-
-    def _stop(self, service: Service) -> None:
-        status = service.stop()
-        if status:
-            self._problem(f"{service.folder.name}: exit status {status} when stopped", service)
-
-    def _problem(self, text: str, service: Service) -> None:
-        log.error("%s", text)
-        last = service.log.read_text("utf-8", "replace").splitlines()[-40:]
-        self.report.problems.append(text + "\n    " + "\n    ".join(last))
-
-    def _recover(self, after: str = "the start") -> None:
-        """Wait until the service is ready and something new was delivered."""
-        begin, seen = time.monotonic(), self.reader.seen
-        ready = False
-        while time.monotonic() - begin < _RECOVERS:
-            self._check_alive()
-            ready = ready or is_ready(self.service)
-            if ready and self.reader.seen > seen:
-                took = time.monotonic() - begin
-                self.report.longest_recovery = max(self.report.longest_recovery, took)
-                log.debug("%5.1f s until it delivered again", took)
-                return
-            time.sleep(0.05)
-        what = "delivers nothing" if ready else "is not ready"
-        self._problem(f"the service {what} for {_RECOVERS:.0f} s after: {after}", self.service)
-
-    def _check_alive(self) -> None:
-        for service in (self.service, self.second):
-            process = service.process
-            if process is not None and process.poll() not in (None, 0, -signal.SIGKILL):
-                status = process.returncode
-                self._problem(f"{service.folder.name} ended by itself, status {status}", service)
-                service.start()
-
-    def _settle(self) -> None:
-        self.feeder.stop()
-        if self.second.process is not None and self.second.process.poll() is None:
-            self._stop(self.second)
-        until = time.monotonic() + _RECOVERS
-        while not self.reader.account.complete() and time.monotonic() < until:
-            self._check_alive()
-            time.sleep(0.2)
-        self._stop(self.service)
-        for service in (self.service, self.second):
-            for line in service.lines() if service.log.exists() else ():
-                if "Traceback" in str(line):
-                    self.report.problems.append(f"{service.folder.name}: {line}")
-        seen = -1
-        while seen != self.reader.seen:
-            seen = self.reader.seen
-            time.sleep(2)
-        account = self.reader.stop()
-        report = self.report
-        report.records = self.ledger.produced
-        report.matches, report.dead_letters = len(account.matches), len(account.dead)
-        report.lost, report.wrong = len(account.lost), len(account.wrong)
-        report.doubled, report.unidentified = account.doubled, account.unidentified
-        report.disordered = account.disordered
-        report.uncommitted = self._uncommitted()
-        report.hidden = self._written() - seen
-
-    def _uncommitted(self) -> int:
-        """Records that the group would evaluate again."""
-        asks = Consumer({**committed_reads(self.broker), "group.id": self.topics.group})
-        try:
-            left = 0
-            places = [
-                TopicPartition(self.topics.events, number)
-                for number in range(self.topics.partitions)
-            ]
-            for place in asks.committed(places, 30):
-                _, high = asks.get_watermark_offsets(place, 30)
-                left += high - max(0, place.offset)
-            return left
-        finally:
-            asks.close()
-
-    def _written(self) -> int:
-        """Messages of matches and dead letters, those of aborted transactions included."""
-        reads = {
-            **committed_reads(self.broker),
-            "group.id": "counter",
-            "isolation.level": "read_uncommitted",
-            "enable.partition.eof": True,
-        }
-        counter = Consumer(reads)
-        try:
-            places = [
-                *(TopicPartition(self.topics.matches, n, 0) for n in range(MATCH_PARTITIONS)),
-                TopicPartition(self.topics.dead, 0, 0),
-            ]
-            counter.assign(places)
-            written, ends = 0, 0
-            while ends < len(places):
-                for message in counter.consume(10000, 1):
-                    error = message.error()
-                    written += error is None
-                    ends += error is not None and error.code() == KafkaError._PARTITION_EOF
-            return written
-        finally:
-            counter.close()
-
-
-def _signal(process: int, number: int) -> bool:
-    """Whether the process was there."""
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def is_ready(service: Service) -> bool:
-    """What `/ready` says."""
-    url = f"http://127.0.0.1:{service.port}/ready"
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            ready: bool = answer.status == 200
-            return ready
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def run_chaos(
-    broker: Broker, pack: Path, folder: Path, circumstances: Circumstances, kills: int
+    broker: ApacheKafka, pack: Path, folder: Path, circumstances: Circumstances, kills: int
 ) -> Report:
     """Faults until so many processes were killed."""
-    chaos = Chaos(broker, pack, folder, circumstances)
-    with chaos.running():
-        chaos.until_killed(kills)
-    return chaos.report
+    disturbed = Disturbed(broker, pack, folder, circumstances)
+    with disturbed.running():
+        disturbed.until_killed(kills)
+    return disturbed.report
 
 
 def run_soak(
-    broker: Broker, pack: Path, folder: Path, circumstances: Circumstances, minutes: float
+    broker: ApacheKafka, pack: Path, folder: Path, circumstances: Circumstances, minutes: float
 ) -> Report:
     """A fault every minute, and an eye on the processes."""
-    chaos = Chaos(broker, pack, folder, circumstances)
-    with chaos.running(), Census(lambda: _processes(chaos)) as census:
-        chaos.for_minutes(minutes)
-    chaos.report.growth = [asdict(each) for each in growth(census.seen)]
-    return chaos.report
-
-
-def _processes(chaos: Chaos) -> dict[int, str]:
-    found = {}
-    if chaos.broker.process is not None:
-        found[chaos.broker.process.pid] = "broker"
-    if chaos.service.process is not None and chaos.service.process.poll() is None:
-        found[chaos.service.process.pid] = "supervisor"
-        found |= dict.fromkeys(chaos.service.workers(), "worker")
-    return found
-
-
-def circumstances_for(broker: Broker, delivery: str, seed: int, rate: int) -> Circumstances:
-    """Such as this broker can take."""
-    if not broker.evicts:
-        return Circumstances(delivery, seed, min(rate, 300), workers=1, partitions=1)
-    session = int(broker.properties["session.timeout.ms"]) / 1000 if broker.name == "tansu" else 2.0
-    return Circumstances(delivery, seed, rate, session=session)
-
-
-def table(reports: Sequence[Report]) -> str:
-    """A column for each run, in Markdown."""
-    columns = [dict(report.rows()) for report in reports]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    head = ["", *(report.circumstances.delivery for report in reports)]
-    lines = [head, ["---"] * len(head)]
-    lines += [[name, *(column.get(name, "0") for column in columns)] for name in names]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    disturbed = Disturbed(broker, pack, folder, circumstances)
+    with disturbed.running(), Census(disturbed.processes) as census:
+        disturbed.for_minutes(minutes)
+    disturbed.report.growth = growth(census.seen)
+    return disturbed.report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 where every promise was kept."""
     logging.getLogger("rdkafka").setLevel(logging.CRITICAL)
-    parser = argparse.ArgumentParser(prog="python -m tests.integration.chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=30, help="in all")
-    parser.add_argument("--minutes", type=float, help="a soak instead: a fault every minute")
-    parser.add_argument("--delivery", choices=[*DELIVERIES, "both"], default="both")
-    parser.add_argument("--broker", choices=[*BROKERS], default="kafka")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=int, default=1000, help="records a second")
-    parser.add_argument("--report", type=Path, help="write all figures to this file, as JSON")
-    parser.add_argument("--folder", type=Path, help="keep logs and data here")
-    parser.add_argument("--verbose", action="store_true", help="tell every fault")
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     if chosen.verbose:
         logging.basicConfig(format="%(message)s")
         log.setLevel(logging.DEBUG)
-    deliveries = DELIVERIES if chosen.delivery == "both" else (chosen.delivery,)
-    reports = []
     with contextlib.ExitStack() as stack:
         folder = chosen.folder
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sigmac-chaos-")))
         folder.mkdir(parents=True, exist_ok=True)
-        pack = write_text_pack(RULES, folder / "pack")
         try:
-            broker = BROKERS[chosen.broker](folder)
+            broker = ApacheKafka(folder)
         except Unavailable as error:
             print(error, file=sys.stderr)
             return 1
-        if not broker.transactions:
-            deliveries = tuple(each for each in deliveries if each != "exactly-once")
         broker.start()
-        try:
-            for delivery in deliveries:
-                each = circumstances_for(broker, delivery, chosen.seed, chosen.rate)
-                place = folder / delivery
-                place.mkdir()
-                if chosen.minutes is None:
-                    kills = -(-chosen.kills // len(deliveries))
-                    reports.append(run_chaos(broker, pack, place, each, kills))
-                else:
-                    each = Circumstances(delivery, chosen.seed, chosen.rate, spare=True)
-                    minutes = chosen.minutes / len(deliveries)
-                    reports.append(run_soak(broker, pack, place, each, minutes))
-        finally:
-            broker.kill()
+        stack.callback(broker.kill)
+        reports = [*_runs(broker, folder, chosen)]
     print(table(reports))
     for report in reports:
-        for process in report.growth:
-            print(process)
         for problem in report.problems:
             print(f"\n{report.circumstances.delivery}: {problem}")
     if chosen.report is not None:
         figures = [{**asdict(report), "kept": report.kept} for report in reports]
         chosen.report.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0 if all(report.kept for report in reports) else 1
+
+
+def _runs(broker: ApacheKafka, folder: Path, chosen: argparse.Namespace) -> Iterator[Report]:
+    deliveries = DELIVERIES if chosen.delivery == "both" else (chosen.delivery,)
+    pack = write_text_pack(RULES, folder / "pack")
+    for delivery in deliveries:
+        place = folder / delivery
+        place.mkdir()
+        if chosen.minutes is None:
+            circumstances = Circumstances(delivery, chosen.seed, chosen.rate)
+            kills = -(-chosen.kills // len(deliveries))
+            yield run_chaos(broker, pack, place, circumstances, kills)
+        else:
+            circumstances = Circumstances(delivery, chosen.seed, chosen.rate, spare=True)
+            yield run_soak(broker, pack, place, circumstances, chosen.minutes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.integration.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=30, help="in all")
+    parser.add_argument(
+        "--minutes", type=float, help="a soak instead, for each delivery: a fault every minute"
+    )
+    parser.add_argument("--delivery", choices=[*DELIVERIES, "both"], default="both")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=1000, help="records a second")
+    parser.add_argument("--report", type=Path, help="write all figures to this file, as JSON")
+    parser.add_argument("--folder", type=Path, help="keep logs and data here")
+    parser.add_argument("--verbose", action="store_true", help="tell every fault")
+    return parser
 
 
 if __name__ == "__main__":

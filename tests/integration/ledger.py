@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ import yaml
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from tests.integration.brokers import Broker, free_port, tied
+from tests.integration.messages import QUIET, committed_reads
 from tests.unit.packs import rule
 
 MATCHES_EVERY, MALFORMED_EVERY = 3, 50
@@ -35,7 +35,6 @@ RULES = rule(
     id="3f0c7f0e-3f0b-4a53-9a55-0f6c5c1f0f11",
     level="high",
 )
-_QUIET = {"log_level": 0}
 
 
 @dataclass(slots=True)
@@ -44,15 +43,13 @@ class Topics:
 
     broker: Broker
     partitions: int = 4
+    settings: Mapping[str, str] = field(default_factory=dict)  # of the topic of events
     suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
-        for topic, partitions in (
-            (self.events, self.partitions),
-            (self.matches, MATCH_PARTITIONS),
-            (self.dead, 1),
-        ):
-            self.broker.create(topic, partitions)
+        self.broker.create(self.events, self.partitions, **self.settings)
+        self.broker.create(self.matches, MATCH_PARTITIONS)
+        self.broker.create(self.dead, 1)
 
     @property
     def events(self) -> str:
@@ -86,7 +83,7 @@ class Ledger:
         self.topics = topics
         self.produced = 0
         self._producer = Producer(
-            {"bootstrap.servers": topics.broker.address, "enable.idempotence": True, **_QUIET}
+            {"bootstrap.servers": topics.broker.address, "enable.idempotence": True, **QUIET}
         )
 
     def produce(self, count: int) -> None:
@@ -111,64 +108,65 @@ class Ledger:
 
 @dataclass(slots=True)
 class Account:
-    """What a reader of committed records found: for each number the ids of its matches, in order of arrival.
+    """What a reader of committed records found: the id of the match of each number, and how often each died.
 
-    `disordered` counts messages that came after a later one of the same partition, within one partition of the output;
-    what came before does not count again.
+    `made_by` has for each number the version of the pack and the title of the rule that its match names, `unidentified`
+    the numbers whose doubled matches have different ids: a reader could not drop them. `disordered` counts messages
+    that came after a later one of the same partition, within one partition of the output; what came before does not
+    count again.
     """
 
     ledger: Ledger
-    matches: dict[int, list[str]] = field(default_factory=dict)
-    dead: Counter[int] = field(default_factory=Counter)
+    matches: dict[int, str] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
+    made_by: dict[int, tuple[str, str]] = field(default_factory=dict)
+    doubled: int = 0  # messages that came once more than they should
+    unidentified: set[int] = field(default_factory=set)
     disordered: int = 0
-    _last: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    _last: dict[tuple[str | None, int | None, int], int] = field(default_factory=dict)
+    _makers: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
-        topics = self.ledger.topics
-        value = message.value() or b""
         number = int(message.key() or b"-1")
-        partition = number % topics.partitions
-        if message.topic() == topics.matches:
-            match = orjson.loads(value)
-            assert match["event"]["n"] == number
-            assert match["source"]["partition"] == partition
-            new = number not in self.matches
-            self.matches.setdefault(number, []).append(match["id"])
+        if message.topic() == self.ledger.topics.matches:
+            new = self._take_match(number, message.value() or b"")
         else:
-            assert value == record(number)
+            assert message.value() == record(number)
             new = number not in self.dead
-            self.dead[number] += 1
+            self.dead.add(number)
         if new:
+            partition = number % self.ledger.topics.partitions
             way = (message.topic(), message.partition(), partition)
             self.disordered += number < self._last.get(way, -1)
             self._last[way] = number
+        else:
+            self.doubled += 1
+
+    def _take_match(self, number: int, value: bytes) -> bool:
+        match = orjson.loads(value)
+        assert match["event"]["n"] == number
+        assert match["source"]["partition"] == number % self.ledger.topics.partitions
+        maker = (match["pack"]["version"], match["rule"]["title"])
+        new = number not in self.matches
+        if self.matches.setdefault(number, match["id"]) != match["id"]:
+            self.unidentified.add(number)
+        self.made_by[number] = self._makers.setdefault(maker, maker)
+        return new
 
     def complete(self) -> bool:
         matches, dead = self.ledger.expected()
-        return matches <= self.matches.keys() and dead <= self.dead.keys()
+        return matches <= self.matches.keys() and dead <= self.dead
 
     @property
     def lost(self) -> set[int]:
         matches, dead = self.ledger.expected()
-        return (matches - self.matches.keys()) | (dead - self.dead.keys())
-
-    @property
-    def doubled(self) -> int:
-        """Messages that came once more than they should."""
-        return sum(len(ids) - 1 for ids in self.matches.values()) + sum(
-            count - 1 for count in self.dead.values()
-        )
-
-    @property
-    def unidentified(self) -> int:
-        """Numbers whose doubled matches have different ids: a reader could not drop them."""
-        return sum(len(set(ids)) > 1 for ids in self.matches.values())
+        return (matches - self.matches.keys()) | (dead - self.dead)
 
     @property
     def wrong(self) -> set[int]:
         """Numbers that should not have come at all."""
         matches, dead = self.ledger.expected()
-        return (self.matches.keys() - matches) | (self.dead.keys() - dead)
+        return (self.matches.keys() - matches) | (self.dead - dead)
 
 
 class Reader(threading.Thread):
@@ -201,18 +199,6 @@ class Reader(threading.Thread):
         if self._failure is not None:
             raise self._failure
         return self.account
-
-
-def committed_reads(broker: Broker) -> dict[str, Any]:
-    """Properties of a consumer that reads what is committed, from the beginning."""
-    return {
-        "bootstrap.servers": broker.address,
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "receive.message.max.bytes": 1_000_000_000,
-        **_QUIET,
-    }
 
 
 def reader_from_the_start(topics: Topics) -> Consumer:
@@ -286,6 +272,7 @@ class Service:
                 tied([sys.executable, "-m", "sigmac", "run", "--config", str(file)]),
                 stdout=log,
                 stderr=log,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
 
     def workers(self) -> list[int]:
@@ -293,8 +280,11 @@ class Service:
         assert self.process is not None
         found = []
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            children = task / "children"
-            for pid in map(int, children.read_text().split()):
+            try:
+                children = (task / "children").read_text()
+            except OSError:
+                continue  # a thread that has just ended
+            for pid in map(int, children.split()):
                 command = Path(f"/proc/{pid}/cmdline")
                 if command.exists() and b"worker_process" in command.read_bytes():
                     found.append(pid)
@@ -331,13 +321,3 @@ def running(service: Service) -> Iterator[Service]:
     finally:
         service.kill()
         print(service.log.read_text("utf-8", "replace"))  # shown where the test fails
-
-
-def kill_one(service: Service, choice: int) -> None:
-    """SIGKILL to one of the workers."""
-    workers = service.workers()
-    if workers:
-        try:
-            os.kill(workers[choice % len(workers)], signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it has just ended by itself

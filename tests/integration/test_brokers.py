@@ -219,7 +219,8 @@ def test_apache_kafka_keeps_its_data_when_it_is_killed(
     sender = producer(kafka, enable_idempotence=True)
     sender.produce(topic, b"before")
     assert sender.flush(30) == 0
-    kafka.restart()
+    kafka.kill()
+    kafka.start()
     sender.produce(topic, b"after")
     assert sender.flush(30) == 0
     reader = consumer(kafka)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from confluent_kafka import Consumer, Producer
 
 from sigmac.runtime.stream.dead_letters import DeadLetter, as_message
 from sigmac.runtime.stream.record import Origin
 from tests.integration.brokers import Broker
+from tests.integration.messages import received, send
 
 pytestmark = pytest.mark.slow
 
@@ -84,40 +84,10 @@ def bury(any_broker: Broker, topics: dict[str, str]) -> Callable[..., None]:
     def bury(value: bytes, topic: str, kind: str = "rejected", index: int | None = None) -> None:
         origin = Origin(topic, 1, 7, 1700000000000, b"k", (("trace", b"\xff"),))
         message = as_message(DeadLetter(value, origin, index, kind, "because", "p", "1", 1.7e9))
-        producer = Producer({"bootstrap.servers": any_broker.address, "log_level": 0})
-        producer.produce(
-            topics["dead"], message.value, message.key, headers=list(message.headers), partition=0
-        )
-        assert producer.flush(30) == 0
+        sent = {"key": message.key, "headers": list(message.headers)}
+        send(any_broker, topics["dead"], [message.value], **sent)
 
     return bury
-
-
-def held(broker: Broker, topic: str, count: int) -> list[Any]:
-    """The messages of a topic, once there are `count`."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": broker.address,
-            "group.id": uuid.uuid4().hex,
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "log_level": 0,
-            **broker.properties,
-        }
-    )
-    reader.subscribe([topic])
-    found: list[Any] = []
-    ends = 0
-    try:
-        while len(found) < count or ends < 2:
-            for message in reader.consume(10, 1.0):
-                ends += message.error() is not None
-                if message.error() is None:
-                    found.append(message)
-    finally:
-        reader.close()
-    return found
 
 
 def test_letters_are_listed_and_sent_again_once(
@@ -146,15 +116,15 @@ def test_letters_are_listed_and_sent_again_once(
     assert done.stdout == f"3 dead letters {said}"
     refused = f"the service does not read the topic '{topics['other']}'"
     assert done.stderr == f"1 dead letter not sent: {refused}\n"
-    (event,) = held(any_broker, topics["events"], 1)
+    (event,) = received(any_broker, topics["events"], 1)
     assert (event.value(), event.key(), event.headers()) == (
         b"{not json \xff",
         b"k",
         [("trace", b"\xff")],
     )
-    (event,) = held(any_broker, topics["arrays"], 1)
+    (event,) = received(any_broker, topics["arrays"], 1)
     assert event.value() == b'[{"n": 1}]'
-    (event,) = held(any_broker, topics["matches"], 1)
+    (event,) = received(any_broker, topics["matches"], 1)
     assert event.value() == b'{"match": 1}'
 
     assert sigmac_dlq("replay").stdout == "0 dead letters sent again\n"

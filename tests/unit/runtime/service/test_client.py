@@ -73,7 +73,7 @@ def test_events_and_batches(both: Both) -> None:
 
 def test_rules_status_pause_and_resume(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     client = both.client()
-    monkeypatch.setattr("sigmac.runtime.service.control._PAGE", 1)  # two pages
+    monkeypatch.setattr("sigmac.runtime.service.control_methods._PAGE", 1)  # two pages
     assert [each.title for each in client.rules("windows")] == ["Whoami", "Admin"]
     client.pause()
     assert client.status().paused

@@ -11,14 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from sigmac.runtime.errors import ConfigurationError
-from sigmac.runtime.service.configuration import (
-    DeadLetters,
-    Delivery,
-    HttpSettings,
-    Settings,
-    load_settings,
-)
+from sigmac.runtime.service.configuration import Settings, load_settings
 from sigmac.runtime.service.secrets import Secret
+from sigmac.runtime.service.sections import DeadLetters, Delivery, HttpSettings
 
 SMALLEST = """
 packs: {windows: {path: packs/windows}}

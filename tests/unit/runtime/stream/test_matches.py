@@ -7,7 +7,8 @@ from dataclasses import replace
 import orjson
 
 from sigmac.runtime import Pack
-from sigmac.runtime.stream.matches import MatchWriter, match_id
+from sigmac.runtime.stream.dead_letters import bury
+from sigmac.runtime.stream.matches import MatchWriter, match_id, without_event
 from sigmac.runtime.stream.record import Origin
 
 ORIGIN = Origin("events", 3, 17, 1_700_000_000_000, b"host-1", (("traceparent", b"00-a-b-01"),))
@@ -51,3 +52,17 @@ def test_the_id_is_of_the_place_and_the_rule() -> None:
         match_id(ORIGIN, None, "other rule"),
     ]
     assert len({first, *others}) == 7
+
+
+def test_a_match_can_be_read_without_its_event(pack: Pack) -> None:
+    for event in (EVENT, b'{"Image":' + b"[" * 1023 + b"]" * 1023 + b"}"):
+        message = MatchWriter(pack, event=True).message(0, ORIGIN, None, event)
+        assert without_event(message.value)["source"]["offset"] == 17
+        letter = bury(message, "too large")
+        assert (letter.value, letter.origin.offset, letter.version) == (
+            message.value,
+            17,
+            pack.version,
+        )
+    message = MatchWriter(pack, event=False).message(0, ORIGIN, 2, EVENT)
+    assert without_event(message.value) == orjson.loads(message.value)

@@ -1,0 +1,107 @@
+"""The supervisor as a process: signals and what wakes it, its state folder, and the environment of its children."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from sigmac.runtime.errors import ConfigurationError
+from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.document import PREFIX
+from sigmac.runtime.service.logs import secrets_of
+
+log = structlog.get_logger("sigmac.service")
+
+_LONG = 6  # characters of a secret that is looked for inside other texts
+_NO_SECRETS = ("SIGMAC_KERNELS", "SIGMAC_CACHE")  # variables of our prefix that workers need
+
+
+class Bell:
+    """Wakes the main thread, also from a signal's handler, which may take no locks."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._open = True
+
+    def ring(self) -> None:
+        if self._open:
+            with contextlib.suppress(BlockingIOError):  # full: it rings already
+                os.write(self._writer, b"\0")
+
+    def wait(self, seconds: float) -> None:
+        """Until somebody rings, for at most this long."""
+        if select.select([self._reader], [], [], max(0.0, seconds))[0]:
+            os.read(self._reader, 4096)
+
+    def close(self) -> None:
+        self._open = False
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@contextlib.contextmanager
+def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT go to `handle`; only the main thread can do this, another goes without."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(number: int, _: FrameType | None) -> None:
+        handle(number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """The state folder, for this process alone. Raises `ConfigurationError`."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        file = (state / "lock").open("wb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"state: {state} cannot be written: {error.strerror or error}"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"state: {state} is in use by another service; give each its own folder"
+            ) from None
+        except OSError as error:
+            # A file system without locks: nothing more can be known.
+            log.warning("the state folder cannot be locked", reason=str(error))
+        yield
+
+
+def without_secrets(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment for other processes: no secret of the configuration, no override of it."""
+    secrets = secrets_of(settings)
+    return {
+        name: value
+        for name, value in environment.items()
+        if (not name.startswith(PREFIX) or name in _NO_SECRETS)
+        and not any(_holds(value, secret) for secret in secrets)
+    }
+
+
+def _holds(value: str, secret: str) -> bool:
+    # The letters of a short one occur by chance.
+    return value == secret or (len(secret) >= _LONG and secret in value)

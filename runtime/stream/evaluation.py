@@ -1,0 +1,144 @@
+"""From batches of records to matches and dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from sigmac.runtime.match import BatchResult
+from sigmac.runtime.stream.dead_letters import DeadLetter
+from sigmac.runtime.stream.pack_slot import PackSlot
+from sigmac.runtime.stream.payload import Events, read_events
+from sigmac.runtime.stream.record import Batch, Origin
+from sigmac.runtime.stream.sink import Message
+
+log = structlog.get_logger("sigmac.stream.worker")
+
+_AROUND = b" \t\r\xef\xbb\xbf"  # what may stand around an event on its line and is no part of it
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How the records of one input are read and what evaluates them."""
+
+    slot: PackSlot
+    logsource: Mapping[str, str] | None = None
+    payload: str = ""
+    form: str = "event"
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What came of batches of records. `found` has the matches of each rule, by its index, for each name of a pack."""
+
+    matches: list[Message] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    events: int = 0
+    rejected: int = 0
+    found: dict[str, Counter[int]] = field(default_factory=dict)
+
+
+def evaluate(batches: Sequence[Batch], streams: Sequence[Stream]) -> Evaluated:
+    """Evaluate batches, each with what its input says."""
+    made = Evaluated()
+    for batch in batches:
+        _evaluate(batch, streams[batch.stream], made)
+    return made
+
+
+def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
+    slot = stream.slot
+    events = read_events(batch.values, stream.payload, stream.form)
+    slot.remember(events.data, stream.logsource)
+    try:
+        result = slot.pack.match_batch(events.data, logsource=stream.logsource)
+    except Exception:
+        log.exception("a pack failed on a batch; its records are evaluated one by one")
+        result = _one_by_one(batch, stream, events, made)
+    _add_matches(batch, slot, events, result, made)
+    _add_dead(batch, slot, events, result, made)
+    made.events += result.records
+    made.rejected += len(result.rejected) + len(events.malformed) + len(batch.long_lines)
+
+
+def _one_by_one(batch: Batch, stream: Stream, events: Events, made: Evaluated) -> BatchResult:
+    pairs: list[tuple[int, int]] = []
+    rejected, records = [], 0
+    for line, text in enumerate(events.data.split(b"\n")):
+        try:
+            found = stream.slot.pack.match_batch(text, logsource=stream.logsource)
+        except Exception as error:  # noqa: BLE001 - whatever a rule's code raises: the record is kept, the stream goes on
+            record, index = events.place(line)
+            value = (batch.values[record] if index is None else text) or b""
+            origin = batch.origin(record)
+            made.dead.append(_letter(stream.slot, "evaluation", repr(error), value, origin, index))
+            continue
+        pairs += [(line, rule) for rule in found.rule.tolist()]
+        rejected += [type(each)(line, each.position, each.reason) for each in found.rejected]
+        records += found.records
+    both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    return BatchResult(both[:, 0].copy(), both[:, 1].copy(), tuple(rejected), records)
+
+
+def _lines(batch: Batch, events: Events) -> Sequence[bytes | None]:
+    return batch.values if events.records is None else events.data.split(b"\n")
+
+
+def _add_matches(
+    batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
+) -> None:
+    rules = result.rule.tolist()
+    if not rules:
+        return
+    lines = _lines(batch, events)
+    last, origin = -1, Origin("", 0, 0)
+    for line, rule in zip(result.record.tolist(), rules, strict=True):
+        record, index = events.place(line)
+        if record != last:
+            last, origin = record, batch.origin(record)
+        event = (lines[line] or b"").strip(_AROUND)
+        made.matches.append(slot.writer.message(rule, origin, index, event))
+    made.found.setdefault(slot.name, Counter()).update(rules)
+
+
+def _add_dead(
+    batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
+) -> None:
+    for record, long in batch.long_lines.items():
+        reason = (
+            f"the line has {long.size:,} bytes, which is too long; "
+            f"here are the first {len(long.start):,}, from byte {long.position} of the file"
+        )
+        origin = batch.origin(record)
+        made.dead.append(_letter(slot, "too_long", reason, long.start, origin, None))
+    for each in events.malformed:
+        origin = batch.origin(each.record)
+        made.dead.append(_letter(slot, "payload", each.reason, each.value, origin, each.index))
+    if not result.rejected:
+        return
+    lines = _lines(batch, events)
+    for refused in result.rejected:
+        record, index = events.place(refused.record)
+        value = batch.values[record] if index is None else lines[refused.record]
+        origin = batch.origin(record)
+        made.dead.append(_letter(slot, "rejected", refused.reason, value or b"", origin, index))
+
+
+def _letter(
+    slot: PackSlot, kind: str, reason: str, value: bytes, origin: Origin, index: int | None
+) -> DeadLetter:
+    return DeadLetter(
+        value=value,
+        origin=origin,
+        index=index,
+        kind=kind,
+        reason=reason,
+        pack=slot.pack.name,
+        version=slot.pack.version,
+        time=time.time(),
+    )

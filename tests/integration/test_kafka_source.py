@@ -1,0 +1,158 @@
+"""A member of a real group whose partitions come and go while a sink is slow."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from sigmac.runtime.stream.kafka_client import Connection, consumer_properties
+from sigmac.runtime.stream.kafka_source import KafkaSource
+from tests.integration.brokers import Broker
+
+pytestmark = [pytest.mark.slow, pytest.mark.java]
+
+
+@dataclass
+class Group:
+    """A topic of two partitions and the members of a group that read it."""
+
+    broker: Broker
+    topic: str = field(default_factory=lambda: f"topic-{uuid.uuid4().hex[:8]}")
+    members: list[KafkaSource] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.broker.create(self.topic, 2)
+
+    def member(self) -> KafkaSource:
+        """One more, that has not joined yet."""
+        common = {
+            "bootstrap.servers": self.broker.address,
+            "group.id": self.topic,
+            **self.broker.properties,
+        }
+        properties = consumer_properties(common, {}, 1)
+        source = KafkaSource(properties, [[self.topic]], Connection(), 1 << 20)
+        self.members.append(source)
+        assert source.start()
+        return source
+
+    def produce(self, partition: int, *values: bytes) -> None:
+        producer = Producer({"bootstrap.servers": self.broker.address, "log_level": 0})
+        for value in values:
+            producer.produce(self.topic, value, partition=partition)
+        assert producer.flush(30) == 0
+
+    def committed(self, partition: int) -> int:
+        """The offset that the group goes on at."""
+        place = TopicPartition(self.topic, partition)
+        (found,) = self.members[0].consumer.committed([place], 30)
+        return int(found.offset)
+
+
+@pytest.fixture
+def group(start_broker: Callable[[str], Broker]) -> Iterator[Group]:
+    made = Group(start_broker("kafka"))
+    yield made
+    for member in made.members:
+        member.close()
+
+
+def polled(source: KafkaSource, count: int = 1, timeout: float = 20) -> list[bytes]:
+    """The next values, sorted."""
+    found: list[bytes] = []
+    until = time.monotonic() + timeout
+    while len(found) < count and time.monotonic() < until:
+        for batch in source.poll(100, 0.1):
+            found += [value or b"" for value in batch.values]
+    return sorted(found)
+
+
+def share(group: Group, slow: KafkaSource) -> tuple[KafkaSource, int]:
+    """A second member joins while the first is slow; it, and the partition that it was given."""
+    second = group.member()
+    until = time.monotonic() + 30
+    while len(slow.owned) != 1 or len(second.owned) != 1:
+        assert time.monotonic() < until
+        slow.keep_alive()
+        second.keep_alive()
+        time.sleep(0.02)
+    ((_, number),) = second.owned
+    return second, number
+
+
+def both(group: Group) -> KafkaSource:
+    """A member with both partitions, that has read and committed all that is there."""
+    for number in (0, 1):
+        group.produce(number, b"before")
+    first = group.member()
+    assert polled(first, 2) == [b"before", b"before"]
+    return first
+
+
+def give_back(group: Group, slow: KafkaSource, second: KafkaSource) -> None:
+    """The second member leaves, and the first, which is still slow, gets its partition back."""
+    group.members.remove(second)
+    second.close()
+    until = time.monotonic() + 30
+    while len(slow.owned) != 2:
+        assert time.monotonic() < until
+        slow.keep_alive()
+        time.sleep(0.02)
+
+
+def test_a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back(group: Group) -> None:
+    first = both(group)
+    first.commit()
+    second, number = share(group, first)
+    assert polled(first, timeout=0.5) == []  # the sink is quick again, the partition is away
+    group.members.remove(second)
+    second.close()
+    group.produce(number, b"after")
+    assert polled(first) == [b"after"]
+
+
+def test_what_another_member_has_done_meanwhile_is_not_polled_again(group: Group) -> None:
+    first = both(group)
+    second, number = share(group, first)
+    assert polled(second) == [b"before"]
+    second.commit()
+    give_back(group, first, second)
+    first.rewind()
+    group.produce(number, b"after")
+    group.produce(1 - number, b"after")
+    # Of its own partition it has committed nothing, of the other one the second member has.
+    assert polled(first, 3) == [b"after", b"after", b"before"]
+    assert polled(first, timeout=0.5) == []
+
+
+def test_what_was_held_of_a_partition_that_went_is_not_polled(group: Group) -> None:
+    first = both(group)
+    first.commit()
+    for number in (0, 1):
+        group.produce(number, b"held")
+    while len(first._held) < 2:  # on its way before the partitions were paused
+        first.consumer.resume(first.consumer.assignment())
+        held = first.consumer.poll(0.1)
+        first._held += [held] if held is not None else []
+    second, number = share(group, first)
+    assert polled(second) == [b"held"]
+    second.commit()
+    give_back(group, first, second)
+    assert polled(first, 1) == [b"held"]
+    assert polled(first, timeout=0.5) == []
+
+
+def test_a_late_commit_does_not_set_another_member_back(group: Group) -> None:
+    first = both(group)
+    second, number = share(group, first)
+    assert polled(second) == [b"before"]
+    group.produce(number, b"after")
+    assert polled(second) == [b"after"]
+    second.commit()
+    first.commit()
+    assert (group.committed(number), group.committed(1 - number)) == (2, 1)
