@@ -114,6 +114,9 @@ class Broker:
     def pause(self) -> None:
         """Freeze: connections stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
+        assert self.process is not None
+        # A thread may still answer after the signal is sent: this returns when the last has stopped.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
