@@ -8,6 +8,7 @@ same.
 from __future__ import annotations
 
 import importlib.resources
+import os
 import shutil
 import signal
 import socket
