@@ -117,6 +117,7 @@ class Caches:
             state=np.zeros(fields, np.int64),
             low=np.zeros(fields, np.int32),
             high=np.zeros(fields, np.int32),
+            only=np.zeros(fields, np.int32),
             asked=np.zeros(4 * layout.MOST_ASKED, np.int64),
             sizes=np.zeros(22, np.int64),
         )

@@ -121,11 +121,16 @@ class Programs(NamedTuple):
     network is of a `network_field`, has a `network_value`, what is asked of a value that is no IPv4 address, and two
     numbers of `networks`: its first and its last IPv4 address (the first is above the last: it has none). Those of a
     field are `first[field]` to `last[field]`. `field` and `in_number` tell of each literal what its field is, and
-    whether it may stand in a number; its text begins at `strings[strings_start]`.
+    whether it may stand in a number; its text begins at `strings[strings_start]`. `alternatives_…` are those of
+    `alternatives.py`.
     """
 
     code: Ints
     start: Ints
+    alternatives_at: Ints
+    alternatives_start: Ints
+    alternatives_of: Ints
+    alternatives_after: Ints
     fields: Ints
     comparisons: Ints
     pairs: Ints
@@ -249,11 +254,12 @@ class Kinds(NamedTuple):
 class Scratch(NamedTuple):
     """What the kernels note while they work on one record.
 
-    `quotes` are where its strings begin and end. A token is a value of a field; `form`, `class_` (-1: not known yet).
-    `fact` says of each predicate in which record it was true last; `state` of each field the record and bits of what
-    its values are, `low` and `high` their places among the thresholds. `asked` has four numbers for each question that
-    Python must answer of a value: where it begins and ends, its field, the question; then the answer takes the place of
-    the field, as ~field for no and field for yes.
+    `quotes` are where its strings begin and end. A token is a value of a field; `form`, `class_` (-1: not known
+    yet). `fact` says of each predicate in which record it was true last; `state` of each field the record and bits
+    of what its values are, `low` and `high` their places among the thresholds, `only` the class of the only one
+    (-1: several). `asked` has four numbers for each question that Python must answer of a value: where it begins
+    and ends, its field, the question; then the answer takes the place of the field, as ~field for no and field for
+    yes.
     """
 
     quotes: Longs
@@ -287,6 +293,7 @@ class Scratch(NamedTuple):
     state: Longs
     low: Ints
     high: Ints
+    only: Ints
     asked: Longs
     sizes: Longs
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime import programs
+from sigmac.runtime.engine.alternatives import find_alternatives
 from sigmac.runtime.engine.hash_names import hash_name
 from sigmac.runtime.engine.layout import (
     ENTRY_TAG,
@@ -157,9 +158,16 @@ class Tables:
         ]
         pairs = arrays["pairs"].copy()
         pairs[:, :2] = of_string[pairs[:, :2]]
+        field = of_string[self.literals[:, 0]]
+        without_keywords = np.where(field == KEYWORDS_FIELD, -1, field).astype(np.int32)
+        alternatives = find_alternatives(code, ends, without_keywords)
         return Programs(
             code=np.ascontiguousarray(code, np.int32).reshape(-1),
             start=np.concatenate([[0], ends]).astype(np.int32),
+            alternatives_at=alternatives.at,
+            alternatives_start=alternatives.start,
+            alternatives_of=alternatives.of,
+            alternatives_after=alternatives.after,
             fields=of_string[arrays["program_fields"]],
             comparisons=np.array(compared, np.int32).reshape(-1),
             pairs=np.ascontiguousarray(pairs, np.int32).reshape(-1),
@@ -171,7 +179,7 @@ class Tables:
             networks=np.array(networks, np.int64).reshape(-1),
             first=np.searchsorted(network_field, numbers).astype(np.int32),
             last=np.searchsorted(network_field, numbers, "right").astype(np.int32),
-            field=of_string[self.literals[:, 0]],
+            field=field,
             in_number=self.in_number[self.literals[:, 1]].astype(np.uint8),
             strings_start=np.concatenate([[0], arrays["string_ends"]])[self.literals[:, 1]],
             strings=np.ascontiguousarray(arrays["strings"]),

@@ -105,6 +105,7 @@ def note_facts(class_: int, automata: Any, classes: Any, scratch: Any) -> None:
         known = old & NUMERIC != 0
         scratch.low[field] = min(scratch.low[field], position) if known else position
         scratch.high[field] = max(scratch.high[field], position) if known else position
+    scratch.only[field] = class_ if old == 0 else -1
     scratch.state[field] = record << STATE_BITS | old | bits
 
 
@@ -139,6 +140,14 @@ def decide(
         row = 0
         while row >= 0:
             at = (begin + row) * WIDTH
+            some = np.int64(programs.alternatives_at[begin + row]) - 1
+            if some >= 0:
+                answer = answer_of_alternatives(some, programs, classes, scratch)
+                if answer != UNKNOWN:
+                    row = np.int64(
+                        code[at + 2] if answer == YES else programs.alternatives_after[some]
+                    )
+                    continue
             kind = np.int64(code[at])
             answer = answer_of(
                 kind & ~NEGATED,
@@ -250,6 +259,32 @@ def answer_of(
     if kind == CONSTANT:
         return YES if argument != 0 else NO
     return UNKNOWN
+
+
+@kernel
+def answer_of_alternatives(some: int, programs: Any, classes: Any, scratch: Any) -> int:
+    """NO or YES: whether some of the alternatives is true of the only value of their field; else UNKNOWN."""
+    first = np.int64(programs.alternatives_start[some])
+    last = np.int64(programs.alternatives_start[some + 1])
+    field = np.int64(programs.field[programs.alternatives_of[first] >> 2])
+    state = state_of(field, scratch)
+    if state == 0:
+        return NO
+    class_ = np.int64(scratch.only[field])
+    if class_ < 0 or state & (UNREAD | ODD_TEXT) != 0:
+        return UNKNOWN
+    for at in range(classes.start[class_], classes.start[class_ + 1]):
+        member = classes.members[at]
+        low, high = first, last
+        while low < high:
+            middle = (low + high) // 2
+            if programs.alternatives_of[middle] < member:
+                low = middle + 1
+            else:
+                high = middle
+        if low < last and programs.alternatives_of[low] == member:
+            return YES
+    return NO
 
 
 @kernel
