@@ -6,7 +6,7 @@ rule wrote them. A field with several values (an array) satisfies a question whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sigmac.runtime.errors import EventError
@@ -247,25 +247,43 @@ class Event:
         return left.endswith(right) if placement == "endswith" else left == right
 
 
-class _Anything:
-    """Literals of which any may be in a text."""
+class _Texts:
+    """Folded texts that answer like the set of the literals that hold for some of them."""
+
+    __slots__ = ("_holds", "_texts")
+
+    def __init__(self, texts: Sequence[str], holds: Callable[[str, str], bool]):
+        self._texts = texts
+        self._holds = holds
+
+    def _has(self, literal: str) -> bool:
+        return any(self._holds(text, literal) for text in self._texts)
+
+    def isdisjoint(self, literals: Iterable[str]) -> bool:
+        return not any(map(self._has, literals))
+
+    def issuperset(self, literals: Iterable[str]) -> bool:
+        return all(map(self._has, literals))
+
+
+class BriefEvent(Event):
+    """An event that is asked a few questions: literals are looked for one by one, and no index is made for them."""
 
     __slots__ = ()
 
-    def isdisjoint(self, _: object) -> bool:
-        return False
-
-
-class OneValue(Event):
-    """An event of one value that is asked one question or two: it is not worth to look up all that is true of it."""
-
-    __slots__ = ()
-
-    def __init__(self, field: str, value: Any, vocabulary: Vocabulary):
-        super().__init__({field: value}, vocabulary)
-        facts = self.known[field] = Facts((value,))
-        may_contain: Any = _Anything()
-        facts.contains = may_contain
+    def _look(self, field: str) -> Facts:
+        values = values_of(self._fields, field)
+        if values is None or field in self._vocabulary.numeric:
+            return super()._look(field)
+        facts = Facts(tuple(values))
+        texts = [self._vocabulary.fold(text) for text in _texts(facts)]
+        if texts:
+            asked: Any = facts
+            asked.equals = _Texts(texts, str.__eq__)
+            asked.contains = _Texts(texts, str.__contains__)
+            asked.startswith = _Texts(texts, str.startswith)
+            asked.endswith = _Texts(texts, str.endswith)
+        return facts
 
 
 def _texts(facts: Facts) -> Sequence[str]:

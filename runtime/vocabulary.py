@@ -54,7 +54,7 @@ class Vocabulary:
         self._plans: dict[str, Plan] = {}
         self._regexes: dict[str, Any] = {}
         self._arrays = arrays
-        self._numeric = {self.strings[i] for i in arrays["numeric_fields"].tolist()}
+        self.numeric = {self.strings[i] for i in arrays["numeric_fields"].tolist()}
         self._literals = _rows_by_field(arrays["literals"], self.strings)
         self._gates = [_GateTable(arrays, name, self.strings) for name in ("gate", "second_gate")]
         self._fields: dict[str, FieldIndex] = {}
@@ -66,7 +66,7 @@ class Vocabulary:
             made = FieldIndex(
                 field, self._literals_of(field), self._gates_of(field), self.fold, self.budget
             )
-            if field in self._numeric:
+            if field in self.numeric:
                 made.compare_with(*self._matchers("NUMBERS")[field])
             found = self._fields.setdefault(field, made)
         return found
@@ -88,14 +88,14 @@ class Vocabulary:
 
     def fields(self) -> list[str]:
         """The fields that rules compare with texts or numbers, or have gates in."""
-        return sorted({*self._literals, *self._numeric, *self.gated_rules})
+        return sorted({*self._literals, *self.numeric, *self.gated_rules})
 
     def thresholds(self) -> dict[str, tuple[Number, ...]]:
         """The sorted numbers that each field is compared with."""
-        if not self._numeric:
+        if not self.numeric:
             return {}
         numbers = self._matchers("NUMBERS")
-        return {field: numbers[field][0] for field in sorted(self._numeric)}
+        return {field: numbers[field][0] for field in sorted(self.numeric)}
 
     def keyword_gates(self, rules: int) -> KeywordGates:
         """The gates of the keyword items of some rules, given as bits."""

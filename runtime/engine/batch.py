@@ -29,7 +29,7 @@ from sigmac.runtime.engine.library import Kernels, arguments_of
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.engine.tables import PADDING, Tables
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.event import Event, OneValue
+from sigmac.runtime.event import BriefEvent, Event
 from sigmac.runtime.match import BatchResult, Rejected
 from sigmac.runtime.records import parse_record
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
+FEW_RULES = 4  # left of a record, for which no index of its values is worth its making
 _NOTHING = bytes(PADDING)
 
 
@@ -258,7 +259,7 @@ class Engine:
         scratch = self.caches.scratch
         count = int(scratch.sizes[layout.ASKED])
         asked = scratch.asked[: 4 * count].reshape(-1, 4)
-        values: dict[tuple[int, int], OneValue] = {}
+        values: dict[tuple[int, int], BriefEvent] = {}
         for i, (start, stop, number, which) in enumerate(asked.tolist()):
             question = self._tables.questions[which]
             event = values.get((start, number))
@@ -267,9 +268,8 @@ class Engine:
                 # A string is known by the quote behind it: behind other values there is none.
                 string = data[offset + stop : offset + stop + 1] == b'"'
                 value = orjson.loads(b'"%b"' % text if string else text)
-                event = values[start, number] = OneValue(
-                    question.field, value, self._pack.vocabulary
-                )
+                event = BriefEvent({question.field: value}, self._pack.vocabulary)
+                values[start, number] = event
             if not getattr(event, question.method)(question.field, *question.arguments):
                 asked[i, 2] = ~number
         self.counters.asked += count
@@ -332,7 +332,8 @@ class Engine:
                     matching = self._dispatch.matching(fields, wanted)
                 else:
                     self.counters.undecided += 1
-                    event = Event(fields, self._pack.vocabulary)
+                    brief = len(entries) <= FEW_RULES
+                    event = (BriefEvent if brief else Event)(fields, self._pack.vocabulary)
                     asked = [-1 - entry[2] for entry in entries]
                     matching = [each for each in asked if self._pack.condition(each)(event)]
             except EventError as error:

@@ -46,7 +46,7 @@ def hashes_of_grams(data: NDArray[np.uint8], size: int) -> NDArray[np.uint32]:
 
 def most_grams(lengths: NDArray[np.int32]) -> int:
     """How many grams of pieces of these lengths a search may look for."""
-    return int(np.clip(lengths - GRAMS[0] + 1, 0, _LONGEST_STRIDE).sum())
+    return min(int(np.clip(lengths - GRAMS[0] + 1, 0, _LONGEST_STRIDE).sum()), MOST_GRAMS)
 
 
 @dataclass(slots=True)
