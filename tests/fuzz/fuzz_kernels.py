@@ -51,7 +51,7 @@ def wrongly_taken(data: bytes, rejected: Iterable[int]) -> list[int]:
 
 def make_check(folder: Path) -> Callable[[bytes], None]:
     """What raises `AssertionError` for a batch of which two ways say different things; `folder` is for its pack."""
-    from sigmac.runtime.engine import caches
+    from sigmac.runtime.engine import caches, layout
     from sigmac.runtime.engine.batch import Engine
     from sigmac.runtime.engine.library import find_kernels
     from sigmac.runtime.engine.pool import Engines
@@ -74,10 +74,14 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
         wrong = wrongly_taken(data, (record for record, _, _ in expected[1]))
         assert not wrong, f"orjson and the scalar path differ in lines {wrong}"
         fresh, tiny = (Engine(pack, tables, twins, budget) for budget in BUDGETS)
+        learnt = Engine(pack, tables, twins, BUDGETS[0])
+        learnt.caches.memo.policy[:] = layout.DEFER | layout.FORGET
         for way, engine in {
             "twins": fresh,
             "twins that have seen it": fresh,
             "twins of a tiny budget": tiny,
+            "twins that have learnt that no value repeats": learnt,
+            "twins that search for what rules look for": learnt,
             **{f"compiled kernels, {engine.caches.budget} bytes": engine for engine in kept},
         }.items():
             found = said(engine.match_batch(data, -1))
