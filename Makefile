@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+FUZZ_ARGS ?= -max_total_time=60
 
 venv := .venv
 bin := $(venv)/bin
@@ -14,7 +15,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance bench chaos soak wheel stubs grpc-tools deploy-tools image-check clean
+.PHONY: help kernels demo test lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -42,6 +43,9 @@ format: $(stamp) ## Format the code and mend what can be mended by itself.
 
 conformance: kernels ## Compile and run the public rule sets and list every difference.
 	$(bin)/python -m tests.conformance
+
+fuzz: kernels ## Fuzz the batch engine. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
+	$(bin)/python -m tests.fuzz.fuzz_kernels $(FUZZ_ARGS)
 
 bench: kernels ## Measure speed and memory and print the figures.
 	$(bin)/python -m bench
@@ -102,7 +106,7 @@ $(stamp): requirements/dev.txt pyproject.toml setup.cfg
 		"sigmac needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@echo "Making $(venv): the pinned packages are about 140 MB to download the first time." >&2
+	@echo "Making $(venv): the pinned packages are about 175 MB to download the first time." >&2
 	@$(PYTHON) -m venv --clear $(venv)
 	@quiet=--quiet; test -t 2 && quiet=; \
 		$(bin)/python -m pip install $$quiet --no-deps -r requirements/dev.txt && \

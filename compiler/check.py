@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics import Diagnostic, Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
+from sigmac.compiler.documents import Refused, read_file
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.references import check_references
@@ -28,11 +28,13 @@ def check_sources(
     diagnostics = Diagnostics(list(loaded.warnings))
     rules, correlations, filters = [], [], []
     refused: set[str] = set()
+    refused_documents: list[Refused] = []
     for source in sources:
         contents = read_file(source.read(), source.file)
         diagnostics.extend(contents.diagnostics)
         diagnostics.extend(check_file(contents))
         refused.update(contents.refused_names)
+        refused_documents += contents.refused_documents
         rules += contents.rules
         correlations += contents.correlations
         filters += contents.filters
@@ -44,6 +46,6 @@ def check_sources(
         except RuleError as error:
             diagnostics.catch(error)
         diagnostics.extend(check_rule(rule, expression))
-    check_references(rules, correlations, filters, diagnostics, refused)
-    diagnostics.extend(check_set(rules, correlations, filters))
+    check_references(rules, correlations, filters, diagnostics, refused, refused_documents)
+    diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found

@@ -9,10 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sigmac.compiler.correlation import Correlation, read_correlation
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError
 from sigmac.compiler.filter import Filter, read_filter
-from sigmac.compiler.rule import Rule, read_rule
+from sigmac.compiler.rule import Metadata, Reader, Rule, read_rule
 from sigmac.compiler.source import MAX_BYTES, Document, Node, documents
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A document that an error leaves out: its metadata is still compared with that of others."""
+
+    meta: Metadata
+    place: Place
 
 
 @dataclass(slots=True)
@@ -26,6 +34,7 @@ class FileContents:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     refused: int = 0  # documents left out because of an error
     refused_names: list[str] = field(default_factory=list)  # their ids and names, where legible
+    refused_documents: list[Refused] = field(default_factory=list)  # those that have a title
 
 
 def read_file(data: bytes, file: str) -> FileContents:
@@ -66,6 +75,17 @@ def _read_document(document: Document, contents: FileContents) -> None:
         contents.refused += 1
         names = (root.value[key].value for key in ("id", "name") if key in root.value)
         contents.refused_names += (name for name in names if isinstance(name, str))
+        contents.refused_documents += _legible(document)
+
+
+def _legible(document: Document) -> Iterator[Refused]:
+    # What its metadata has of faults was reported when it was read first.
+    reader = Reader(document, Diagnostics())
+    try:
+        meta = reader.metadata(document.root, frozenset(document.root.value))
+    except RuleError:
+        return
+    yield Refused(meta, reader.place(document.root))
 
 
 def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]:

@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics import Diagnostics, Place, did_you_mean
+from sigmac.compiler.documents import Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Reference, Rule
 
@@ -73,14 +74,15 @@ def check_references(
     filters: Sequence[Filter],
     diagnostics: Diagnostics,
     refused: Collection[str] = (),
+    refused_documents: Sequence[Refused] = (),
 ) -> tuple[list[Correlation], list[Filter]]:
     """The correlations and filters whose references are sound, in their order.
 
     `refused` are the ids and names of the documents that an error has left out already. What is
     wrong is reported: errors for what is left out here; warnings for references without effect, and
-    for ids that stand twice in the set.
+    for ids that stand twice in the set, `refused_documents` included.
     """
-    _report_repeated_ids([*rules, *correlations, *filters], diagnostics)
+    _report_repeated_ids([*rules, *correlations, *filters, *refused_documents], diagnostics)
     targets = _Targets.of([*rules, *correlations], refused)
     return (
         _sound_correlations(correlations, targets, diagnostics),
@@ -88,7 +90,9 @@ def check_references(
     )
 
 
-def _report_repeated_ids(documents: Iterable[Target | Filter], diagnostics: Diagnostics) -> None:
+def _report_repeated_ids(
+    documents: Iterable[Target | Filter | Refused], diagnostics: Diagnostics
+) -> None:
     first: dict[str, Place] = {}
     for each in documents:
         if not each.meta.id:

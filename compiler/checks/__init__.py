@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from sigmac.compiler.checks import conditions, metadata, regexes, sets, text, values
 from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics import Diagnostic, Place
-from sigmac.compiler.documents import FileContents
+from sigmac.compiler.documents import FileContents, Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.ir import Expression
 from sigmac.compiler.rule import Rule, items
@@ -64,11 +64,12 @@ def check_set(
     rules: Sequence[Rule],
     correlations: Sequence[Correlation] = (),
     filters: Sequence[Filter] = (),
+    refused: Sequence[Refused] = (),
 ) -> Iterator[Diagnostic]:
     """What there is to say about documents among each other; `references.check_references` says the
-    rest.
+    rest. Of those that an error leaves out, `refused`, only the metadata is looked at.
     """
-    documents: list[metadata.Document] = [*rules, *correlations, *filters]
+    documents: list[metadata.Document] = [*rules, *correlations, *filters, *refused]
     yield from sets.repeated_titles(documents)
     yield from sets.related_rules(documents)
     yield from sets.same_rules(rules)

@@ -9,10 +9,11 @@ from typing import Any
 
 from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics import Diagnostic, Place, did_you_mean
+from sigmac.compiler.documents import Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Metadata, Rule
 
-Document = Rule | Correlation | Filter
+Document = Rule | Correlation | Filter | Refused
 
 # Namespaces and what may stand behind the dot. Source: Sigma specification, tags appendix 2.1.0.
 NAMESPACES = {

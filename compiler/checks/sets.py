@@ -23,9 +23,11 @@ def repeated_titles(documents: Iterable[Document]) -> Iterator[Diagnostic]:
                 continue
             folded = " ".join(text.split()).lower() if key == "title" else text
             other = first.setdefault(folded, each)
-            if other is not each:
-                message = f"the {key} `{text[:80]}` stands at {place_of(other, key)} too"
-                yield Diagnostic(code, message, place_of(each, key), f"give it a {key} of its own")
+            here, there = place_of(each, key), place_of(other, key)
+            # The documents of an `action: global` share what stands there.
+            if other is not each and str(here) != str(there):
+                message = f"the {key} `{text[:80]}` stands at {there} too"
+                yield Diagnostic(code, message, here, f"give it a {key} of its own")
 
 
 def related_rules(documents: Sequence[Document]) -> Iterator[Diagnostic]:

@@ -1,9 +1,9 @@
-"""A mutation fuzzer: whatever the bytes, `match_batch` says what the scalar path says.
+"""A blind, fast mutation fuzzer: whatever the bytes, `match_batch` says what the scalar path says.
 
     python -m tests.fuzz.fuzz_batch [SECONDS] [SEED]
 
 It changes lines of recorded kinds (bits, bytes, pieces, bytes that mean something to JSON or UTF-8) and compares both
-paths on the whole batch. Coverage would not guide it: the kernels are machine code that Python's tracing does not see.
+paths on the whole batch, with the compiled kernels alone: `fuzz_kernels.py` is guided, and a hundred times slower.
 A difference is printed with the batch that shows it, and the exit status is 1.
 """
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.checks.catalogue import completed
 from sigmac.compiler.checks.logic import truth_table
@@ -23,6 +24,7 @@ from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
 from sigmac.compiler.report import render_text
 from sigmac.compiler.rule import Rule
+from sigmac.compiler.sources import find_sources
 
 CASES = Path(__file__).with_name("cases.yml").read_text("utf-8").split("---\n")[1:]
 
@@ -72,6 +74,52 @@ def test_the_spelling_of_most_rules_is_the_usual_one() -> None:
     assert [(d.message, d.place.column) for d in found] == [
         ("2 rules of windows/process_creation write `user` as `User`", 5)
     ]
+
+
+FAULTY = """\
+title: Twice
+id: 2f0c8a52-5c0e-4d57-8d0e-6f5b1f3a7c22
+logsource: {product: windows}
+detection: {s: {A|contans: x}, condition: s}
+"""
+SOUND = """\
+title: twice
+id: 2f0c8a52-5c0e-4d57-8d0e-6f5b1f3a7c22
+logsource: {product: windows}
+detection: {s: {A|contains: x}, condition: s}
+"""
+
+
+def check_texts(folder: Path, *texts: str) -> list[tuple[str, str]]:
+    """Code and place of what is said of some files."""
+    for number, text in enumerate(texts):
+        (folder / f"{number}.yml").write_text(text)
+    found = check_sources(find_sources([folder]))
+    return [(d.code, f"{Path(d.place.file).name}:{d.place.line}") for d in found]
+
+
+def test_rules_with_an_error_are_compared_with_others_as_well(tmp_path: Path) -> None:
+    related = SOUND.replace("2f0c", "3f0c").replace("twice", "other").replace("x}", "y}")
+    related += "related: [{id: 2f0c8a52-5c0e-4d57-8d0e-6f5b1f3a7c22, type: similar}]\n"
+    assert check_texts(tmp_path, FAULTY, related, SOUND.replace("x}", "z}")) == [
+        ("E_MODIFIER", "0.yml:4"),
+        ("W_META", "0.yml:2"),
+        ("W_TITLE_TWICE", "0.yml:1"),
+    ]
+
+
+def test_what_a_global_document_gives_to_all_is_no_repetition(tmp_path: Path) -> None:
+    text = """\
+action: global
+title: One
+logsource: {product: windows}
+detection: {condition: s}
+---
+detection: {s: {A: 1}}
+---
+detection: {s: {A: 2}}
+"""
+    assert check_texts(tmp_path, text) == []
 
 
 def test_a_lowered_rule_is_looked_at_with_what_its_pipelines_add() -> None:

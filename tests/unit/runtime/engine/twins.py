@@ -7,6 +7,7 @@ Python and read foreign memory in machine code. So the arrays are of a class tha
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import json
 import sys
@@ -53,12 +54,19 @@ def groups_at(address: int, layouts: tuple[Any, ...]) -> Iterator[Any]:
     table = np.ctypeslib.as_array((ctypes.c_int64 * (2 * size)).from_address(address))
     places = iter(table.reshape(-1, 2).tolist())
     for each in layouts:
-        arrays = []
-        for dtype, (at, length) in zip(layout.dtypes(each).values(), places, strict=False):
-            item = np.ctypeslib.as_ctypes_type(dtype)
-            array = np.ctypeslib.as_array((item * length).from_address(at))
-            arrays.append(array.view(Guarded))
-        yield each(*arrays)
+        kinds = zip(_dtypes(each), places, strict=False)
+        yield each(*(_array_at(at, length, dtype) for dtype, (at, length) in kinds))
+
+
+@functools.cache
+def _dtypes(group: Any) -> tuple[Any, ...]:
+    return tuple(layout.dtypes(group).values())
+
+
+@functools.lru_cache(4096)
+def _array_at(address: int, length: int, dtype: Any) -> Guarded:
+    item = np.ctypeslib.as_ctypes_type(dtype)
+    return np.ctypeslib.as_array((item * length).from_address(address)).view(Guarded)
 
 
 def twin_kernels() -> Kernels:
