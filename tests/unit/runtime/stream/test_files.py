@@ -85,16 +85,58 @@ def test_a_rewind_gives_the_same_lines(tmp_path: Path, source: Make) -> None:
     assert files.poll(10, 0)[0].values == first
 
 
-def test_a_rotated_file_is_read_to_its_end_first(tmp_path: Path, source: Make) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed for sources, as its one element."""
+    now = [1000.0]
+    fake = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None)
+    monkeypatch.setattr("sigmac.runtime.stream.file_source.time", fake)
+    return now
+
+
+def test_a_rotated_file_is_read_to_its_end_first(
+    tmp_path: Path, source: Make, clock: list[float]
+) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"a\n")
     files = source(log)
     assert read(files) == [(b"a", 0)]
     with log.open("ab") as more:
         more.write(b"b\n")
+        more.flush()
+        log.rename(tmp_path / "log.1")
+        log.write_bytes(b"d\n")
+        assert read(files) == [(b"b", 1)]
+        clock[0] += 4
+        more.write(b"c\n")  # by a writer that has not noticed yet
+        more.flush()
+        assert read(files) == [(b"c", 2)]
+        clock[0] += 4
+        assert read(files) == []
+        more.write(b"the last")
+    clock[0] += 6
+    files.poll(100, 0)
+    files.rewind()
+    assert read(files) == [(b"the last", 3), (b"d", 0)]
+
+
+def test_a_file_that_was_rotated_while_nobody_read_is_read_to_its_end_first(
+    tmp_path: Path, source: Make, clock: list[float]
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    files.close()
     log.rename(tmp_path / "log.1")
     log.write_bytes(b"c\n")
-    assert read(files) == [(b"b", 1), (b"c", 0)]
+    files = source(log)
+    assert read(files) == [(b"b", 1)]
+    clock[0] += 6
+    assert read(files) == [(b"c", 0)]
+    files.close()
+    assert read(source(log)) == []
 
 
 def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path, source: Make) -> None:
