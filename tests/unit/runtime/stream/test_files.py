@@ -22,7 +22,7 @@ from sigmac.runtime.stream.file_sink import FileSink
 from sigmac.runtime.stream.file_source import FileSource
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message
-from sigmac.runtime.stream.stdio import StdinSource
+from sigmac.runtime.stream.stdio import StdinSource, StdoutSink
 from tests.unit.packs import rule, write_text_pack
 
 Make = Callable[..., FileSource]
@@ -325,3 +325,21 @@ def test_no_permission_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StreamError, match="Permission denied"):
         sink(tmp_path / "matches.ndjson")
+
+
+def test_standard_output_takes_what_its_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr("sys.stdout", os.fdopen(writer, "wb", buffering=0))
+    out = StdoutSink(None)
+    messages = [Message(b"%d" % number * 500) for number in range(1000)]
+    out.write(messages[:500])
+    assert not out.flush(0.01)  # the pipe is full
+    out.write(messages[500:])
+    taken = b""
+    while not out.flush(0.01):
+        taken += os.read(reader, 1 << 16)
+    sys.stdout.close()
+    while piece := os.read(reader, 1 << 16):
+        taken += piece
+    os.close(reader)
+    assert taken.split(b"\n") == [*(message.value for message in messages), b""]
