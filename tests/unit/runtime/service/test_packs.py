@@ -208,6 +208,25 @@ def test_a_pack_written_over_the_path_is_taken(stage: Stage, path: Path, packs: 
         assert (pack.previous, pack.reloads, pack.path) == ("1", 1, str(path))
 
 
+def test_a_path_is_watched_on_after_a_bug(
+    stage: Stage, packs: Packs, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stage.running(packs={"test": {"path": str(path)}}, reload={"watch": 0.05}) as run:
+        run.when_ready()
+        look = PathWatch.look
+        failures = [RuntimeError("a bug")]
+
+        def fails_once(watch: PathWatch) -> Path | None:
+            if failures:
+                raise failures.pop()
+            return look(watch)
+
+        monkeypatch.setattr(PathWatch, "look", fails_once)
+        eventually(lambda: not failures)
+        put(packs["2"], path)
+        run.when(lambda _: run.versions() == ["2"])
+
+
 def test_a_bad_pack_at_the_path_is_refused_once(stage: Stage, path: Path, packs: Packs) -> None:
     stage.pack = path
     with stage.running(reload={"watch": 0.05, "timeout": 30}) as run:
