@@ -7,6 +7,7 @@ are written (aside, synced, renamed) when a batch is committed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -306,6 +307,10 @@ class FileSource:
                 os.fsync(file.fileno())
             temporary.rename(self._checkpoint)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                # The next commit may find room. A restart before that reads some lines again, with the same match ids.
+                log.warning("the disk is full; positions are not kept", path=str(self._checkpoint))
+                return
             raise StreamError(f"{self._checkpoint}: {error.strerror}") from None
 
     def rewind(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -74,6 +76,23 @@ def test_a_restart_goes_on_behind_what_was_committed(tmp_path: Path, source: Mak
     files.poll(1, 0)  # and not committed
     files.close()
     assert read(source(log)) == [(b"b", 1), (b"c", 2)]
+
+
+def test_a_full_disk_keeps_no_positions_and_stops_nobody(
+    tmp_path: Path, source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\nc\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        files.poll(1, 0)
+        files.commit()
+    files.rewind()
+    assert read(files) == [(b"c", 2)]
+    assert read(source(log)) == []
 
 
 def test_a_rewind_gives_the_same_lines(tmp_path: Path, source: Make) -> None:
