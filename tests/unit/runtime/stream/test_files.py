@@ -331,6 +331,36 @@ def test_rotation_keeps_so_many(tmp_path: Path) -> None:
     assert (tmp_path / "m.ndjson").read_bytes() == b"4\n"
 
 
+@pytest.mark.parametrize("how", ["renamed", "removed", "replaced"])
+def test_a_file_that_others_take_away_is_made_anew(how: str, tmp_path: Path) -> None:
+    path, aside = tmp_path / "m.ndjson", tmp_path / "aside"
+    out = sink(path)
+    out.write([Message(b"1")])
+    assert out.flush(1)
+    if how == "removed":
+        path.unlink()
+    else:
+        path.rename(aside)
+    if how == "replaced":
+        path.write_bytes(b"0\n")
+    out.write([Message(b"2")])
+    assert out.flush(1)
+    assert path.read_bytes() == (b"0\n2\n" if how == "replaced" else b"2\n")
+    out.close()
+
+
+def test_a_folder_that_is_gone_is_an_error_and_the_file_can_still_be_closed(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "m.ndjson"
+    out = sink(path)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_bytes(b"no folder")
+    out.write([Message(b"1")])
+    with pytest.raises(StreamError, match="m.ndjson: "):
+        out.flush(1)
+    out.close()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_a_stall(tmp_path: Path) -> None:
     out = sink(Path("/dev/full"))
