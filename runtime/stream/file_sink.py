@@ -40,6 +40,7 @@ class FileSink:
         self._size = 0
         self._opened = 0.0
         self._again_at = 0.0
+        self._in_work = False  # some of what is pending may be written
         self._file = self._open()
 
     def _open(self) -> int:
@@ -61,9 +62,11 @@ class FileSink:
         if (left := self._again_at - time.monotonic()) > 0:
             time.sleep(min(left, timeout))
             return False
-        if self._is_gone():
-            self._open_anew()
-        self._rotate()
+        if not self._in_work:  # else a line may be half written
+            if self._is_gone():
+                self._open_anew()
+            self._rotate()
+        self._in_work = True
         try:
             while self._pending:
                 # What was written is never written again, even where the disk is full in the middle of a line.
@@ -78,6 +81,7 @@ class FileSink:
             log.warning("the disk is full; waiting for room", path=str(self.path))
             self._again_at = time.monotonic() + _AGAIN
             return False
+        self._in_work = False
         return True
 
     def _is_gone(self) -> bool:

@@ -331,6 +331,31 @@ def test_rotation_keeps_so_many(tmp_path: Path) -> None:
     assert (tmp_path / "m.ndjson").read_bytes() == b"4\n"
 
 
+def test_a_disk_that_fills_up_within_a_line_cuts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.ndjson"
+    out = sink(path, rotate_mib=1e-6, keep=9)
+    write = os.write
+    room = [OSError(errno.ENOSPC, "No space left on device"), 2]
+
+    def fills_up(file: int, data: bytes) -> int:
+        match room.pop() if room else len(data):
+            case int(size):
+                return write(file, data[:size])
+            case error:
+                raise error
+
+    with monkeypatch.context() as full:
+        full.setattr("os.write", fills_up)
+        full.setattr("sigmac.runtime.stream.file_sink._AGAIN", 0.0)
+        out.write([Message(b"1234"), Message(b"5678")])
+        assert not out.flush(1)
+        assert out.flush(1)
+    assert [each.read_bytes() for each in tmp_path.glob("m*")] == [b"1234\n5678\n"]
+    out.close()
+
+
 @pytest.mark.parametrize("how", ["renamed", "removed", "replaced"])
 def test_a_file_that_others_take_away_is_made_anew(how: str, tmp_path: Path) -> None:
     path, aside = tmp_path / "m.ndjson", tmp_path / "aside"
@@ -356,7 +381,7 @@ def test_a_folder_that_is_gone_is_an_error_and_the_file_can_still_be_closed(tmp_
     path.parent.rmdir()
     path.parent.write_bytes(b"no folder")
     out.write([Message(b"1")])
-    with pytest.raises(StreamError, match="m.ndjson: "):
+    with pytest.raises(StreamError, match=r"m\.ndjson: "):
         out.flush(1)
     out.close()
 
