@@ -173,10 +173,10 @@ def test_one_worker_refuses_and_nobody_swaps(stage: Stage, packs: Packs) -> None
 
 def test_a_worker_that_hangs_in_a_pack_is_started_again(stage: Stage, packs: Packs) -> None:
     stage.play(1, prepare="hang")
-    with stage.running(reload={"watch": 0, "timeout": 2}) as run:
+    with stage.running(reload={"watch": 0, "timeout": 8}) as run:
         pid = run.when_ready().workers[1].pid
         outcome = run.supervisor.push("test", packs["2"])
-        assert outcome.reason == "the pack is too slow: worker 1 was not ready within 2 s"
+        assert outcome.reason == "the pack is too slow: worker 1 was not ready within 8 s"
         run.when(lambda status: restarted(status.workers[1]))
         assert run.status().workers[1].pid != pid
         assert stage.told(0, "swap") == []
