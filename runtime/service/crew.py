@@ -8,7 +8,6 @@ grows; one that says that trying again cannot help stops the service.
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from sigmac.runtime.service.configuration import Settings
-from sigmac.runtime.service.process import Bell
+from sigmac.runtime.service.process import Bell, signal_name
 from sigmac.runtime.service.status import WorkerStatus
 from sigmac.runtime.service.tally import Tally
 from sigmac.runtime.service.workers import Farewell, Life, Message, Report
@@ -300,5 +299,5 @@ class Crew:
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"was killed by {signal.Signals(-status).name}"
+        return f"was killed by {signal_name(-status)}"
     return f"ended with status {status}"

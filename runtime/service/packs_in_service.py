@@ -156,12 +156,19 @@ class PacksInService:
                     return
             pause = usual
             for each in self._packs.values():
-                with self._changing:
-                    folder = each.watch.look()
-                    if folder is not None:
-                        self._take(each, folder, from_path=True)
+                try:
+                    self._look(each)
+                except Exception:
+                    # A bug, or a disk that fails: the next pack must be seen all the same.
+                    log.exception("a pack's path could not be dealt with", pack=each.shelf.name)
                 if each.watch.changing:
                     pause = min(usual, _SETTLE)
+
+    def _look(self, each: _InService) -> None:
+        with self._changing:
+            folder = each.watch.look()
+            if folder is not None:
+                self._take(each, folder, from_path=True)
 
     def push(self, pack: str, folder: Path) -> Outcome:
         """Take the pack in a folder, which is copied. Raises `KeyError` for an unknown name."""

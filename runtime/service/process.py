@@ -105,3 +105,11 @@ def without_secrets(environment: Mapping[str, str], settings: Settings) -> dict[
 def _holds(value: str, secret: str) -> bool:
     # The letters of a short one occur by chance.
     return value == secret or (len(secret) >= _LONG and secret in value)
+
+
+def signal_name(number: int) -> str:
+    """As `SIGKILL`; most of the real-time signals have no name of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

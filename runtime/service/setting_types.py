@@ -74,6 +74,7 @@ def _url(text: str) -> str:
     try:
         url = urlsplit(text)
         wrong = url.scheme not in ("http", "https") or not url.hostname or url.port == 0
+        wrong |= not (text.isascii() and text.isprintable()) or " " in text
     except ValueError:  # such as a port that is no number
         wrong = True
     if wrong:

@@ -19,6 +19,7 @@ from types import TracebackType
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.event import Event
 from sigmac.runtime.pack import load_pack
+from sigmac.runtime.service.process import signal_name
 
 _MEMORY = 4 << 30  # bytes that a pack may need while it is tried
 _MAX_REASON = 500  # characters
@@ -59,7 +60,7 @@ def try_pack(
     if process.returncode == -signal.SIGALRM:
         raise PackError(_too_slow(timeout))
     if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
+        name = signal_name(-process.returncode)
         raise PackError(f"the pack ended the process that tried it with {name}")
     if reason != "good":
         raise PackError(reason or "the pack ended the process that tried it")

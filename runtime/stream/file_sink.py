@@ -1,7 +1,8 @@
 """Messages to a file, one a line, rotated by size and age.
 
-What `flush` has confirmed is on disk. After a crash the file may end within a line: it is cut back to whole lines when
-it is opened again, and the rest is written anew, as its records were not committed.
+What `flush` has confirmed is on disk. A file that others rename or remove, as logrotate does, is made anew. After a
+crash the file may end within a line: it is cut back to whole lines when it is opened again, and the rest is written
+anew, as its records were not committed.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class FileSink:
         self._size = 0
         self._opened = 0.0
         self._again_at = 0.0
+        self._in_work = False  # some of what is pending may be written
         self._file = self._open()
 
     def _open(self) -> int:
@@ -60,7 +62,11 @@ class FileSink:
         if (left := self._again_at - time.monotonic()) > 0:
             time.sleep(min(left, timeout))
             return False
-        self._rotate()
+        if not self._in_work:  # else a line may be half written
+            if self._is_gone():
+                self._open_anew()
+            self._rotate()
+        self._in_work = True
         try:
             while self._pending:
                 # What was written is never written again, even where the disk is full in the middle of a line.
@@ -75,7 +81,17 @@ class FileSink:
             log.warning("the disk is full; waiting for room", path=str(self.path))
             self._again_at = time.monotonic() + _AGAIN
             return False
+        self._in_work = False
         return True
+
+    def _is_gone(self) -> bool:
+        """Whether another file, or none, has the name of the one that is open."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return True  # opening it again says what is wrong
+        ours = os.fstat(self._file)
+        return (found.st_ino, found.st_dev) != (ours.st_ino, ours.st_dev)
 
     def _rotate(self) -> None:
         old = time.time() - self._opened > self._max_age
@@ -86,12 +102,15 @@ class FileSink:
         aside = self.path.with_name(f"{self.path.stem}-{stamp}.{now % 10**9:09}Z{self.path.suffix}")
         try:
             os.rename(self.path, aside)
-            os.close(self._file)
             for each in self._all_rotated()[: -self._keep or None]:
                 each.unlink(missing_ok=True)
         except OSError as error:
             raise StreamError(f"{self.path}: {error.strerror}") from None
-        self._file = self._open()
+        self._open_anew()
+
+    def _open_anew(self) -> None:
+        before, self._file = self._file, self._open()
+        os.close(before)
 
     def _all_rotated(self) -> list[Path]:
         pattern = f"{self.path.stem}-[0-9]*T[0-9]*Z{self.path.suffix}"

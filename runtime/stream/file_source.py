@@ -1,12 +1,13 @@
 """Lines of files, followed through rotations, with positions that outlive a restart.
 
 The position of a file is kept by its device, inode and first bytes, so that a file that was renamed by a rotation is
-read to its end, and a new file of the same name from its start. Positions are written (aside, synced, renamed) when a
-batch is committed.
+read to its end, also where that happened while nobody read, and a new file of the same name from its start. Positions
+are written (aside, synced, renamed) when a batch is committed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -26,6 +27,7 @@ log = structlog.get_logger("sigmac.stream.file")
 
 _READ = 1 << 20  # bytes at once
 _LOOK = 0.1  # seconds between two looks at files that had nothing new
+_LINGER = 5.0  # seconds without a new line after which nobody writes to a file any more that another has replaced
 _FINGERPRINT = 256  # bytes at the start of a file that tell it from another of the same inode
 _COMPRESSED = (".gz", ".zst")
 
@@ -75,6 +77,9 @@ class _Followed:
     done: _Place = field(default_factory=_Place)  # committed
     read: _Place = field(default_factory=_Place)  # polled
     long: int = 0  # up to here, in bytes, the line behind `read` has no end and is too long
+    leave_at: float = (
+        0.0  # when it is given up for the file that has its name now; 0: nothing is known of that
+    )
     lines: Any = None  # of a compressed file
     ended: bool = False
 
@@ -130,50 +135,79 @@ class FileSource:
         if each.file is None and not self._open(each):
             return []
         assert each.file is not None
-        lines = self._lines(each, most)
-        if not lines and not self._follow:
-            position = each.read.offset
-            size = os.fstat(each.file.fileno()).st_size - position
-            last: bytes | LongLine = LongLine(_start(each.file, position), size, position)
-            if size <= MAX_RECORD:
-                last = os.pread(each.file.fileno(), MAX_RECORD, position)
-            self._close(each)
+        if lines := self._lines(each, most):
+            each.leave_at = 0.0
+            return lines
+        if self._follow and not self._is_left(each):
+            return []
+        if last := self._last_line(each):
+            return last
+        self._close(each)
+        if not self._follow:
             each.ended = True
-            if isinstance(last, LongLine) or last.strip():
-                each.read = _copy(each.read)
-                each.read.offset += size
-                each.read.line += 1
-                return [last]
-        elif not lines and self._was_replaced(each):
-            # Read to its end, and another file has its name: go on with that one.
-            self._close(each)
-            each.done = each.read = _Place()
-            return self._read(each, most)
-        return lines
+            return []
+        # Read to its end, and another file has its name: go on with that one.
+        each.done = each.read = _Place()
+        return self._read(each, most)
+
+    def _is_left(self, each: _Followed) -> bool:
+        """Whether another file has its name, and whoever had it open has had time to notice."""
+        if not self._was_replaced(each):
+            return False
+        now = time.monotonic()
+        each.leave_at = each.leave_at or now + _LINGER
+        return now >= each.leave_at
+
+    def _last_line(self, each: _Followed) -> Sequence[bytes | LongLine]:
+        """What stands behind the last end of a line; nothing where that is blank."""
+        assert each.file is not None
+        position = each.read.offset
+        size = os.fstat(each.file.fileno()).st_size - position
+        last: bytes | LongLine = LongLine(_start(each.file, position), size, position)
+        if size <= MAX_RECORD:
+            last = os.pread(each.file.fileno(), MAX_RECORD, position)
+        if not isinstance(last, LongLine) and not last.strip():
+            return []
+        each.long = 0
+        self._go_on(each, each.file, size, 1)
+        return [last]
 
     def _open(self, each: _Followed) -> bool:
+        file = self._renamed(each)
         try:
-            file = each.path.open("rb")
+            file = file or each.path.open("rb")
         except FileNotFoundError:
             if not self._follow:
                 raise StreamError(f"{each.path}: no such file") from None
             return False  # it may come
         except OSError as error:
             raise StreamError(f"{each.path}: {error.strerror}") from None
-        stat = os.fstat(file.fileno())
         place = each.done
-        same = (
-            (place.inode, place.device) == (stat.st_ino, stat.st_dev)
-            and stat.st_size >= place.offset
-            and _fingerprint(file, place.covered) == place.fingerprint
-        )
-        if not same:
+        if not _is_of(file, place):
+            stat = os.fstat(file.fileno())
             place = _Place(inode=stat.st_ino, device=stat.st_dev)
         each.done = place
         each.read = _copy(place)
         file.seek(place.offset)
         each.file = file
         return True
+
+    def _renamed(self, each: _Followed) -> IO[bytes] | None:
+        """The file that was read last, where it lies beside its path under another name now."""
+        if not self._follow or not each.done.covered:
+            return None
+        try:
+            with os.scandir(each.path.parent) as entries:
+                found = [entry.path for entry in entries if entry.inode() == each.done.inode]
+            for path in found:
+                file = open(path, "rb")  # noqa: SIM115 - it stays open
+                if Path(path) != each.path and _is_of(file, each.done):
+                    log.info("a file was renamed; it is read to its end first", path=path)
+                    return file
+                file.close()
+        except OSError:
+            pass  # gone, or not to be read: then what has its name now is all there is
+        return None
 
     def _lines(self, each: _Followed, most: int) -> Sequence[bytes | LongLine]:
         file = each.file
@@ -273,6 +307,10 @@ class FileSource:
                 os.fsync(file.fileno())
             temporary.rename(self._checkpoint)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                # The next commit may find room. A restart before that reads some lines again, with the same match ids.
+                log.warning("the disk is full; positions are not kept", path=str(self._checkpoint))
+                return
             raise StreamError(f"{self._checkpoint}: {error.strerror}") from None
 
     def rewind(self) -> None:
@@ -291,7 +329,7 @@ class FileSource:
     def _close(self, each: _Followed) -> None:
         if each.file is not None:
             each.file.close()
-            each.file, each.long = None, 0
+            each.file, each.long, each.leave_at = None, 0, 0.0
 
     def close(self) -> None:
         for each in self._files:
@@ -300,6 +338,16 @@ class FileSource:
 
 def _copy(place: _Place) -> _Place:
     return _Place(**{name: getattr(place, name) for name in _Place.__slots__})
+
+
+def _is_of(file: IO[bytes], place: _Place) -> bool:
+    """Whether a place is one of this file."""
+    stat = os.fstat(file.fileno())
+    return (
+        (place.inode, place.device) == (stat.st_ino, stat.st_dev)
+        and stat.st_size >= place.offset
+        and _fingerprint(file, place.covered) == place.fingerprint
+    )
 
 
 def _start(file: IO[bytes], position: int) -> bytes:

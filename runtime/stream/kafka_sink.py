@@ -94,7 +94,8 @@ class KafkaSink:
                 if is_fatal(refused):
                     raise ProducerLost(refused.str()) from None
                 if refused.code() not in _TOO_LARGE | _INVALID:
-                    raise
+                    self.forget()
+                    raise self._meaning(refused) from None
                 self._given_up.append(Undeliverable(message, refused.str()))
             self._waiting.popleft()
 
@@ -110,9 +111,11 @@ class KafkaSink:
             self._failure = ProducerLost(error.str())
         else:
             log.warning("a message was not delivered", topic=self.topic, error=error.str())
-            self._failure = permanent(error, self.topic) or DeliveryFailed(
-                f"kafka: {self.topic}: {error.str()}"
-            )
+            self._failure = self._meaning(error)
+
+    def _meaning(self, error: KafkaError) -> StreamError | DeliveryFailed:
+        again = DeliveryFailed(f"kafka: {self.topic}: {error.str()}")
+        return permanent(error, self.topic) or again
 
     def flush(self, timeout: float) -> bool:
         until = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""One pack in service in a worker: the one that runs, the one that is being tried, and records to try it on."""
+"""One pack in service in a worker: the one that runs, those that may come next, and records to try them on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class PackSlot:
         self._max_slowdown = max_slowdown
         self._recent: deque[tuple[bytes, Mapping[str, str] | None]] = deque(maxlen=max(sample, 1))
         self._recent_bytes = 0
-        self._prepared: tuple[int, Pack] | None = None
+        # Several while a sink is slow and none can be swapped in
+        self._prepared: dict[int, Pack] = {}
         self.run(self._load(folder))
 
     def run(self, pack: Pack) -> None:
@@ -90,21 +91,26 @@ class PackSlot:
                     f"{folder}: the pack is too slow: {needed:.2f} s for {len(recent)} recent records, "
                     f"{allowed:.2f} s allowed"
                 )
-        self._prepared = number, pack
+        self._prepared[number] = pack
+
+    def decide(self, number: int) -> None:
+        """The prepared pack is to be swapped in: forget those that were prepared before it."""
+        if number in self._prepared:
+            for earlier in [*self._prepared]:
+                if earlier < number:
+                    self.drop(earlier)
 
     def swap(self, number: int) -> bool:
-        """The prepared pack runs from now on; False where it is not the one that was prepared."""
-        if self._prepared is None or self._prepared[0] != number:
+        """The prepared pack runs from now on; False where it is not here, or not any more."""
+        pack = self._prepared.pop(number, None)
+        if pack is None:
             return False
-        pack = self._prepared[1]
-        self._prepared = None
         self.run(pack)
         return True
 
     def drop(self, number: int) -> None:
         """Forget the prepared pack."""
-        if self._prepared is not None and self._prepared[0] == number:
-            self._prepared = None
+        self._prepared.pop(number, None)
 
 
 def _by_logsource(

@@ -95,10 +95,11 @@ class StdoutSink:
     """Lines to standard output. Where its reader goes away, the service ends."""
 
     def __init__(self, settings: Any):
-        self._pending = b""
+        self._pending = memoryview(b"")
 
     def write(self, messages: Sequence[Message]) -> None:
-        self._pending += b"".join(message.value + b"\n" for message in messages)
+        lines = b"".join(message.value + b"\n" for message in messages)
+        self._pending = memoryview(bytes(self._pending) + lines)
 
     def flush(self, timeout: float) -> bool:
         until = time.monotonic() + timeout
@@ -121,4 +122,4 @@ class StdoutSink:
         return []
 
     def close(self) -> None:
-        self._pending = b""
+        self._pending = memoryview(b"")

@@ -134,9 +134,8 @@ class WebhookSink:
             answer.read(_MAX_ANSWER)
             if not answer.isclosed():
                 self._disconnect()  # a longer answer than anybody wants
-            wait = answer.getheader("Retry-After", "")
+            seconds = _asked(answer.getheader("Retry-After", ""))
             # A redirect is not followed: the token is for this endpoint.
-            seconds = min(float(wait), _LAST_BACKOFF) if wait.isdigit() else 0.0
             return answer.status, seconds, f"{self._where} answers {answer.status}"
         except (OSError, http.client.HTTPException) as error:
             self._disconnect()
@@ -154,3 +153,8 @@ class WebhookSink:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _asked(wait: str) -> float:
+    """The seconds of a `Retry-After`, with a bound; 0 where it says something else."""
+    return min(float(wait), _LAST_BACKOFF) if wait.isascii() and wait.isdecimal() else 0.0

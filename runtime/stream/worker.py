@@ -91,6 +91,7 @@ class Worker:
         self._reported = 0.0
         self._watch_second, self._watch_count, self._missed = 0.0, 0, 0
         self._slow_since = 0.0  # since when the sinks keep a batch waiting
+        self._swaps: list[int] = []  # packs to be swapped in when the batch in work is delivered
         self._retired: dict[str, dict[str, int]] = {}  # engine counts of the packs that ran before
 
     def run(self) -> None:
@@ -204,12 +205,13 @@ class Worker:
         counts.batch_seconds_sum += seconds
 
     def _meanwhile(self) -> None:
-        """What goes on while a sink is slow."""
+        """What goes on while a sink is slow: who brings a pack must not take this worker for one that hangs."""
         if not self._slow_since:
             self._slow_since = time.perf_counter()
         elif time.perf_counter() - self._slow_since > 1:
             self._set_state("stalled", "a sink is slow")
         self.source.keep_alive()
+        self._hear()
         self._report()
         if self.link.stop_at is not None and time.monotonic() > self.link.stop_at:
             raise StopNow
@@ -227,10 +229,16 @@ class Worker:
     def _next_command(self, timeout: float) -> None:
         try:
             self._do(self.link.commands.get(timeout=timeout))
+            self._swap()
         except queue.Empty:
             self._report()
 
     def _obey(self) -> None:
+        """Do what was said, between two batches."""
+        self._hear()
+        self._swap()
+
+    def _hear(self) -> None:
         while True:
             try:
                 self._do(self.link.commands.get_nowait())
@@ -250,7 +258,9 @@ class Worker:
             case "prepare":
                 threading.Thread(target=self._prepare, args=(command,), daemon=True).start()
             case "swap":
-                self._swap(command["id"])
+                self._swaps.append(command["id"])
+                for slot in self.slots.values():
+                    slot.decide(command["id"])
             case "drop":
                 for slot in self.slots.values():
                     slot.drop(command["id"])
@@ -265,19 +275,24 @@ class Worker:
         else:
             self.link.say({"say": "prepared", "id": command["id"], "ok": True, "reason": ""})
 
-    def _swap(self, number: int) -> None:
-        # What was matched until now counts for the rules of the pack before.
-        self._reported = 0.0
-        self._report()
-        for slot in self.slots.values():
-            before = slot.pack.engine_counts()
-            if slot.swap(number):
-                retired = self._retired.setdefault(slot.name, {})
-                for name, count in before.items():
-                    if name != "bytes":
-                        retired[name] = retired.get(name, 0) + count
-                log.info("a new pack runs", pack=slot.name, version=slot.pack.version)
-                self.link.say({"say": "swapped", "id": number})
+    def _swap(self) -> None:
+        swaps, self._swaps = self._swaps, []
+        for number in swaps:
+            # What was matched until now counts for the rules of the pack before.
+            self._reported = 0.0
+            self._report()
+            for slot in self.slots.values():
+                before = slot.pack.engine_counts()
+                if slot.swap(number):
+                    self._retire(slot.name, before)
+                    log.info("a new pack runs", pack=slot.name, version=slot.pack.version)
+            self.link.say({"say": "swapped", "id": number})
+
+    def _retire(self, pack: str, engine: Mapping[str, int]) -> None:
+        retired = self._retired.setdefault(pack, {})
+        for name, count in engine.items():
+            if name != "bytes":
+                retired[name] = retired.get(name, 0) + count
 
     def _show(self, matches: Sequence[Message]) -> None:
         now = time.monotonic()

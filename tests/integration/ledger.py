@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -295,6 +296,18 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout)
+
+    def metric(self, name: str) -> list[float]:
+        """The values of the series of a metric, of those with a label where `name` is `name{label="value"`."""
+        name, _, label = name.partition("{")
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return [
+            float(line.rpartition(" ")[2])
+            for line in lines
+            if line.startswith((name + "{", name + " ")) and label in line
+        ]
 
     def kill(self) -> None:
         """The supervisor at once; its workers end with it."""

@@ -11,10 +11,9 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -129,15 +128,15 @@ def run_stall(
 def _watch(
     service: Service, endpoint: Endpoint, ledger: Ledger, seconds: float, poll_interval: float
 ) -> Report:
-    _until(lambda: _metric(service, "sigmac_worker_partitions") == [1, 1])
+    _until(lambda: service.metric("sigmac_worker_partitions") == [1, 1])
     endpoint.flows.clear()
     ledger.produce(_NUMBERED)
     for partition in range(2):
         send(ledger.topics.broker, ledger.topics.events, [_OTHER] * _OTHERS, partition)
     matches, _ = ledger.expected()
     report = Report(seconds, poll_interval, _NUMBERED + 2 * _OTHERS, len(matches))
-    _until(lambda: sum(_metric(service, 'sigmac_worker_state{state="stalled"')) == 2)
-    before = sum(_metric(service, "sigmac_rebalances_total"))
+    _until(lambda: sum(service.metric('sigmac_worker_state{state="stalled"')) == 2)
+    before = sum(service.metric("sigmac_rebalances_total"))
     time.sleep(min(_WARM, seconds / 4))
     taken = len(endpoint.batches)
     first = {worker: look(worker)[0] for worker in service.workers()}
@@ -151,10 +150,10 @@ def _watch(
     report.resident_first, report.resident_least = worst[0], min(worst)
     report.resident_most = max(worst)
     report.delivered_meanwhile = len(endpoint.batches) - taken
-    report.stalled = sum(_metric(service, 'sigmac_worker_state{state="stalled"')) == 2
-    report.ready = sum(_metric(service, "sigmac_ready")) == 1
-    report.rebalances = int(sum(_metric(service, "sigmac_rebalances_total")) - before)
-    report.restarts = int(sum(_metric(service, "sigmac_worker_restarts_total")))
+    report.stalled = sum(service.metric('sigmac_worker_state{state="stalled"')) == 2
+    report.ready = sum(service.metric("sigmac_ready")) == 1
+    report.rebalances = int(sum(service.metric("sigmac_rebalances_total")) - before)
+    report.restarts = int(sum(service.metric("sigmac_worker_restarts_total")))
     endpoint.flows.set()
     end = time.monotonic() + _AFTER
     while matches - endpoint.numbers().keys() and time.monotonic() < end:
@@ -164,18 +163,6 @@ def _watch(
     report.lost = len(matches - numbers.keys())
     report.doubled = sum(numbers.values()) - len(numbers)
     return report
-
-
-def _metric(service: Service, name: str) -> list[float]:
-    """The values of the series of a metric whose line begins so, or has this label."""
-    name, _, label = name.partition("{")
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return [
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith((name + "{", name + " ")) and label in line
-    ]
 
 
 def _until(happened: Callable[[], bool], timeout: float = 60) -> None:
@@ -208,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         broker.start()
         try:
-            report = run_stall(broker, pack, folder, chosen.seconds, chosen.poll_interval)
+            with redirect_stdout(sys.stderr):  # of the service's log
+                report = run_stall(broker, pack, folder, chosen.seconds, chosen.poll_interval)
         finally:
             broker.kill()
     for each in fields(report):

@@ -6,11 +6,14 @@ FOLDER/N.told, one line of JSON each, its environment and arguments to FOLDER/N.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,18 @@ class StandIn:
         self.lines = connection.makefile("rb")
         self.does: dict[str, Any] = {}
         self.state = "running"
+        self._saying = threading.Lock()
 
     def say(self, **message: Any) -> None:
-        self.connection.sendall(json.dumps(message).encode() + b"\n")
+        with self._saying:
+            self.connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def beat(self) -> None:
+        """Report now and then, as who says nothing for long counts as failing."""
+        with contextlib.suppress(OSError):
+            while True:
+                time.sleep(5)
+                self.report()
 
     def report(self) -> None:
         self.say(
@@ -66,6 +78,7 @@ class StandIn:
         if start == "flood":
             for n in range(20_000):
                 self.say(say="match", line=json.dumps({"id": str(n)}))
+        threading.Thread(target=self.beat, daemon=True).start()
         for line in self.lines:
             told.write(line.decode())
             command = json.loads(line)

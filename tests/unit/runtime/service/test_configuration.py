@@ -374,6 +374,14 @@ def without(text: str, line: str) -> str:
             "c.yml:12: control.bind: `http` is served at 127.0.0.1:8080 already",
         ),
         (
+            SMALLEST + "tracing: {endpoint: 'http://collector/a b'}",
+            "c.yml:11: tracing.endpoint: should be an address such as `https://collector:4317`",
+        ),
+        (
+            SMALLEST + "tracing: {endpoint: 'http://collector/ä'}",
+            "c.yml:11: tracing.endpoint: should be an address such as `https://collector:4317`",
+        ),
+        (
             SMALLEST + "tracing: {endpoint: 'collector:4317'}",
             "c.yml:11: tracing.endpoint: should be an address such as `https://collector:4317`",
         ),

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,25 @@ def test_a_pack_written_over_the_path_is_taken(stage: Stage, path: Path, packs: 
         assert (pack.previous, pack.reloads, pack.path) == ("1", 1, str(path))
 
 
+def test_a_path_is_watched_on_after_a_bug(
+    stage: Stage, packs: Packs, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stage.running(packs={"test": {"path": str(path)}}, reload={"watch": 0.05}) as run:
+        run.when_ready()
+        look = PathWatch.look
+        failures = [RuntimeError("a bug")]
+
+        def fails_once(watch: PathWatch) -> Path | None:
+            if failures:
+                raise failures.pop()
+            return look(watch)
+
+        monkeypatch.setattr(PathWatch, "look", fails_once)
+        eventually(lambda: not failures)
+        put(packs["2"], path)
+        run.when(lambda _: run.versions() == ["2"])
+
+
 def test_a_bad_pack_at_the_path_is_refused_once(stage: Stage, path: Path, packs: Packs) -> None:
     stage.pack = path
     with stage.running(reload={"watch": 0.05, "timeout": 30}) as run:
@@ -230,20 +251,31 @@ def test_a_bad_pack_at_the_path_is_refused_once(stage: Stage, path: Path, packs:
 @pytest.fixture(scope="module")
 def in_service(
     packs: Packs, shelved: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Stage, Run]]:
-    """A service that all bad packs are pushed to, one after the other."""
-    folder = tmp_path_factory.mktemp("service")
-    stage = Stage(folder, packs["1"], shutil.copytree(shelved, folder / "state"))
-    with stage.running(1, reload={"watch": 0, "timeout": 4}) as run:
-        run.when_ready()
-        yield stage, run
+) -> Iterator[Callable[[float], tuple[Stage, Run]]]:
+    """A service by its `reload.timeout`, which bad packs are pushed to, one after the other."""
+    with ExitStack() as stack:
+
+        @cache
+        def service(timeout: float) -> tuple[Stage, Run]:
+            folder = tmp_path_factory.mktemp("service")
+            stage = Stage(folder, packs["1"], shutil.copytree(shelved, folder / "state"))
+            reload = {"watch": 0, "timeout": timeout}
+            run = stack.enter_context(stage.running(1, reload=reload))
+            run.when_ready()
+            return stage, run
+
+        yield service
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_pack_is_refused_and_hurts_nobody(
-    name: str, in_service: tuple[Stage, Run], packs: Packs, tmp_path: Path
+    name: str,
+    in_service: Callable[[float], tuple[Stage, Run]],
+    packs: Packs,
+    tmp_path: Path,
 ) -> None:
-    (stage, run), (spoil, reason) = in_service, BAD[name]
+    spoil, reason = BAD[name]
+    stage, run = in_service(4 if reason == "the pack is too slow" else 100)
     pack = Path(shutil.copytree(packs["3"], tmp_path / "pack"))
     spoil(pack)
     before = run.status()

@@ -24,10 +24,10 @@ def restarted(worker: WorkerStatus) -> bool:
     return worker.restarts > 0 and worker.state == "running"
 
 
-def kill(run: Run, worker: int) -> None:
+def kill(run: Run, worker: int, number: int = signal.SIGKILL) -> None:
     """Kill a worker; back when it runs again."""
     before = run.status().workers[worker]
-    os.kill(before.pid, signal.SIGKILL)
+    os.kill(before.pid, number)
     run.when(lambda status: status.workers[worker].pid not in (0, before.pid))
     run.when(lambda status: status.workers[worker].state != "starting")
 
@@ -83,6 +83,14 @@ def test_a_worker_that_ran_well_starts_again_at_once(stage: Stage) -> None:
         for _ in range(5):
             kill(run, 0)
     assert [entry["again_in"] for entry in logs if "again_in" in entry] == [0.01] * 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGRTMIN + 3])
+def test_a_worker_starts_again_whatever_killed_it(stage: Stage, number: int) -> None:
+    with stage.running() as run:
+        run.when_ready()
+        kill(run, 0, number)
+        assert run.status().workers[0].restarts == 1
 
 
 def test_counts_outlive_a_worker_and_what_it_used_does_not(stage: Stage) -> None:
@@ -165,10 +173,10 @@ def test_one_worker_refuses_and_nobody_swaps(stage: Stage, packs: Packs) -> None
 
 def test_a_worker_that_hangs_in_a_pack_is_started_again(stage: Stage, packs: Packs) -> None:
     stage.play(1, prepare="hang")
-    with stage.running(reload={"watch": 0, "timeout": 2}) as run:
+    with stage.running(reload={"watch": 0, "timeout": 8}) as run:
         pid = run.when_ready().workers[1].pid
         outcome = run.supervisor.push("test", packs["2"])
-        assert outcome.reason == "the pack is too slow: worker 1 was not ready within 2 s"
+        assert outcome.reason == "the pack is too slow: worker 1 was not ready within 8 s"
         run.when(lambda status: restarted(status.workers[1]))
         assert run.status().workers[1].pid != pid
         assert stage.told(0, "swap") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -22,7 +24,7 @@ from sigmac.runtime.stream.file_sink import FileSink
 from sigmac.runtime.stream.file_source import FileSource
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message
-from sigmac.runtime.stream.stdio import StdinSource
+from sigmac.runtime.stream.stdio import StdinSource, StdoutSink
 from tests.unit.packs import rule, write_text_pack
 
 Make = Callable[..., FileSource]
@@ -76,6 +78,23 @@ def test_a_restart_goes_on_behind_what_was_committed(tmp_path: Path, source: Mak
     assert read(source(log)) == [(b"b", 1), (b"c", 2)]
 
 
+def test_a_full_disk_keeps_no_positions_and_stops_nobody(
+    tmp_path: Path, source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\nc\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        files.poll(1, 0)
+        files.commit()
+    files.rewind()
+    assert read(files) == [(b"c", 2)]
+    assert read(source(log)) == []
+
+
 def test_a_rewind_gives_the_same_lines(tmp_path: Path, source: Make) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"a\nb\n")
@@ -85,16 +104,58 @@ def test_a_rewind_gives_the_same_lines(tmp_path: Path, source: Make) -> None:
     assert files.poll(10, 0)[0].values == first
 
 
-def test_a_rotated_file_is_read_to_its_end_first(tmp_path: Path, source: Make) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed for sources, as its one element."""
+    now = [1000.0]
+    fake = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None)
+    monkeypatch.setattr("sigmac.runtime.stream.file_source.time", fake)
+    return now
+
+
+def test_a_rotated_file_is_read_to_its_end_first(
+    tmp_path: Path, source: Make, clock: list[float]
+) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"a\n")
     files = source(log)
     assert read(files) == [(b"a", 0)]
     with log.open("ab") as more:
         more.write(b"b\n")
+        more.flush()
+        log.rename(tmp_path / "log.1")
+        log.write_bytes(b"d\n")
+        assert read(files) == [(b"b", 1)]
+        clock[0] += 4
+        more.write(b"c\n")  # by a writer that has not noticed yet
+        more.flush()
+        assert read(files) == [(b"c", 2)]
+        clock[0] += 4
+        assert read(files) == []
+        more.write(b"the last")
+    clock[0] += 6
+    files.poll(100, 0)
+    files.rewind()
+    assert read(files) == [(b"the last", 3), (b"d", 0)]
+
+
+def test_a_file_that_was_rotated_while_nobody_read_is_read_to_its_end_first(
+    tmp_path: Path, source: Make, clock: list[float]
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    files.close()
     log.rename(tmp_path / "log.1")
     log.write_bytes(b"c\n")
-    assert read(files) == [(b"b", 1), (b"c", 0)]
+    files = source(log)
+    assert read(files) == [(b"b", 1)]
+    clock[0] += 6
+    assert read(files) == [(b"c", 0)]
+    files.close()
+    assert read(source(log)) == []
 
 
 def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path, source: Make) -> None:
@@ -270,6 +331,61 @@ def test_rotation_keeps_so_many(tmp_path: Path) -> None:
     assert (tmp_path / "m.ndjson").read_bytes() == b"4\n"
 
 
+def test_a_disk_that_fills_up_within_a_line_cuts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.ndjson"
+    out = sink(path, rotate_mib=1e-6, keep=9)
+    write = os.write
+    room = [OSError(errno.ENOSPC, "No space left on device"), 2]
+
+    def fills_up(file: int, data: bytes) -> int:
+        match room.pop() if room else len(data):
+            case int(size):
+                return write(file, data[:size])
+            case error:
+                raise error
+
+    with monkeypatch.context() as full:
+        full.setattr("os.write", fills_up)
+        full.setattr("sigmac.runtime.stream.file_sink._AGAIN", 0.0)
+        out.write([Message(b"1234"), Message(b"5678")])
+        assert not out.flush(1)
+        assert out.flush(1)
+    assert [each.read_bytes() for each in tmp_path.glob("m*")] == [b"1234\n5678\n"]
+    out.close()
+
+
+@pytest.mark.parametrize("how", ["renamed", "removed", "replaced"])
+def test_a_file_that_others_take_away_is_made_anew(how: str, tmp_path: Path) -> None:
+    path, aside = tmp_path / "m.ndjson", tmp_path / "aside"
+    out = sink(path)
+    out.write([Message(b"1")])
+    assert out.flush(1)
+    if how == "removed":
+        path.unlink()
+    else:
+        path.rename(aside)
+    if how == "replaced":
+        path.write_bytes(b"0\n")
+    out.write([Message(b"2")])
+    assert out.flush(1)
+    assert path.read_bytes() == (b"0\n2\n" if how == "replaced" else b"2\n")
+    out.close()
+
+
+def test_a_folder_that_is_gone_is_an_error_and_the_file_can_still_be_closed(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "m.ndjson"
+    out = sink(path)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_bytes(b"no folder")
+    out.write([Message(b"1")])
+    with pytest.raises(StreamError, match=r"m\.ndjson: "):
+        out.flush(1)
+    out.close()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_a_stall(tmp_path: Path) -> None:
     out = sink(Path("/dev/full"))
@@ -283,3 +399,21 @@ def test_no_permission_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StreamError, match="Permission denied"):
         sink(tmp_path / "matches.ndjson")
+
+
+def test_standard_output_takes_what_its_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr("sys.stdout", os.fdopen(writer, "wb", buffering=0))
+    out = StdoutSink(None)
+    messages = [Message(b"%d" % number * 500) for number in range(1000)]
+    out.write(messages[:500])
+    assert not out.flush(0.01)  # the pipe is full
+    out.write(messages[500:])
+    taken = b""
+    while not out.flush(0.01):
+        taken += os.read(reader, 1 << 16)
+    sys.stdout.close()
+    while piece := os.read(reader, 1 << 16):
+        taken += piece
+    os.close(reader)
+    assert taken.split(b"\n") == [*(message.value for message in messages), b""]

@@ -79,3 +79,18 @@ def test_a_message_that_is_too_large_is_given_up() -> None:
 def test_a_producer_that_is_lost_takes_no_more() -> None:
     with pytest.raises(ProducerLost, match="because"):
         sink(refusal=error(KafkaError._FATAL)).write([Message(b"{}")])
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        (KafkaError._UNKNOWN_TOPIC, StreamError),
+        (KafkaError._UNKNOWN_PARTITION, StreamError),
+        (KafkaError._STATE, DeliveryFailed),
+    ],
+)
+def test_what_is_refused_at_once_is_no_bug(code: int, raised: type[Exception]) -> None:
+    tried = sink(refusal=error(code))
+    with pytest.raises(raised, match="because"):
+        tried.write([Message(b"{}")])
+    assert tried.flush(0)  # what was written is forgotten

@@ -44,7 +44,22 @@ def test_a_dropped_pack_never_runs(first: Path, second: Path) -> None:
     assert not slot.swap(7)
 
 
-def test_a_pack_that_fails_on_a_recent_record_is_refused(first: Path, second: Path) -> None:
+def test_a_pack_that_was_decided_on_replaces_those_prepared_before(
+    first: Path, second: Path
+) -> None:
+    slot = PackSlot("test", first)
+    slot.prepare(7, second)
+    slot.prepare(8, second)
+    slot.decide(9)  # of another slot
+    slot.decide(8)
+    assert not slot.swap(7)
+    assert slot.swap(8)
+
+
+def test_a_pack_that_fails_on_a_recent_record_is_refused(
+    first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGMAC_KERNELS", "off")  # they do not need the conditions for such a rule
     bad = condition(second, "event.no_such_method()")
     slot = PackSlot("test", first)
     slot.prepare(1, bad)  # nothing was seen yet that it could fail on

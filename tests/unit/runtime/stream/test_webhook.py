@@ -23,6 +23,7 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.open = threading.Event()
         self.open.set()
@@ -39,6 +40,8 @@ class Answer(BaseHTTPRequestHandler):
         status = self.server.statuses.pop(0) if self.server.statuses else 200
         self.send_response(status)
         self.send_header("Content-Length", "0")
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -130,4 +133,14 @@ def test_nobody_there_is_given_up_after_the_cap(endpoint: Endpoint) -> None:
     out.write([Message(b"1")])
     assert out.flush(20)
     assert len(out.undeliverable()) == 1
+    out.close()
+
+
+@pytest.mark.parametrize("wait", ["\xb2", "-1", "soon", "9" * 400, ""])
+def test_an_endpoint_that_asks_for_nonsense_stops_nobody(wait: str, endpoint: Endpoint) -> None:
+    endpoint.statuses = [503]
+    endpoint.headers = {"Retry-After": wait}
+    out = sink(endpoint, retry_for=5)
+    out.write([Message(b"1")])
+    assert out.flush(20)
     out.close()

@@ -215,6 +215,49 @@ def test_packs_are_swapped_between_two_batches(pack: Path, tmp_path: Path) -> No
     ]
 
 
+def test_while_a_sink_is_slow_new_packs_are_prepared_and_wait_for_the_batch(
+    pack: Path, tmp_path: Path
+) -> None:
+    bench = Bench(pack, [APPLE] * 2)
+    to_say = []
+    for number in (5, 6):
+        folder = make(tmp_path / str(number), str(number), "Apple")
+        to_say.append({"do": "prepare", "id": number, "pack": "test", "folder": str(folder)})
+        to_say.append({"do": "swap", "id": number})
+    prepared = 0
+
+    def trouble() -> bool:
+        # The supervisor says to swap when a pack is prepared, all while the first batch waits for the sink.
+        nonlocal prepared
+        if to_say and prepared == sum(each["say"] == "prepared" for each in bench.link.said):
+            command = to_say.pop(0)
+            prepared += command["do"] == "prepare"
+            bench.link.commands.put(command)
+        time.sleep(0.01)
+        return not to_say and bench.link.commands.empty()
+
+    bench.matches.trouble = trouble
+    bench.worker(max_records=1).run()
+    versions = [without_event(each.value)["pack"]["version"] for each in bench.matches.delivered]
+    assert versions == ["1", "6"]
+    told = [(each["say"], each["id"]) for each in bench.link.said if "id" in each]
+    assert told == [("prepared", 5), ("prepared", 6), ("swapped", 5), ("swapped", 6)]
+
+
+def test_a_pause_that_comes_while_a_sink_is_slow_holds_from_the_next_batch_on(pack: Path) -> None:
+    bench = Bench(pack, [APPLE] * 2)
+
+    def trouble() -> bool:
+        if not bench.source.committed:
+            bench.link.commands.put({"do": "pause"})
+            bench.link.commands.put({"do": "stop"})
+        return bench.log.count("keep alive") > 0
+
+    bench.matches.trouble = trouble
+    bench.worker(max_records=1).run()
+    assert matched(bench) == [0]
+
+
 def test_watchers_see_some_matches_and_are_told_of_the_rest(pack: Path) -> None:
     bench = Bench(pack, [APPLE] * 300)
     bench.link.commands.put({"do": "watch", "on": True})
