@@ -286,7 +286,10 @@ class Disturbed:
     def _check_alive(self) -> None:
         for service in (self.service, self.second):
             process = service.process
-            if process is not None and process.poll() not in (None, 0, -signal.SIGKILL):
+            expected = [None, 0, -signal.SIGKILL]
+            if service is self.second:
+                expected.append(-signal.SIGTERM)  # it was stopped where it had not begun yet
+            if process is not None and process.poll() not in expected:
                 status = process.returncode
                 self._problem(f"{service.folder.name} ended by itself, status {status}", service)
                 service.start()
