@@ -120,8 +120,9 @@ class Disturbed:
             "reconnect.backoff.max.ms": "1000",
         }
         if self.circumstances.delivery == "exactly-once":
-            # A worker that never comes back keeps its partitions' readers waiting for as long.
-            kafka["producer"] = {"transaction.timeout.ms": "6000"}
+            # A worker that never comes back keeps its partitions' readers waiting for as long. The broker must not be
+            # away for longer: see `restart_the_broker`.
+            kafka["producer"] = {"transaction.timeout.ms": "30000"}
         return service
 
     @contextmanager
@@ -231,10 +232,11 @@ class Disturbed:
         self.broker.resume()
 
     def restart_the_broker(self) -> None:
-        """As an operator does. Killed while it is the only one, Apache Kafka itself may forget to abort transactions:
+        """As an operator does, and within the time of a transaction.
 
-        it ends those whose time is over before its partitions have a leader again, and leaves their markers out. The
-        next commit of the same producer makes them visible. With replicas another broker leads meanwhile.
+        Killed or away for longer while it is the only one, Apache Kafka may forget to abort transactions: it ends those
+        whose time is over before its partitions have a leader again, and leaves their markers out. The next commit of
+        the same producer makes them visible. With replicas another broker leads meanwhile.
         """
         self.broker.restart()
 
@@ -298,9 +300,13 @@ class Disturbed:
         self.feeder.stop()
         if self.second.process is not None and self.second.process.poll() is None:
             self._stop(self.second)
-        until = time.monotonic() + _RECOVERS
-        while not self.reader.account.complete() and time.monotonic() < until:
+        seen, until = -1, 0.0
+        while not self.reader.account.complete():
             self._check_alive()
+            if self.reader.seen != seen:
+                seen, until = self.reader.seen, time.monotonic() + _RECOVERS
+            elif time.monotonic() > until:
+                break
             time.sleep(0.2)
         self._stop(self.service)
         for service in (self.service, self.second):
