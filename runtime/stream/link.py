@@ -27,10 +27,13 @@ class Link:
         self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.stop_at: float | None = None
 
-    def first(self) -> Command:
-        """The first line: the configuration."""
-        command: Command = orjson.loads(self._reader.readline())
-        return command
+    def first(self) -> Command | None:
+        """The first line: the configuration. None where the supervisor ended before it had sent it."""
+        try:
+            line = self._reader.readline()
+        except OSError:
+            line = b""
+        return orjson.loads(line) if line.endswith(b"\n") else None
 
     def listen(self, patience: float) -> None:
         """Read commands in a thread from now on; a stop leaves `patience` seconds for the batch in work."""

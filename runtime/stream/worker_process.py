@@ -45,6 +45,8 @@ def main(descriptor: int) -> int:
     """Run one worker to its end; the exit status."""
     link = _ProcessLink(socket.socket(fileno=descriptor))
     first = link.first()
+    if first is None:
+        return 0
     settings = Settings.from_revealed(first["settings"])
     index = int(first["worker"])
     configure_logs(settings, worker=index)
