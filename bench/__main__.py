@@ -27,8 +27,8 @@ PARTS = {
     "workers": workers.measure,
     "consumer": consumer.measure,
     "build": compiler.measure,
-    "stream": stream.measure,
     "peers": versus.measure,
+    "stream": stream.measure,
 }
 
 
@@ -60,6 +60,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", KERNELS], check=True)
     parts = {**PARTS, "stream": partial(stream.measure, records=arguments.records)}
     figures: dict[str, list[Figure]] = {}
+    setting = machine()
     with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:
         packs = Packs(Path(folder))
         for part in chosen:
@@ -67,12 +68,12 @@ def main() -> None:
             for figure in parts[part](packs):
                 note(f"{part}: {figure.what}: {figure.text}")
                 figures[part].append(figure)
-    setting = machine()
+            if not arguments.parts:
+                # An hour's work is not lost with its last minutes.
+                save(figures, setting)
+                save_chart(figures, setting)
     print(describe(setting))
     print(table(figures))
-    if not arguments.parts:
-        save(figures, setting)
-        save_chart(figures, setting)
 
 
 main()

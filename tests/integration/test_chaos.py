@@ -13,7 +13,7 @@ from tests.integration.verdict import DELIVERIES, Circumstances
 
 pytestmark = [pytest.mark.slow, pytest.mark.java]
 
-KILLS = 30
+KILLS = 15  # with each kind of delivery
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -26,5 +26,5 @@ def test_chaos(
     report = run_chaos(kafka, pack_folder, tmp_path, circumstances, KILLS)
     print(*report.rows(), *report.problems, sep="\n")  # shown where the test fails
     assert report.kills >= KILLS
-    assert report.matches > 1000
+    assert report.matches > 500
     assert report.kept
