@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
 from sigmac.runtime.engine.layout import (
@@ -25,6 +27,7 @@ _KEYS = 1 << 12  # keys of one record, where its keywords are looked for
 _QUOTES = 1 << 17  # of one record
 _HITS = 4096
 _KINDS = 1024
+_LARGE = 1 << 17  # bytes
 
 
 class Caches:
@@ -38,88 +41,88 @@ class Caches:
         fields, rules = len(tables.fields), len(tables.gates.first_free)
         slots = _power_of_two(self.budget // 4 // 8 // layout.MEMO_WORDS)
         self.memo = Memo(
-            slots=np.zeros(layout.MEMO_WORDS * slots, np.uint64),
-            text=np.zeros(self.budget // 4 + PADDING, np.uint8),
-            sizes=np.zeros(4, np.int64),
-            policy=np.zeros(fields, np.uint8),
-            looked=np.zeros(fields, np.int64),
-            found=np.zeros(fields, np.int64),
-            read=np.zeros(fields, np.int64),
+            slots=_zeros(layout.MEMO_WORDS * slots, np.uint64),
+            text=_zeros(self.budget // 4 + PADDING, np.uint8),
+            sizes=_zeros(4, np.int64),
+            policy=_zeros(fields, np.uint8),
+            looked=_zeros(fields, np.int64),
+            found=_zeros(fields, np.int64),
+            read=_zeros(fields, np.int64),
         )
         self.rows = Rows(
-            cells=np.zeros(self.budget // 4 // 4, np.uint32),
-            of=np.zeros(len(tables.automata.child), np.int32),
+            cells=_zeros(self.budget // 4 // 4, np.uint32),
+            of=_zeros(len(tables.automata.child), np.int32),
             sizes=np.ones(1, np.int64),
         )
         sets = self.budget // 8 // 100
         self.classes = Classes(
             **_sets(sets, 6 * sets),
-            field=np.zeros(sets, np.int32),
-            first=np.zeros(sets + 1, np.int32),
-            second=np.zeros(sets, np.int32),
-            gates=np.zeros(12 * sets, np.int32),
+            field=_zeros(sets, np.int32),
+            first=_zeros(sets + 1, np.int32),
+            second=_zeros(sets, np.int32),
+            gates=_zeros(12 * sets, np.int32),
         )
         kinds = min(_KINDS, max(16, sets // 16))
-        asked = np.zeros(fields, np.uint8)
+        asked = _zeros(fields, np.uint8)
         asked[tables.logsource_fields] = 1
         self.kinds = Kinds(
             **_sets(kinds, 8 * kinds),
-            key=np.zeros(kinds, np.int32),
+            key=_zeros(kinds, np.int32),
             asked=asked,
-            logsources=np.zeros(kinds * tables.logsources, np.uint8),
-            active=np.zeros(kinds * fields, np.uint8),
-            rules=np.zeros(kinds * rules, np.uint8),
+            logsources=_zeros(kinds * tables.logsources, np.uint8),
+            active=_zeros(kinds * fields, np.uint8),
+            rules=_zeros(kinds * rules, np.uint8),
         )
         grams = most_grams(tables.pieces.length)
         self.searches = Searches(
-            of_field=np.zeros(fields, np.int32),
-            wanted=np.zeros(SEARCHES << layout.GRAM_BITS, np.uint8),
+            of_field=_zeros(fields, np.int32),
+            wanted=_zeros(SEARCHES << layout.GRAM_BITS, np.uint8),
             shifts=np.full(SEARCHES, 64 - layout.GRAM_BITS, np.uint64),
-            masks=np.zeros(SEARCHES, np.uint64),
-            strides=np.zeros(SEARCHES, np.int64),
-            first=np.zeros(SEARCHES * ((1 << layout.SLOT_BITS) + 1), np.int32),
-            entries=np.zeros(ENTRY * SEARCHES * grams, np.uint64),
-            halves=np.zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
-            window_first=np.zeros(SEARCHES * (layout.WINDOW_SLOTS + 2), np.int32),
-            windows=np.zeros(ENTRY * SEARCHES * WINDOWS, np.uint64),
-            has=np.zeros(SEARCHES * len(tables.pieces.start), np.uint8),
+            masks=_zeros(SEARCHES, np.uint64),
+            strides=_zeros(SEARCHES, np.int64),
+            first=_zeros(SEARCHES * ((1 << layout.SLOT_BITS) + 1), np.int32),
+            entries=_zeros(ENTRY * SEARCHES * grams, np.uint64),
+            halves=_zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
+            window_first=_zeros(SEARCHES * (layout.WINDOW_SLOTS + 2), np.int32),
+            windows=_zeros(ENTRY * SEARCHES * WINDOWS, np.uint64),
+            has=_zeros(SEARCHES * len(tables.pieces.start), np.uint8),
         )
         text = max(1 << 16, self.budget // 32)
         self.scratch = Scratch(
-            field=np.zeros(_TOKENS, np.int32),
-            start=np.zeros(_TOKENS, np.int64),
-            stop=np.zeros(_TOKENS, np.int64),
-            form=np.zeros(_TOKENS, np.uint8),
-            class_=np.zeros(_TOKENS, np.int32),
-            key_hash=np.zeros(_KEYS, np.uint64),
-            key_object=np.zeros(_KEYS, np.int64),
-            key_table=np.zeros(2 * _KEYS, np.int32),
-            key_used=np.zeros(2 * _KEYS, np.int64),
-            quotes=np.zeros(_QUOTES, np.int64),
-            entry_object=np.zeros(len(tables.names.field), np.int64),
-            field_record=np.zeros(fields, np.int64),
-            field_entry=np.zeros(fields, np.int32),
-            stack=np.zeros(7 * layout.DEPTH, np.int64),
-            text=np.zeros(text + PADDING, np.uint8),
-            spelled=np.zeros(text + PADDING, np.uint8),
-            hit_state=np.zeros(_HITS, np.int32),
-            hit_end=np.zeros(_HITS, np.int32),
-            predicates=np.zeros(tables.predicates, np.int32),
-            predicate_seen=np.zeros(tables.predicates, np.int64),
-            members=np.zeros(_TOKENS + 2, np.int32),
-            class_seen=np.zeros(sets + 1, np.int64),
-            opened=np.zeros(rules, np.int64),
-            listed=np.zeros(rules, np.int64),
-            described=np.zeros(rules, np.int64),
-            candidates=np.zeros(rules, np.int32),
-            field_needed=np.zeros(fields, np.int64),
-            fact=np.zeros(tables.predicates, np.int64),
-            state=np.zeros(fields, np.int64),
-            low=np.zeros(fields, np.int32),
-            high=np.zeros(fields, np.int32),
-            only=np.zeros(fields, np.int32),
-            asked=np.zeros(4 * layout.MOST_ASKED, np.int64),
-            sizes=np.zeros(22, np.int64),
+            field=_zeros(_TOKENS, np.int32),
+            start=_zeros(_TOKENS, np.int64),
+            stop=_zeros(_TOKENS, np.int64),
+            form=_zeros(_TOKENS, np.uint8),
+            class_=_zeros(_TOKENS, np.int32),
+            key_hash=_zeros(_KEYS, np.uint64),
+            key_object=_zeros(_KEYS, np.int64),
+            key_table=_zeros(2 * _KEYS, np.int32),
+            key_used=_zeros(2 * _KEYS, np.int64),
+            quotes=_zeros(_QUOTES, np.int64),
+            entry_object=_zeros(len(tables.names.field), np.int64),
+            field_record=_zeros(fields, np.int64),
+            field_entry=_zeros(fields, np.int32),
+            stack=_zeros(7 * layout.DEPTH, np.int64),
+            text=_zeros(text + PADDING, np.uint8),
+            spelled=_zeros(text + PADDING, np.uint8),
+            hit_state=_zeros(_HITS, np.int32),
+            hit_end=_zeros(_HITS, np.int32),
+            predicates=_zeros(tables.predicates, np.int32),
+            predicate_seen=_zeros(tables.predicates, np.int64),
+            members=_zeros(_TOKENS + 2, np.int32),
+            class_seen=_zeros(sets + 1, np.int64),
+            opened=_zeros(rules, np.int64),
+            listed=_zeros(rules, np.int64),
+            described=_zeros(rules, np.int64),
+            candidates=_zeros(rules, np.int32),
+            field_needed=_zeros(fields, np.int64),
+            fact=_zeros(tables.predicates, np.int64),
+            state=_zeros(fields, np.int64),
+            low=_zeros(fields, np.int32),
+            high=_zeros(fields, np.int32),
+            only=_zeros(fields, np.int32),
+            asked=_zeros(4 * layout.MOST_ASKED, np.int64),
+            sizes=_zeros(22, np.int64),
         )
         self.scratch.sizes[layout.SPECIAL] = tables.special
         self.scratch.sizes[layout.N_FIELDS] = fields
@@ -167,6 +170,15 @@ class Caches:
         self.forget_values()
 
 
+def _zeros(count: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Zeros whose pages are taken from the system as they fill: those of the heap may have been used before."""
+    size = count * np.dtype(dtype).itemsize
+    if size < _LARGE or not hasattr(mmap, "MAP_PRIVATE"):
+        return np.zeros(count, dtype)
+    private = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(private, dtype)
+
+
 def _seed() -> int:
     """A random number, so that nobody can choose values that meet in one slot."""
     return int.from_bytes(os.urandom(7), "little")
@@ -176,10 +188,10 @@ def _sets(most: int, members: int) -> dict[str, Any]:
     """The arrays of a table of at most so many sets, with so many members together."""
     return {
         "slots": np.full(_power_of_two(2 * most + 2), -1, np.int32),
-        "hash": np.zeros(most, np.uint64),
-        "start": np.zeros(most + 1, np.int32),
-        "members": np.zeros(members, np.int32),
-        "sizes": np.zeros(3, np.int64),
+        "hash": _zeros(most, np.uint64),
+        "start": _zeros(most + 1, np.int32),
+        "members": _zeros(members, np.int32),
+        "sizes": _zeros(3, np.int64),
     }
 
 

@@ -114,7 +114,7 @@ class SearchTables:
             self._bytes += np.bincount(data, minlength=256)
             # Few bytes at a time must not mean many choices.
             if self._sampled >= self._due:
-                self._due = 2 * self._sampled
+                self._due = 4 * self._sampled
                 for number in range(len(self._all)):
                     self._write(number)
 

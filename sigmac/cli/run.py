@@ -16,14 +16,13 @@ import typer
 from sigmac.cli import completion
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import counted, logsource, say
-from sigmac.cli.parallel import MIN_PARALLEL, can_fork, evaluate_all
+from sigmac.cli.parallel import MIN_PARALLEL, evaluate_all
 from sigmac.cli.serve import serve
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.processes import cores
 from sigmac.runtime.records import MAX_RECORD
 
 if TYPE_CHECKING:
-    from sigmac.cli.parallel import Outcome
     from sigmac.runtime.match import BatchResult
     from sigmac.runtime.pack import Pack
     from sigmac.runtime.profile import Profiler
@@ -108,7 +107,7 @@ def run(
         typer.Option(
             min=1,
             metavar="N",
-            help="Processes that evaluate. Default: one a core for files of 32 MiB or more, else one.",
+            help="Threads that evaluate. Default: one a core for files of 32 MiB or more, else one.",
         ),
     ] = None,
     max_record: Annotated[
@@ -158,7 +157,8 @@ def run(
     loaded = load_pack(
         pack,
         trusted_keys=[path.read_bytes() for path in trusted_key or ()],
-        memory_budget=(memory_budget << 20) // count,
+        memory_budget=memory_budget << 20,
+        workers=count,
     )
     tag = logsource(stream_logsource) if stream_logsource else None
     evaluation = _Evaluation(
@@ -168,8 +168,8 @@ def run(
     show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
     tally = _Tally()
-    if count > 1:
-        loaded.engines()  # what the workers share is made before they are
+    if loaded.engines() is None:
+        count = 1  # without kernels threads only wait for each other
     with _Output(output) as out:
         for name in names:
             blocks = _watched(name, show=show_bar, max_record=max_record << 20)
@@ -190,8 +190,8 @@ def run(
 
 
 def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
-    """How many processes shall evaluate."""
-    if profile is not None or not can_fork():
+    """How many threads shall evaluate."""
+    if profile is not None:
         return 1  # a profile is counted in one place
     if asked is not None:
         return asked
@@ -207,7 +207,6 @@ class _Tally:
     rejected: int = 0
     unreadable: int = 0
     rules: Counter[int] = field(default_factory=Counter)
-    engine: Counter[str] = field(default_factory=Counter)
 
     def add(self, block: Block, counted: dict[str, Any]) -> None:
         """Count what became of a block, and report what was rejected."""
@@ -222,7 +221,6 @@ class _Tally:
                 say(f"{block.name}:{block.first + record + 1}: rejected: {reason}")
             elif self.rejected == MAX_REPORTED + 1:
                 say("further rejected records are counted only")
-        self.engine.update(counted["engine"])
 
 
 class _Evaluation:
@@ -249,30 +247,29 @@ class _Evaluation:
             self.profiler = Profiler(pack)
         self._heads: dict[int, bytes] = {}
 
-    def outcome(self, block: Block) -> Outcome:
+    def outcome(self, block: Block) -> tuple[bytes, dict[str, Any]]:
         """The matches of a block, one line each, and what there is to count."""
         from sigmac.runtime.evtx import flatten_lines
 
         data = flatten_lines(block.data) if self.evtx else block.data
-        before = self.pack.engine_counts()
         result = self.pack.match_batch(data, logsource=self.tag)
         if self.profiler is not None:
             self.profiler.look_at(data.split(b"\n"))
-        after = self.pack.engine_counts()
         counted = {
             "records": result.records,
             "rejected": [(each.record, each.reason) for each in result.rejected],
             "rules": list(Counter(result.rule.tolist()).items()),
-            "engine": {key: count - before.get(key, 0) for key, count in after.items()},
         }
         return self._lines(block, result), counted
 
     def _lines(self, block: Block, result: BatchResult) -> bytes:
         from orjson import dumps
 
+        from sigmac.runtime.records import lines_at
+
         if not len(result):
             return b""
-        records = block.data.split(b"\n")
+        records = lines_at(block.data, result.record) if self.event or self.explain else {}
         made = []
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
             source = {"name": block.name, "position": block.first + record}
@@ -372,14 +369,11 @@ def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    # No thread draws the bar: it could hold a lock while worker processes are forked.
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
-    ) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
         for block in blocks:
             yield block
-            progress.update(task, completed=block.read, refresh=True)
+            progress.update(task, completed=block.read)
 
 
 def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
@@ -390,8 +384,7 @@ def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
         f"of {counted(len(tally.rules), 'rule')}, "
         f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
     )
-    if tally.engine:
-        engine = tally.engine
+    if engine := pack.engine_counts():
         say(
             f"engine: {_share(engine['found'], engine['looked'])} of values known, "
             f"{counted(engine['asked'], 'question')} asked of Python, {engine['flushes']:,} flushes; "

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sigmac.cli.parallel import Outcome, can_fork, evaluate_all
+from sigmac.cli.parallel import evaluate_all
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.records import Block
 from tests.unit.cli.conftest import Run
 
-pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
+Outcome = tuple[bytes, dict[str, int]]
 
 
 def blocks(count: int) -> Iterator[Block]:
@@ -46,22 +45,28 @@ def test_what_was_read_before_a_failure_is_evaluated() -> None:
         next(found)
 
 
-def test_a_worker_that_dies_is_an_error() -> None:
-    def die(block: Block) -> Outcome:
-        os._exit(1)
-
-    with pytest.raises(InputError, match="died"):
-        list(evaluate_all(blocks(9), die, 2))
-
-
-def test_one_worker_of_several_that_dies_is_an_error() -> None:
-    def die(block: Block) -> Outcome:
+def test_what_evaluating_raises_is_raised_in_turn() -> None:
+    def fail(block: Block) -> int:
         if block.first == 3:
-            os._exit(1)
-        return outcome(block)
+            raise ValueError("a fault")
+        return block.first
 
-    with pytest.raises(InputError, match="died"):
-        list(evaluate_all(blocks(25), die, 3))
+    found = evaluate_all(blocks(25), fail, 3)
+    assert [next(found)[1] for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="a fault"):
+        next(found)
+
+
+def test_few_blocks_are_read_ahead() -> None:
+    read = []
+
+    def watched() -> Iterator[Block]:
+        for block in blocks(25):
+            read.append(block.first)
+            yield block
+
+    for block, _ in evaluate_all(watched(), outcome, 2):
+        assert len(read) - block.first <= 5
 
 
 def test_workers_change_nothing(sigmac: Run, built: Path, tmp_path: Path) -> None:

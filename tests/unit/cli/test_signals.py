@@ -1,4 +1,4 @@
-"""Commands that work with several processes: a signal ends all of them, and nobody is told of it by a traceback."""
+"""Commands that work with several processes or threads: a signal ends all, and nobody is told of it by a traceback."""
 
 from __future__ import annotations
 
@@ -39,27 +39,38 @@ def wait_for(condition: object) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(params=["build", "run"])
-def process(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
-    """A command at work in several processes."""
-    if request.param == "build":
-        for i in range(1000):
-            (tmp_path / f"{i}.yml").write_text(
-                f"title: T{i}\nlogsource: {{product: x}}\ndetection:\n  s: {{A: {i}}}\n  condition: s\n"
-            )
-        command = ["build", str(tmp_path), "-o", str(tmp_path / "pack"), "--no-cache", "-j", "2"]
-    else:
-        (tmp_path / "events").write_bytes(b'{"uid": 0}\n' * 2_000_000)
-        command = ["run", str(built), str(tmp_path / "events"), "--workers", "2", "-o", "/dev/null"]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "sigmac", *command],
+def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sigmac", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A command at work in several processes."""
+    for i in range(1000):
+        (tmp_path / f"{i}.yml").write_text(
+            f"title: T{i}\nlogsource: {{product: x}}\ndetection:\n  s: {{A: {i}}}\n  condition: s\n"
+        )
+    started = start("build", tmp_path, "-o", tmp_path / "pack", "--no-cache", "-j", "2")
     wait_for(lambda: len(members(started.pid)) > 2)
     return started
+
+
+def test_ctrl_c_ends_several_threads_without_a_traceback(built: Path, tmp_path: Path) -> None:
+    events, matches = tmp_path / "events", tmp_path / "matches"
+    events.write_bytes(b'{"uid": 0}\n' * 3_000_000)
+    running = start("run", built, events, "--workers", "2", "-o", matches)
+    wait_for(lambda: matches.exists() and matches.stat().st_size > 0)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130
+    assert b"Traceback" not in errors
+    assert matches.read_bytes().endswith(b"}\n")
 
 
 def test_ctrl_c_ends_all_processes_without_a_traceback(process: subprocess.Popen[bytes]) -> None:
