@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from sigmac.compiler.cache import Cache, compiler_digest
-from sigmac.compiler.diagnostics import (
+from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
     diagnostic_of,

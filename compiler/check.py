@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
-from sigmac.compiler.diagnostics import Diagnostic, Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.documents import Refused, read_file
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.pipeline import load_pipelines

@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, intern, transform, walk
 from sigmac.compiler.source import place_inside
 

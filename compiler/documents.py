@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sigmac.compiler.correlation import Correlation, read_correlation
-from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.filter import Filter, read_filter
 from sigmac.compiler.rule import Metadata, Reader, Rule, read_rule
 from sigmac.compiler.source import MAX_BYTES, Document, Node, documents

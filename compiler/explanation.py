@@ -11,7 +11,7 @@ from typing import Any
 
 from sigmac.compiler import reference
 from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching
-from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir import And, AtLeast, Expression, Not, Op, Or, bottom_up
 from sigmac.compiler.lower import RuleVariant, text_predicate
 from sigmac.compiler.rule import AllOf, Detection, Item, Rule

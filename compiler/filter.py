@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.condition import Condition
-from sigmac.compiler.diagnostics import Diagnostics, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.rule import (
     AllOf,
     Detection,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sigmac.compiler.condition import resolve
-from sigmac.compiler.diagnostics import Place, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Place, RuleError
 from sigmac.compiler.ir import (
     COMPARISONS,
     FALSE,

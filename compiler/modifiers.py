@@ -18,7 +18,7 @@ from typing import Any
 
 import re2
 
-from sigmac.compiler.diagnostics import did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 from sigmac.compiler.values import (
     ANY,
     DASH,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import Diagnostics, Place, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, did_you_mean
 from sigmac.compiler.documents import Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Reference, Rule

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import Diagnostics, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.references import check_references

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sigmac.compiler.diagnostics import LINE_BREAK, Place, RuleError
+from sigmac.compiler.diagnostics.diagnostic import LINE_BREAK, Place, RuleError
 from sigmac.compiler.yaml_errors import explained
 
 MAX_DEPTH = 100

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sigmac.compiler.diagnostics import LINE_BREAK, Place, RuleError
+from sigmac.compiler.diagnostics.diagnostic import LINE_BREAK, Place, RuleError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sigmac.compiler.checks import conditions, metadata, regexes, sets, text, values
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.documents import FileContents, Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.ir import Expression

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import Diagnostic, Place, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_mean
 from sigmac.compiler.documents import Refused
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.rule import Metadata, Rule

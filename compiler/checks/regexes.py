@@ -13,7 +13,7 @@ from typing import TypeGuard
 
 import re2
 
-from sigmac.compiler.diagnostics import Diagnostic
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.compiler.ir import Op
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.optimizer.regex_literals import equivalent_texts

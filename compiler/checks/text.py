@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sigmac.compiler.checks.metadata import place_of
 from sigmac.compiler.checks.values import ENCODINGS, strings
-from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.filter import Filter
 from sigmac.compiler.modifiers import MODIFIERS
 from sigmac.compiler.rule import Item, Rule, items

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from sigmac.compiler.checks.logic import network
-from sigmac.compiler.diagnostics import Diagnostic, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.modifiers import PLACEMENTS
 from sigmac.compiler.rule import Item
 from sigmac.compiler.values import (

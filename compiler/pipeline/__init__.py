@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import (
+from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
     Place,

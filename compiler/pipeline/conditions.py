@@ -16,7 +16,7 @@ import re2
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import RuleError, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import RuleError, did_you_mean
 from sigmac.compiler.ir import And, Expression, Not, Or
 from sigmac.compiler.modifiers import apply, re2_options
 from sigmac.compiler.pipeline.parameters import CODE, Parameters

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from sigmac.compiler.correlation import Correlation, Threshold
-from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.pipeline.conditions import FieldName, FieldTest, ItemTest, leaves
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from sigmac.compiler.diagnostics import Place, RuleError, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import Place, RuleError, did_you_mean
 from sigmac.compiler.modifiers import ModifierError, check_regex
 from sigmac.compiler.source import Document, Node
 

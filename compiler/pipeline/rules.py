@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.diagnostics import Diagnostics
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters

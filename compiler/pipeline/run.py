@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.rule import LogSource
 from sigmac.compiler.values import Wildcard
 

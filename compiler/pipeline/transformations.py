@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sigmac.compiler.correlation import Correlation
-from sigmac.compiler.diagnostics import Diagnostics, Place, RuleError, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.pipeline import fields, items, placeholders, rules, texts
 from sigmac.compiler.pipeline.conditions import (
     FIELD_CONDITIONS,

@@ -32,7 +32,7 @@ from sigmac.cli.serve import need
 
 if TYPE_CHECKING:
     from sigmac.compiler.build import BuildResult
-    from sigmac.compiler.diagnostics import Diagnostic
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 
 EXAMPLE = """Examples:
 
@@ -108,7 +108,7 @@ def build(
     need("compiler", *COMPILER)
     from sigmac.compiler.build import BuildOptions, compile_sources
     from sigmac.compiler.cache import Cache, default_folder
-    from sigmac.compiler.diagnostics import RuleError
+    from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.sources import find_sources
 
     started = time.perf_counter()
@@ -231,7 +231,7 @@ def _why_no_rule(result: BuildResult) -> str:
 
 
 def _report(diagnostics: list[Diagnostic], form: Format) -> None:
-    from sigmac.compiler.report import render_json, render_sarif, render_text
+    from sigmac.compiler.diagnostics.report import render_json, render_sarif, render_text
 
     if form is Format.json:
         print(render_json(diagnostics, read_source))

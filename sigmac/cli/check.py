@@ -53,7 +53,12 @@ def check(
 ) -> None:
     """Report errors, warnings and notes of rules."""
     need("compiler", *COMPILER)
-    from sigmac.compiler.report import render_json, render_list, render_sarif, render_text
+    from sigmac.compiler.diagnostics.report import (
+        render_json,
+        render_list,
+        render_sarif,
+        render_text,
+    )
 
     if listing:
         print(render_list(form is Format.json))
@@ -61,7 +66,7 @@ def check(
     if not paths:
         raise typer.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
     from sigmac.compiler.check import check_sources
-    from sigmac.compiler.diagnostics import RuleError
+    from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.sources import find_sources
 
     unwanted = ignored(ignore)

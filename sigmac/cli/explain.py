@@ -27,7 +27,7 @@ from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.printable import escaped, shortened
 
 if TYPE_CHECKING:
-    from sigmac.compiler.diagnostics import Diagnostic
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.compiler.documents import FileContents
     from sigmac.compiler.explanation import (
         DetectionTruth,
@@ -81,7 +81,7 @@ def explain(
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there."""
     need("compiler", *COMPILER)
-    from sigmac.compiler.diagnostics import Diagnostics, RuleError
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
     from sigmac.compiler.explanation import explain_rule
     from sigmac.compiler.pipeline import load_pipelines
 
@@ -104,7 +104,7 @@ def explain(
     else:
         _print_text(explanations)
     if errors:
-        from sigmac.compiler.report import render_text
+        from sigmac.compiler.diagnostics.report import render_text
 
         sys.stdout.flush()
         sys.stderr.write(render_text(errors, read_source, color=wants_color(sys.stderr)))
@@ -206,7 +206,7 @@ def _is_called(rule: Rule, wanted: str) -> bool:
 
 
 def _unknown(path: Path, wanted: str, contents: FileContents) -> str:
-    from sigmac.compiler.diagnostics import did_you_mean
+    from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 
     titles = [each.meta.title for each in contents.rules]
     hint = did_you_mean(wanted, titles)

@@ -95,8 +95,8 @@ def ignored(given: Sequence[str] | None) -> frozenset[str]:
     """The codes of `--ignore CODE,…` options. Raises `typer.BadParameter` for others and for errors."""
     codes = frozenset(code.strip() for each in given or () for code in each.split(","))
     if codes:
-        from sigmac.compiler.checks.catalogue import catalogue
-        from sigmac.compiler.diagnostics import did_you_mean
+        from sigmac.compiler.diagnostics.catalogue import catalogue
+        from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 
         for code in sorted(codes):
             if code not in catalogue():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigmac.compiler.diagnostics import Diagnostic
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from tests.conformance.corpora import ACTIVE, RETIRED, SigmaHQ
 
 # One value without wildcards for `%name%`, and one with.

@@ -15,7 +15,7 @@ import sigmac
 from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.cache import Cache
-from sigmac.compiler.diagnostics import Diagnostics
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines

@@ -17,7 +17,7 @@ import sigmac
 from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, compile_sources
 from sigmac.compiler.cache import Cache
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines

@@ -41,7 +41,7 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, compile_sources
 from sigmac.compiler.cache import Cache
-from sigmac.compiler.diagnostics import Diagnostics
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.modifiers import MODIFIERS
 from sigmac.compiler.pack import write_pack

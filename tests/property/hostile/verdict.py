@@ -19,8 +19,8 @@ from typing import Any
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.check import check_sources
-from sigmac.compiler.checks.catalogue import catalogue
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.pack import write_pack

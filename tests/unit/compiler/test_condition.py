@@ -17,7 +17,7 @@ from sigmac.compiler.condition import (
     parse,
     resolve,
 )
-from sigmac.compiler.diagnostics import Diagnostic, Place, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
 from sigmac.compiler.source import documents

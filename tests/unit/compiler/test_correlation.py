@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.correlation import UNITS, Correlation, Threshold, read_correlation
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.source import Document, Node, documents
 
 CASES = Path(__file__).with_name("correlations.yml")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sigmac.compiler import reference
-from sigmac.compiler.diagnostics import Diagnostics
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.explanation import (
     MAX_DEPTH,

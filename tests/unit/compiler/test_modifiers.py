@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.diagnostics import Place
+from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.modifiers import (
     MODIFIERS,
     ModifierError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.diagnostics import Diagnostic
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.rule import AllOf, AnyOf, Item, Rule, items
 

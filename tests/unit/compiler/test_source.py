@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.diagnostics import Diagnostic, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
 from sigmac.compiler.source import MAX_DEPTH, MAX_NODES, Node, documents
 
 RULE = """\

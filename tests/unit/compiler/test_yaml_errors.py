@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sigmac.compiler import source
-from sigmac.compiler.diagnostics import Diagnostic, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
 
 # The text of a file, line and column of the place, and the beginnings of message and hint.
 SLIPS = [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.conditions import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.diagnostics import RuleError
+from sigmac.compiler.diagnostics.diagnostic import RuleError
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.transformations import REFUSED
 

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.conditions import (

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sigmac.compiler.correlation import Correlation, Threshold
-from sigmac.compiler.diagnostics import Diagnostics, RuleError
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.reference import matches

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.diagnostics import Diagnostics
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import SHIPPED, Pipelines, Variant, load_pipelines
 from sigmac.compiler.reference import matches

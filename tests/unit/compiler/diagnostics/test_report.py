@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.checks.catalogue import catalogue
-from sigmac.compiler.diagnostics import Diagnostic, Diagnostics, Place
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.report import (
+from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Place
+from sigmac.compiler.diagnostics.report import (
     LINE_CELLS,
     escaped,
     excerpt,
@@ -22,6 +21,7 @@ from sigmac.compiler.report import (
     render_sarif,
     render_text,
 )
+from sigmac.compiler.documents import read_file
 
 RULE = rb"""title: Whoami
 logsource:

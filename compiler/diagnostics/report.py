@@ -18,8 +18,14 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from sigmac import __version__
-from sigmac.compiler.checks.catalogue import Check, catalogue, markdown, visible
-from sigmac.compiler.diagnostics import LINE_BREAK, SEVERITIES, Diagnostic, Place, RuleError
+from sigmac.compiler.diagnostics.catalogue import Check, catalogue, markdown, visible
+from sigmac.compiler.diagnostics.diagnostic import (
+    LINE_BREAK,
+    SEVERITIES,
+    Diagnostic,
+    Place,
+    RuleError,
+)
 from sigmac.compiler.source import Node, documents
 from sigmac.runtime.printable import escaped
 

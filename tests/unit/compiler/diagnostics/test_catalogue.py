@@ -12,8 +12,8 @@ import pytest
 from sigmac.compiler import checks
 from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import regexes
-from sigmac.compiler.checks.catalogue import Check, catalogue, completed, reference
-from sigmac.compiler.diagnostics import SEVERITIES, Diagnostic, Diagnostics, RuleError
+from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
+from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.ruleset import relate
 from sigmac.compiler.sources import SourceFile
@@ -101,4 +101,4 @@ def test_every_check_says_which_codes_it_gives() -> None:
 
 def test_the_reference_is_up_to_date() -> None:
     written = (ROOT / "docs" / "checks.md").read_text("utf-8")
-    assert written == reference(), "run `python -m sigmac.compiler.checks > docs/checks.md`"
+    assert written == reference(), "run `python -m sigmac.compiler.diagnostics > docs/checks.md`"

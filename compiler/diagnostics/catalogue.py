@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from sigmac.compiler.diagnostics import SEVERITIES
+from sigmac.compiler.diagnostics.diagnostic import SEVERITIES
 
 TOPICS = {
     "files": "Files and documents",
@@ -61,7 +61,7 @@ class Check:
 def catalogue() -> dict[str, Check]:
     """Every code, by topic and then in the order of its file."""
     found: dict[str, Check] = {}
-    folder = resources.files("sigmac.compiler.checks").joinpath("codes")
+    folder = resources.files("sigmac.compiler.diagnostics").joinpath("codes")
     for topic in TOPICS:
         entries: dict[str, dict[str, Any]] = yaml.safe_load(
             folder.joinpath(f"{topic}.yml").read_text("utf-8")

@@ -1,0 +1,1 @@
+"""What is wrong or doubtful, told: the diagnostic, the table of codes, and how they are printed."""
