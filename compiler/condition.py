@@ -15,7 +15,16 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, intern, transform, walk
+from sigmac.compiler.ir.expressions import (
+    And,
+    AtLeast,
+    Expression,
+    Not,
+    Or,
+    intern,
+    transform,
+    walk,
+)
 from sigmac.compiler.source import place_inside
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.ir import And, Expression, Not, Or, children, walk
+from sigmac.compiler.ir.expressions import And, Expression, Not, Or, children, walk
 from sigmac.compiler.rule import Metadata, Reader, Reference
 from sigmac.compiler.source import Document, Node
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sigmac.compiler.condition import resolve
 from sigmac.compiler.diagnostics.diagnostic import Place, RuleError
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     COMPARISONS,
     FALSE,
     INTERNAL,
@@ -20,10 +20,7 @@ from sigmac.compiler.ir import (
     Predicate,
     children,
 )
-from sigmac.compiler.modifiers import MAX_PROGRAM, ModifierError, check_regex
-from sigmac.compiler.optimizer.logsource_part import ADDED
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     ANY,
     Alternatives,
     Boolean,
@@ -41,6 +38,9 @@ from sigmac.compiler.values import (
     Value,
     glob,
 )
+from sigmac.compiler.modifiers import MAX_PROGRAM, ModifierError, check_regex
+from sigmac.compiler.optimizer.logsource_part import ADDED
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan, regex_of
 

@@ -19,7 +19,7 @@ from typing import Any
 import re2
 
 from sigmac.compiler.diagnostics.diagnostic import did_you_mean
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     ANY,
     DASH,
     DASHES,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sigmac.compiler.documents import read_file
-from sigmac.compiler.ir import Expression
+from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.optimizer import gate, optimize
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.sources import SourceFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.ir import TEXT_OPS, Op, Predicate
+from sigmac.compiler.ir.expressions import TEXT_OPS, Op, Predicate
 from sigmac.compiler.optimizer.estimates import guess
 from sigmac.runtime.profile import read_profile
 

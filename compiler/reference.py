@@ -15,10 +15,8 @@ from typing import Any
 import re2
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or
-from sigmac.compiler.modifiers import re2_options
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or
+from sigmac.compiler.ir.values import (
     ANY,
     DASH,
     DASHES,
@@ -36,6 +34,8 @@ from sigmac.compiler.values import (
     TimePart,
     Value,
 )
+from sigmac.compiler.modifiers import re2_options
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 
 
 def matches(rule: Rule, event: dict[str, Any]) -> list[int]:

@@ -19,9 +19,9 @@ from typing import Any
 from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import KEYWORDS, Condition
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
+from sigmac.compiler.ir.values import Value, anywhere
 from sigmac.compiler.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
 from sigmac.compiler.source import Document, Node
-from sigmac.compiler.values import Value, anywhere
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")

@@ -17,7 +17,14 @@ from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose
 from sigmac.compiler.diagnostics.diagnostic import RuleError, plain_diagnostic
 from sigmac.compiler.documents import FileContents, read_file
-from sigmac.compiler.ir import Expression, Named, Or, Predicate, bottom_up, distinct_predicates
+from sigmac.compiler.ir.expressions import (
+    Expression,
+    Named,
+    Or,
+    Predicate,
+    bottom_up,
+    distinct_predicates,
+)
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.optimizer import Profile, optimize
 from sigmac.compiler.optimizer.deduplicate import deduplicate

@@ -15,7 +15,7 @@ from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.documents import FileContents, Refused
 from sigmac.compiler.filter import Filter
-from sigmac.compiler.ir import Expression
+from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.rule import Rule, items
 
 DOCUMENT_CHECKS = metadata.DOCUMENT_CHECKS

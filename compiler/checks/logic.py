@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     TEXT_OPS,
     And,
     AtLeast,
@@ -30,7 +30,7 @@ from sigmac.compiler.ir import (
     bottom_up,
     children,
 )
-from sigmac.compiler.values import Part
+from sigmac.compiler.ir.values import Part
 from sigmac.runtime.folding import default_fold
 
 MAX_NAMES = 12  # of a truth table: 4,096 rows

@@ -14,7 +14,9 @@ from typing import TypeGuard
 import re2
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-from sigmac.compiler.ir import Op
+from sigmac.compiler.ir.expressions import Op
+from sigmac.compiler.ir.values import Placeholder
+from sigmac.compiler.ir.values import Regex as RegexValue
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.optimizer.regex_literals import equivalent_texts
 from sigmac.compiler.optimizer.regex_syntax import (
@@ -30,8 +32,6 @@ from sigmac.compiler.optimizer.regex_syntax import (
     parse,
 )
 from sigmac.compiler.rule import Item
-from sigmac.compiler.values import Placeholder
-from sigmac.compiler.values import Regex as RegexValue
 
 MAX_PROGRAM = 10_000  # instructions of RE2; about 100 bytes each, in each direction
 _Finding = tuple[str, str, str]  # code, message, hint

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sigmac.compiler.checks.logic import network
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.compiler.modifiers import PLACEMENTS
-from sigmac.compiler.rule import Item
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     ANY,
     Alternatives,
     FieldRef,
@@ -20,6 +18,8 @@ from sigmac.compiler.values import (
     Value,
     parse_text,
 )
+from sigmac.compiler.modifiers import PLACEMENTS
+from sigmac.compiler.rule import Item
 from sigmac.runtime.folding import default_fold
 
 ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sigmac.compiler.codegen.text import Code, identifier, literal, quote
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     And,
     AtLeast,
     Const,
@@ -21,7 +21,7 @@ from sigmac.compiler.ir import (
     Predicate,
     bottom_up,
 )
-from sigmac.compiler.values import glob
+from sigmac.compiler.ir.values import glob
 
 # Deeper nesting is given a name of its own: a person stops reading there, and Python stops at 200 parentheses.
 MAX_NESTING = 12

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sigmac.compiler.codegen.questions import BITS, COMPARISON_OF, Questions, number_text, place_in
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     TRUE,
     And,
     AtLeast,
@@ -24,8 +24,8 @@ from sigmac.compiler.ir import (
     junction,
     transform,
 )
+from sigmac.compiler.ir.values import glob
 from sigmac.compiler.optimizer.regex_literals import all_required_literals
-from sigmac.compiler.values import glob
 from sigmac.runtime import programs as rows
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import Wild, plan, tokens

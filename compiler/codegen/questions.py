@@ -8,10 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigmac.compiler.ir import COMPARISONS, Expression, Op, Predicate, distinct_predicates
+from sigmac.compiler.ir.expressions import (
+    COMPARISONS,
+    Expression,
+    Op,
+    Predicate,
+    distinct_predicates,
+)
+from sigmac.compiler.ir.values import glob
 from sigmac.compiler.optimizer.gate import Gate
 from sigmac.compiler.optimizer.regex_literals import all_required_literals
-from sigmac.compiler.values import glob
 from sigmac.runtime import fields as bits
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sigmac.compiler.ir import Expression
+from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.optimizer.absorb import absorb
 from sigmac.compiler.optimizer.deduplicate import deduplicate
 from sigmac.compiler.optimizer.estimates import Profile

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sigmac.compiler.ir import And, Expression, Or, junction, transform
+from sigmac.compiler.ir.expressions import And, Expression, Or, junction, transform
 
 
 def absorb(expression: Expression) -> Expression:
     """Remove branches that hold all of another and more: `a or (a and b)` and its dual are `a`.
 
-    >>> from sigmac.compiler.ir import Op, Predicate
+    >>> from sigmac.compiler.ir.expressions import Op, Predicate
     >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
     >>> absorb(Or(a, And(a, b)))
     exists(a)

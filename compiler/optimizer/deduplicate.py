@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigmac.compiler.ir import And, Expression, Or, junction, transform
+from sigmac.compiler.ir.expressions import And, Expression, Or, junction, transform
 
 
 def deduplicate(expression: Expression) -> Expression:
@@ -10,7 +10,7 @@ def deduplicate(expression: Expression) -> Expression:
 
     The operands of a count stay: each of them counts.
 
-    >>> from sigmac.compiler.ir import Op, Predicate
+    >>> from sigmac.compiler.ir.expressions import Op, Predicate
     >>> a, b = (Predicate(name, Op.EXISTS) for name in "ab")
     >>> deduplicate(And(a, b, a))
     exists(a) and exists(b)

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from sigmac.compiler.ir import TEXT_OPS, And, AtLeast, Const, Expression, Not, Op, Or, Predicate
+from sigmac.compiler.ir.expressions import (
+    TEXT_OPS,
+    And,
+    AtLeast,
+    Const,
+    Expression,
+    Not,
+    Op,
+    Or,
+    Predicate,
+)
 
 
 class Profile(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigmac.compiler.ir import And, Expression, Or, junction, transform
+from sigmac.compiler.ir.expressions import And, Expression, Or, junction, transform
 
 
 def flatten(expression: Expression) -> Expression:
@@ -10,7 +10,7 @@ def flatten(expression: Expression) -> Expression:
 
     What the rule gives a name stays whole, so that generated code still shows it.
 
-    >>> from sigmac.compiler.ir import Named, Op, Predicate
+    >>> from sigmac.compiler.ir.expressions import Named, Op, Predicate
     >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
     >>> And(a, And(b, Or(c)))
     exists(a) and (exists(b) and (exists(c)))

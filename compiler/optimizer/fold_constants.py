@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     FALSE,
     TRUE,
     And,
@@ -22,7 +22,7 @@ from sigmac.compiler.ir import (
 def fold_constants(expression: Expression) -> Expression:
     """Decide what no event can change: constants, `x and not x`, `not not x`, needless counts.
 
-    >>> from sigmac.compiler.ir import Op, Predicate
+    >>> from sigmac.compiler.ir.expressions import Op, Predicate
     >>> a, b, c = (Predicate(name, Op.EXISTS) for name in "abc")
     >>> fold_constants(Or(And(a, Named("selection", TRUE)), And(b, Not(b))))
     exists(a)

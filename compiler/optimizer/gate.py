@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     FALSE,
     TEXT_OPS,
     And,
@@ -49,7 +49,7 @@ def gate(
 
     Predicates of the fields `without` are not taken: a second gate looks at other fields.
 
-    >>> from sigmac.compiler.ir import Named
+    >>> from sigmac.compiler.ir.expressions import Named
     >>> cmd, net = (Predicate("Image", Op.ENDSWITH, text) for text in ("cmd.exe", "net.exe"))
     >>> key = Predicate("CommandLine", Op.REGEX, r"/k\\s+(whoami|hostname)\\.exe")
     >>> gate(And(key, Named("selection", Or(cmd, net)))).predicates

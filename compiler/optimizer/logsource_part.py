@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigmac.compiler.ir import TRUE, And, Expression, Named, junction
+from sigmac.compiler.ir.expressions import TRUE, And, Expression, Named, junction
 
 ADDED = "_cond_"  # how the names of the selections begin that `add_condition` makes
 
@@ -13,7 +13,7 @@ def logsource_part(expression: Expression) -> tuple[Expression | None, Expressio
     The names are left out and the order is that of the text, so that rules with the same conditions
     get the same node: they can be asked together.
 
-    >>> from sigmac.compiler.ir import Op, Predicate
+    >>> from sigmac.compiler.ir.expressions import Op, Predicate
     >>> number, image = Predicate("EventID", Op.NUMBER, 1), Predicate("Image", Op.EQUALS, "a")
     >>> logsource_part(And(Named("_cond_7", number), Named("selection", image)))
     (number(EventID, 1), selection: equals(Image, 'a'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sigmac.compiler.ir import And, Expression, Or, Predicate, transform
+from sigmac.compiler.ir.expressions import And, Expression, Or, Predicate, transform
 
 
 def merge(expression: Expression) -> Expression:
@@ -12,7 +12,7 @@ def merge(expression: Expression) -> Expression:
 
     A group stands where its first member stood; inside it the order of writing stays.
 
-    >>> from sigmac.compiler.ir import Op
+    >>> from sigmac.compiler.ir.expressions import Op
     >>> image, parent = (Predicate("Image", Op.CONTAINS, text) for text in "ab")
     >>> merge(Or(image, Predicate("User", Op.EQUALS, "root"), parent))
     contains(Image, 'a') or contains(Image, 'b') or equals(User, 'root')

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import NamedTuple
 
-from sigmac.compiler.ir import Op
+from sigmac.compiler.ir.expressions import Op
 from sigmac.compiler.optimizer.regex_syntax import (
     Alternation,
     Boundary,

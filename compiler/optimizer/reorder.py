@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from sigmac.compiler.ir import And, Expression, Or, Predicate, bottom_up, rebuild
+from sigmac.compiler.ir.expressions import And, Expression, Or, Predicate, bottom_up, rebuild
 from sigmac.compiler.optimizer.estimates import (
     Estimate,
     Profile,
@@ -24,7 +24,7 @@ def reorder(expression: Expression, profile: Profile | None = None) -> Expressio
     (Simon and Kadane, "Optimal problem-solving search", 1975). Predicates that `merge` put together
     stay so; equals keep their order. `profile` gives truth rates that were measured.
 
-    >>> from sigmac.compiler.ir import Op
+    >>> from sigmac.compiler.ir.expressions import Op
     >>> pattern = Predicate("Image", Op.REGEX, "a+")
     >>> number = Predicate("LogonType", Op.NUMBER, 3)
     >>> reorder(And(pattern, number))

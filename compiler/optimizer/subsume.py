@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sigmac.compiler.ir import TEXT_OPS, And, Expression, Op, Or, Predicate, junction, transform
+from sigmac.compiler.ir.expressions import (
+    TEXT_OPS,
+    And,
+    Expression,
+    Op,
+    Or,
+    Predicate,
+    junction,
+    transform,
+)
 
 # Comparing n texts of m characters costs n × m at most. Where that is more than this, the list goes
 # to an automaton, for which a needless text costs nothing, and is left as it is.

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 
-from sigmac.compiler.ir import TEXT_OPS, Expression, Op, Or, Predicate, junction, transform
+from sigmac.compiler.ir.expressions import (
+    TEXT_OPS,
+    Expression,
+    Op,
+    Or,
+    Predicate,
+    junction,
+    transform,
+)
+from sigmac.compiler.ir.values import ANY
 from sigmac.compiler.optimizer.regex_literals import equivalent_texts, is_caseless
 from sigmac.compiler.optimizer.regex_syntax import Dot, Repeat, Sequence, parse
-from sigmac.compiler.values import ANY
 
 _FLAGS_THEN_ANY = re.compile(r"\A((?:\(\?[imsU]+\))*)(?:\.\*\??)+")
 _ANY_AT_END = re.compile(r"(?<!\\)(?:\.\*\??)+\Z")
@@ -20,7 +28,7 @@ def weaken(expression: Expression) -> Expression:
     it folds as they do. A text without letters needs no letter case. What stays a regular
     expression loses `.*` at its ends.
 
-    >>> from sigmac.compiler.ir import And
+    >>> from sigmac.compiler.ir.expressions import And
     >>> weaken(Predicate("Image", Op.LIKE, (ANY, "\\cmd.exe")))
     endswith(Image, '\\cmd.exe')
     >>> weaken(Predicate("Image", Op.REGEX, "^(?i)c:/(tmp|temp)/.*"))

@@ -17,14 +17,8 @@ from sigmac.compiler import condition as conditions
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import RuleError, did_you_mean
-from sigmac.compiler.ir import And, Expression, Not, Or
-from sigmac.compiler.modifiers import apply, re2_options
-from sigmac.compiler.pipeline.parameters import CODE, Parameters
-from sigmac.compiler.pipeline.run import Run
-from sigmac.compiler.pipeline.strings import PlainText
-from sigmac.compiler.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
-from sigmac.compiler.source import Node
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.expressions import And, Expression, Not, Or
+from sigmac.compiler.ir.values import (
     ANY,
     ONE,
     Alternatives,
@@ -34,6 +28,12 @@ from sigmac.compiler.values import (
     Text,
     Value,
 )
+from sigmac.compiler.modifiers import apply, re2_options
+from sigmac.compiler.pipeline.parameters import CODE, Parameters
+from sigmac.compiler.pipeline.run import Run
+from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
+from sigmac.compiler.source import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from sigmac.compiler.ir.values import ANY, Alternatives, Placeholder, Regex, Text, Value, Wildcard
 from sigmac.compiler.modifiers import (
     ModifierError,
     finish,
@@ -18,7 +19,6 @@ from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
 from sigmac.compiler.rule import Item, Rule
-from sigmac.compiler.values import ANY, Alternatives, Placeholder, Regex, Text, Value, Wildcard
 
 Replacement = Callable[[str], list[str | Wildcard] | None]
 

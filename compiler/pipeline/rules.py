@@ -9,7 +9,7 @@ from typing import Any
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, transform
+from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run

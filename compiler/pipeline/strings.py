@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from sigmac.compiler.values import DASH, Part, Placeholder
+from sigmac.compiler.ir.values import DASH, Part, Placeholder
 
 _LITERAL_WILDCARD = re.compile(r"[*?]")
 
@@ -20,7 +20,7 @@ _LITERAL_WILDCARD = re.compile(r"[*?]")
 class PlainText:
     r"""The text of a Sigma string's parts.
 
-    >>> from sigmac.compiler.values import parse_text
+    >>> from sigmac.compiler.ir.values import parse_text
     >>> PlainText(parse_text(r"*\a\*b?")).text
     '*\\a\\*b?'
     """

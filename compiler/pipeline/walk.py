@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.ir import And, AtLeast, Expression, Not, Or, transform
+from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.run import Refusal
 from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
 

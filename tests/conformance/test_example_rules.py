@@ -17,10 +17,8 @@ import yaml
 from sigmac.compiler import reference
 from sigmac.compiler.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.documents import FileContents, read_file
-from sigmac.compiler.ir import And, Expression, Not, Or, walk
-from sigmac.compiler.modifiers import MODIFIERS, placeholders, replace_placeholders
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.expressions import And, Expression, Not, Or, walk
+from sigmac.compiler.ir.values import (
     ANY,
     ONE,
     Alternatives,
@@ -35,6 +33,8 @@ from sigmac.compiler.values import (
     Value,
     Wildcard,
 )
+from sigmac.compiler.modifiers import MODIFIERS, placeholders, replace_placeholders
+from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 EXAMPLES = RULES / "examples"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sigmac.compiler import reference
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     COMPARISONS,
     TEXT_OPS,
     And,
@@ -18,7 +18,7 @@ from sigmac.compiler.ir import (
     Or,
     Predicate,
 )
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     ANY,
     Compare,
     Network,

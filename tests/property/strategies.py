@@ -14,9 +14,7 @@ import re2
 import yaml
 from hypothesis import strategies as st
 
-from sigmac.compiler.modifiers import re2_options
-from sigmac.compiler.rule import Rule, items
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     ANY,
     DASH,
     DASHES,
@@ -35,6 +33,8 @@ from sigmac.compiler.values import (
     Value,
     Wildcard,
 )
+from sigmac.compiler.modifiers import re2_options
+from sigmac.compiler.rule import Rule, items
 
 Event = dict[str, Any]
 

@@ -12,7 +12,7 @@ import re2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from sigmac.compiler.ir import (
+from sigmac.compiler.ir.expressions import (
     FALSE,
     TEXT_OPS,
     TRUE,
@@ -26,6 +26,7 @@ from sigmac.compiler.ir import (
     Predicate,
     transform,
 )
+from sigmac.compiler.ir.values import ANY, DASH, ONE, join
 from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.optimizer import PASSES, gate, logsource_part, optimize
 from sigmac.compiler.optimizer.merge import merge
@@ -37,7 +38,6 @@ from sigmac.compiler.optimizer.regex_literals import (
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
 from sigmac.compiler.reference import fold
-from sigmac.compiler.values import ANY, DASH, ONE, join
 from tests.property.evaluate_ir import evaluate
 
 # Few characters, so that texts meet. The last one is the Kelvin sign, which folds to k.

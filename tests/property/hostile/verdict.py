@@ -22,13 +22,7 @@ from sigmac.compiler.check import check_sources
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
-from sigmac.compiler.lower import lower_rule
-from sigmac.compiler.pack import write_pack
-from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import Item, Rule, items
-from sigmac.compiler.sources import find_sources
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     Alternatives,
     Boolean,
     Compare,
@@ -42,6 +36,12 @@ from sigmac.compiler.values import (
     TimePart,
     Value,
 )
+from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.pack import write_pack
+from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.reference import matches
+from sigmac.compiler.rule import Item, Rule, items
+from sigmac.compiler.sources import find_sources
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.vocabulary import load_arrays
 from tests.property.hostile.grammar import NotGenerated, check_module

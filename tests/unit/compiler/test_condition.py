@@ -19,7 +19,7 @@ from sigmac.compiler.condition import (
 )
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.documents import read_file
-from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
+from sigmac.compiler.ir.expressions import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
 from sigmac.compiler.source import documents
 
 START = 16

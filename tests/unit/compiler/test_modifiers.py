@@ -12,16 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Place
-from sigmac.compiler.modifiers import (
-    MODIFIERS,
-    ModifierError,
-    apply,
-    placeholders,
-    replace_placeholders,
-    split,
-)
-from sigmac.compiler.rule import Item
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     Alternatives,
     Boolean,
     Compare,
@@ -36,6 +27,15 @@ from sigmac.compiler.values import (
     TimePart,
     Value,
 )
+from sigmac.compiler.modifiers import (
+    MODIFIERS,
+    ModifierError,
+    apply,
+    placeholders,
+    replace_placeholders,
+    split,
+)
+from sigmac.compiler.rule import Item
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("modifiers.yml").read_text("utf-8")

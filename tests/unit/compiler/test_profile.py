@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.ir import Op, Predicate
+from sigmac.compiler.ir.expressions import Op, Predicate
 from sigmac.compiler.profile import MeasuredProfile, load_profile
 from sigmac.runtime.errors import InputError
 

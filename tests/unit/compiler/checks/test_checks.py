@@ -20,7 +20,7 @@ from sigmac.compiler.diagnostics.catalogue import completed
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.diagnostics.report import render_text
 from sigmac.compiler.documents import FileContents, read_file
-from sigmac.compiler.ir import Or
+from sigmac.compiler.ir.expressions import Or
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
 from sigmac.compiler.rule import Rule

@@ -11,7 +11,18 @@ import pytest
 
 from sigmac.compiler.checks.logic import contradicts_itself, excludes, implies
 from sigmac.compiler.documents import read_file
-from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Expression, Named, Not, Op, Or, Predicate
+from sigmac.compiler.ir.expressions import (
+    FALSE,
+    TRUE,
+    And,
+    AtLeast,
+    Expression,
+    Named,
+    Not,
+    Op,
+    Or,
+    Predicate,
+)
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
 from sigmac.compiler.rule import Rule

@@ -11,9 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.codegen.printer import MAX_NESTING, Body, print_body, print_expression
-from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Const, Expression, Named, Not, Op, Or
-from sigmac.compiler.ir import Predicate as P
-from sigmac.compiler.values import parse_text
+from sigmac.compiler.ir.expressions import (
+    FALSE,
+    TRUE,
+    And,
+    AtLeast,
+    Const,
+    Expression,
+    Named,
+    Not,
+    Op,
+    Or,
+)
+from sigmac.compiler.ir.expressions import Predicate as P
+from sigmac.compiler.ir.values import parse_text
 
 NAMES: dict[str, Any] = {
     **{each.__name__: each for each in (And, AtLeast, Named, Not, Or, Op)},

@@ -22,8 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.ir import FALSE, TRUE, And, AtLeast, Expression, Named, Not, Op, Or, Predicate
-from sigmac.compiler.values import Part, Wildcard, join
+from sigmac.compiler.ir.expressions import (
+    FALSE,
+    TRUE,
+    And,
+    AtLeast,
+    Expression,
+    Named,
+    Not,
+    Op,
+    Or,
+    Predicate,
+)
+from sigmac.compiler.ir.values import Part, Wildcard, join
 
 _TOKEN = re.compile(r"""\s*('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[(),:]|[^\s(),:'"]+)\s*""")
 _GLOB = re.compile(r"\\([*?\[\\])|(\[-\]|[*?])", re.DOTALL)

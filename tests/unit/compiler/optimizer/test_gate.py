@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.ir import And, Named, Op, Or, Predicate
+from sigmac.compiler.ir.expressions import And, Named, Op, Or, Predicate
 from sigmac.compiler.optimizer import gate, logsource_part, optimize
 from sigmac.compiler.optimizer.gate import MAX_PREDICATES
 from sigmac.compiler.optimizer.regex_literals import required_literals

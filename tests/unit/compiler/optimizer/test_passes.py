@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.ir import And, Expression, Named, Not, Op, Or, Predicate
+from sigmac.compiler.ir.expressions import And, Expression, Named, Not, Op, Or, Predicate
+from sigmac.compiler.ir.values import ANY
 from sigmac.compiler.optimizer import PASSES, optimize
 from sigmac.compiler.optimizer.subsume import subsume
-from sigmac.compiler.values import ANY
 from tests.unit.compiler.optimizer.expressions import (
     Case,
     read_case_file,

@@ -10,16 +10,7 @@ import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.documents import read_file
-from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.pipeline.conditions import (
-    FIELD_CONDITIONS,
-    ITEM_CONDITIONS,
-    RULE_CONDITIONS,
-)
-from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
-from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import AnyOf, Detection, Item, Rule
-from sigmac.compiler.values import (
+from sigmac.compiler.ir.values import (
     Alternatives,
     Boolean,
     Exists,
@@ -31,6 +22,15 @@ from sigmac.compiler.values import (
     Text,
     Value,
 )
+from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.pipeline.conditions import (
+    FIELD_CONDITIONS,
+    ITEM_CONDITIONS,
+    RULE_CONDITIONS,
+)
+from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
+from sigmac.compiler.reference import matches
+from sigmac.compiler.rule import AnyOf, Detection, Item, Rule
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yml").read_text("utf-8"))
 

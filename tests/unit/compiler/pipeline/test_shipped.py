@@ -13,10 +13,10 @@ import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.documents import read_file
+from sigmac.compiler.ir.values import Number
 from sigmac.compiler.pipeline import SHIPPED, Pipelines, Variant, load_pipelines
 from sigmac.compiler.reference import matches
 from sigmac.compiler.rule import AllOf, Item, Rule, items
-from sigmac.compiler.values import Number
 
 TABLE = yaml.safe_load(Path(__file__).with_name("shipped.yml").read_text("utf-8"))
 WINDOWS, AUDIT = TABLE["windows"], TABLE["windows-audit"]

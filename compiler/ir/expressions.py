@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
 
-from sigmac.compiler.values import glob
+from sigmac.compiler.ir.values import glob
 
 
 class Op(Enum):
