@@ -14,7 +14,7 @@ import yaml
 from bench.corpus import unpack_rules
 from bench.figures import Figure, best
 from bench.packs import Packs
-from sigmac.compiler.source import documents
+from sigmac.compiler.syntax.yaml_nodes import documents
 
 RUNS = 3
 

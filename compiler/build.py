@@ -22,7 +22,7 @@ from sigmac.compiler.diagnostics.diagnostic import (
     plain_diagnostic,
 )
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.processes import cores, follow_parent, held_interrupt
 from sigmac.runtime.seal import read_files, read_manifest, sha256

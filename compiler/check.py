@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
-from sigmac.compiler.documents import Refused, read_file
 from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.references import check_references
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.documents import Refused, read_file
+from sigmac.compiler.syntax.links import check_references
+from sigmac.compiler.syntax.rule_files import SourceFile
 
 
 def check_sources(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigmac.compiler import reference
-from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Op, Or, bottom_up
 from sigmac.compiler.ir.values import (
@@ -30,7 +29,8 @@ from sigmac.compiler.ir.values import (
     glob,
 )
 from sigmac.compiler.lower import RuleVariant, text_predicate
-from sigmac.compiler.rule import AllOf, Detection, Item, Rule
+from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
 from sigmac.runtime.errors import EventError
 
 MAX_DEPTH = 400  # of an event: the reference evaluator recurses

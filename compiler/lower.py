@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sigmac.compiler.condition import resolve
 from sigmac.compiler.diagnostics.diagnostic import Place, RuleError
 from sigmac.compiler.ir.expressions import (
     COMPARISONS,
@@ -38,9 +37,10 @@ from sigmac.compiler.ir.values import (
     Value,
     glob,
 )
-from sigmac.compiler.modifiers import MAX_PROGRAM, ModifierError, check_regex
 from sigmac.compiler.optimizer.logsource_part import ADDED
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.condition import resolve
+from sigmac.compiler.syntax.modifiers import MAX_PROGRAM, ModifierError, check_regex
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.runtime.folding import default_fold
 from sigmac.runtime.globs import plan, regex_of
 

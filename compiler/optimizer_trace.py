@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.optimizer import gate, optimize
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.compiler.unit import Options, compile_rule
 from sigmac.runtime.errors import InputError
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import re2
 
-from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or
 from sigmac.compiler.ir.values import (
     ANY,
@@ -34,8 +33,9 @@ from sigmac.compiler.ir.values import (
     TimePart,
     Value,
 )
-from sigmac.compiler.modifiers import re2_options
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 
 
 def matches(rule: Rule, event: dict[str, Any]) -> list[int]:

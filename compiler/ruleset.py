@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.filter import Filter
-from sigmac.compiler.references import check_references
-from sigmac.compiler.rule import LogSource, Metadata, Rule
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.links import check_references
+from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
+from sigmac.compiler.syntax.rule_files import SourceFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from sigmac.compiler.codegen.questions import questions
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.codegen.text import Code, identifier, literal, prose
 from sigmac.compiler.diagnostics.diagnostic import RuleError, plain_diagnostic
-from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir.expressions import (
     Expression,
     Named,
@@ -32,7 +31,8 @@ from sigmac.compiler.optimizer.flatten import flatten
 from sigmac.compiler.optimizer.gate import gate
 from sigmac.compiler.optimizer.logsource_part import logsource_part
 from sigmac.compiler.pipeline import Pipelines, Variant
-from sigmac.compiler.rule import LogSource, Metadata, Rule
+from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
 
 Plain = dict[str, Any]
 

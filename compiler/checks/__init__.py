@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sigmac.compiler.checks import conditions, metadata, regexes, sets, text, values
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.compiler.documents import FileContents, Refused
-from sigmac.compiler.filter import Filter
 from sigmac.compiler.ir.expressions import Expression
-from sigmac.compiler.rule import Rule, items
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.documents import FileContents, Refused
+from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.rule import Rule, items
 
 DOCUMENT_CHECKS = metadata.DOCUMENT_CHECKS
 SELECTION_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS)

@@ -10,13 +10,19 @@ from dataclasses import replace
 
 from sigmac.compiler.checks.logic import contradicts_itself, truth_table
 from sigmac.compiler.checks.values import asks_for_array
-from sigmac.compiler.condition import Condition, Identifier, Quantifier, names_matching, resolve
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.ir.expressions import Expression, Named, Not, children, walk
 from sigmac.compiler.lower import lower_detection
-from sigmac.compiler.modifiers import placeholders
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import Rule, items
+from sigmac.compiler.syntax.condition import (
+    Condition,
+    Identifier,
+    Quantifier,
+    names_matching,
+    resolve,
+)
+from sigmac.compiler.syntax.modifiers import placeholders
+from sigmac.compiler.syntax.rule import Rule, items
 
 
 def names(rule: Rule) -> Iterator[Diagnostic]:

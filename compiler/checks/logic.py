@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.ir.expressions import (
     TEXT_OPS,
     And,
@@ -31,6 +30,7 @@ from sigmac.compiler.ir.expressions import (
     children,
 )
 from sigmac.compiler.ir.values import Part
+from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.runtime.folding import default_fold
 
 MAX_NAMES = 12  # of a truth table: 4,096 rows

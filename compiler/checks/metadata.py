@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_mean
-from sigmac.compiler.documents import Refused
-from sigmac.compiler.filter import Filter
-from sigmac.compiler.rule import Metadata, Rule
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.documents import Refused
+from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.rule import Metadata, Rule
 
 Document = Rule | Correlation | Filter | Refused
 

@@ -17,7 +17,6 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.compiler.ir.expressions import Op
 from sigmac.compiler.ir.values import Placeholder
 from sigmac.compiler.ir.values import Regex as RegexValue
-from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.optimizer.regex_literals import equivalent_texts
 from sigmac.compiler.optimizer.regex_syntax import (
     Alternation,
@@ -31,7 +30,8 @@ from sigmac.compiler.optimizer.regex_syntax import (
     Some,
     parse,
 )
-from sigmac.compiler.rule import Item
+from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.rule import Item
 
 MAX_PROGRAM = 10_000  # instructions of RE2; about 100 bytes each, in each direction
 _Finding = tuple[str, str, str]  # code, message, hint

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sigmac.compiler.checks.metadata import Document, place_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.compiler.rule import Detection, Item, Rule, items
+from sigmac.compiler.syntax.rule import Detection, Item, Rule, items
 
 # What a rule stands in for is expected to be gone.
 _EXISTING = frozenset({"derived", "similar", "correlation"})

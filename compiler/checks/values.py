@@ -18,8 +18,8 @@ from sigmac.compiler.ir.values import (
     Value,
     parse_text,
 )
-from sigmac.compiler.modifiers import PLACEMENTS
-from sigmac.compiler.rule import Item
+from sigmac.compiler.syntax.modifiers import PLACEMENTS
+from sigmac.compiler.syntax.rule import Item
 from sigmac.runtime.folding import default_fold
 
 ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})

@@ -26,7 +26,7 @@ from sigmac.compiler.diagnostics.diagnostic import (
     Place,
     RuleError,
 )
-from sigmac.compiler.source import Node, documents
+from sigmac.compiler.syntax.yaml_nodes import Node, documents
 from sigmac.runtime.printable import escaped
 
 Sources = Callable[[str], bytes | None]  # the bytes of a file by the name that diagnostics give it

@@ -15,7 +15,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
@@ -31,8 +30,9 @@ from sigmac.compiler.pipeline.transformations import (
     ProcessingItems,
     read_processing_items,
 )
-from sigmac.compiler.rule import LogSource, Rule
-from sigmac.compiler.source import MAX_BYTES, Node, documents
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.rule import LogSource, Rule
+from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Node, documents
 
 SHIPPED: tuple[str, ...] = ("windows", "windows-audit")
 

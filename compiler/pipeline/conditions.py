@@ -13,9 +13,6 @@ from typing import Any, TypeVar
 
 import re2
 
-from sigmac.compiler import condition as conditions
-from sigmac.compiler.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import RuleError, did_you_mean
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or
 from sigmac.compiler.ir.values import (
@@ -28,12 +25,15 @@ from sigmac.compiler.ir.values import (
     Text,
     Value,
 )
-from sigmac.compiler.modifiers import apply, re2_options
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.run import Run
 from sigmac.compiler.pipeline.strings import PlainText
-from sigmac.compiler.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
-from sigmac.compiler.source import Node
+from sigmac.compiler.syntax import condition as conditions
+from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.modifiers import apply, re2_options
+from sigmac.compiler.syntax.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
+from sigmac.compiler.syntax.yaml_nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sigmac.compiler.pipeline.levels import ItemChange, weight
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.strings import PlainText
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item
 
 _HASH_LENGTHS = {32: "MD5", 40: "SHA1", 64: "SHA256", 128: "SHA512"}
 

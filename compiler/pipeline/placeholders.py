@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.ir.values import ANY, Alternatives, Placeholder, Regex, Text, Value, Wildcard
-from sigmac.compiler.modifiers import (
-    ModifierError,
-    finish,
-    placeholders,
-    replace_placeholders,
-)
 from sigmac.compiler.pipeline.conditions import all_items, leaves
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
-from sigmac.compiler.rule import Item, Rule
+from sigmac.compiler.syntax.modifiers import (
+    ModifierError,
+    finish,
+    placeholders,
+    replace_placeholders,
+)
+from sigmac.compiler.syntax.rule import Item, Rule
 
 Replacement = Callable[[str], list[str | Wildcard] | None]
 

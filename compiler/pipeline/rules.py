@@ -7,14 +7,14 @@ from dataclasses import replace
 from string import Template
 from typing import Any
 
-from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
-from sigmac.compiler.rule import Detection, LogSource, Metadata, Reader, Rule, items
-from sigmac.compiler.source import Node
+from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Reader, Rule, items
+from sigmac.compiler.syntax.yaml_nodes import Node
 
 MAX_GENERATED = 100  # selections that pipelines add to one rule
 _LOGSOURCE = ("category", "product", "service")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Wildcard
-from sigmac.compiler.rule import LogSource
+from sigmac.compiler.syntax.rule import LogSource
 
 MAX_MADE = 100_000  # values that pipelines may add to one rule; 64 characters count as one more
 

@@ -11,14 +11,14 @@ from typing import Any
 import re2
 
 from sigmac.compiler.ir.values import Alternatives, Number, Part, Text, Value, join, parse_text
-from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.pipeline.conditions import sigma_value
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
 from sigmac.compiler.pipeline.strings import PlainText
-from sigmac.compiler.rule import Item
-from sigmac.compiler.source import Node
+from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.rule import Item
+from sigmac.compiler.syntax.yaml_nodes import Node
 
 MAX_TEXT = 1_000_000  # characters of one replaced value
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?", re.ASCII)

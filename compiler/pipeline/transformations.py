@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.pipeline import fields, items, placeholders, rules, texts
 from sigmac.compiler.pipeline.conditions import (
@@ -33,8 +32,9 @@ from sigmac.compiler.pipeline.levels import (
 )
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.run import Refusal, Run
-from sigmac.compiler.rule import LogSource, Rule
-from sigmac.compiler.source import Document, Node
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.rule import LogSource, Rule
+from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 # Each type by what it acts on. `nest` is not here: it holds processing items itself, see `_nest`.
 TRANSFORMATIONS: Mapping[str, TransformationType] = {

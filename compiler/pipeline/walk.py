@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sigmac.compiler.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.run import Refusal
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 
 ItemChange = Callable[[Item], Detection | None]
 

@@ -109,7 +109,7 @@ def build(
     from sigmac.compiler.build import BuildOptions, compile_sources
     from sigmac.compiler.cache import Cache, default_folder
     from sigmac.compiler.diagnostics.diagnostic import RuleError
-    from sigmac.compiler.sources import find_sources
+    from sigmac.compiler.syntax.rule_files import find_sources
 
     started = time.perf_counter()
     unwanted = ignored(ignore)

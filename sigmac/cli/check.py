@@ -67,7 +67,7 @@ def check(
         raise typer.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
     from sigmac.compiler.check import check_sources
     from sigmac.compiler.diagnostics.diagnostic import RuleError
-    from sigmac.compiler.sources import find_sources
+    from sigmac.compiler.syntax.rule_files import find_sources
 
     unwanted = ignored(ignore)
     try:

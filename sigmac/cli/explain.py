@@ -28,7 +28,6 @@ from sigmac.runtime.printable import escaped, shortened
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-    from sigmac.compiler.documents import FileContents
     from sigmac.compiler.explanation import (
         DetectionTruth,
         Explanation,
@@ -38,7 +37,8 @@ if TYPE_CHECKING:
         ValueTruth,
         VariantTruth,
     )
-    from sigmac.compiler.rule import Rule
+    from sigmac.compiler.syntax.documents import FileContents
+    from sigmac.compiler.syntax.rule import Rule
 
 EXAMPLE = """Examples:
 
@@ -167,8 +167,8 @@ def _read_rules(given: str) -> tuple[list[Rule], list[Diagnostic]]:
 
     Raises `InputError` where there is no such file or rule.
     """
-    from sigmac.compiler.documents import read_file
-    from sigmac.compiler.sources import SourceFile
+    from sigmac.compiler.syntax.documents import read_file
+    from sigmac.compiler.syntax.rule_files import SourceFile
 
     path, wanted = _split(given)
     if path.is_dir():

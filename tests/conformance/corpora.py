@@ -20,11 +20,11 @@ import sigmac
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.rule import Rule
-from sigmac.compiler.sources import SourceFile, find_sources
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Rule
+from sigmac.compiler.syntax.rule_files import SourceFile, find_sources
 from sigmac.runtime.records import read_blocks
 
 FOLDER = Path(

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.syntax.rule import Rule
 from tests.conformance.corpora import (
     EVTX_ATTACK,
     OTRF_WINDOWS,

@@ -13,7 +13,7 @@ import pytest
 
 from sigmac.compiler import reference
 from sigmac.compiler.ir.values import FieldRef, Value
-from sigmac.compiler.rule import Rule, items
+from sigmac.compiler.syntax.rule import Rule, items
 from tests.conformance.corpora import Compiled, Event, Recording
 
 KEYWORDS = ""  # stands for all leaves of an event among the fields that a rule reads

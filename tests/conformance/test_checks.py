@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.compiler.check import check_sources
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.rule_files import find_sources
 from tests.conformance.corpora import ACTIVE, FOLDER, MISSING
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FOLDER.is_dir(), reason=MISSING)]

@@ -15,8 +15,6 @@ import pytest
 import yaml
 
 from sigmac.compiler import reference
-from sigmac.compiler.condition import Condition, Identifier, Quantifier
-from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, walk
 from sigmac.compiler.ir.values import (
     ANY,
@@ -33,8 +31,10 @@ from sigmac.compiler.ir.values import (
     Value,
     Wildcard,
 )
-from sigmac.compiler.modifiers import MODIFIERS, placeholders, replace_placeholders
-from sigmac.compiler.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
+from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
+from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.modifiers import MODIFIERS, placeholders, replace_placeholders
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 EXAMPLES = RULES / "examples"

@@ -16,10 +16,10 @@ from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule_files import find_sources
 from tests.conformance.corpora import FOLDER, MISSING, Event
 
 if not FOLDER.is_dir():

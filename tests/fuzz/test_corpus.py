@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from sigmac.compiler import reference
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.syntax.rule import Rule
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.engine import caches
 from tests.fuzz.fuzz_kernels import RULES, is_object, wrongly_taken

@@ -33,8 +33,8 @@ from sigmac.compiler.ir.values import (
     Value,
     Wildcard,
 )
-from sigmac.compiler.modifiers import re2_options
-from sigmac.compiler.rule import Rule, items
+from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.rule import Rule, items
 
 Event = dict[str, Any]
 

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigmac.compiler.rule import Metadata
+from sigmac.compiler.syntax.rule import Metadata
 from tests.property.hostile.bombs import BOMBS
 from tests.property.hostile.verdict import Files, Verdict, judge
 

@@ -27,7 +27,6 @@ from sigmac.compiler.ir.expressions import (
     transform,
 )
 from sigmac.compiler.ir.values import ANY, DASH, ONE, join
-from sigmac.compiler.modifiers import re2_options
 from sigmac.compiler.optimizer import PASSES, gate, logsource_part, optimize
 from sigmac.compiler.optimizer.merge import merge
 from sigmac.compiler.optimizer.regex_literals import (
@@ -38,6 +37,7 @@ from sigmac.compiler.optimizer.regex_literals import (
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
 from sigmac.compiler.reference import fold
+from sigmac.compiler.syntax.modifiers import re2_options
 from tests.property.evaluate_ir import evaluate
 
 # Few characters, so that texts meet. The last one is the Kelvin sign, which folds to k.

@@ -18,11 +18,11 @@ from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.rule import Rule
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Rule
+from sigmac.compiler.syntax.rule_files import SourceFile
 from tests.property.strategies import PLACEHOLDERS, Event, aims, as_yaml, events, rules
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.pack import write_pack
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 
 

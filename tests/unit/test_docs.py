@@ -42,11 +42,11 @@ from sigmac.compiler import reference
 from sigmac.compiler.build import BuildOptions, compile_sources
 from sigmac.compiler.cache import Cache
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.modifiers import MODIFIERS
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.modifiers import MODIFIERS
+from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.vocabulary import load_arrays
 

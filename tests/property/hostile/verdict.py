@@ -21,7 +21,6 @@ from sigmac.compiler.cache import Cache
 from sigmac.compiler.check import check_sources
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir.values import (
     Alternatives,
     Boolean,
@@ -40,8 +39,9 @@ from sigmac.compiler.lower import lower_rule
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import Item, Rule, items
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Item, Rule, items
+from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.vocabulary import load_arrays
 from tests.property.hostile.grammar import NotGenerated, check_module

@@ -12,7 +12,6 @@ import yaml
 
 from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.explanation import (
     MAX_DEPTH,
     DetectionTruth,
@@ -20,7 +19,8 @@ from sigmac.compiler.explanation import (
     explain_rule,
 )
 from sigmac.compiler.pipeline import Pipelines, Variant, load_pipelines
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Rule
 from sigmac.runtime.errors import EventError
 
 RULES = Path(__file__).resolve().parents[3] / "rules"

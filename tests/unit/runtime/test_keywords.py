@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler import reference
-from sigmac.compiler.documents import read_file
+from sigmac.compiler.syntax.documents import read_file
 from tests.unit.packs import make_pack, rule
 
 RULES = "---\n".join(

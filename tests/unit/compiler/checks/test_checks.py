@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.checks.logic import truth_table
-from sigmac.compiler.condition import parse
 from sigmac.compiler.diagnostics.catalogue import completed
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.diagnostics.report import render_text
-from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir.expressions import Or
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import Rule
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.condition import parse
+from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.rule import Rule
+from sigmac.compiler.syntax.rule_files import find_sources
 
 CASES = Path(__file__).with_name("cases.yml").read_text("utf-8").split("---\n")[1:]
 

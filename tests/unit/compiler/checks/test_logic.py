@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sigmac.compiler.checks.logic import contradicts_itself, excludes, implies
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir.expressions import (
     FALSE,
     TRUE,
@@ -25,7 +24,8 @@ from sigmac.compiler.ir.expressions import (
 )
 from sigmac.compiler.lower import lower_detection
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Rule
 
 TEXTS = ("", "a", "A", "ab", "b", "ba", "5", "a*", "*b", "a?", "?", "*", "a*b", "\u017f", "s")
 TEXT_KEYS = ("F", "F|contains", "F|startswith", "F|endswith")

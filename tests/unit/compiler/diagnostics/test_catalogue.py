@@ -16,7 +16,7 @@ from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, r
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.ruleset import relate
-from sigmac.compiler.sources import SourceFile
+from sigmac.compiler.syntax.rule_files import SourceFile
 
 ROOT = Path(__file__).resolve().parents[4]
 CODE = re.compile(r"\b[EWN]_[A-Z]+(?:_[A-Z]+)*\b")

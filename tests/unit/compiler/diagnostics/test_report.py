@@ -21,7 +21,7 @@ from sigmac.compiler.diagnostics.report import (
     render_sarif,
     render_text,
 )
-from sigmac.compiler.documents import read_file
+from sigmac.compiler.syntax.documents import read_file
 
 RULE = rb"""title: Whoami
 logsource:

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir.values import (
     Alternatives,
     Boolean,
@@ -30,7 +29,8 @@ from sigmac.compiler.pipeline.conditions import (
 )
 from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import AnyOf, Detection, Item, Rule
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yml").read_text("utf-8"))
 

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.conditions import (
     FIELD_CONDITIONS,
@@ -20,7 +19,8 @@ from sigmac.compiler.pipeline.conditions import (
     RULE_CONDITIONS,
 )
 from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
-from sigmac.compiler.rule import Rule
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Rule
 
 
 def rule(detection: dict[str, Any]) -> Rule:

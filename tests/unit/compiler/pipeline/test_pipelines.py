@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.correlation import Correlation, Threshold
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import LogSource, Rule
+from sigmac.compiler.syntax.correlation import Correlation, Threshold
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import LogSource, Rule
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.documents import read_file
 from sigmac.compiler.ir.values import Number
 from sigmac.compiler.pipeline import SHIPPED, Pipelines, Variant, load_pipelines
 from sigmac.compiler.reference import matches
-from sigmac.compiler.rule import AllOf, Item, Rule, items
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import AllOf, Item, Rule, items
 
 TABLE = yaml.safe_load(Path(__file__).with_name("shipped.yml").read_text("utf-8"))
 WINDOWS, AUDIT = TABLE["windows"], TABLE["windows-audit"]

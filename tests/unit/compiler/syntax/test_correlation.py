@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.correlation import UNITS, Correlation, Threshold, read_correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.source import Document, Node, documents
+from sigmac.compiler.syntax.correlation import UNITS, Correlation, Threshold, read_correlation
+from sigmac.compiler.syntax.yaml_nodes import Document, Node, documents
 
 CASES = Path(__file__).with_name("correlations.yml")
 RULE_A = "5638f7c0-ac70-491d-8465-2a65075e0d86"

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sigmac.compiler import condition as conditions
-from sigmac.compiler.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, children, walk
-from sigmac.compiler.rule import Metadata, Reader, Reference
-from sigmac.compiler.source import Document, Node
+from sigmac.compiler.syntax import condition as conditions
+from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
+from sigmac.compiler.syntax.rule import Metadata, Reader, Reference
+from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 TYPES = (
     "event_count",

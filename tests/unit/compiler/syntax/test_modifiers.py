@@ -27,7 +27,7 @@ from sigmac.compiler.ir.values import (
     TimePart,
     Value,
 )
-from sigmac.compiler.modifiers import (
+from sigmac.compiler.syntax.modifiers import (
     MODIFIERS,
     ModifierError,
     apply,
@@ -35,7 +35,7 @@ from sigmac.compiler.modifiers import (
     replace_placeholders,
     split,
 )
-from sigmac.compiler.rule import Item
+from sigmac.compiler.syntax.rule import Item
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("modifiers.yml").read_text("utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from sigmac.compiler import source
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
+from sigmac.compiler.syntax import yaml_nodes as source
 
 # The text of a file, line and column of the place, and the beginnings of message and hint.
 SLIPS = [

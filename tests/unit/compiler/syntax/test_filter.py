@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.filter import Filter
-from sigmac.compiler.rule import LogSource
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.rule import LogSource
 
 HEAD = "title: Administrators\nlogsource: {product: windows, category: process_creation}\n"
 

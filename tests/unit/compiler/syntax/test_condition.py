@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.condition import (
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
+from sigmac.compiler.ir.expressions import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
+from sigmac.compiler.syntax.condition import (
     MAX_DEPTH,
     Condition,
     name_faults,
@@ -17,10 +19,8 @@ from sigmac.compiler.condition import (
     parse,
     resolve,
 )
-from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.ir.expressions import FALSE, TRUE, And, AtLeast, Const, Expression, Not, Or
-from sigmac.compiler.source import documents
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.yaml_nodes import documents
 
 START = 16
 

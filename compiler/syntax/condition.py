@@ -25,7 +25,7 @@ from sigmac.compiler.ir.expressions import (
     transform,
     walk,
 )
-from sigmac.compiler.source import place_inside
+from sigmac.compiler.syntax.yaml_nodes import place_inside
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -114,7 +114,7 @@ class _Fault(Exception):
 def _grammar() -> Lark:
     from lark import Lark
 
-    text = resources.files("sigmac.compiler").joinpath("condition.lark").read_text("utf-8")
+    text = resources.files("sigmac.compiler.syntax").joinpath("condition.lark").read_text("utf-8")
     return Lark(text, parser="lalr", lexer="basic")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigmac.compiler.source import MAX_BYTES
+from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES
 from sigmac.runtime.errors import InputError
 
 SUFFIXES = frozenset({".yml", ".yaml"})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
-from sigmac.compiler.source import MAX_DEPTH, MAX_NODES, Node, documents
+from sigmac.compiler.syntax.yaml_nodes import MAX_DEPTH, MAX_NODES, Node, documents
 
 RULE = """\
 title: Whoami

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sigmac.compiler.correlation import Correlation, read_correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
-from sigmac.compiler.filter import Filter, read_filter
-from sigmac.compiler.rule import Metadata, Reader, Rule, read_rule
-from sigmac.compiler.source import MAX_BYTES, Document, Node, documents
+from sigmac.compiler.syntax.correlation import Correlation, read_correlation
+from sigmac.compiler.syntax.filter import Filter, read_filter
+from sigmac.compiler.syntax.rule import Metadata, Reader, Rule, read_rule
+from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Document, Node, documents
 
 
 @dataclass(frozen=True, slots=True)

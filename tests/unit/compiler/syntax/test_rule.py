@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.rule import AllOf, AnyOf, Item, Rule, items
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Item, Rule, items
 
 GOOD: dict[str, Any] = {
     "title": "Good",

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import LINE_BREAK, Place, RuleError
-from sigmac.compiler.yaml_errors import explained
+from sigmac.compiler.syntax.yaml_errors import explained
 
 MAX_DEPTH = 100
 MAX_NODES = 10_000  # of a document, after alias expansion (semantics, documents)

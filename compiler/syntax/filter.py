@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigmac.compiler.condition import Condition
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
-from sigmac.compiler.rule import (
+from sigmac.compiler.syntax.condition import Condition
+from sigmac.compiler.syntax.rule import (
     AllOf,
     Detection,
     Item,
@@ -20,7 +20,7 @@ from sigmac.compiler.rule import (
     Reader,
     Reference,
 )
-from sigmac.compiler.source import Document, Node
+from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 _RESERVED = frozenset({"rules", "condition"})
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.documents import read_file
-from sigmac.compiler.references import check_references
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.links import check_references
 
 ID = "5638f7c0-ac70-491d-8465-2a65075e0d86"
 OTHER_ID = "0e95725d-7320-415d-80f7-004da920fc11"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sigmac.compiler.sources import find_sources
+from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime.errors import InputError
 
 

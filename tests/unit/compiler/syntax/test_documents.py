@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sigmac.compiler.documents import FileContents, read_file
 from sigmac.compiler.ir.values import Text
-from sigmac.compiler.rule import items
+from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.rule import items
 
 RULE = (
     "title: {title}\nlogsource: {{product: x}}\ndetection:\n  s: {{f: {value}}}\n  condition: s\n"

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from sigmac.compiler import condition as conditions
-from sigmac.compiler.condition import KEYWORDS, Condition
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.ir.values import Value, anywhere
-from sigmac.compiler.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
-from sigmac.compiler.source import Document, Node
+from sigmac.compiler.syntax import condition as conditions
+from sigmac.compiler.syntax.condition import KEYWORDS, Condition
+from sigmac.compiler.syntax.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
+from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")

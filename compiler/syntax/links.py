@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from sigmac.compiler.correlation import Correlation
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, did_you_mean
-from sigmac.compiler.documents import Refused
-from sigmac.compiler.filter import Filter
-from sigmac.compiler.rule import Reference, Rule
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.documents import Refused
+from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.rule import Reference, Rule
 
 MAX_SUGGESTIONS = 100  # each compares a faulty reference with every name
 
