@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
-from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.links import check_references

@@ -28,7 +28,7 @@ from sigmac.compiler.ir.values import (
     Value,
     glob,
 )
-from sigmac.compiler.lower import RuleVariant, text_predicate
+from sigmac.compiler.lowering.lower_rule import RuleVariant, text_predicate
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
 from sigmac.runtime.errors import EventError

@@ -24,7 +24,7 @@ from sigmac.compiler.ir.expressions import (
     bottom_up,
     distinct_predicates,
 )
-from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.optimizer import Profile, optimize
 from sigmac.compiler.optimizer.deduplicate import deduplicate
 from sigmac.compiler.optimizer.flatten import flatten

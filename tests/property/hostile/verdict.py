@@ -35,7 +35,7 @@ from sigmac.compiler.ir.values import (
     TimePart,
     Value,
 )
-from sigmac.compiler.lower import lower_rule
+from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pack import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.reference import matches

@@ -1,0 +1,1 @@
+"""Model → IR: what a rule says, as predicates and expressions."""
