@@ -31,8 +31,8 @@ from sigmac.cli.options import (
 from sigmac.cli.serve import need
 
 if TYPE_CHECKING:
-    from sigmac.compiler.build import BuildResult
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.compiler.packaging.build import BuildResult
 
 EXAMPLE = """Examples:
 
@@ -106,9 +106,9 @@ def build(
     --skip-errors is given; a pack that is there stays as it is.
     """
     need("compiler", *COMPILER)
-    from sigmac.compiler.build import BuildOptions, compile_sources
-    from sigmac.compiler.cache import Cache, default_folder
     from sigmac.compiler.diagnostics.diagnostic import RuleError
+    from sigmac.compiler.packaging.build import BuildOptions, compile_sources
+    from sigmac.compiler.packaging.build_cache import Cache, default_folder
     from sigmac.compiler.syntax.rule_files import find_sources
 
     started = time.perf_counter()
@@ -128,7 +128,7 @@ def build(
     sources = find_sources(paths)
     try:
         if explain_optimizer is not None:
-            from sigmac.compiler.optimizer_trace import print_trace
+            from sigmac.compiler.packaging.optimizer_trace import print_trace
 
             print_trace(sources, options, explain_optimizer)
             return
@@ -212,11 +212,11 @@ def _written(
         else:
             say(f"sigmac: nothing was built: {_why_no_rule(result)}")
         return False
-    from sigmac.compiler.pack import write_pack
+    from sigmac.compiler.packaging.writer import write_pack
 
     write_pack(result.rendered, output, sign.read_bytes() if sign else None)
     if wheel:
-        from sigmac.compiler.wheel import write_wheel
+        from sigmac.compiler.packaging.wheel import write_wheel
 
         say(f"wheel: {write_wheel(output, options.name, options.version)}")
     return True

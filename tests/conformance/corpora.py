@@ -17,10 +17,10 @@ from typing import Any
 import orjson
 
 import sigmac
-from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
-from sigmac.compiler.cache import Cache
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
+from sigmac.compiler.packaging.build_cache import Cache
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule

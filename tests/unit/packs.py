@@ -6,9 +6,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
-from sigmac.compiler.cache import Cache
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
+from sigmac.compiler.packaging.build_cache import Cache
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
-from sigmac.compiler.cache import Cache
 from sigmac.compiler.check import check_sources
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
@@ -36,7 +34,9 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.lowering.lower_rule import lower_rule
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
+from sigmac.compiler.packaging.build_cache import Cache
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.reference import matches
 from sigmac.compiler.syntax.documents import read_file

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import PackError, load_pack
 from sigmac.runtime.seal import MANIFEST, SIGNATURE, render_manifest, sha256
 from sigmac.runtime.vocabulary import load_arrays

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.wheel import write_wheel
+from sigmac.compiler.packaging.wheel import write_wheel
 from tests.unit.packs import rule, write_text_pack
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,8 +14,8 @@ from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import regexes
 from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, Diagnostics, RuleError
+from sigmac.compiler.packaging.relations import relate
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.ruleset import relate
 from sigmac.compiler.syntax.rule_files import SourceFile
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import Pack, PackError, Rule, load_pack
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.status import Outcome, PackStatus, ServiceStatus

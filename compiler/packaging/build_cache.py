@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from sigmac.compiler.replace import UNFINISHED, replace_file
+from sigmac.compiler.packaging.replace import UNFINISHED, replace_file
 
 MAX_FILES = 24
 _HOUR = 3600  # seconds, in which every build that still writes has written

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.cache import MAX_FILES, Cache, compiler_digest, default_folder
+from sigmac.compiler.packaging.build_cache import MAX_FILES, Cache, compiler_digest, default_folder
 
 CONTENT = {"a": [1, "x", None], "b": {"c": 1.5}}
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import orjson
 
-from sigmac.compiler.cache import Cache, compiler_digest
 from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
     diagnostic_of,
     plain_diagnostic,
 )
+from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
@@ -173,8 +173,8 @@ def _start(options: BuildOptions) -> None:
     global _options
     if multiprocessing.parent_process() is not None:
         follow_parent()
+    from sigmac.compiler.packaging.units import Options
     from sigmac.compiler.profile import load_profile
-    from sigmac.compiler.unit import Options
 
     _collect_rarely()
     _options = Options(
@@ -188,7 +188,7 @@ def _start(options: BuildOptions) -> None:
 
 def _compile_chunk(work: Sequence[tuple[bytes, str, str]]) -> bytes:
     """Units as JSON: what a worker sends back is data."""
-    from sigmac.compiler.unit import compile_unit, format_units
+    from sigmac.compiler.packaging.units import compile_unit, format_units
 
     units = [compile_unit(*each, _options) for each in work]
     format_units(units)
@@ -239,9 +239,9 @@ def _assemble(
     inputs: str,
     result: BuildResult,
 ) -> None:
-    from sigmac.compiler.pack import Identity, render_pack
+    from sigmac.compiler.packaging.relations import relate
+    from sigmac.compiler.packaging.writer import Identity, render_pack
     from sigmac.compiler.profile import load_profile
-    from sigmac.compiler.ruleset import relate
 
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import PackError, load_pack
 from tests.unit.packs import compile_text, rule, titles
 
@@ -44,7 +44,7 @@ BUILD = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
-    from sigmac.compiler.pack import write_pack
+    from sigmac.compiler.packaging.writer import write_pack
     from sigmac.runtime.seal import read_files, read_manifest
 
     source, target, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sigmac.compiler.build import BuildOptions, BuildResult, compile_sources
-from sigmac.compiler.cache import Cache
-from sigmac.compiler.pack import write_pack
+from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
+from sigmac.compiler.packaging.build_cache import Cache
+from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import load_pack
 from tests.unit.packs import rule, titles

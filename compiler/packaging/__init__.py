@@ -1,0 +1,1 @@
+"""Sources → units → a sealed pack: the build, its cache, the writer, wheels."""
