@@ -13,7 +13,7 @@ from sigmac.compiler.checks.values import asks_for_array
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.ir.expressions import Expression, Named, Not, children, walk
 from sigmac.compiler.lowering.lower_rule import lower_detection
-from sigmac.compiler.reference import matches
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.syntax.condition import (
     Condition,
     Identifier,

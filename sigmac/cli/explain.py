@@ -28,7 +28,7 @@ from sigmac.runtime.printable import escaped, shortened
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-    from sigmac.compiler.explanation import (
+    from sigmac.compiler.meaning.explanation import (
         DetectionTruth,
         Explanation,
         Found,
@@ -82,7 +82,7 @@ def explain(
     """Show which parts of a rule are true for an event, and what the event holds there."""
     need("compiler", *COMPILER)
     from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-    from sigmac.compiler.explanation import explain_rule
+    from sigmac.compiler.meaning.explanation import explain_rule
     from sigmac.compiler.pipeline import load_pipelines
 
     fields = _read_event(event, evtx)
@@ -302,7 +302,7 @@ def _term_lines(term: TermTruth, depth: int) -> Iterator[tuple[int, bool, list[_
 def _detection_lines(
     detection: DetectionTruth, rule: Rule, depth: int
 ) -> Iterator[tuple[int, bool, list[_Span]]]:
-    from sigmac.compiler.explanation import ItemTruth
+    from sigmac.compiler.meaning.explanation import ItemTruth
 
     if isinstance(detection, ItemTruth):
         yield depth, detection.matched, _item_spans(detection)
@@ -340,8 +340,8 @@ def _found_spans(found: Found) -> list[_Span]:
 
 
 def _scalar(value: Any) -> str:
-    from sigmac.compiler.explanation import kind
-    from sigmac.compiler.reference import text
+    from sigmac.compiler.meaning.explanation import kind
+    from sigmac.compiler.meaning.reference import text
 
     name = kind(value)
     if name == "object":
@@ -354,7 +354,7 @@ def _scalar(value: Any) -> str:
 def _value_lines(
     value: ValueTruth, item: ItemTruth, depth: int
 ) -> Iterator[tuple[int, bool, list[_Span]]]:
-    from sigmac.compiler.explanation import meaning
+    from sigmac.compiler.meaning.explanation import meaning
 
     spans = [(shortened(meaning(value.value), 2 * MAX_SHOWN), "")]
     if value.other is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.rule import Rule, items
 from tests.conformance.corpora import Event
 from tests.conformance.oracle import Difference

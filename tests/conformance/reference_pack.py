@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from sigmac.compiler import reference
 from sigmac.compiler.ir.values import FieldRef, Value
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.rule import Rule, items
 from tests.conformance.corpora import Compiled, Event, Recording
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler import reference
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, walk
 from sigmac.compiler.ir.values import (
     ANY,
@@ -31,6 +30,7 @@ from sigmac.compiler.ir.values import (
     Value,
     Wildcard,
 )
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.syntax.documents import FileContents, read_file
 from sigmac.compiler.syntax.modifiers import MODIFIERS, placeholders, replace_placeholders

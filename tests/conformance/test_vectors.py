@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import sigmac
-from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.engine import caches

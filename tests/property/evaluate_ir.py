@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigmac.compiler import reference
 from sigmac.compiler.ir.expressions import (
     COMPARISONS,
     TEXT_OPS,
@@ -30,6 +29,7 @@ from sigmac.compiler.ir.values import (
     Value,
     join,
 )
+from sigmac.compiler.meaning import reference
 
 _OPERATORS = {op: operator for operator, op in COMPARISONS.items()}
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sigmac
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.runtime import Pack
 from sigmac.runtime.engine import batch, caches
 from tests.property.serialisation import spelled

@@ -27,6 +27,7 @@ from sigmac.compiler.ir.expressions import (
     transform,
 )
 from sigmac.compiler.ir.values import ANY, DASH, ONE, join
+from sigmac.compiler.meaning.reference import fold
 from sigmac.compiler.optimizer import PASSES, gate, logsource_part, optimize
 from sigmac.compiler.optimizer.merge import merge
 from sigmac.compiler.optimizer.regex_literals import (
@@ -36,7 +37,6 @@ from sigmac.compiler.optimizer.regex_literals import (
 )
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
-from sigmac.compiler.reference import fold
 from sigmac.compiler.syntax.modifiers import re2_options
 from tests.property.evaluate_ir import evaluate
 

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import sigmac
-from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.packaging.build import BuildOptions, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack

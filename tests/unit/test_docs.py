@@ -38,8 +38,8 @@ from typer.testing import CliRunner
 import sigmac
 from sigmac.cli import app
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.packaging.build import BuildOptions, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack

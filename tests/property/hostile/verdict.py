@@ -34,11 +34,11 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.lowering.lower_rule import lower_rule
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.reference import matches
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Item, Rule, items
 from sigmac.compiler.syntax.rule_files import find_sources

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.runtime import folding
 from sigmac.runtime.folding import as_array, default_fold, fold_table, folder, from_array
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sigmac.compiler import reference
 from sigmac.compiler.ir.values import ANY, DASH, ONE, Part, glob, join
+from sigmac.compiler.meaning import reference
 from sigmac.runtime.globs import compile_regex, plan, regex_of
 
 PARTS = st.lists(

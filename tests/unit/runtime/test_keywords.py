@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.documents import read_file
 from tests.unit.packs import make_pack, rule
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sigmac.compiler import reference
+from sigmac.compiler.meaning import reference
 from sigmac.runtime import scalars
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.scalars import (

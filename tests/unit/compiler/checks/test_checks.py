@@ -20,7 +20,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.diagnostics.report import render_text
 from sigmac.compiler.ir.expressions import Or
 from sigmac.compiler.lowering.lower_rule import lower_detection
-from sigmac.compiler.reference import matches
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.syntax.condition import parse
 from sigmac.compiler.syntax.documents import FileContents, read_file
 from sigmac.compiler.syntax.rule import Rule

@@ -23,7 +23,7 @@ from sigmac.compiler.ir.expressions import (
     Predicate,
 )
 from sigmac.compiler.lowering.lower_rule import lower_detection
-from sigmac.compiler.reference import matches
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
 

@@ -21,6 +21,7 @@ from sigmac.compiler.ir.values import (
     Text,
     Value,
 )
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.conditions import (
     FIELD_CONDITIONS,
@@ -28,7 +29,6 @@ from sigmac.compiler.pipeline.conditions import (
     RULE_CONDITIONS,
 )
 from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
-from sigmac.compiler.reference import matches
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import AnyOf, Detection, Item, Rule
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.reference import matches
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import LogSource, Rule

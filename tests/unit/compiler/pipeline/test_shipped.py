@@ -13,8 +13,8 @@ import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.values import Number
+from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import SHIPPED, Pipelines, Variant, load_pipelines
-from sigmac.compiler.reference import matches
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import AllOf, Item, Rule, items
 

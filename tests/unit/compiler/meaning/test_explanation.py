@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.explanation import (
+from sigmac.compiler.meaning import reference
+from sigmac.compiler.meaning.explanation import (
     MAX_DEPTH,
     DetectionTruth,
     ItemTruth,
@@ -23,7 +23,7 @@ from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.runtime.errors import EventError
 
-RULES = Path(__file__).resolve().parents[3] / "rules"
+RULES = Path(__file__).resolve().parents[4] / "rules"
 EVENTS = sorted((RULES / "events").rglob("*.yml"))
 
 

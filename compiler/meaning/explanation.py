@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sigmac.compiler import reference
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Op, Or, bottom_up
 from sigmac.compiler.ir.values import (
@@ -29,6 +28,7 @@ from sigmac.compiler.ir.values import (
     glob,
 )
 from sigmac.compiler.lowering.lower_rule import RuleVariant, text_predicate
+from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
 from sigmac.runtime.errors import EventError
