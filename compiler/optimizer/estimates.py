@@ -24,7 +24,7 @@ from sigmac.compiler.ir.expressions import (
 
 
 class Profile(Protocol):
-    """What is known of real events; `compiler/profile.py` has the one that is measured."""
+    """What is known of real events; `compiler/optimizer/measured_profile.py` has the one that is measured."""
 
     def get(self, predicate: Predicate, /) -> float | None:
         """The share of events on which a predicate was true; None where nothing is known."""

@@ -173,8 +173,8 @@ def _start(options: BuildOptions) -> None:
     global _options
     if multiprocessing.parent_process() is not None:
         follow_parent()
+    from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.units import Options
-    from sigmac.compiler.profile import load_profile
 
     _collect_rarely()
     _options = Options(
@@ -239,9 +239,9 @@ def _assemble(
     inputs: str,
     result: BuildResult,
 ) -> None:
+    from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.relations import relate
     from sigmac.compiler.packaging.writer import Identity, render_pack
-    from sigmac.compiler.profile import load_profile
 
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])

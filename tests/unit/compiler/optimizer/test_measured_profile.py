@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.compiler.ir.expressions import Op, Predicate
-from sigmac.compiler.profile import MeasuredProfile, load_profile
+from sigmac.compiler.optimizer.measured_profile import MeasuredProfile, load_profile
 from sigmac.runtime.errors import InputError
 
 DATA = {
