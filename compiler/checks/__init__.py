@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sigmac.compiler.checks import conditions, metadata, regexes, sets, text, values
+from sigmac.compiler.checks import among_rules as sets
+from sigmac.compiler.checks import detections as conditions
+from sigmac.compiler.checks import items as values
+from sigmac.compiler.checks import lookalikes as text
+from sigmac.compiler.checks import metadata, regexes
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.syntax.correlation import Correlation

@@ -65,7 +65,7 @@ def check(
         return
     if not paths:
         raise typer.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
-    from sigmac.compiler.check import check_sources
+    from sigmac.compiler.checks.checker import check_sources
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.syntax.rule_files import find_sources
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.compiler.check import check_sources
+from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.syntax.rule_files import find_sources
 from tests.conformance.corpora import ACTIVE, FOLDER, MISSING
 

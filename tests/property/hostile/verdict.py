@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.check import check_sources
+from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.ir.values import (

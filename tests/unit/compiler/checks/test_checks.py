@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import check_file, check_rule, check_set
+from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.checks.logic import truth_table
 from sigmac.compiler.diagnostics.catalogue import completed
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place

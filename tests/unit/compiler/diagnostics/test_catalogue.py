@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sigmac.compiler import checks
-from sigmac.compiler.check import check_sources
 from sigmac.compiler.checks import regexes
+from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.packaging.relations import relate

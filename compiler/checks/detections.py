@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from sigmac.compiler.checks.items import asks_for_array
 from sigmac.compiler.checks.logic import contradicts_itself, truth_table
-from sigmac.compiler.checks.values import asks_for_array
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.ir.expressions import Expression, Named, Not, children, walk
 from sigmac.compiler.lowering.lower_rule import lower_detection

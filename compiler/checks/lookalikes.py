@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from sigmac.compiler.checks.items import ENCODINGS, strings
 from sigmac.compiler.checks.metadata import place_of
-from sigmac.compiler.checks.values import ENCODINGS, strings
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers import MODIFIERS
