@@ -22,10 +22,10 @@ from sigmac.compiler.diagnostics.diagnostic import (
     RuleError,
     did_you_mean,
 )
-from sigmac.compiler.pipeline.conditions import LogsourceTest, logsource
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
-from sigmac.compiler.pipeline.placeholders import resolve
-from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.placeholder_changes import resolve
+from sigmac.compiler.pipeline.processing_conditions import LogsourceTest, logsource
+from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.transformations import (
     ProcessingItems,
     read_processing_items,

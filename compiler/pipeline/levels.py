@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Alternatives, FieldRef, Regex, Text, Value
-from sigmac.compiler.pipeline.conditions import FieldName, FieldTest, ItemTest, leaves
 from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.processing_conditions import FieldName, FieldTest, ItemTest, leaves
+from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
 from sigmac.compiler.syntax.rule import MAX_NAME, AllOf, AnyOf, Detection, Item, Metadata, Rule

@@ -10,15 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
-from sigmac.compiler.pipeline import fields, items, placeholders, rules, texts
-from sigmac.compiler.pipeline.conditions import (
-    FIELD_CONDITIONS,
-    ITEM_CONDITIONS,
-    RULE_CONDITIONS,
-    LogsourceTest,
-    RuleTest,
-    read_conditions,
-)
+from sigmac.compiler.pipeline import field_changes as fields
+from sigmac.compiler.pipeline import item_changes as items
+from sigmac.compiler.pipeline import placeholder_changes as placeholders
+from sigmac.compiler.pipeline import rule_changes as rules
+from sigmac.compiler.pipeline import value_changes as texts
 from sigmac.compiler.pipeline.levels import (
     Scope,
     Transformation,
@@ -31,7 +27,15 @@ from sigmac.compiler.pipeline.levels import (
     on_values,
 )
 from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.processing_conditions import (
+    FIELD_CONDITIONS,
+    ITEM_CONDITIONS,
+    RULE_CONDITIONS,
+    LogsourceTest,
+    RuleTest,
+    read_conditions,
+)
+from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.rule import LogSource, Rule
 from sigmac.compiler.syntax.yaml_nodes import Document, Node

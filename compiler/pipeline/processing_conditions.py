@@ -26,8 +26,8 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
-from sigmac.compiler.pipeline.run import Run
-from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.pipeline.plain_text import PlainText
+from sigmac.compiler.pipeline.processing_run import Run
 from sigmac.compiler.syntax import condition as conditions
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.correlation import Correlation

@@ -11,11 +11,11 @@ from typing import Any
 import re2
 
 from sigmac.compiler.ir.values import Alternatives, Number, Part, Text, Value, join, parse_text
-from sigmac.compiler.pipeline.conditions import sigma_value
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.run import Refusal, Run
-from sigmac.compiler.pipeline.strings import PlainText
+from sigmac.compiler.pipeline.plain_text import PlainText
+from sigmac.compiler.pipeline.processing_conditions import sigma_value
+from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.modifiers import re2_options
 from sigmac.compiler.syntax.rule import Item
 from sigmac.compiler.syntax.yaml_nodes import Node

@@ -11,7 +11,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.run import Refusal, Run
+from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Reader, Rule, items
 from sigmac.compiler.syntax.yaml_nodes import Node
