@@ -9,8 +9,8 @@ from typing import Any
 from sigmac import __version__
 from sigmac.compiler.codegen.formatter import format_source
 from sigmac.compiler.codegen.numeric import intervals, thresholds
+from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.templates import render
-from sigmac.compiler.codegen.text import Code, identifier, literal, prose
 from sigmac.runtime import fields as bits
 
 Entry = dict[str, Any]

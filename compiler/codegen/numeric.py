@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sigmac.compiler.codegen.text import Code, literal
+from sigmac.compiler.codegen.quoting import Code, literal
 
 EXACT = (
     2**53

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sigmac.compiler.codegen.text import Code, identifier, literal, quote
+from sigmac.compiler.codegen.quoting import Code, identifier, literal, quote
 from sigmac.compiler.ir.expressions import (
     And,
     AtLeast,

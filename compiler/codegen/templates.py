@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sigmac.compiler.codegen.text import Code
+from sigmac.compiler.codegen.quoting import Code
 
 
 def _finalize(value: Any) -> Any:

@@ -13,8 +13,8 @@ from sigmac.compiler.codegen.formatter import format_pieces
 from sigmac.compiler.codegen.printer import print_body, print_expression
 from sigmac.compiler.codegen.programs import program
 from sigmac.compiler.codegen.questions import questions
+from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.templates import render
-from sigmac.compiler.codegen.text import Code, identifier, literal, prose
 from sigmac.compiler.diagnostics.diagnostic import RuleError, plain_diagnostic
 from sigmac.compiler.ir.expressions import (
     Expression,

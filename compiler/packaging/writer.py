@@ -13,9 +13,9 @@ import orjson
 from sigmac import __version__
 from sigmac.compiler.codegen.formatter import format_pieces, format_source
 from sigmac.compiler.codegen.matchers import render_matchers
+from sigmac.compiler.codegen.quoting import Code, literal, prose
 from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_array
 from sigmac.compiler.codegen.templates import render
-from sigmac.compiler.codegen.text import Code, literal, prose
 from sigmac.compiler.packaging.replace import replacing
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.seal import (

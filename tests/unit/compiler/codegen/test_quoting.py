@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sigmac.compiler.codegen import text as module
+from sigmac.compiler.codegen import quoting as module
+from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose, quote
 from sigmac.compiler.codegen.templates import render
-from sigmac.compiler.codegen.text import Code, identifier, literal, prose, quote
 
 # Hypothesis' text leaves surrogates out unless asked; YAML cannot bring them either.
 TEXT = st.text(st.characters(exclude_categories=())) | st.text(
