@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
-    from sigmac.runtime.event import Event
-    from sigmac.runtime.jit import njit
     from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
     from sigmac.runtime.pack import Pack, load_pack
+    from sigmac.runtime.scalar.event import Event
+    from sigmac.runtime.scalar.jit import njit
 
 __all__ = [
     "BatchResult",
@@ -34,8 +34,8 @@ __all__ = [
 
 _MODULES = {
     "errors": ("EventError", "InputError", "PackError", "SigmacError"),
-    "event": ("Event",),
-    "jit": ("njit",),
+    "scalar.event": ("Event",),
+    "scalar.jit": ("njit",),
     "match": ("BatchResult", "Explanation", "LogSource", "Match", "Rejected", "Rule"),
     "pack": ("Pack", "load_pack"),
 }

@@ -19,7 +19,7 @@ from typing import Any
 from sigmac.runtime import seal
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack import find_pack
-from sigmac.runtime.vocabulary import load_arrays
+from sigmac.runtime.scalar.vocabulary import load_arrays
 
 MAX_MANIFEST = 256 << 20  # bytes of one that does not verify
 _LOGSOURCE_KEYS = ("product", "category", "service")

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime import seal
-from sigmac.runtime.dispatch import Condition, Dispatch
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.explain import TracingEvent, explain
-from sigmac.runtime.fields import Budget, mask_of
 from sigmac.runtime.lazy_source import LazySource
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.records import parse_record, record_of
-from sigmac.runtime.vocabulary import Vocabulary, load_arrays
+from sigmac.runtime.scalar.dispatch import Condition, Dispatch
+from sigmac.runtime.scalar.fields import Budget, mask_of
+from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
+from sigmac.runtime.scalar.vocabulary import Vocabulary, load_arrays
 
 if TYPE_CHECKING:
     from sigmac.runtime.engine.pool import Engines

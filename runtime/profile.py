@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sigmac.runtime.errors import EventError, InputError
-from sigmac.runtime.keywords import KEYWORDS
 from sigmac.runtime.records import parse_record
-from sigmac.runtime.scalars import lookup
+from sigmac.runtime.scalar.keywords import KEYWORDS
+from sigmac.runtime.scalar.scalars import lookup
 
 if TYPE_CHECKING:
     from sigmac.runtime.pack import Pack

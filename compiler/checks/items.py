@@ -20,7 +20,7 @@ from sigmac.compiler.ir.values import (
 )
 from sigmac.compiler.syntax.modifiers import PLACEMENTS
 from sigmac.compiler.syntax.rule import Item
-from sigmac.runtime.folding import default_fold
+from sigmac.runtime.scalar.folding import default_fold
 
 ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16le", "utf16be", "utf16"})
 _SHOWN = 60  # characters of a value in a message

@@ -31,7 +31,7 @@ from sigmac.compiler.ir.expressions import (
 )
 from sigmac.compiler.ir.values import Part
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
-from sigmac.runtime.folding import default_fold
+from sigmac.runtime.scalar.folding import default_fold
 
 MAX_NAMES = 12  # of a truth table: 4,096 rows
 MAX_COMPARISONS = 50_000  # of predicates, for one question

@@ -11,7 +11,7 @@ from sigmac.compiler.codegen.formatter import format_source
 from sigmac.compiler.codegen.numeric import intervals, thresholds
 from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.templates import render
-from sigmac.runtime import fields as bits
+from sigmac.runtime.scalar import fields as bits
 
 Entry = dict[str, Any]
 

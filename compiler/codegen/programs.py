@@ -27,9 +27,9 @@ from sigmac.compiler.ir.expressions import (
 from sigmac.compiler.ir.values import glob
 from sigmac.compiler.optimizer.regex_literals import all_required_literals
 from sigmac.runtime import programs as rows
-from sigmac.runtime.folding import default_fold
-from sigmac.runtime.globs import Wild, plan, tokens
-from sigmac.runtime.keywords import KEYWORDS
+from sigmac.runtime.scalar.folding import default_fold
+from sigmac.runtime.scalar.globs import Wild, plan, tokens
+from sigmac.runtime.scalar.keywords import KEYWORDS
 
 # Instructions of one program: a larger one is left to the generated condition.
 MAX_INSTRUCTIONS = 20_000

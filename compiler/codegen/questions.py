@@ -18,11 +18,11 @@ from sigmac.compiler.ir.expressions import (
 from sigmac.compiler.ir.values import glob
 from sigmac.compiler.optimizer.gate import Gate
 from sigmac.compiler.optimizer.regex_literals import all_required_literals
-from sigmac.runtime import fields as bits
-from sigmac.runtime.folding import default_fold
-from sigmac.runtime.globs import plan
-from sigmac.runtime.keywords import KEYWORDS
-from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE
+from sigmac.runtime.scalar import fields as bits
+from sigmac.runtime.scalar.folding import default_fold
+from sigmac.runtime.scalar.globs import plan
+from sigmac.runtime.scalar.keywords import KEYWORDS
+from sigmac.runtime.scalar.vocabulary import NUMBER_GATE, PRESENT_GATE
 
 BITS = {
     Op.EQUALS: bits.EQUALS,

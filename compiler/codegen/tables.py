@@ -1,6 +1,6 @@
 """The arrays of `tables.npz`: what the runtime needs before any generated code runs, as numbers and one pool of text.
 
-`runtime/vocabulary.py` and `runtime/pack.py` read them; `docs/pack.md` has the list.
+`runtime/scalar/vocabulary.py` and `runtime/pack.py` read them; `docs/pack.md` has the list.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime import programs as rows
-from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
-from sigmac.runtime.folding import as_array, fold_table
+from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
+from sigmac.runtime.scalar.folding import as_array, fold_table
 
 _Gates = dict[tuple[str, int, str], list[int]]  # field, question, argument → rules
 

@@ -41,8 +41,8 @@ from sigmac.compiler.optimizer.logsource_part import ADDED
 from sigmac.compiler.syntax.condition import resolve
 from sigmac.compiler.syntax.modifiers import MAX_PROGRAM, ModifierError, check_regex
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
-from sigmac.runtime.folding import default_fold
-from sigmac.runtime.globs import plan, regex_of
+from sigmac.runtime.scalar.folding import default_fold
+from sigmac.runtime.scalar.globs import plan, regex_of
 
 MAX_WILDCARDS = 1000  # in a value: each takes RE2 a few steps a character of an event, at worst
 

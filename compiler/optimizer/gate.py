@@ -20,7 +20,7 @@ from sigmac.compiler.ir.expressions import (
 )
 from sigmac.compiler.optimizer.estimates import Profile, estimate_predicate
 from sigmac.compiler.optimizer.regex_literals import MIN_LENGTH, required_literals
-from sigmac.runtime.folding import default_fold
+from sigmac.runtime.scalar.folding import default_fold
 
 # A field is nearly always there in the logs that a rule is for, however rare those are.
 PRESENT = 0.9

@@ -19,7 +19,7 @@ from sigmac.compiler.optimizer.regex_syntax import (
     Some,
     parse,
 )
-from sigmac.runtime.folding import default_fold
+from sigmac.runtime.scalar.folding import default_fold
 
 MIN_LENGTH = 2  # a shorter literal is in too many texts to be worth looking for
 MAX_EXACT = 16  # of the texts that part of a pattern is expanded to while literals are looked for

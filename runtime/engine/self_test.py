@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime import programs
-from sigmac.runtime.dispatch import Condition
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
-from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS
 from sigmac.runtime.pack import Pack
-from sigmac.runtime.vocabulary import PRESENT_GATE
+from sigmac.runtime.scalar.dispatch import Condition
+from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS
+from sigmac.runtime.scalar.vocabulary import PRESENT_GATE
 
 _BUDGET = 1 << 20  # bytes
 _NUMBERS = b'NUMBERS = {"Port": ((1024,), lambda n: 2 * (n > 1024) + (n == 1024))}\n'

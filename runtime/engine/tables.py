@@ -33,11 +33,11 @@ from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.engine.pieces import raw_pieces
 from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
-from sigmac.runtime.keywords import KEYWORDS
-from sigmac.runtime.number_texts import could_be_in_numbers
-from sigmac.runtime.scalars import Number
-from sigmac.runtime.vocabulary import NUMBER_GATE, PRESENT_GATE, Strings, number_of_gate
+from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
+from sigmac.runtime.scalar.keywords import KEYWORDS
+from sigmac.runtime.scalar.number_texts import could_be_in_numbers
+from sigmac.runtime.scalar.scalars import Number
+from sigmac.runtime.scalar.vocabulary import NUMBER_GATE, PRESENT_GATE, Strings, number_of_gate
 
 PADDING = 128
 _FOLDED = 0x20000  # code points whose case is looked up

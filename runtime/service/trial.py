@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 
 from sigmac.runtime.errors import PackError, SigmacError
-from sigmac.runtime.event import Event
 from sigmac.runtime.pack import load_pack
+from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.service.process import signal_name
 
 _MEMORY = 4 << 30  # bytes that a pack may need while it is tried

@@ -10,7 +10,7 @@ import ast
 import textwrap
 from collections.abc import Iterator
 
-from sigmac.runtime.explain import QUESTIONS
+from sigmac.runtime.scalar.tracing_event import QUESTIONS
 
 _HEAD = "def f(event: Event) -> bool:"
 # The functions of matchers.py under one name, with one name for their constants.

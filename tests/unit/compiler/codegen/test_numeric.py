@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.codegen.matchers import render_matchers
 from sigmac.compiler.codegen.numeric import intervals, thresholds
-from sigmac.runtime.jit import Jittable
+from sigmac.runtime.scalar.jit import Jittable
 
 NOTHING: dict[str, Any] = {
     "literals": [],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.ir import values
 from sigmac.compiler.ir.values import ANY, DASH, ONE, Part, glob, join, parse_text
-from sigmac.runtime.globs import Wild, tokens
+from sigmac.runtime.scalar.globs import Wild, tokens
 
 PARTS = st.lists(st.sampled_from([ANY, ONE]) | st.text("ab\\*?[]-%é", max_size=4)).map(join)
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.runtime.fields import (
+from sigmac.runtime.scalar.fields import (
     CONTAINS,
     ENDSWITH,
     EQUALS,
@@ -16,8 +16,8 @@ from sigmac.runtime.fields import (
     Budget,
     FieldIndex,
 )
-from sigmac.runtime.folding import default_fold
-from sigmac.runtime.scalars import number_of, text_of
+from sigmac.runtime.scalar.folding import default_fold
+from sigmac.runtime.scalar.scalars import number_of, text_of
 
 BITS = {EQUALS: "equals", STARTSWITH: "startswith", ENDSWITH: "endswith", CONTAINS: "contains"}
 LETTERS = st.text("abAé", max_size=4)

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.meaning import reference
-from sigmac.runtime import folding
-from sigmac.runtime.folding import as_array, default_fold, fold_table, folder, from_array
+from sigmac.runtime.scalar import folding
+from sigmac.runtime.scalar.folding import as_array, default_fold, fold_table, folder, from_array
 
 TEXT = st.text() | st.text("aKkſsßẞİIıiςσΣÄäÀЯ\0\n😀", max_size=12)
 

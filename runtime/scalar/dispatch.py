@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.event import Event
-from sigmac.runtime.fields import Facts, FieldIndex, mask_of
-from sigmac.runtime.keywords import KEYWORDS, KeywordGates
+from sigmac.runtime.scalar.event import Event
+from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
+from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
 
 if TYPE_CHECKING:
     from sigmac.runtime.pack import Pack

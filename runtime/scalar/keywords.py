@@ -11,10 +11,10 @@ from typing import Any
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from sigmac.runtime.fields import Gates, automaton
-from sigmac.runtime.folding import Fold
-from sigmac.runtime.number_texts import could_be_in_number
-from sigmac.runtime.scalars import leaves, text_of
+from sigmac.runtime.scalar.fields import Gates, automaton
+from sigmac.runtime.scalar.folding import Fold
+from sigmac.runtime.scalar.number_texts import could_be_in_number
+from sigmac.runtime.scalar.scalars import leaves, text_of
 
 KEYWORDS = ""  # the pseudo-field of keyword items: every scalar leaf of the event
 _BETWEEN = "\0"

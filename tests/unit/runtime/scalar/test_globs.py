@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.ir.values import ANY, DASH, ONE, Part, glob, join
 from sigmac.compiler.meaning import reference
-from sigmac.runtime.globs import compile_regex, plan, regex_of
+from sigmac.runtime.scalar.globs import compile_regex, plan, regex_of
 
 PARTS = st.lists(
     st.sampled_from([ANY, ONE, DASH]) | st.text("ab-*?[\\\n😀", min_size=1, max_size=3), max_size=6

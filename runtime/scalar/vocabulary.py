@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.fields import Budget, Facts, FieldIndex, mask_of
-from sigmac.runtime.folding import folder, from_array
-from sigmac.runtime.globs import Plan, compile_regex, plan
-from sigmac.runtime.keywords import KEYWORDS, KeywordGates
-from sigmac.runtime.scalars import Number
+from sigmac.runtime.scalar.fields import Budget, Facts, FieldIndex, mask_of
+from sigmac.runtime.scalar.folding import folder, from_array
+from sigmac.runtime.scalar.globs import Plan, compile_regex, plan
+from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
+from sigmac.runtime.scalar.scalars import Number
 
 Arrays = Mapping[str, NDArray[Any]]
 MAX_TABLES = 1 << 30  # bytes

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.runtime.dispatch import bits_of
-from sigmac.runtime.fields import mask_of
-from sigmac.runtime.globs import compile_regex
-from sigmac.runtime.number_texts import could_be_in_number, could_be_in_numbers
-from sigmac.runtime.scalars import text_of
-from sigmac.runtime.vocabulary import LongLine, Strings
+from sigmac.runtime.scalar.dispatch import bits_of
+from sigmac.runtime.scalar.fields import mask_of
+from sigmac.runtime.scalar.globs import compile_regex
+from sigmac.runtime.scalar.number_texts import could_be_in_number, could_be_in_numbers
+from sigmac.runtime.scalar.scalars import text_of
+from sigmac.runtime.scalar.vocabulary import LongLine, Strings
 
 
 @given(text=st.text("a\n\r\u00e9\U0001f600\u2028", max_size=12), least=st.integers(0, 9))

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sigmac.runtime.event import Event
 from sigmac.runtime.match import Explanation, Question
-from sigmac.runtime.vocabulary import Vocabulary
+from sigmac.runtime.scalar.event import Event
+from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 _INTERNAL = ":"  # how the names begin that the compiler gives to what is no search identifier
 _CONDITION = re.compile(r":.*condition (\d+)")

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.meaning import reference
-from sigmac.runtime import scalars
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.scalars import (
+from sigmac.runtime.scalar import scalars
+from sigmac.runtime.scalar.scalars import (
     address_of,
     leaves,
     lookup,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sigmac.runtime.event import BriefEvent, Event
+from sigmac.runtime.scalar.event import BriefEvent, Event
 from tests.unit.packs import make_pack, rule
 
 CONDITIONS = {

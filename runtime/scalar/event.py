@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.fields import Facts
-from sigmac.runtime.globs import regex_of
-from sigmac.runtime.scalars import (
+from sigmac.runtime.scalar.fields import Facts
+from sigmac.runtime.scalar.globs import regex_of
+from sigmac.runtime.scalar.scalars import (
     Number,
     address_of,
     mapped_ipv4,
@@ -24,7 +24,7 @@ from sigmac.runtime.scalars import (
 )
 
 if TYPE_CHECKING:
-    from sigmac.runtime.vocabulary import Vocabulary
+    from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 
 class Event:

@@ -16,8 +16,8 @@ import numpy as np
 from ahocorasick_rs import AhoCorasick, Implementation
 from numpy.typing import NDArray
 
-from sigmac.runtime.folding import Fold
-from sigmac.runtime.scalars import Number, number_of, text_of
+from sigmac.runtime.scalar.folding import Fold
+from sigmac.runtime.scalar.scalars import Number, number_of, text_of
 
 EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
 GATED = 4  # bits to the left: the question opens a gate
