@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
     from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
-    from sigmac.runtime.pack import Pack, load_pack
+    from sigmac.runtime.pack.pack import Pack, load_pack
     from sigmac.runtime.scalar.event import Event
     from sigmac.runtime.scalar.jit import njit
 
@@ -37,7 +37,7 @@ _MODULES = {
     "scalar.event": ("Event",),
     "scalar.jit": ("njit",),
     "match": ("BatchResult", "Explanation", "LogSource", "Match", "Rejected", "Rule"),
-    "pack": ("Pack", "load_pack"),
+    "pack.pack": ("Pack", "load_pack"),
 }
 
 

@@ -1,6 +1,6 @@
 """The arrays of `tables.npz`: what the runtime needs before any generated code runs, as numbers and one pool of text.
 
-`runtime/scalar/vocabulary.py` and `runtime/pack.py` read them; `docs/pack.md` has the list.
+`runtime/scalar/vocabulary.py` and `runtime/pack/pack.py` read them; `docs/pack.md` has the list.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from sigmac.compiler.ir.expressions import TEXT_OPS, Op, Predicate
 from sigmac.compiler.optimizer.estimates import guess
-from sigmac.runtime.profile import read_profile
+from sigmac.runtime.pack.event_profile import read_profile
 
 # A field whose values are longer than this (bytes) and mostly new is not worth remembering values of.
 _LONG, _NEW, _ENOUGH = 200, 0.3, 200

@@ -24,8 +24,8 @@ from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
+from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
 from sigmac.runtime.processes import cores, follow_parent, held_interrupt
-from sigmac.runtime.seal import read_files, read_manifest, sha256
 
 Plain = dict[str, Any]
 Progress = Callable[[int, int], None]  # files done, files in all

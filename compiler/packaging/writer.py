@@ -18,7 +18,7 @@ from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_arr
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.packaging.replace import replacing
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.seal import (
+from sigmac.runtime.pack.seal import (
     FORMAT,
     MANIFEST,
     SIGNATURE,

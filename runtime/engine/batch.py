@@ -34,7 +34,7 @@ from sigmac.runtime.records import parse_record
 from sigmac.runtime.scalar.event import BriefEvent, Event
 
 if TYPE_CHECKING:
-    from sigmac.runtime.pack import Pack
+    from sigmac.runtime.pack.pack import Pack
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself

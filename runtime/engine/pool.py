@@ -13,7 +13,7 @@ from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.engine.tables import Tables
 
 if TYPE_CHECKING:
-    from sigmac.runtime.pack import Pack
+    from sigmac.runtime.pack.pack import Pack
 
 
 class Engines:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sigmac.runtime import programs
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
-from sigmac.runtime.pack import Pack
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.dispatch import Condition
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS
 from sigmac.runtime.scalar.vocabulary import PRESENT_GATE

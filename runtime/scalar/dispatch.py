@@ -16,7 +16,7 @@ from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
 from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
 
 if TYPE_CHECKING:
-    from sigmac.runtime.pack import Pack
+    from sigmac.runtime.pack.pack import Pack
 
 MAX_ACTIVE = 4096  # logsource conditions remembered
 Condition = Callable[[Event], bool]

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from sigmac.runtime import seal
 from sigmac.runtime.errors import PackError
+from sigmac.runtime.pack import seal
 from sigmac.runtime.service.control_pb2 import PushPackRequest
 
 MAX_BYTES = 256 << 20  # of all files of a pack

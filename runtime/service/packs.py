@@ -21,9 +21,9 @@ from pathlib import Path
 import orjson
 import structlog
 
-from sigmac.runtime import seal
 from sigmac.runtime.errors import ConfigurationError, PackError
-from sigmac.runtime.pack import Pack, find_pack, load_pack
+from sigmac.runtime.pack import seal
+from sigmac.runtime.pack.pack import Pack, find_pack, load_pack
 from sigmac.runtime.service.sections import PackSettings
 
 log = structlog.get_logger("sigmac.service.packs")

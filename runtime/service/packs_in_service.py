@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.pack import Pack
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.crew import Crew
 from sigmac.runtime.service.packs import PackShelf, PathWatch, digest_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sigmac.runtime.errors import PackError, SigmacError
-from sigmac.runtime.pack import load_pack
+from sigmac.runtime.pack.pack import load_pack
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.service.process import signal_name
 

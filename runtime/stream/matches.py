@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sigmac.runtime.pack import Pack
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.stream.record import Origin
 from sigmac.runtime.stream.sink import Message
 

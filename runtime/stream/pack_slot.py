@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.pack import Pack, load_pack
+from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.stream.matches import MatchWriter
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on

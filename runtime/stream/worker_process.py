@@ -20,7 +20,7 @@ import structlog
 
 from sigmac import __version__
 from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.pack import find_pack
+from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
 from sigmac.runtime.service.sections import Delivery as Guarantee

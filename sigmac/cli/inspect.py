@@ -20,7 +20,7 @@ from sigmac.runtime.printable import escaped, shortened
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sigmac.runtime.contents import Contents, Function, PackedRule
+    from sigmac.runtime.pack.contents import Contents, Function, PackedRule
 
 EXAMPLE = """Examples:
 
@@ -64,7 +64,7 @@ def inspect(
 
     Exit status 1 where the pack does not verify.
     """
-    from sigmac.runtime.contents import read_contents
+    from sigmac.runtime.pack.contents import read_contents
 
     if rules and rule is not None:
         raise typer.BadParameter("give one of --rules and --rule", param_hint="--rules")

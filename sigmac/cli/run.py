@@ -24,8 +24,8 @@ from sigmac.runtime.records import MAX_RECORD
 
 if TYPE_CHECKING:
     from sigmac.runtime.match import BatchResult
-    from sigmac.runtime.pack import Pack
-    from sigmac.runtime.profile import Profiler
+    from sigmac.runtime.pack.event_profile import Profiler
+    from sigmac.runtime.pack.pack import Pack
     from sigmac.runtime.records import Block
 
 EXAMPLE = """Examples:
@@ -142,7 +142,7 @@ def run(
         return
     if pack is None:
         raise typer.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
-    from sigmac.runtime.pack import load_pack
+    from sigmac.runtime.pack.pack import load_pack
 
     names = inputs or ["-"]
     if inputs is None and sys.stdin.isatty():
@@ -242,7 +242,7 @@ class _Evaluation:
         self.evtx = evtx
         self.profiler: Profiler | None = None
         if profile:
-            from sigmac.runtime.profile import Profiler
+            from sigmac.runtime.pack.event_profile import Profiler
 
             self.profiler = Profiler(pack)
         self._heads: dict[int, bytes] = {}

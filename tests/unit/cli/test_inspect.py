@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sigmac import __version__
-from sigmac.runtime.seal import render_manifest, render_signature, sha256
+from sigmac.runtime.pack.seal import render_manifest, render_signature, sha256
 from tests.unit.cli.conftest import Run
 
 WHOAMI = "80167ada-7a12-41ed-b8e9-aa47195c66a1"

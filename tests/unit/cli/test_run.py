@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.runtime.seal import MANIFEST, render_manifest
+from sigmac.runtime.pack.seal import MANIFEST, render_manifest
 from tests.unit.cli.conftest import ROOT, Run
 
 ADMIN = b'{"uid": 0, "b":1.50 ,"c":"\\u00e9"}'

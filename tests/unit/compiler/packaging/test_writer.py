@@ -45,7 +45,7 @@ BUILD = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
     from sigmac.compiler.packaging.writer import write_pack
-    from sigmac.runtime.seal import read_files, read_manifest
+    from sigmac.runtime.pack.seal import read_files, read_manifest
 
     source, target, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     manifest, data = read_manifest(source)

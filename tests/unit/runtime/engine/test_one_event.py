@@ -14,7 +14,7 @@ import pytest
 
 from sigmac.runtime import EventError, Pack, load_pack
 from sigmac.runtime.engine.batch import SINGLE
-from sigmac.runtime.pack import EVENTS_BEFORE_ENGINE
+from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
 from tests.unit.packs import titles
 from tests.unit.runtime.engine.records import read_records
 

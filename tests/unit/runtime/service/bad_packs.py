@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sigmac.runtime.seal import MANIFEST, SIGNATURE
+from sigmac.runtime.pack.seal import MANIFEST, SIGNATURE
 from tests.unit.runtime.service.conftest import reseal
 
 Break = Callable[[Path], object]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.seal import MANIFEST, render_manifest, sha256
+from sigmac.runtime.pack.seal import MANIFEST, render_manifest, sha256
 from sigmac.runtime.service.configuration import Settings
 from sigmac.runtime.service.crew import Backoff
 from sigmac.runtime.service.packs import PackShelf

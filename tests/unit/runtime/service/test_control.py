@@ -24,7 +24,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
-from sigmac.runtime.seal import MANIFEST, render_manifest
+from sigmac.runtime.pack.seal import MANIFEST, render_manifest
 from sigmac.runtime.service import control_pb2 as wire
 from sigmac.runtime.service import control_pb2_grpc, pack_transfer
 from sigmac.runtime.service.control import ControlServer

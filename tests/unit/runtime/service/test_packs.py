@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, PackError
-from sigmac.runtime.seal import MANIFEST, SIGNATURE, render_signature
+from sigmac.runtime.pack.seal import MANIFEST, SIGNATURE, render_signature
 from sigmac.runtime.service.packs import KEPT, PackShelf, PathWatch
 from sigmac.runtime.service.sections import PackSettings
 from tests.unit.runtime.service.bad_packs import BAD, first_line

@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sigmac.runtime import seal
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.pack import find_pack
+from sigmac.runtime.pack import seal
+from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.scalar.vocabulary import load_arrays
 
 MAX_MANIFEST = 256 << 20  # bytes of one that does not verify

@@ -14,7 +14,7 @@ import pytest
 from sigmac.compiler.packaging.wheel import write_wheel
 from tests.unit.packs import rule, write_text_pack
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 SCRIPT = """
 import sigmac
 pack = sigmac.load_pack("night-watch")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.runtime.lazy_source import LazySource
+from sigmac.runtime.pack.lazy_source import LazySource
 from tests.unit.packs import make_pack, rule
 
 TEXT = """\

@@ -17,7 +17,7 @@ from sigmac.runtime.scalar.keywords import KEYWORDS
 from sigmac.runtime.scalar.scalars import lookup
 
 if TYPE_CHECKING:
-    from sigmac.runtime.pack import Pack
+    from sigmac.runtime.pack.pack import Pack
 
 FORMAT = 1
 SAMPLE = 20_000  # records of one run that are looked at

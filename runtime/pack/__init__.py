@@ -1,0 +1,1 @@
+"""A pack: sealed, verified, loaded, looked into, evaluated."""
