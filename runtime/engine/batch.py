@@ -29,8 +29,8 @@ from sigmac.runtime.engine.library import Kernels, arguments_of
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.engine.tables import PADDING, Tables
 from sigmac.runtime.errors import EventError
+from sigmac.runtime.inputs.records import parse_record
 from sigmac.runtime.match import BatchResult, Rejected
-from sigmac.runtime.records import parse_record
 from sigmac.runtime.scalar.event import BriefEvent, Event
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError, PackError
+from sigmac.runtime.inputs.records import parse_record, record_of
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
-from sigmac.runtime.records import parse_record, record_of
 from sigmac.runtime.scalar.dispatch import Condition, Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain

@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from sigmac.runtime.errors import ConfigurationError, EventError, PackError
-from sigmac.runtime.records import parse_record
+from sigmac.runtime.inputs.records import parse_record
 from sigmac.runtime.service import control_pb2 as wire
 from sigmac.runtime.service import control_pb2_grpc
 from sigmac.runtime.service.configuration import Settings

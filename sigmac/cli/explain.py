@@ -116,7 +116,7 @@ def explain(
 
 def _read_event(given: str, evtx: bool) -> dict[str, Any]:
     """Raises `EventError` or `InputError`."""
-    from sigmac.runtime.records import parse_record
+    from sigmac.runtime.inputs.records import parse_record
 
     name, data = _event_bytes(given)
     record = data.strip().removeprefix(b"\xef\xbb\xbf")
@@ -127,14 +127,14 @@ def _read_event(given: str, evtx: bool) -> dict[str, Any]:
     except EventError as error:
         raise EventError(f"{name}: {error}{_advice(record)}") from None
     if evtx:
-        from sigmac.runtime.evtx import flatten
+        from sigmac.runtime.inputs.evtx_json import flatten
 
         return flatten(event)
     return event
 
 
 def _event_bytes(given: str) -> tuple[str, bytes]:
-    from sigmac.runtime.records import STDIN, read_blocks
+    from sigmac.runtime.inputs.records import STDIN, read_blocks
 
     text = given.lstrip()
     if not text or text[0] == "{" or (text[0] == "[" and not os.path.exists(given)):
@@ -152,7 +152,7 @@ def _event_bytes(given: str) -> tuple[str, bytes]:
 
 
 def _advice(record: bytes) -> str:
-    from sigmac.runtime.records import parse_record
+    from sigmac.runtime.inputs.records import parse_record
 
     first, _, rest = record.partition(b"\n")
     try:

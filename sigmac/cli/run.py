@@ -19,14 +19,14 @@ from sigmac.cli.options import counted, logsource, say
 from sigmac.cli.parallel import MIN_PARALLEL, evaluate_all
 from sigmac.cli.serve import serve
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.inputs.records import MAX_RECORD
 from sigmac.runtime.processes import cores
-from sigmac.runtime.records import MAX_RECORD
 
 if TYPE_CHECKING:
+    from sigmac.runtime.inputs.records import Block
     from sigmac.runtime.match import BatchResult
     from sigmac.runtime.pack.event_profile import Profiler
     from sigmac.runtime.pack.pack import Pack
-    from sigmac.runtime.records import Block
 
 EXAMPLE = """Examples:
 
@@ -249,7 +249,7 @@ class _Evaluation:
 
     def outcome(self, block: Block) -> tuple[bytes, dict[str, Any]]:
         """The matches of a block, one line each, and what there is to count."""
-        from sigmac.runtime.evtx import flatten_lines
+        from sigmac.runtime.inputs.evtx_json import flatten_lines
 
         data = flatten_lines(block.data) if self.evtx else block.data
         result = self.pack.match_batch(data, logsource=self.tag)
@@ -265,7 +265,7 @@ class _Evaluation:
     def _lines(self, block: Block, result: BatchResult) -> bytes:
         from orjson import dumps
 
-        from sigmac.runtime.records import lines_at
+        from sigmac.runtime.inputs.records import lines_at
 
         if not len(result):
             return b""
@@ -290,8 +290,8 @@ class _Evaluation:
         return known
 
     def _explanation(self, rule: int, record: bytes) -> Any:
-        from sigmac.runtime.evtx import flatten
-        from sigmac.runtime.records import parse_record
+        from sigmac.runtime.inputs.evtx_json import flatten
+        from sigmac.runtime.inputs.records import parse_record
 
         event = parse_record(_record_bytes(record, first=True))
         return self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
@@ -347,7 +347,7 @@ class _Output:
 
 def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
     """The blocks of an input, with a progress bar on a terminal."""
-    from sigmac.runtime.records import STDIN, read_blocks
+    from sigmac.runtime.inputs.records import STDIN, read_blocks
 
     blocks = read_blocks(name, max_record=max_record)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():

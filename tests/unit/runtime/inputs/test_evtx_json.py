@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from sigmac.runtime.evtx import flatten, flatten_lines
+from sigmac.runtime.inputs.evtx_json import flatten, flatten_lines
 
-REGRESSION = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "regression"
+REGRESSION = Path(__file__).resolve().parents[5] / "shared" / "corpus" / "regression"
 
 SYSTEM = {
     "Provider": {"#attributes": {"Name": "Sysmon", "Guid": "G"}},

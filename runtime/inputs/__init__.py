@@ -1,0 +1,1 @@
+"""What events come in: files, compressions, wrappings."""
