@@ -1,4 +1,4 @@
-"""IR → decision programs: what the batch engine's kernels evaluate of a rule; `runtime/programs.py` has the form.
+"""IR → decision programs: what the batch engine's kernels evaluate of a rule; `runtime/engine/programs.py` has the form.
 
 A program is the short-circuit code that compilers make of conditions (Aho et al., "Compilers", 6.6): each question
 knows where to go on for either answer. What only the value itself can answer, a regular expression for example,
@@ -26,7 +26,7 @@ from sigmac.compiler.ir.expressions import (
 )
 from sigmac.compiler.ir.values import glob
 from sigmac.compiler.optimizer.regex_literals import all_required_literals
-from sigmac.runtime import programs as rows
+from sigmac.runtime.engine import programs as rows
 from sigmac.runtime.scalar.folding import default_fold
 from sigmac.runtime.scalar.globs import Wild, plan, tokens
 from sigmac.runtime.scalar.keywords import KEYWORDS

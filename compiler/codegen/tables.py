@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime import programs as rows
+from sigmac.runtime.engine import programs as rows
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.scalar.folding import as_array, fold_table
 

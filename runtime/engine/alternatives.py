@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime import programs
+from sigmac.runtime.engine import programs
 
 LEAST = 6  # rows: fewer are asked one by one as quickly
 Ints = NDArray[np.int32]

@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
-from sigmac.runtime.engine.caches import Caches
+from sigmac.runtime.engine.kernel_tables import PADDING, Tables
 from sigmac.runtime.engine.layout import (
     ASK,
     DONE,
@@ -26,8 +26,8 @@ from sigmac.runtime.engine.layout import (
     Records,
 )
 from sigmac.runtime.engine.library import Kernels, arguments_of
+from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
-from sigmac.runtime.engine.tables import PADDING, Tables
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.inputs.records import parse_record
 from sigmac.runtime.match import BatchResult, Rejected

@@ -113,7 +113,7 @@ class Gates(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """What decides a rule once it is a candidate; `runtime/programs.py` has the form.
+    """What decides a rule once it is a candidate; `runtime/engine/programs.py` has the form.
 
     Program i is `code[4 * start[i]:4 * start[i + 1]]`: first those of rules, then those of logsources. What arguments
     stand for: `fields`; `comparisons`, three numbers each: field, first and last place among its thresholds that

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sigmac.runtime.engine.batch import Engine
+from sigmac.runtime.engine.kernel_tables import Tables
 from sigmac.runtime.engine.library import Kernels
-from sigmac.runtime.engine.tables import Tables
 
 if TYPE_CHECKING:
     from sigmac.runtime.pack.pack import Pack

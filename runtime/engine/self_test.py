@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime import programs
+from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
 from sigmac.runtime.pack.pack import Pack

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import sigmac
-from sigmac.runtime.engine import batch, caches
+from sigmac.runtime.engine import batch
+from sigmac.runtime.engine import memory as caches
 from tests.conformance.corpora import RECORDINGS, Recording, SigmaHQ
 from tests.conformance.reference_pack import ReferencePack, disagreements, kinds, remembering
 

@@ -51,7 +51,8 @@ def wrongly_taken(data: bytes, rejected: Iterable[int]) -> list[int]:
 
 def make_check(folder: Path) -> Callable[[bytes], None]:
     """What raises `AssertionError` for a batch of which two ways say different things; `folder` is for its pack."""
-    from sigmac.runtime.engine import caches, layout
+    from sigmac.runtime.engine import layout
+    from sigmac.runtime.engine import memory as caches
     from sigmac.runtime.engine.batch import Engine
     from sigmac.runtime.engine.library import find_kernels
     from sigmac.runtime.engine.pool import Engines

@@ -11,7 +11,7 @@ import pytest
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import caches
+from sigmac.runtime.engine import memory as caches
 from tests.fuzz.fuzz_kernels import RULES, is_object, wrongly_taken
 from tests.property.test_pack_equivalence import variants_of
 from tests.unit.packs import write_text_pack

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import sigmac
 from sigmac.compiler.meaning import reference
 from sigmac.runtime import Pack
-from sigmac.runtime.engine import batch, caches
+from sigmac.runtime.engine import batch
+from sigmac.runtime.engine import memory as caches
 from tests.property.serialisation import spelled
 from tests.property.test_pack_equivalence import Case, cases, pack_of
 from tests.unit.runtime.engine.agreement import Said, agreed, said

@@ -26,7 +26,7 @@ from sigmac.runtime.engine.kernels.memo import (
 )
 from sigmac.runtime.engine.kernels.piece_search import find_pieces
 from sigmac.runtime.engine.kernels.sets import add_set, find_set
-from sigmac.runtime.engine.kernels.text import fold_text, is_complex
+from sigmac.runtime.engine.kernels.value_text import fold_text, is_complex
 from sigmac.runtime.engine.kernels.vector import PADDING
 from sigmac.runtime.engine.layout import (
     DEFER,

@@ -6,10 +6,10 @@ from typing import Any
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import same_bytes
-from sigmac.runtime.engine.kernels.text import fold_text, is_same_text
+from sigmac.runtime.engine.kernels.value_text import fold_text, is_same_text
 from sigmac.runtime.engine.kernels.vector import PADDING
 from sigmac.runtime.engine.layout import NO, ODD, TEXT, TOKENS, UNKNOWN, YES
-from sigmac.runtime.programs import CASED
+from sigmac.runtime.engine.programs import CASED
 
 _EQUALS, _CONTAINS, _STARTSWITH = 0, 1, 2
 _MOST = 1 << 18  # steps that a search for one text in another may take

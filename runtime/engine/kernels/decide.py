@@ -51,7 +51,7 @@ from sigmac.runtime.engine.layout import (
 )
 from sigmac.runtime.engine.layout import ODD as FORM_ODD
 from sigmac.runtime.engine.layout import TEXT as FORM_TEXT
-from sigmac.runtime.programs import (
+from sigmac.runtime.engine.programs import (
     ADDRESS,
     COMPARE,
     CONSTANT,
@@ -63,8 +63,8 @@ from sigmac.runtime.programs import (
     VALUE,
     WIDTH,
 )
-from sigmac.runtime.programs import TEXTUAL as SOME_TEXT
-from sigmac.runtime.programs import TRUE as END_TRUE
+from sigmac.runtime.engine.programs import TEXTUAL as SOME_TEXT
+from sigmac.runtime.engine.programs import TRUE as END_TRUE
 
 _STATE = (1 << STATE_BITS) - 1
 

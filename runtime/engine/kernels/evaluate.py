@@ -35,7 +35,7 @@ from sigmac.runtime.engine.kernels.json_scan import scan_record, skip_blanks
 from sigmac.runtime.engine.kernels.long_text import is_long
 from sigmac.runtime.engine.kernels.piece_search import find_pieces
 from sigmac.runtime.engine.kernels.sets import add_set, find_set
-from sigmac.runtime.engine.kernels.text import spell_again
+from sigmac.runtime.engine.kernels.value_text import spell_again
 from sigmac.runtime.engine.layout import (
     ASK,
     ASKED,

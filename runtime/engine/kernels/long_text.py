@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
-from sigmac.runtime.engine.kernels.text import fold_text, is_same_text
+from sigmac.runtime.engine.kernels.value_text import fold_text, is_same_text
 from sigmac.runtime.engine.kernels.vector import PADDING, equal_pairs, equal_to, trailing_zeros
 from sigmac.runtime.engine.layout import (
     EXOTIC,

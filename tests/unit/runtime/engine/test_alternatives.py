@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from sigmac.runtime import programs
+from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.alternatives import LEAST, find_alternatives
 from tests.unit.packs import make_pack, rule
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import batch, caches, layout, library
+from sigmac.runtime.engine import batch, layout, library
+from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.packs import make_pack, rule
 from tests.unit.runtime.engine.agreement import agreed, said

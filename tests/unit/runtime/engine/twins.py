@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from sigmac.runtime import load_pack
-from sigmac.runtime.engine import caches, layout, library
+from sigmac.runtime.engine import layout, library
+from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.runtime.engine.agreement import said
 

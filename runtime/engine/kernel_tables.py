@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime import programs
+from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.alternatives import find_alternatives
 from sigmac.runtime.engine.hash_names import hash_name
 from sigmac.runtime.engine.layout import (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
+from sigmac.runtime.engine.kernel_tables import PADDING, Tables
 from sigmac.runtime.engine.layout import (
     Classes,
     Kinds,
@@ -19,7 +20,6 @@ from sigmac.runtime.engine.layout import (
     Searches,
 )
 from sigmac.runtime.engine.searches import ENTRY, SEARCHES, WINDOWS, most_grams
-from sigmac.runtime.engine.tables import PADDING, Tables
 
 LEAST_BUDGET = 1 << 20
 _TOKENS = 1 << 14  # values of one record that rules look at
