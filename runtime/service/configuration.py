@@ -309,7 +309,7 @@ def _wrong_properties(settings: Settings, document: Document) -> Iterator[str]:
     """What librdkafka says of its properties, where it is installed."""
     if not settings.uses_kafka or importlib.util.find_spec("confluent_kafka") is None:
         return
-    from sigmac.runtime.stream.kafka_properties import wrong_properties
+    from sigmac.runtime.stream.kafka.properties import wrong_properties
 
     letters = settings.dead_letters
     given: dict[Place, Mapping[str, Secret]] = {}

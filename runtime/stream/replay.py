@@ -65,7 +65,7 @@ class TopicLetters:
     def __init__(self, settings: Any, topic: str, kinds: Collection[str], *, again: bool):
         from confluent_kafka import Consumer
 
-        from sigmac.runtime.stream.kafka_client import (
+        from sigmac.runtime.stream.kafka.connection import (
             Connection,
             consumer_properties,
             make_client,
@@ -296,8 +296,8 @@ class Returns:
     def _topic(self, name: str) -> Sink:
         place = f"topic {name}"
         if place not in self._sinks:
-            from sigmac.runtime.stream.kafka_client import Connection, producer_properties
-            from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+            from sigmac.runtime.stream.kafka.connection import Connection, producer_properties
+            from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, SharedProducer
 
             if self._producer is None:
                 common, _, own = self._settings.kafka_properties()

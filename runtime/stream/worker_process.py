@@ -82,7 +82,7 @@ class _ProcessLink(Link):
 
 def _producer_lost() -> tuple[type[Exception], ...]:
     # Asked for only where something was raised: without Kafka its client need not be installed.
-    module = sys.modules.get("sigmac.runtime.stream.kafka_sink")
+    module = sys.modules.get("sigmac.runtime.stream.kafka.topic_sink")
     return (module.ProducerLost,) if module else ()
 
 
@@ -196,8 +196,8 @@ class _Kafka(_Parts):
     """The same with Kafka as source, as sink or as both."""
 
     def __init__(self, settings: Settings, index: int):
-        from sigmac.runtime.stream.kafka_client import Connection, producer_properties
-        from sigmac.runtime.stream.kafka_sink import KafkaSink, SharedProducer
+        from sigmac.runtime.stream.kafka.connection import Connection, producer_properties
+        from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, SharedProducer
 
         super().__init__(settings, index)
         self.connection = Connection()
@@ -220,8 +220,8 @@ class _Kafka(_Parts):
     def source(self) -> Source:
         if self.settings.source.kafka is None:
             return super().source()
-        from sigmac.runtime.stream.kafka_client import consumer_properties
-        from sigmac.runtime.stream.kafka_source import KafkaSource
+        from sigmac.runtime.stream.kafka.connection import consumer_properties
+        from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 
         common, own, _ = self._properties()
         max_mib = self.settings.batch.max_mib
@@ -234,7 +234,7 @@ class _Kafka(_Parts):
         return self.kafka_source
 
     def kafka_sink(self, topic: str) -> Sink:
-        from sigmac.runtime.stream.kafka_sink import KafkaSink
+        from sigmac.runtime.stream.kafka.topic_sink import KafkaSink
 
         sink = KafkaSink(topic, self.shared)
         self._starts.append(sink.start)
@@ -244,7 +244,7 @@ class _Kafka(_Parts):
         source, outputs = self.source(), self.outputs()
         delivery: Delivery = AtLeastOnce(source, outputs)
         if self._exactly_once:
-            from sigmac.runtime.stream.kafka_transactions import ExactlyOnce
+            from sigmac.runtime.stream.kafka.transactions import ExactlyOnce
 
             transactions = ExactlyOnce(self.kafka_source, outputs, self.shared)
             self._starts.append(lambda: transactions.start(10.0))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from sigmac.runtime.stream.kafka_client import Connection, consumer_properties
-from sigmac.runtime.stream.kafka_source import KafkaSource
+from sigmac.runtime.stream.kafka.connection import Connection, consumer_properties
+from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from tests.integration.brokers import Broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.java]

@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.kafka_client import (
+from sigmac.runtime.stream.kafka.connection import (
     Connection,
     Properties,
     find_topics,

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.kafka_client import Connection
-from sigmac.runtime.stream.kafka_sink import KafkaSink, ProducerLost, SharedProducer
+from sigmac.runtime.stream.kafka.connection import Connection
+from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, ProducerLost, SharedProducer
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
 

@@ -26,9 +26,9 @@ from confluent_kafka import KafkaException
 
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Meanwhile, Outputs
-from sigmac.runtime.stream.kafka_client import is_fatal, permanent
-from sigmac.runtime.stream.kafka_sink import KafkaSink, ProducerLost, SharedProducer
-from sigmac.runtime.stream.kafka_source import KafkaSource
+from sigmac.runtime.stream.kafka.connection import is_fatal, permanent
+from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, ProducerLost, SharedProducer
+from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
 _STEP = 1.0  # seconds for one try to commit or to abort

@@ -10,13 +10,13 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream import kafka_transactions
 from sigmac.runtime.stream.dead_letters import as_message
 from sigmac.runtime.stream.delivery import Outputs
-from sigmac.runtime.stream.kafka_client import Connection
-from sigmac.runtime.stream.kafka_sink import ProducerLost, SharedProducer
-from sigmac.runtime.stream.kafka_source import KafkaSource
-from sigmac.runtime.stream.kafka_transactions import ExactlyOnce
+from sigmac.runtime.stream.kafka import transactions as kafka_transactions
+from sigmac.runtime.stream.kafka.connection import Connection
+from sigmac.runtime.stream.kafka.topic_sink import ProducerLost, SharedProducer
+from sigmac.runtime.stream.kafka.topic_source import KafkaSource
+from sigmac.runtime.stream.kafka.transactions import ExactlyOnce
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 from tests.unit.runtime.stream.stand_ins import MemorySink
 

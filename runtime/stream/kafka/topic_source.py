@@ -19,7 +19,7 @@ from confluent_kafka import (
 )
 
 from sigmac.runtime.inputs.records import CHUNK
-from sigmac.runtime.stream.kafka_client import (
+from sigmac.runtime.stream.kafka.connection import (
     Connection,
     Properties,
     find_topics,
