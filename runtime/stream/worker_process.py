@@ -153,10 +153,10 @@ class _Parts:
     def source(self) -> Source:
         settings = self.settings.source
         if settings.files is not None:
-            from sigmac.runtime.stream.file_source import FileSource
+            from sigmac.runtime.stream.files.file_source import FileSource
 
             return FileSource(settings.files, Path(self.settings.state), self.index)
-        from sigmac.runtime.stream.stdio import StdinSource
+        from sigmac.runtime.stream.files.stdio import StdinSource
 
         assert settings.stdin is not None
         return StdinSource(settings.stdin)
@@ -169,7 +169,7 @@ class _Parts:
         if settings.file is not None:
             matches["file"] = self.file_sink(settings.file)
         if settings.stdout is not None:
-            from sigmac.runtime.stream.stdio import StdoutSink
+            from sigmac.runtime.stream.files.stdio import StdoutSink
 
             matches["stdout"] = StdoutSink(settings.stdout)
         if settings.webhook is not None:
@@ -184,7 +184,7 @@ class _Parts:
         return Outputs(matches, self.file_sink(letters.file), as_line)
 
     def file_sink(self, settings: Any) -> Sink:
-        from sigmac.runtime.stream.file_sink import FileSink
+        from sigmac.runtime.stream.files.file_sink import FileSink
 
         return FileSink(settings, self.index)
 

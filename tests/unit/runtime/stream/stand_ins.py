@@ -11,7 +11,7 @@ from sigmac.runtime.service.tracing import Tracing
 from sigmac.runtime.stream.dead_letters import as_line
 from sigmac.runtime.stream.delivery import AtLeastOnce, Outputs
 from sigmac.runtime.stream.evaluation import Stream
-from sigmac.runtime.stream.file_source import LineBatch
+from sigmac.runtime.stream.files.file_source import LineBatch
 from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Batch, SourceEnded

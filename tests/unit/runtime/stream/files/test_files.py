@@ -20,11 +20,11 @@ import yaml
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.inputs.records import MAX_RECORD
 from sigmac.runtime.stream.dead_letters import KINDS, from_line
-from sigmac.runtime.stream.file_sink import FileSink
-from sigmac.runtime.stream.file_source import FileSource
+from sigmac.runtime.stream.files.file_sink import FileSink
+from sigmac.runtime.stream.files.file_source import FileSource
+from sigmac.runtime.stream.files.stdio import StdinSource, StdoutSink
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message
-from sigmac.runtime.stream.stdio import StdinSource, StdoutSink
 from tests.unit.packs import rule, write_text_pack
 
 Make = Callable[..., FileSource]
@@ -109,7 +109,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that have passed for sources, as its one element."""
     now = [1000.0]
     fake = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None)
-    monkeypatch.setattr("sigmac.runtime.stream.file_source.time", fake)
+    monkeypatch.setattr("sigmac.runtime.stream.files.file_source.time", fake)
     return now
 
 
@@ -291,7 +291,7 @@ def test_a_line_that_is_too_long_is_a_dead_letter(tmp_path: Path) -> None:
 
 
 def test_the_page_has_every_kind_of_dead_letter() -> None:
-    page = (Path(__file__).parents[4] / "docs" / "dead-letters.md").read_text("utf-8")
+    page = (Path(__file__).parents[5] / "docs" / "dead-letters.md").read_text("utf-8")
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert [name for name in rows if not name.startswith("sigmac-")] == list(KINDS)
 
@@ -348,7 +348,7 @@ def test_a_disk_that_fills_up_within_a_line_cuts_none(
 
     with monkeypatch.context() as full:
         full.setattr("os.write", fills_up)
-        full.setattr("sigmac.runtime.stream.file_sink._AGAIN", 0.0)
+        full.setattr("sigmac.runtime.stream.files.file_sink._AGAIN", 0.0)
         out.write([Message(b"1234"), Message(b"5678")])
         assert not out.flush(1)
         assert out.flush(1)

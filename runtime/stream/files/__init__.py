@@ -1,0 +1,1 @@
+"""Files that are followed or written, and the standard streams."""
