@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.stream.matches import without_event
+from sigmac.runtime.stream.match_message import without_event
 from sigmac.runtime.stream.record import Headers, Origin
 from sigmac.runtime.stream.sink import Message
 

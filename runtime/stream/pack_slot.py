@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack, load_pack
-from sigmac.runtime.stream.matches import MatchWriter
+from sigmac.runtime.stream.match_message import MatchWriter
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
 _NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never too slow

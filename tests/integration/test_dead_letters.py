@@ -10,7 +10,7 @@ import pytest
 
 from sigmac.runtime import load_pack
 from sigmac.runtime.stream.dead_letters import from_message
-from sigmac.runtime.stream.matches import without_event
+from sigmac.runtime.stream.match_message import without_event
 from tests.integration.brokers import Broker
 from tests.integration.ledger import Service, Topics, running
 from tests.integration.messages import received, send

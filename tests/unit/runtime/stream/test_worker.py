@@ -9,7 +9,7 @@ import pytest
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.dead_letters import from_line
-from sigmac.runtime.stream.matches import without_event
+from sigmac.runtime.stream.match_message import without_event
 from sigmac.runtime.stream.sink import DeliveryFailed
 from tests.unit.runtime.service.bad_packs import condition
 from tests.unit.runtime.service.conftest import make

@@ -8,7 +8,7 @@ import orjson
 
 from sigmac.runtime import Pack
 from sigmac.runtime.stream.dead_letters import bury
-from sigmac.runtime.stream.matches import MatchWriter, match_id, without_event
+from sigmac.runtime.stream.match_message import MatchWriter, match_id, without_event
 from sigmac.runtime.stream.record import Origin
 
 ORIGIN = Origin("events", 3, 17, 1_700_000_000_000, b"host-1", (("traceparent", b"00-a-b-01"),))
