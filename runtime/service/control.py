@@ -16,10 +16,10 @@ from grpc_reflection.v1alpha import reflection
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.service import control_pb2 as wire
 from sigmac.runtime.service import control_pb2_grpc
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.sections import ControlSettings, TlsSettings
 from sigmac.runtime.service.control_methods import ControlMethods, max_bytes
 from sigmac.runtime.service.guard import STREAM_TIMEOUT, Guard
-from sigmac.runtime.service.sections import ControlSettings, TlsSettings
 from sigmac.runtime.service.status import Service
 
 log = structlog.get_logger("sigmac.service.control")

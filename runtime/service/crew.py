@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.process import Bell, signal_name
 from sigmac.runtime.service.status import WorkerStatus
 from sigmac.runtime.service.tally import Tally

@@ -23,9 +23,9 @@ from pydantic import BaseModel
 
 from sigmac.runtime.errors import EventError, SigmacError
 from sigmac.runtime.printable import escaped
-from sigmac.runtime.service.configuration import Settings
-from sigmac.runtime.service.secrets import Secret
-from sigmac.runtime.service.sections import LogSettings
+from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.secrets import Secret
+from sigmac.runtime.service.config.sections import LogSettings
 
 MASK = "***"
 _SHORT = (

@@ -24,7 +24,7 @@ import structlog
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.pack import Pack, find_pack, load_pack
-from sigmac.runtime.service.sections import PackSettings
+from sigmac.runtime.service.config.sections import PackSettings
 
 log = structlog.get_logger("sigmac.service.packs")
 

@@ -22,7 +22,7 @@ import structlog
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.crew import Crew
 from sigmac.runtime.service.packs import PackShelf, PathWatch, digest_of
 from sigmac.runtime.service.status import Outcome, PackStatus

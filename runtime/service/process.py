@@ -15,8 +15,8 @@ from types import FrameType
 import structlog
 
 from sigmac.runtime.errors import ConfigurationError
-from sigmac.runtime.service.configuration import Settings
-from sigmac.runtime.service.document import PREFIX
+from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.layers import PREFIX
 from sigmac.runtime.service.logs import secrets_of
 
 log = structlog.get_logger("sigmac.service")

@@ -15,7 +15,7 @@ import structlog
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rule
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.crew import Backoff, Crew
 from sigmac.runtime.service.packs_in_service import PacksInService
 from sigmac.runtime.service.process import Bell, locked, signals_to, without_secrets

@@ -21,9 +21,9 @@ import structlog
 from sigmac import __version__
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import find_pack
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.logs import configure_logs
-from sigmac.runtime.service.sections import Delivery as Guarantee
 from sigmac.runtime.service.tracing import open_tracing
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs

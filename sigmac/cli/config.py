@@ -13,7 +13,7 @@ from sigmac.cli.options import counted, say
 from sigmac.runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from sigmac.runtime.service.configuration import Settings
+    from sigmac.runtime.service.config.configuration import Settings
 
 EXAMPLE = """Examples:
 
@@ -43,7 +43,7 @@ def check(
     connected. Exit status 1 where there is a mistake.
     """
     _model()
-    from sigmac.runtime.service.configuration import load_settings
+    from sigmac.runtime.service.config.configuration import load_settings
 
     try:
         settings = load_settings(file)
@@ -86,7 +86,7 @@ def _given(section: object) -> list[str]:
 
 def _model() -> type[Settings]:
     try:
-        from sigmac.runtime.service.configuration import Settings
+        from sigmac.runtime.service.config.configuration import Settings
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"this needs the package {error.name}, which is not installed: pip install 'sigmac[service]'"

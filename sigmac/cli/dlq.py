@@ -17,7 +17,7 @@ from sigmac.cli.serve import need
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
-    from sigmac.runtime.service.configuration import Settings
+    from sigmac.runtime.service.config.configuration import Settings
     from sigmac.runtime.stream.dead_letters import DeadLetter
     from sigmac.runtime.stream.replay import Letters
 
@@ -113,7 +113,7 @@ def replay(
 
 def _settings(config: Path) -> Settings:
     need("service", "pydantic", "structlog", "yaml")
-    from sigmac.runtime.service.configuration import load_settings
+    from sigmac.runtime.service.config.configuration import load_settings
 
     settings = load_settings(config)
     if settings.uses_kafka:

@@ -28,7 +28,7 @@ def serve(
     """
     need("service", "pydantic", "structlog", "yaml")
     from sigmac import __version__
-    from sigmac.runtime.service.configuration import load_settings
+    from sigmac.runtime.service.config.configuration import load_settings
     from sigmac.runtime.service.logs import configure_logs
 
     settings = load_settings(config)

@@ -18,7 +18,7 @@ import typer
 import yaml
 
 from sigmac.cli import app
-from sigmac.runtime.service.configuration import Settings, load_settings
+from sigmac.runtime.service.config.configuration import Settings, load_settings
 from sigmac.runtime.service.metrics import CATALOG
 
 ROOT = Path(__file__).resolve().parents[3]

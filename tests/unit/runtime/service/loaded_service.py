@@ -15,7 +15,7 @@ import pytest
 
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import Pack, PackError, Rule, load_pack
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.status import Outcome, PackStatus, ServiceStatus
 from sigmac.runtime.service.watchers import Watchers
 from tests.unit.packs import compile_text, rule

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.logs import MASK, Masking, secrets_of
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,7 +54,7 @@ SECRETS = {
 HEAD = """
 import json, logging, os, sys, threading, warnings
 import structlog
-from sigmac.runtime.service.configuration import Settings
+from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.logs import configure_logs
 from sigmac.runtime.errors import *
 settings = Settings(**json.loads(sys.argv[1]))

@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack.seal import MANIFEST, SIGNATURE, render_signature
+from sigmac.runtime.service.config.sections import PackSettings
 from sigmac.runtime.service.packs import KEPT, PackShelf, PathWatch
-from sigmac.runtime.service.sections import PackSettings
 from tests.unit.runtime.service.bad_packs import BAD, first_line
 from tests.unit.runtime.service.conftest import Run, Stage, eventually, make, reseal
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sigmac.runtime.service.secrets import Secret
+from sigmac.runtime.service.config.secrets import Secret
 from sigmac.runtime.stream.sink import Message
 from sigmac.runtime.stream.webhook_sink import WebhookSink
 

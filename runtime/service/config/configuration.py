@@ -19,10 +19,10 @@ from pydantic import (
 
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.printable import escaped
-from sigmac.runtime.service.document import Document, Place, overlay, read_document
-from sigmac.runtime.service.mistakes import hint, refuse, tell
-from sigmac.runtime.service.secrets import Secret, Surroundings
-from sigmac.runtime.service.sections import (
+from sigmac.runtime.service.config.layers import Document, Place, overlay, read_document
+from sigmac.runtime.service.config.mistakes import hint, refuse, tell
+from sigmac.runtime.service.config.secrets import Secret, Surroundings
+from sigmac.runtime.service.config.sections import (
     BatchSettings,
     ControlSettings,
     DeadLetters,
@@ -40,7 +40,7 @@ from sigmac.runtime.service.sections import (
     SourceSettings,
     TracingSettings,
 )
-from sigmac.runtime.service.setting_types import (
+from sigmac.runtime.service.config.setting_types import (
     AnyPath,
     Name,
 )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from sigmac.runtime.service.secrets import Secret, Surroundings
+from sigmac.runtime.service.config.secrets import Secret, Surroundings
 
 # What the delivery guarantee rests on is not a matter of taste.
 RESERVED_PROPERTIES: Mapping[str, str] = MappingProxyType(

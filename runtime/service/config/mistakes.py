@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from sigmac.runtime.service.document import Document, Place
+from sigmac.runtime.service.config.layers import Document, Place
 
 _MAX_TOLD = 100  # mistakes
 # What pydantic says, where it speaks of Python

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from sigmac.runtime.errors import ConfigurationError
-from sigmac.runtime.service.configuration import Settings, load_settings
-from sigmac.runtime.service.secrets import Secret
-from sigmac.runtime.service.sections import DeadLetters, Delivery, HttpSettings
+from sigmac.runtime.service.config.configuration import Settings, load_settings
+from sigmac.runtime.service.config.secrets import Secret
+from sigmac.runtime.service.config.sections import DeadLetters, Delivery, HttpSettings
 
 SMALLEST = """
 packs: {windows: {path: packs/windows}}

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
-from sigmac.runtime.service.configuration import Settings, load_settings
-from sigmac.runtime.service.mistakes import every_key
+from sigmac.runtime.service.config.configuration import Settings, load_settings
+from sigmac.runtime.service.config.mistakes import every_key
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 EXAMPLE = ROOT / "deploy" / "sigmac.example.yml"
 PAGE = ROOT / "docs" / "configuration.md"
 

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from sigmac.runtime.service.document import Place
-from sigmac.runtime.service.mistakes import refuse
-from sigmac.runtime.service.secrets import Surroundings
-from sigmac.runtime.service.setting_types import (
+from sigmac.runtime.service.config.layers import Place
+from sigmac.runtime.service.config.mistakes import refuse
+from sigmac.runtime.service.config.secrets import Surroundings
+from sigmac.runtime.service.config.setting_types import (
     Address,
     AnyPath,
     DottedPath,

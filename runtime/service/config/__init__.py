@@ -1,0 +1,1 @@
+"""The service's configuration: read in layers, typed, every wrong key named."""
