@@ -69,7 +69,7 @@ STUBS ?= .
 stubs: $(grpc_tools)/.installed ## Make the gRPC stubs anew from control.proto.
 	@mkdir -p $(STUBS)
 	$(grpc_tools)/bin/python -m grpc_tools.protoc -I . --python_out=$(STUBS) --pyi_out=$(STUBS) \
-		--grpc_python_out=$(STUBS) sigmac/runtime/service/control.proto
+		--grpc_python_out=$(STUBS) sigmac/runtime/service/control/control.proto
 
 grpc-tools: $(grpc_tools)/.installed
 

@@ -102,7 +102,7 @@ class Supervisor:
 
             stack.callback(serve_http(self, self.settings.http))
         if self.settings.control is not None:
-            from sigmac.runtime.service.control import serve_control
+            from sigmac.runtime.service.control.server import serve_control
 
             stack.callback(serve_control(self, self.settings))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from sigmac.runtime.service.client import ControlClient
+    from sigmac.runtime.service.control.client import ControlClient
 
 _MAX_TOKEN = 64 << 10  # bytes
 
@@ -59,7 +59,7 @@ def connect(
 ) -> ControlClient:
     """A client of the control plane. Raises `typer.BadParameter` for what cannot be an address or does not fit."""
     try:
-        from sigmac.runtime.service.client import ControlClient
+        from sigmac.runtime.service.control.client import ControlClient
     except ModuleNotFoundError as error:
         raise typer.BadParameter(
             f"this needs more packages ({error.name} is missing): pip install 'sigmac[service]'"

@@ -12,7 +12,7 @@ from sigmac.cli.options import Form, OutputFormat, counted
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
-    from sigmac.runtime.service.control_pb2 import GetStatusResponse
+    from sigmac.runtime.service.control.control_pb2 import GetStatusResponse
 
 EXAMPLE = """Examples:
 

@@ -22,7 +22,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.service.client import ControlClient, ControlError
+from sigmac.runtime.service.control.client import ControlClient, ControlError
 from tests.integration.brokers import BROKERS, Broker, Unavailable, free_port
 from tests.integration.ledger import Account, Ledger, Service, Topics, read_account, running
 from tests.unit.packs import rule, write_text_pack

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sigmac.runtime.service.control import ControlServer
+from sigmac.runtime.service.control.server import ControlServer
 from tests.unit.cli.conftest import ROOT, Run
 from tests.unit.runtime.service.certificates import Authority
 from tests.unit.runtime.service.loaded_service import LoadedService, settings, write_version

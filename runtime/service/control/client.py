@@ -20,9 +20,9 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.service import control_pb2 as wire
-from sigmac.runtime.service import control_pb2_grpc, pack_transfer
 from sigmac.runtime.service.config.setting_types import split_address
+from sigmac.runtime.service.control import control_pb2 as wire
+from sigmac.runtime.service.control import control_pb2_grpc, pack_transfer
 
 TIMEOUT = 10.0  # seconds for a request
 PUSH_TIMEOUT = 300.0  # seconds for a pack: all workers load and try it

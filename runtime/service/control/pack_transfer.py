@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack import seal
-from sigmac.runtime.service.control_pb2 import PushPackRequest
+from sigmac.runtime.service.control.control_pb2 import PushPackRequest
 
 MAX_BYTES = 256 << 20  # of all files of a pack
 MAX_FILES = 10_000

@@ -14,12 +14,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
-from sigmac.runtime.service import control_pb2 as wire
-from sigmac.runtime.service import control_pb2_grpc
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import ControlSettings, TlsSettings
-from sigmac.runtime.service.control_methods import ControlMethods, max_bytes
-from sigmac.runtime.service.guard import STREAM_TIMEOUT, Guard
+from sigmac.runtime.service.control import control_pb2 as wire
+from sigmac.runtime.service.control import control_pb2_grpc
+from sigmac.runtime.service.control.guard import STREAM_TIMEOUT, Guard
+from sigmac.runtime.service.control.methods import ControlMethods, max_bytes
 from sigmac.runtime.service.status import Service
 
 log = structlog.get_logger("sigmac.service.control")

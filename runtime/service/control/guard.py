@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import structlog
 
-from sigmac.runtime.service.limits import RateLimit, client_of
-from sigmac.runtime.service.refusals import Refusal, exhausted, invalid
+from sigmac.runtime.service.control.limits import RateLimit, client_of
+from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid
 
 log = structlog.get_logger("sigmac.service.control")
 

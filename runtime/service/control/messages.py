@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sigmac.runtime import match as evaluated
-from sigmac.runtime.service import control_pb2 as wire
-from sigmac.runtime.service.refusals import exhausted
+from sigmac.runtime.service.control import control_pb2 as wire
+from sigmac.runtime.service.control.refusals import exhausted
 from sigmac.runtime.service.status import BATCH_BUCKETS, Counts, ServiceStatus
 
 MAX_MATCHES = 100_000  # in one answer

@@ -15,18 +15,18 @@ import structlog
 
 from sigmac.runtime.errors import ConfigurationError, EventError, PackError
 from sigmac.runtime.inputs.records import parse_record
-from sigmac.runtime.service import control_pb2 as wire
-from sigmac.runtime.service import control_pb2_grpc
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import ControlSettings
-from sigmac.runtime.service.control_messages import (
+from sigmac.runtime.service.control import control_pb2 as wire
+from sigmac.runtime.service.control import control_pb2_grpc
+from sigmac.runtime.service.control.messages import (
     BatchAnswer,
     matched_rule,
     rule_message,
     status_message,
 )
-from sigmac.runtime.service.pack_transfer import NotTrusted, Receiver, TooLarge
-from sigmac.runtime.service.refusals import Refusal, exhausted, invalid, unknown_pack
+from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
+from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid, unknown_pack
 from sigmac.runtime.service.status import Outcome, Service
 
 log = structlog.get_logger("sigmac.service.control")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sigmac.runtime.service.limits import RateLimit, client_of
+from sigmac.runtime.service.control.limits import RateLimit, client_of
 
 
 class Clock:

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from sigmac.runtime.service import control_pb2 as sigmac_dot_runtime_dot_service_dot_control__pb2
+from sigmac.runtime.service.control import control_pb2 as sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2
 
 GRPC_GENERATED_VERSION = '1.66.0'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + f' but the generated code in sigmac/runtime/service/control_pb2_grpc.py depends on'
+        + f' but the generated code in sigmac/runtime/service/control/control_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,48 +36,48 @@ class ControlStub(object):
         """
         self.ProcessEvent = channel.unary_unary(
                 '/sigmac.control.v1.Control/ProcessEvent',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventResponse.FromString,
                 _registered_method=True)
         self.ProcessBatch = channel.stream_unary(
                 '/sigmac.control.v1.Control/ProcessBatch',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.FromString,
                 _registered_method=True)
         self.ListRules = channel.unary_unary(
                 '/sigmac.control.v1.Control/ListRules',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesResponse.FromString,
                 _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/sigmac.control.v1.Control/GetStatus',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
         self.PushPack = channel.stream_unary(
                 '/sigmac.control.v1.Control/PushPack',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.FromString,
                 _registered_method=True)
         self.Rollback = channel.unary_unary(
                 '/sigmac.control.v1.Control/Rollback',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackResponse.FromString,
                 _registered_method=True)
         self.Pause = channel.unary_unary(
                 '/sigmac.control.v1.Control/Pause',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PauseRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PauseResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseResponse.FromString,
                 _registered_method=True)
         self.Resume = channel.unary_unary(
                 '/sigmac.control.v1.Control/Resume',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeResponse.FromString,
                 _registered_method=True)
         self.WatchMatches = channel.unary_stream(
                 '/sigmac.control.v1.Control/WatchMatches',
-                request_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesRequest.SerializeToString,
-                response_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesResponse.FromString,
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesResponse.FromString,
                 _registered_method=True)
 
 
@@ -152,48 +152,48 @@ def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ProcessEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.ProcessEvent,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventResponse.SerializeToString,
             ),
             'ProcessBatch': grpc.stream_unary_rpc_method_handler(
                     servicer.ProcessBatch,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.SerializeToString,
             ),
             'ListRules': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRules,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusResponse.SerializeToString,
             ),
             'PushPack': grpc.stream_unary_rpc_method_handler(
                     servicer.PushPack,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.SerializeToString,
             ),
             'Rollback': grpc.unary_unary_rpc_method_handler(
                     servicer.Rollback,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackResponse.SerializeToString,
             ),
             'Pause': grpc.unary_unary_rpc_method_handler(
                     servicer.Pause,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PauseRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.PauseResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseResponse.SerializeToString,
             ),
             'Resume': grpc.unary_unary_rpc_method_handler(
                     servicer.Resume,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeResponse.SerializeToString,
             ),
             'WatchMatches': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchMatches,
-                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesRequest.FromString,
-                    response_serializer=sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesResponse.SerializeToString,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,8 +221,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/ProcessEvent',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessEventResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -248,8 +248,8 @@ class Control(object):
             request_iterator,
             target,
             '/sigmac.control.v1.Control/ProcessBatch',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ProcessBatchResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -275,8 +275,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/ListRules',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ListRulesResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -302,8 +302,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/GetStatus',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.GetStatusResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.GetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -329,8 +329,8 @@ class Control(object):
             request_iterator,
             target,
             '/sigmac.control.v1.Control/PushPack',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.PushPackResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -356,8 +356,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/Rollback',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.RollbackResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -383,8 +383,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/Pause',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.PauseRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.PauseResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PauseResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -410,8 +410,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/Resume',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.ResumeResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ResumeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -437,8 +437,8 @@ class Control(object):
             request,
             target,
             '/sigmac.control.v1.Control/WatchMatches',
-            sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesRequest.SerializeToString,
-            sigmac_dot_runtime_dot_service_dot_control__pb2.WatchMatchesResponse.FromString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.WatchMatchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,9 +25,9 @@ from grpc_status import rpc_status
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.pack.seal import MANIFEST, render_manifest
-from sigmac.runtime.service import control_pb2 as wire
-from sigmac.runtime.service import control_pb2_grpc, pack_transfer
-from sigmac.runtime.service.control import ControlServer
+from sigmac.runtime.service.control import control_pb2 as wire
+from sigmac.runtime.service.control import control_pb2_grpc, pack_transfer
+from sigmac.runtime.service.control.server import ControlServer
 from tests.unit.packs import rule
 from tests.unit.runtime.service.certificates import Authority
 from tests.unit.runtime.service.loaded_service import (
@@ -37,7 +37,7 @@ from tests.unit.runtime.service.loaded_service import (
     write_version,
 )
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 TOKEN = "correct-horse-battery-staple"
 TIMEOUT = 30.0  # seconds; nothing here waits for it
 KEY = Ed25519PrivateKey.generate()
@@ -580,7 +580,7 @@ def test_a_client_that_never_ends_its_stream(start: Start) -> None:
 def test_a_client_that_never_sends_its_message(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sigmac.runtime.service.guard._MESSAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr("sigmac.runtime.service.control.guard._MESSAGE_TIMEOUT", 0.2)
     never = threading.Event()
 
     def requests() -> Iterator[bytes]:

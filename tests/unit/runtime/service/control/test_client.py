@@ -15,9 +15,9 @@ import grpc
 import pytest
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.service import pack_transfer
-from sigmac.runtime.service.client import SERVICE_CONFIG, ControlClient, ControlError
-from sigmac.runtime.service.control import ControlServer
+from sigmac.runtime.service.control import pack_transfer
+from sigmac.runtime.service.control.client import SERVICE_CONFIG, ControlClient, ControlError
+from sigmac.runtime.service.control.server import ControlServer
 from tests.unit.runtime.service.certificates import Authority
 from tests.unit.runtime.service.loaded_service import EVENT, LoadedService, settings, write_version
 
@@ -73,7 +73,7 @@ def test_events_and_batches(both: Both) -> None:
 
 def test_rules_status_pause_and_resume(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     client = both.client()
-    monkeypatch.setattr("sigmac.runtime.service.control_methods._PAGE", 1)  # two pages
+    monkeypatch.setattr("sigmac.runtime.service.control.methods._PAGE", 1)  # two pages
     assert [each.title for each in client.rules("windows")] == ["Whoami", "Admin"]
     client.pause()
     assert client.status().paused
