@@ -17,11 +17,11 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.crew import Backoff, Crew
-from sigmac.runtime.service.packs_in_service import PacksInService
+from sigmac.runtime.service.packs.swap import PacksInService
+from sigmac.runtime.service.packs.trial import interpreter
 from sigmac.runtime.service.process import Bell, locked, signals_to, without_secrets
 from sigmac.runtime.service.status import Outcome, ServiceStatus
 from sigmac.runtime.service.tally import Tally
-from sigmac.runtime.service.trial import interpreter
 from sigmac.runtime.service.watchers import Watchers
 from sigmac.runtime.service.workers import Life, Message
 

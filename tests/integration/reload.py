@@ -26,7 +26,7 @@ from sigmac.runtime.service.control.client import ControlClient, ControlError
 from tests.integration.brokers import BROKERS, Broker, Unavailable, free_port
 from tests.integration.ledger import Account, Ledger, Service, Topics, read_account, running
 from tests.unit.packs import rule, write_text_pack
-from tests.unit.runtime.service.bad_packs import BAD
+from tests.unit.runtime.service.packs.bad_packs import BAD
 
 WAITING = 100_000  # records that always wait
 OTHERS = 50  # records that neither match nor die, for each that is numbered

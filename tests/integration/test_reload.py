@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.brokers import Broker
 from tests.integration.reload import Report, run_bad_packs, run_swaps
-from tests.unit.runtime.service.bad_packs import BAD
+from tests.unit.runtime.service.packs.bad_packs import BAD
 
 pytestmark = [pytest.mark.slow, pytest.mark.java]
 

@@ -9,8 +9,8 @@ import pytest
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.stream.pack_slot import PackSlot
-from tests.unit.runtime.service.bad_packs import condition
 from tests.unit.runtime.service.conftest import make
+from tests.unit.runtime.service.packs.bad_packs import condition
 
 APPLE = b'{"Name": "apple"}'
 

@@ -11,8 +11,8 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.dead_letters import from_line
 from sigmac.runtime.stream.match_message import without_event
 from sigmac.runtime.stream.sink import DeliveryFailed
-from tests.unit.runtime.service.bad_packs import condition
 from tests.unit.runtime.service.conftest import make
+from tests.unit.runtime.service.packs.bad_packs import condition
 from tests.unit.runtime.stream.stand_ins import Bench
 
 APPLE, PLUM, BROKEN = b'{"Name": "apple"}', b'{"Name": "plum"}', b'{"Name": '

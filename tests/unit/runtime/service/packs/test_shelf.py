@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack.seal import MANIFEST, SIGNATURE, render_signature
 from sigmac.runtime.service.config.sections import PackSettings
-from sigmac.runtime.service.packs import KEPT, PackShelf, PathWatch
-from tests.unit.runtime.service.bad_packs import BAD, first_line
+from sigmac.runtime.service.packs.shelf import KEPT, PackShelf, PathWatch
 from tests.unit.runtime.service.conftest import Run, Stage, eventually, make, reseal
+from tests.unit.runtime.service.packs.bad_packs import BAD, first_line
 
 Packs = dict[str, Path]
 

@@ -38,7 +38,7 @@ def try_pack(
     """
     until = time.monotonic() + timeout
     with subprocess.Popen(
-        [*interpreter(), "-m", "sigmac.runtime.service.trial", str(folder), str(timeout)],
+        [*interpreter(), "-m", "sigmac.runtime.service.packs.trial", str(folder), str(timeout)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Packs in service: the shelf, the trial, and how one takes another's place."""
