@@ -29,7 +29,7 @@ import structlog
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.sections import HttpSettings, TlsSettings
-from sigmac.runtime.service.metrics import CONTENT_TYPE, Metrics
+from sigmac.runtime.service.observe.metrics import CONTENT_TYPE, Metrics
 from sigmac.runtime.service.status import PackStatus, Service
 
 log = structlog.get_logger("sigmac.service.http")

@@ -17,7 +17,7 @@ import structlog
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.layers import PREFIX
-from sigmac.runtime.service.logs import secrets_of
+from sigmac.runtime.service.observe.logs import secrets_of
 
 log = structlog.get_logger("sigmac.service")
 

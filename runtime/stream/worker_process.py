@@ -23,7 +23,7 @@ from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
-from sigmac.runtime.service.logs import configure_logs
+from sigmac.runtime.service.observe.logs import configure_logs
 from sigmac.runtime.service.tracing import open_tracing
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs

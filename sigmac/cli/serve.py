@@ -29,7 +29,7 @@ def serve(
     need("service", "pydantic", "structlog", "yaml")
     from sigmac import __version__
     from sigmac.runtime.service.config.configuration import load_settings
-    from sigmac.runtime.service.logs import configure_logs
+    from sigmac.runtime.service.observe.logs import configure_logs
 
     settings = load_settings(config)
     if settings.uses_kafka:

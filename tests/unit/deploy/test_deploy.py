@@ -19,7 +19,7 @@ import yaml
 
 from sigmac.cli import app
 from sigmac.runtime.service.config.configuration import Settings, load_settings
-from sigmac.runtime.service.metrics import CATALOG
+from sigmac.runtime.service.observe.metrics import CATALOG
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.runtime.service.metrics import CATALOG, WORKER_STATES, Metrics
+from sigmac.runtime.service.observe.metrics import CATALOG, WORKER_STATES, Metrics
 from tests.unit.runtime.service.fixed_service import FixedService
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "sigmac.json").read_text("utf-8"))
 RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text("utf-8"))

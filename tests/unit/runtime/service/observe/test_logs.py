@@ -14,9 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.logs import MASK, Masking, secrets_of
+from sigmac.runtime.service.observe.logs import MASK, Masking, secrets_of
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 SETTINGS: dict[str, Any] = {
     "name": "edge",
     "packs": {"windows": {"path": "windows"}},
@@ -55,7 +55,7 @@ HEAD = """
 import json, logging, os, sys, threading, warnings
 import structlog
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.logs import configure_logs
+from sigmac.runtime.service.observe.logs import configure_logs
 from sigmac.runtime.errors import *
 settings = Settings(**json.loads(sys.argv[1]))
 configure_logs(settings, **json.loads(sys.argv[2]))

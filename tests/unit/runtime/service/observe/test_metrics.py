@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sigmac.runtime.match import Rule
-from sigmac.runtime.service import metrics
-from sigmac.runtime.service.metrics import CATALOG, Metrics
+from sigmac.runtime.service.observe import metrics
+from sigmac.runtime.service.observe.metrics import CATALOG, Metrics
 from sigmac.runtime.service.status import Counts
 from tests.unit.runtime.service.fixed_service import (
     ENGINE,
@@ -25,7 +25,7 @@ from tests.unit.runtime.service.fixed_service import (
     worker,
 )
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "metrics.md"
+PAGE = Path(__file__).resolve().parents[5] / "docs" / "metrics.md"
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
