@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import structlog
 
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.process import Bell, signal_name
 from sigmac.runtime.service.status import WorkerStatus
+from sigmac.runtime.service.supervisor_process import Bell, signal_name
 from sigmac.runtime.service.tally import Tally
-from sigmac.runtime.service.workers import Farewell, Life, Message, Report
+from sigmac.runtime.service.worker_life import Farewell, Life, Message, Report
 
 log = structlog.get_logger("sigmac.service")
 

@@ -28,7 +28,7 @@ from sigmac.runtime.service.packs.shelf import PackShelf, PathWatch, digest_of
 from sigmac.runtime.service.packs.trial import try_pack
 from sigmac.runtime.service.status import Outcome, PackStatus
 from sigmac.runtime.service.tally import RuleIndices, Tally
-from sigmac.runtime.service.workers import Life
+from sigmac.runtime.service.worker_life import Life
 
 log = structlog.get_logger("sigmac.service")
 
