@@ -24,7 +24,6 @@ from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
-from sigmac.runtime.service.tracing import open_tracing
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
@@ -32,6 +31,7 @@ from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
+from sigmac.runtime.stream.tracing import open_tracing
 from sigmac.runtime.stream.worker import Client, Worker
 
 log = structlog.get_logger("sigmac.stream.worker")

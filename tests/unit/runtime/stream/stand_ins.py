@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sigmac.runtime.service.tracing import Tracing
 from sigmac.runtime.stream.dead_letters import as_line
 from sigmac.runtime.stream.delivery import AtLeastOnce, Outputs
 from sigmac.runtime.stream.evaluation import Stream
@@ -16,6 +15,7 @@ from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Batch, SourceEnded
 from sigmac.runtime.stream.sink import DeliveryFailed, Message, Undeliverable
+from sigmac.runtime.stream.tracing import Tracing
 from sigmac.runtime.stream.worker import Client, Worker
 
 

@@ -22,7 +22,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from structlog.testing import capture_logs
 
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.tracing import (
+from sigmac.runtime.stream.record import Headers
+from sigmac.runtime.stream.tracing import (
     MAX_LINKS,
     TraceContext,
     Tracing,
@@ -31,7 +32,6 @@ from sigmac.runtime.service.tracing import (
     parse_traceparent,
     trace_of,
 )
-from sigmac.runtime.stream.record import Headers
 
 ROOT = Path(__file__).resolve().parents[4]
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -258,7 +258,7 @@ def test_without_a_configuration_nothing_is_traced() -> None:
 
 
 def test_opentelemetry_is_imported_only_where_it_is_configured() -> None:
-    program = "import sys, sigmac.runtime.service.tracing; print('opentelemetry' in sys.modules)"
+    program = "import sys, sigmac.runtime.stream.tracing; print('opentelemetry' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
