@@ -1,4 +1,4 @@
-"""IR → decision programs: what the batch engine's kernels evaluate of a rule; `runtime/engine/programs.py` has the form.
+"""IR → decision programs: what the kernels evaluate of a rule; `runtime/engine/programs.py` has the form.
 
 A program is the short-circuit code that compilers make of conditions (Aho et al., "Compilers", 6.6): each question
 knows where to go on for either answer. What only the value itself can answer, a regular expression for example,

@@ -1,1 +1,1 @@
-"""The one language the middle of the compiler speaks: predicates over values, and boolean expressions over predicates."""
+"""The one language the middle of the compiler speaks: predicates over values, expressions over predicates."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sigmac.runtime.match import Rule
-from sigmac.runtime.service.status import Counts
+from sigmac.runtime.stream.counts import Counts
 
 # Counts of the engine that say how much is in use now: they end with the process.
 _GAUGES = ("bytes",)

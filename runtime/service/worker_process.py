@@ -31,7 +31,7 @@ from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
-from sigmac.runtime.stream.tracing import open_tracing
+from sigmac.runtime.stream.tracing import SpanExport, open_tracing
 from sigmac.runtime.stream.worker import Client, Worker
 
 log = structlog.get_logger("sigmac.stream.worker")
@@ -120,10 +120,20 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         delivery,
         parts.start,
         parts.client(),
-        tracing=open_tracing(settings, index, __version__),
+        tracing=open_tracing(_collector(settings), index, __version__),
         max_records=settings.batch.max_records,
         max_wait=settings.batch.max_wait,
     )
+
+
+def _collector(settings: Settings) -> SpanExport | None:
+    if settings.tracing is None:
+        return None
+    group = None
+    if settings.source.kafka is not None:
+        common, consumer, _ = settings.kafka_properties()
+        group = {**common, **consumer}["group.id"]
+    return SpanExport(settings.tracing.endpoint, settings.tracing.sample, settings.name, group)
 
 
 def _logsource(given: Any) -> dict[str, str] | None:

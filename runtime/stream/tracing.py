@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.stream.record import Headers
 
 if TYPE_CHECKING:
@@ -103,16 +102,26 @@ class Tracing:
 _NO_SPAN = BatchSpan()
 
 
-def open_tracing(settings: Settings, worker: int, version: str) -> Tracing:
-    """The tracing of a worker: spans go to the collector of the configuration, from a thread of their own.
+@dataclass(frozen=True, slots=True)
+class SpanExport:
+    """Where the spans of a service go, an OTLP endpoint, and what they say of the service."""
+
+    endpoint: str
+    sample: float  # share of the batches that are traced
+    service: str
+    consumer_group: str | None = None
+
+
+def open_tracing(collector: SpanExport | None, worker: int, version: str) -> Tracing:
+    """The tracing of a worker: spans go to the collector, from a thread of their own.
 
     Without a collector, or without the OpenTelemetry packages, nothing is traced; the second is logged. A collector
     that does not answer costs spans, never records.
     """
-    if settings.tracing is None:
+    if collector is None:
         return Tracing()
     try:
-        return _OpenTelemetry(settings, worker, version)
+        return _OpenTelemetry(collector, worker, version)
     except ModuleNotFoundError as error:
         log.warning(
             "nothing is traced: OpenTelemetry is not installed; pip install 'sigmac[tracing]'",
@@ -122,33 +131,31 @@ def open_tracing(settings: Settings, worker: int, version: str) -> Tracing:
 
 
 class _OpenTelemetry(Tracing):
-    def __init__(self, settings: Settings, worker: int, version: str):
+    def __init__(self, collector: SpanExport, worker: int, version: str):
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
-        assert settings.tracing is not None
         self._provider = TracerProvider(
-            sampler=TraceIdRatioBased(settings.tracing.sample),
+            sampler=TraceIdRatioBased(collector.sample),
             resource=Resource.create(
                 {
-                    "service.name": settings.name,
+                    "service.name": collector.service,
                     "service.version": version,
                     "service.instance.id": f"worker-{worker}",
                 }
             ),
             shutdown_on_exit=False,
         )
-        exporter = OTLPSpanExporter(endpoint=settings.tracing.endpoint, timeout=_EXPORT_TIMEOUT)
+        exporter = OTLPSpanExporter(endpoint=collector.endpoint, timeout=_EXPORT_TIMEOUT)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("sigmac", version)
         self._attributes = {"messaging.operation.type": "process"}
-        if settings.source.kafka is not None:
-            common, consumer, _ = settings.kafka_properties()
+        if collector.consumer_group is not None:
             self._attributes["messaging.system"] = "kafka"
-            self._attributes["messaging.consumer.group.name"] = {**common, **consumer}["group.id"]
+            self._attributes["messaging.consumer.group.name"] = collector.consumer_group
 
     @contextmanager
     def batch(self) -> Iterator[BatchSpan]:

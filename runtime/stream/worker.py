@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.service.status import BATCH_BUCKETS, Counts
+from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
 from sigmac.runtime.stream.delivery import Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
 from sigmac.runtime.stream.link import Command, Link

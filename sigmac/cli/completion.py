@@ -9,7 +9,7 @@ from pathlib import Path
 
 _COMPILER = Path(__file__).parents[1] / "compiler"
 _SHIPPED = _COMPILER / "pipeline" / "shipped"
-_CODES = _COMPILER / "checks" / "codes"
+_CODES = _COMPILER / "diagnostics" / "codes"
 _MANIFEST = "manifest.json"
 # What a shell would read as more than a name is not offered.
 _PLAIN = re.compile(r"[\w./@%+=~ -]+")

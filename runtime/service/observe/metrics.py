@@ -21,7 +21,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from sigmac.runtime.match import Rule
-from sigmac.runtime.service.status import BATCH_BUCKETS, Service, ServiceStatus
+from sigmac.runtime.service.status import Service, ServiceStatus
+from sigmac.runtime.stream.counts import BATCH_BUCKETS
 from sigmac.runtime.stream.dead_letters import KINDS
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -10,13 +10,12 @@ from typing import Any
 
 from sigmac.runtime.match import LogSource, Rule
 from sigmac.runtime.service.status import (
-    BATCH_BUCKETS,
-    Counts,
     Outcome,
     PackStatus,
     ServiceStatus,
     WorkerStatus,
 )
+from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
 
 RULES = (
     Rule("Whoami", id="5b1f6a8e-43d0-4d8a-9d0c-6a9b6a3f2c11", level="high", tags=("attack.t1033",)),

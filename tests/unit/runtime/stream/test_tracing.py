@@ -21,10 +21,10 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as ser
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from structlog.testing import capture_logs
 
-from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.stream.record import Headers
 from sigmac.runtime.stream.tracing import (
     MAX_LINKS,
+    SpanExport,
     TraceContext,
     Tracing,
     log_trace,
@@ -37,22 +37,10 @@ ROOT = Path(__file__).resolve().parents[4]
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01".encode()
 HEADERS: Headers = (("other", None), ("traceparent", PARENT), ("tracestate", b"a=1"))
-KAFKA = {
-    "properties": {"bootstrap.servers": "broker:9092", "group.id": "group-one"},
-    "inputs": [{"topics": ["t"], "pack": "windows"}],
-}
 
 
-def settings(endpoint: str | None, **tracing: float) -> Settings:
-    given = {"endpoint": endpoint, **tracing} if endpoint else None
-    return Settings(
-        name="edge",
-        packs={"windows": {"path": "windows"}},
-        source={"kafka": KAFKA},
-        matches={"stdout": {}},
-        dead_letters="drop",
-        tracing=given,
-    )
+def export(endpoint: str, sample: float = 1.0) -> SpanExport:
+    return SpanExport(endpoint, sample, "edge", "group-one")
 
 
 # Headers
@@ -162,7 +150,7 @@ def test_a_batch_is_a_span_with_links_to_the_traces_of_its_records(
     collector: tuple[Collector, str],
 ) -> None:
     received, endpoint = collector
-    tracing = open_tracing(settings(endpoint), 3, "1.2.3")
+    tracing = open_tracing(export(endpoint), 3, "1.2.3")
     with tracing.batch() as span:
         for headers in (HEADERS, HEADERS, (), (("traceparent", b"nonsense"),)):
             span.link(headers)
@@ -187,7 +175,7 @@ def test_a_batch_is_a_span_with_links_to_the_traces_of_its_records(
 
 def test_links_of_a_span_are_bounded(collector: tuple[Collector, str]) -> None:
     received, endpoint = collector
-    tracing = open_tracing(settings(endpoint), 0, "1")
+    tracing = open_tracing(export(endpoint), 0, "1")
     with tracing.batch() as span:
         for number in range(1, 3 * MAX_LINKS):
             span.link((("traceparent", f"00-{number:032x}-{SPAN}-01".encode()),))
@@ -200,7 +188,7 @@ def test_a_batch_that_fails_says_so_without_a_word_of_the_event(
     collector: tuple[Collector, str],
 ) -> None:
     received, endpoint = collector
-    tracing = open_tracing(settings(endpoint), 0, "1")
+    tracing = open_tracing(export(endpoint), 0, "1")
     with pytest.raises(KeyError), tracing.batch():
         raise KeyError("mallory")
     tracing.close()
@@ -211,7 +199,7 @@ def test_a_batch_that_fails_says_so_without_a_word_of_the_event(
 
 def test_lines_of_a_batch_carry_its_span(collector: tuple[Collector, str]) -> None:
     received, endpoint = collector
-    tracing = open_tracing(settings(endpoint), 0, "1")
+    tracing = open_tracing(export(endpoint), 0, "1")
     log = structlog.get_logger()
     with capture_logs([structlog.contextvars.merge_contextvars]) as lines, tracing.batch():
         log.info("inside")
@@ -223,7 +211,7 @@ def test_lines_of_a_batch_carry_its_span(collector: tuple[Collector, str]) -> No
 
 def test_a_share_of_nothing_sends_nothing(collector: tuple[Collector, str]) -> None:
     received, endpoint = collector
-    tracing = open_tracing(settings(endpoint, sample=0), 0, "1")
+    tracing = open_tracing(export(endpoint, sample=0), 0, "1")
     with tracing.batch() as span:
         span.link(HEADERS)
         span.count(records=1)
@@ -234,7 +222,7 @@ def test_a_share_of_nothing_sends_nothing(collector: tuple[Collector, str]) -> N
 def test_a_collector_that_is_silent_holds_nothing_up() -> None:
     before = set(threading.enumerate())
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        tracing = open_tracing(settings(f"http://127.0.0.1:{silent.getsockname()[1]}"), 0, "1")
+        tracing = open_tracing(export(f"http://127.0.0.1:{silent.getsockname()[1]}"), 0, "1")
         with capture_logs() as lines:
             with tracing.batch() as span:
                 span.count(records=1)
@@ -249,7 +237,7 @@ def test_a_collector_that_is_silent_holds_nothing_up() -> None:
 
 
 def test_without_a_configuration_nothing_is_traced() -> None:
-    tracing = open_tracing(settings(None), 0, "1")
+    tracing = open_tracing(None, 0, "1")
     assert type(tracing) is Tracing
     with tracing.batch() as span:
         span.link(HEADERS)
@@ -270,6 +258,6 @@ def test_without_the_packages_it_says_so_and_goes_on(monkeypatch: pytest.MonkeyP
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with capture_logs() as lines:
-        tracing = open_tracing(settings("http://127.0.0.1:4317"), 0, "1")
+        tracing = open_tracing(export("http://127.0.0.1:4317"), 0, "1")
     assert type(tracing) is Tracing
     assert "pip install 'sigmac[tracing]'" in lines[0]["event"]

@@ -677,7 +677,7 @@ def test_a_watcher_that_does_not_read_slows_nobody(running: Running) -> None:
 def test_a_watcher_that_vanished_is_forgotten(running: Running) -> None:
     program = (
         "import grpc, os\n"
-        "from sigmac.runtime.service import control_pb2 as wire, control_pb2_grpc\n"
+        "from sigmac.runtime.service.control import control_pb2 as wire, control_pb2_grpc\n"
         f"stub = control_pb2_grpc.ControlStub(grpc.insecure_channel('{running.address}'))\n"
         "call = stub.WatchMatches(wire.WatchMatchesRequest())\n"
         "call.initial_metadata()\n"
@@ -953,5 +953,7 @@ def test_the_stubs_are_what_the_proto_file_gives(tmp_path: Path) -> None:
         pytest.skip(f"the tools cannot be installed: {tools.stderr.strip().splitlines()[-1:]}")
     subprocess.run([*make, "stubs"], cwd=ROOT, check=True)
     for name in ("control_pb2.py", "control_pb2.pyi", "control_pb2_grpc.py"):
-        made = tmp_path / "sigmac/runtime/service" / name
-        assert made.read_text() == (ROOT / "runtime/service" / name).read_text(), "run `make stubs`"
+        made = tmp_path / "sigmac/runtime/service/control" / name
+        assert made.read_text() == (ROOT / "runtime/service/control" / name).read_text(), (
+            "run `make stubs`"
+        )

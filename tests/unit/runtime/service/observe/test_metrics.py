@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.observe import metrics
 from sigmac.runtime.service.observe.metrics import CATALOG, Metrics
-from sigmac.runtime.service.status import Counts
+from sigmac.runtime.stream.counts import Counts
 from tests.unit.runtime.service.fixed_service import (
     ENGINE,
     RULES,

@@ -1,0 +1,32 @@
+"""What a worker counts, as numbers that add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+# Upper bounds of the buckets of `Counts.batch_seconds`, in seconds; one more bucket counts what is beyond.
+BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted since the service started. Numbers only, so that workers' counts add up.
+
+    `matches` counts by pack name and rule index; `topics` are records and bytes by topic; `engine` are the batch
+    engine's counts by pack (`Pack.engine_counts`); `sinks` are messages delivered and given up, by sink.
+    """
+
+    records: dict[str, int] = field(default_factory=dict)  # by topic
+    bytes: dict[str, int] = field(default_factory=dict)  # by topic
+    events: int = 0  # evaluated: a record may hold several
+    rejected: int = 0
+    matches: dict[str, dict[int, int]] = field(default_factory=dict)  # by pack, by rule's index
+    dead_letters: dict[str, int] = field(default_factory=dict)  # by reason's kind
+    delivered: dict[str, int] = field(default_factory=dict)  # messages, by sink
+    delivery_failures: int = 0  # batches that were rewound and done again
+    batches: int = 0
+    batch_seconds: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BUCKETS) + 1))
+    batch_seconds_sum: float = 0.0
+    stalled_seconds: float = 0.0  # spent waiting for a sink
+    rebalances: int = 0
+    engine: dict[str, dict[str, int]] = field(default_factory=dict)  # by pack
