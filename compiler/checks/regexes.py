@@ -30,7 +30,7 @@ from sigmac.compiler.optimizer.regex_syntax import (
     Some,
     parse,
 )
-from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 
 MAX_PROGRAM = 10_000  # instructions of RE2; about 100 bytes each, in each direction

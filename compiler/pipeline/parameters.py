@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Place, RuleError, did_you_mean
-from sigmac.compiler.syntax.modifiers import ModifierError, check_regex
+from sigmac.compiler.syntax.modifiers import ModifierError
+from sigmac.compiler.syntax.regex_values import check_regex
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 CODE = "E_PIPELINE"

@@ -12,12 +12,9 @@ from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.processing_conditions import all_items, leaves
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
-from sigmac.compiler.syntax.modifiers import (
-    ModifierError,
-    finish,
-    placeholders,
-    replace_placeholders,
-)
+from sigmac.compiler.syntax.encodings import finish
+from sigmac.compiler.syntax.modifiers import ModifierError
+from sigmac.compiler.syntax.placeholders import placeholders, replace_placeholders
 from sigmac.compiler.syntax.rule import Item, Rule
 
 Replacement = Callable[[str], list[str | Wildcard] | None]

@@ -29,9 +29,10 @@ from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.plain_text import PlainText
 from sigmac.compiler.pipeline.processing_run import Run
 from sigmac.compiler.syntax import condition as conditions
+from sigmac.compiler.syntax.apply_modifiers import apply
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.modifiers import apply, re2_options
+from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
 from sigmac.compiler.syntax.yaml_nodes import Node
 

@@ -16,7 +16,7 @@ from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.plain_text import PlainText
 from sigmac.compiler.pipeline.processing_conditions import sigma_value
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
-from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 from sigmac.compiler.syntax.yaml_nodes import Node
 

@@ -19,8 +19,9 @@ from typing import Any
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.ir.values import Value, anywhere
 from sigmac.compiler.syntax import condition as conditions
+from sigmac.compiler.syntax.apply_modifiers import MAX_COST, apply
 from sigmac.compiler.syntax.condition import KEYWORDS, Condition
-from sigmac.compiler.syntax.modifiers import MAX_COST, PLACEMENTS, ModifierError, apply, split
+from sigmac.compiler.syntax.modifiers import PLACEMENTS, ModifierError, split
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")

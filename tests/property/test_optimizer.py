@@ -37,7 +37,7 @@ from sigmac.compiler.optimizer.regex_literals import (
 )
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
-from sigmac.compiler.syntax.modifiers import re2_options
+from sigmac.compiler.syntax.regex_values import re2_options
 from tests.property.evaluate_ir import evaluate
 
 # Few characters, so that texts meet. The last one is the Kelvin sign, which folds to k.
