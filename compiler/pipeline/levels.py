@@ -18,7 +18,8 @@ from sigmac.compiler.pipeline.processing_conditions import FieldName, FieldTest,
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
-from sigmac.compiler.syntax.rule import MAX_NAME, AllOf, AnyOf, Detection, Item, Metadata, Rule
+from sigmac.compiler.syntax.read_rule import MAX_NAME
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChang
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Reader, Rule, items
+from sigmac.compiler.syntax.read_rule import check_identifier, read_detection
+from sigmac.compiler.syntax.reader import Reader
+from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Rule, items
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 MAX_GENERATED = 100  # selections that pipelines add to one rule
@@ -33,14 +35,14 @@ def add_condition(given: Parameters) -> RuleChange:
     wanted = given.text("name", "")
     reader = Reader(given.document, Diagnostics())
     if wanted:
-        reader.check_identifier(wanted, given.required("name"))
-    detection = reader.detection(node)
+        check_identifier(reader, wanted, given.required("name"))
+    detection = read_detection(reader, node)
     if given.flag("template"):
         return lambda rule, run: _added(
             rule,
             run,
             wanted,
-            reader.detection(_filled(node, rule.logsource)),
+            read_detection(reader, _filled(node, rule.logsource)),
             negated,
         )
     return lambda rule, run: _added(rule, run, wanted, detection, negated)

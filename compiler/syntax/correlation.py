@@ -16,7 +16,9 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, children, walk
 from sigmac.compiler.syntax import condition as conditions
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
-from sigmac.compiler.syntax.rule import Metadata, Reader, Reference
+from sigmac.compiler.syntax.read_metadata import read_metadata
+from sigmac.compiler.syntax.reader import Reader
+from sigmac.compiler.syntax.rule import Metadata, Reference
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 TYPES = (
@@ -134,7 +136,7 @@ def read_correlation(document: Document, diagnostics: Diagnostics) -> Correlatio
     root = document.root
     # The specification's schema has `generate` beside `correlation`, pySigma inside it.
     meta, correlation = reader.attempt(
-        lambda: reader.metadata(root, frozenset({"correlation", "generate"})),
+        lambda: read_metadata(reader, root, frozenset({"correlation", "generate"})),
         lambda: reader.correlation(root),
     )
     return Correlation(meta=meta, place=reader.place(root), **correlation)

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.syntax.correlation import Correlation, read_correlation
 from sigmac.compiler.syntax.filter import Filter, read_filter
-from sigmac.compiler.syntax.rule import Metadata, Reader, Rule, read_rule
+from sigmac.compiler.syntax.read_metadata import read_metadata
+from sigmac.compiler.syntax.read_rule import read_rule
+from sigmac.compiler.syntax.reader import Reader
+from sigmac.compiler.syntax.rule import Metadata, Rule
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Document, Node, documents
 
 
@@ -82,7 +85,7 @@ def _legible(document: Document) -> Iterator[Refused]:
     # What its metadata has of faults was reported when it was read first.
     reader = Reader(document, Diagnostics())
     try:
-        meta = reader.metadata(document.root, frozenset(document.root.value))
+        meta = read_metadata(reader, document.root, frozenset(document.root.value))
     except RuleError:
         return
     yield Refused(meta, reader.place(document.root))

@@ -11,15 +11,10 @@ from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.syntax.condition import Condition
-from sigmac.compiler.syntax.rule import (
-    AllOf,
-    Detection,
-    Item,
-    LogSource,
-    Metadata,
-    Reader,
-    Reference,
-)
+from sigmac.compiler.syntax.read_metadata import read_logsource, read_metadata
+from sigmac.compiler.syntax.read_rule import read_search
+from sigmac.compiler.syntax.reader import Reader
+from sigmac.compiler.syntax.rule import AllOf, Detection, Item, LogSource, Metadata, Reference
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 _RESERVED = frozenset({"rules", "condition"})
@@ -82,8 +77,8 @@ def read_filter(document: Document, diagnostics: Diagnostics) -> Filter:
     reader = Reader(document, diagnostics)
     root = document.root
     meta, logsource, (rules, detections, places, condition) = reader.attempt(
-        lambda: reader.metadata(root, frozenset({"logsource", "filter"})),
-        lambda: reader.logsource(root),
+        lambda: read_metadata(reader, root, frozenset({"logsource", "filter"})),
+        lambda: read_logsource(reader, root),
         lambda: _read_filter(reader, root.value["filter"]),
     )
     return Filter(meta, logsource, rules, detections, condition, reader.place(root), places)
@@ -97,7 +92,7 @@ def _read_filter(
     rules, _, (detections, places, (condition,)) = reader.attempt(
         lambda: _rules(reader, node),
         lambda: _refuse_many(reader, node.value.get("condition")),
-        lambda: reader.search(node, _RESERVED),
+        lambda: read_search(reader, node, _RESERVED),
     )
     return rules, detections, places, condition
 
