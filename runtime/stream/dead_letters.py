@@ -64,6 +64,7 @@ def as_message(letter: DeadLetter) -> Message:
         "pack": letter.pack,
         "version": letter.version,
         "time": f"{letter.time:.3f}",
+        "headers": "lost" if origin.headers_lost else None,
     }
     headers = tuple(
         (PREFIX + name, str(value).encode("utf-8", "replace"))
@@ -93,6 +94,7 @@ def from_message(
             int(told["timestamp"]) if "timestamp" in told else None,
             key,
             kept,
+            told.get("headers") == "lost",
         )
         return DeadLetter(
             value or b"",
@@ -123,7 +125,9 @@ def as_line(letter: DeadLetter) -> Message:
         "version": letter.version,
         "time": round(letter.time, 3),
         "key": _encoded(origin.key),
-        "headers": [[name, _encoded(value)] for name, value in origin.headers],
+        "headers": None
+        if origin.headers_lost
+        else [[name, _encoded(value)] for name, value in origin.headers],
         "value": _encoded(letter.value),
     }
     try:
@@ -142,7 +146,10 @@ def from_line(line: bytes) -> DeadLetter:
     """What `as_line` gave. Raises `InputError` where it is no dead letter."""
     try:
         plain = orjson.loads(line)
-        headers: Headers = tuple((str(name), _decoded(value)) for name, value in plain["headers"])
+        lost = plain["headers"] is None
+        headers: Headers = tuple(
+            (str(name), _decoded(value)) for name, value in plain["headers"] or ()
+        )
         origin = Origin(
             str(plain["topic"]),
             int(plain["partition"]),
@@ -150,6 +157,7 @@ def from_line(line: bytes) -> DeadLetter:
             plain["timestamp"],
             _decoded(plain["key"]),
             headers,
+            lost,
         )
         return DeadLetter(
             _decoded(plain["value"]) or b"",

@@ -15,7 +15,8 @@ class Origin:
     """Where a record came from.
 
     `topic` is a topic's name or a file's, `partition` is 0 for files, `offset` counts records from 0, `timestamp` is
-    in milliseconds since 1970 (None where there is none), `key` and `headers` are the record's own.
+    in milliseconds since 1970 (None where there is none), `key` and `headers` are the record's own. `headers_lost` says
+    that it had headers that cannot be told, as the name of one is not UTF-8.
     """
 
     topic: str
@@ -24,6 +25,7 @@ class Origin:
     timestamp: int | None = None
     key: bytes | None = None
     headers: Headers = ()
+    headers_lost: bool = False
 
 
 LONG_LINE_KEPT = 64 << 10  # bytes

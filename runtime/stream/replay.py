@@ -133,8 +133,12 @@ class TopicLetters:
         return left
 
     def _letter(self, message: Any) -> list[DeadLetter]:
+        from sigmac.runtime.stream.kafka.topic_source import told_headers
+
         try:
-            return [from_message(message.value(), message.key(), message.headers() or ())]
+            # One whose headers cannot be told is none of ours: what is dead without them says so in a header.
+            headers = told_headers(message)
+            return [from_message(message.value(), message.key(), headers or ())]
         except InputError:
             self.strange += 1
             return []

@@ -26,7 +26,7 @@ from sigmac.runtime.stream.kafka.connection import (
     make_client,
     permanent,
 )
-from sigmac.runtime.stream.record import Batch, LongLine, Origin
+from sigmac.runtime.stream.record import Batch, Headers, LongLine, Origin
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
@@ -54,18 +54,14 @@ class KafkaBatch:
         self.stream = stream
         self.messages = messages
         self.values: Sequence[bytes | None] = list(map(Message.value, messages))
+        self._origins: dict[int, Origin] = {}
 
     def origin(self, record: int) -> Origin:
-        message = self.messages[record]
-        kind, timestamp = message.timestamp()
-        return Origin(
-            message.topic(),
-            message.partition(),
-            message.offset(),
-            timestamp if kind else None,
-            message.key(),
-            tuple(message.headers() or ()),
-        )
+        # Once for each record: a message whose headers could not be told must not be asked for them again.
+        known = self._origins.get(record)
+        if known is None:
+            known = self._origins[record] = _origin(self.messages[record])
+        return known
 
     def sizes(self) -> list[tuple[str, int, int]]:
         topics: list[Any] = list(map(Message.topic, self.messages))
@@ -75,6 +71,31 @@ class KafkaBatch:
         for topic, value in zip(topics, self.values, strict=True):
             values.setdefault(topic, []).append(value)
         return [(topic, len(some), _size(some)) for topic, some in values.items()]
+
+
+def _origin(message: Any) -> Origin:
+    kind, timestamp = message.timestamp()
+    headers = told_headers(message)
+    return Origin(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        timestamp if kind else None,
+        message.key(),
+        headers or (),
+        headers is None,
+    )
+
+
+def told_headers(message: Any) -> Headers | None:
+    """The headers of a message; None where the name of one is not UTF-8. To be asked once for each message.
+
+    confluent-kafka can tell names as text only. Asked again it would give a list with a hole in it.
+    """
+    try:
+        return tuple(message.headers() or ())
+    except (UnicodeDecodeError, SystemError):  # the second where its list comes with an exception
+        return None
 
 
 class KafkaSource:
