@@ -22,7 +22,7 @@ help: ## List the targets.
 		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
 kernels: $(stamp) ## Compile the kernels of the batch engine, where they have changed.
-	@$(bin)/python -m sigmac.runtime.engine.kernels.ahead_of_time
+	@$(bin)/python -m sigmac.runtime.engine.machine_code.ahead_of_time
 
 demo: kernels ## Build the example rules, run them over example events, then over a broker's topics.
 	$(bin)/sigmac build rules/examples -o build/demo --pipeline windows --pipeline rules/pipelines/demo.yml

@@ -18,7 +18,7 @@ from bench.corpus import ROOT
 from bench.figures import Figure, describe, machine, note, save, table
 from bench.packs import Packs
 
-KERNELS = "sigmac.runtime.engine.kernels.ahead_of_time"
+KERNELS = "sigmac.runtime.engine.machine_code.ahead_of_time"
 PARTS = {
     "batch": batch.measure,
     "scalar": scalar.measure,

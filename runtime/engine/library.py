@@ -115,7 +115,7 @@ def _ways(choice: str) -> Iterator[Callable[[], Kernels]]:
 
 
 def _compiled_here() -> Kernels:
-    from sigmac.runtime.engine.jit_cache import load_compiled
+    from sigmac.runtime.engine.machine_code.jit_cache import load_compiled
 
     return load_compiled()
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from sigmac.runtime import load_pack
-from sigmac.runtime.engine import jit_cache, library, self_test
-from sigmac.runtime.engine.kernels import ahead_of_time
+from sigmac.runtime.engine import library, self_test
+from sigmac.runtime.engine.machine_code import ahead_of_time, jit_cache
 from sigmac.runtime.engine.library import Kernels, KernelsError, find_kernels, load_library
 from sigmac.runtime.engine.processor import fitting_kinds, levels_of
 

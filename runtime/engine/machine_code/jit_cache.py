@@ -60,7 +60,7 @@ def _compile(cpu: str, features: str) -> bytes:
     try:
         import numba
 
-        from sigmac.runtime.engine.kernels.ahead_of_time import intermediate_code, object_code
+        from sigmac.runtime.engine.machine_code.ahead_of_time import intermediate_code, object_code
     except ImportError as error:  # Numba refuses versions of NumPy that it does not know
         raise KernelsError(f"Numba does not load: {error}") from None
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets it at run time

@@ -4,7 +4,7 @@ Numba gives the optimized LLVM IR of an entry point, llvmlite compiles it again 
 raises nothing, so what is left of Python in it (the error path of Numba's wrapper) becomes a trap: the library needs
 neither Python nor Numba nor LLVM, and no C library but for `memcpy` and its kin.
 
-    python -m sigmac.runtime.engine.kernels.ahead_of_time
+    python -m sigmac.runtime.engine.machine_code.ahead_of_time
 
 writes a library for each kind of processor that a linker can be found for to `runtime/engine/native/`, where they are
 not up to date. The same sources, Numba, llvmlite and linker give the same bytes.
@@ -27,7 +27,7 @@ from typing import Any
 
 import orjson
 
-from sigmac.runtime.engine.jit_cache import compiler_versions
+from sigmac.runtime.engine.machine_code.jit_cache import compiler_versions
 from sigmac.runtime.engine.library import NATIVE, library_path, note_path, sources_digest
 from sigmac.runtime.engine.processor import architecture
 
