@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -29,12 +28,10 @@ from sigmac.runtime.engine.library import Kernels, arguments_of
 from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.inputs.records import parse_record
 from sigmac.runtime.match import BatchResult, Rejected
+from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.event import BriefEvent, Event
-
-if TYPE_CHECKING:
-    from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.scalar.json_record import parse_record
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
@@ -71,16 +68,17 @@ class Found:
 class Engine:
     """The engine of one thread: its caches, and what is known of the kinds in them."""
 
-    def __init__(self, pack: Pack, tables: Tables, kernels: Kernels, budget: int):
-        self._pack = pack
-        self._dispatch = pack.dispatch
+    def __init__(self, dispatch: Dispatch, tables: Tables, kernels: Kernels, budget: int):
+        self._dispatch = dispatch
+        self._vocabulary = dispatch.vocabulary
+        self._conditions = dispatch.conditions
         self._tables = tables
         self._kernels = kernels
         self.counters = Counters()
         self.caches = Caches(tables, budget)
         self._searches = SearchTables(tables.pieces, self.caches.searches)
         self._groups = *tables.groups, *self.caches.groups
-        room = max(FOUND, len(pack))
+        room = max(FOUND, len(self._conditions))
         self._records = Records(
             data=np.zeros(0, np.uint8),
             line=np.zeros(room, np.int32),
@@ -240,7 +238,7 @@ class Engine:
         kinds, tables = self.caches.kinds, self._tables
         kind = int(kinds.sizes[0]) - 1
         self.counters.kinds += 1
-        fields, rules, logsources = len(tables.fields), len(self._pack), tables.logsources
+        fields, rules, logsources = len(tables.fields), len(self._conditions), tables.logsources
         active = kinds.active[kind * fields : (kind + 1) * fields]
         chosen = kinds.rules[kind * rules : (kind + 1) * rules]
         said = kinds.logsources[kind * logsources : (kind + 1) * logsources]
@@ -268,7 +266,7 @@ class Engine:
                 # A string is known by the quote behind it: behind other values there is none.
                 string = data[offset + stop : offset + stop + 1] == b'"'
                 value = orjson.loads(b'"%b"' % text if string else text)
-                event = BriefEvent({question.field: value}, self._pack.vocabulary)
+                event = BriefEvent({question.field: value}, self._vocabulary)
                 values[start, number] = event
             if not getattr(event, question.method)(question.field, *question.arguments):
                 asked[i, 2] = ~number
@@ -333,9 +331,9 @@ class Engine:
                 else:
                     self.counters.undecided += 1
                     brief = len(entries) <= FEW_RULES
-                    event = (BriefEvent if brief else Event)(fields, self._pack.vocabulary)
+                    event = (BriefEvent if brief else Event)(fields, self._vocabulary)
                     asked = [-1 - entry[2] for entry in entries]
-                    matching = [each for each in asked if self._pack.condition(each)(event)]
+                    matching = [each for each in asked if self._conditions[each](event)]
             except EventError as error:
                 # The first line begins with its byte-order mark.
                 found.rejected.append(Rejected(line, start if line else 0, str(error)))

@@ -1,8 +1,6 @@
-"""The kernels as functions that Python can call: from a library compiled ahead of time, else compiled on this machine.
+"""Compiled kernels as functions that Python can call, and the shared libraries that hold them.
 
-`find_kernels` tries the libraries of `native/` that this processor can run, best first, then Numba. Whatever is loaded
-was checked by digest first and answers the self-test; what fails is refused with a logged reason, and the next way is
-tried. Neither Numba nor LLVM is imported for a library.
+A library is loaded only where its digest and that of the sources are those in the note beside it.
 """
 
 from __future__ import annotations
@@ -11,22 +9,14 @@ import ctypes
 import functools
 import hashlib
 import logging
-import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from sigmac.runtime.engine.processor import fitting_kinds
-
-CHOICE = (
-    "SIGMAC_KERNELS"  # environment variable: `off` or `python`, `jit`, or the path of a library
-)
 NATIVE = Path(__file__).parent / "native"
-_OFF = ("off", "python")
 
 log = logging.getLogger("sigmac")
 
@@ -67,62 +57,6 @@ def arguments_of(*groups: NamedTuple) -> np.ndarray[Any, np.dtype[np.int64]]:
     )
 
 
-_lock = threading.Lock()
-_found: dict[str, Kernels | None] = {}
-
-
-def find_kernels() -> Kernels | None:
-    """The best kernels that run here; None where there are none, which is logged once.
-
-    The search is made once a process for each value of the environment variable; other threads wait for it.
-    """
-    choice = os.environ.get(CHOICE, "")
-    with _lock:
-        if choice not in _found:
-            _found[choice] = _search(choice)
-        return _found[choice]
-
-
-def _search(choice: str) -> Kernels | None:
-    if choice in _OFF:
-        return None
-    from sigmac.runtime.engine.self_test import check_answers
-
-    reason = ""
-    for way in _ways(choice):
-        if reason:
-            log.warning("sigmac refuses compiled kernels: %s", reason)
-        try:
-            kernels = way()
-            check_answers(kernels)
-            return kernels
-        except KernelsError as error:
-            reason = str(error)
-    log.warning("sigmac evaluates records one at a time, which is many times slower: %s", reason)
-    return None
-
-
-def _ways(choice: str) -> Iterator[Callable[[], Kernels]]:
-    if choice and choice != "jit":
-        yield functools.partial(load_library, Path(choice))
-        return
-    if not choice:
-        for kind in fitting_kinds():
-            path = library_path(kind)
-            if path.exists():
-                yield functools.partial(load_library, path)
-    yield _compiled_here
-
-
-def _compiled_here() -> Kernels:
-    from sigmac.runtime.engine.machine_code.jit_cache import load_compiled
-
-    return load_compiled()
-
-
-# Libraries
-
-
 def library_path(kind: str) -> Path:
     """Where the library for a kind of processor lies, if it was compiled."""
     return NATIVE / f"kernels-{kind}.so"
@@ -138,7 +72,8 @@ def sources_digest() -> str:
     """SHA-256 (hexadecimal) of all source code that decides what a compiled kernel does."""
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (here / "layout.py", *sorted((here / "kernels").glob("*.py"))):
+    compiled = (here / "layout.py", here / "machine_code" / "object_code.py")
+    for path in (*compiled, *sorted((here / "kernels").glob("*.py"))):
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return digest.hexdigest()

@@ -6,23 +6,29 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sigmac.runtime.engine.batch import Engine
 from sigmac.runtime.engine.kernel_tables import Tables
 from sigmac.runtime.engine.library import Kernels
-
-if TYPE_CHECKING:
-    from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.scalar.dispatch import Dispatch
 
 
 class Engines:
-    """Up to `workers` engines, made when they are needed, with an equal share of `budget` (bytes) each."""
+    """Up to `workers` engines, made when they are needed, with an equal share of `budget` (bytes) each.
+
+    `arrays` are the pack's tables; `dispatch` is the scalar path, which answers what the kernels leave.
+    """
 
     def __init__(
-        self, pack: Pack, arrays: Mapping[str, Any], kernels: Kernels, budget: int, workers: int
+        self,
+        dispatch: Dispatch,
+        arrays: Mapping[str, Any],
+        kernels: Kernels,
+        budget: int,
+        workers: int,
     ):
-        self._pack = pack
+        self._dispatch = dispatch
         self._kernels = kernels
         self._share = budget // workers
         self._left = threading.Semaphore(workers)
@@ -31,10 +37,10 @@ class Engines:
         self.all: list[Engine] = []
         self.tables = Tables(
             arrays,
-            pack.vocabulary.strings,
-            pack.dispatch.logsource_fields,
-            pack.vocabulary.thresholds(),
-            pack.dispatch.without_gates(),
+            dispatch.vocabulary.strings,
+            dispatch.logsource_fields,
+            dispatch.vocabulary.thresholds(),
+            dispatch.without_gates(),
             kernels,
         )
 
@@ -53,7 +59,7 @@ class Engines:
             with self._lock:
                 if self._free:
                     return self._free.pop()
-            engine = Engine(self._pack, self.tables, self._kernels, self._share)
+            engine = Engine(self._dispatch, self.tables, self._kernels, self._share)
         except BaseException:
             self._left.release()
             raise

@@ -6,9 +6,8 @@ how the engine lays out its arrays.
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,16 @@ from numpy.typing import NDArray
 from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
-from sigmac.runtime.pack.pack import Pack
-from sigmac.runtime.scalar.dispatch import Condition
-from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS
-from sigmac.runtime.scalar.vocabulary import PRESENT_GATE
+from sigmac.runtime.scalar.conditions import Condition, Conditions
+from sigmac.runtime.scalar.dispatch import Dispatch
+from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, Budget
+from sigmac.runtime.scalar.scalars import Number
+from sigmac.runtime.scalar.vocabulary import PRESENT_GATE, Vocabulary
 
 _BUDGET = 1 << 20  # bytes
-_NUMBERS = b'NUMBERS = {"Port": ((1024,), lambda n: 2 * (n > 1024) + (n == 1024))}\n'
+_NUMBERS: dict[str, tuple[tuple[Number, ...], Callable[[Any], int]]] = {
+    "Port": ((1024,), lambda number: 2 * (number > 1024) + (number == 1024))
+}
 _FOLD = [*((upper, upper + 32) for upper in range(ord("A"), ord("Z") + 1)), (ord("Ö"), ord("ö"))]
 # Condition, the gate that opens it (field, question, text), and its program: one question with the two ways on
 _RULES: list[tuple[Condition, tuple[str, int, str], tuple[int, int, int, int]]] = [
@@ -72,8 +74,8 @@ _RECORDS: list[tuple[str, list[int] | None]] = [
 
 def check_answers(kernels: Kernels) -> None:
     """Raises `KernelsError` where kernels answer otherwise than they should."""
-    pack, arrays = _pack()
-    with Engines(pack, arrays, kernels, _BUDGET, 1).borrow() as engine:
+    arrays = _tables()
+    with Engines(_dispatch(arrays), arrays, kernels, _BUDGET, 1).borrow() as engine:
         result = engine.match_batch("\n".join(text for text, _ in _RECORDS).encode(), -1)
     found = [*zip(result.record.tolist(), result.rule.tolist(), strict=True)]
     rejected = [each.record for each in result.rejected]
@@ -83,7 +85,17 @@ def check_answers(kernels: Kernels) -> None:
         raise KernelsError(f"{kernels.origin}: wrong records rejected in the self-test")
 
 
-def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
+def _dispatch(arrays: dict[str, NDArray[Any]]) -> Dispatch:
+    names = [str(rule) for rule in range(len(_RULES))]
+    spans = arrays["functions"]
+    conditions = Conditions(
+        lambda module, name, first, last: _RULES[int(name)][0], names, spans, (), spans[:0, :3]
+    )
+    vocabulary = Vocabulary(arrays, {"NUMBERS": _NUMBERS}.__getitem__, Budget(_BUDGET))
+    return Dispatch(conditions, vocabulary, arrays, ())
+
+
+def _tables() -> dict[str, NDArray[Any]]:
     strings = ["", "1024", *sorted(set(_READ)), *(text for _, _, text in _ASKED)]
     number = strings.index
     encoded = [text.encode() for text in strings]
@@ -97,7 +109,7 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         return np.array(list(accumulate(sizes)), np.int64)
 
     nothing = np.zeros(0, np.int32)
-    arrays: dict[str, NDArray[Any]] = {
+    return {
         "always": nothing,
         "comparisons": rows(
             [(number("Port"), programs.COMPARISONS.index("gt"), number("1024"))], 3
@@ -109,7 +121,6 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         ),
         "gate_rules": np.array([rule for _, rule in gates], np.int32),
         "gate_ends": ends([1] * count),
-        "headers": np.zeros(1, np.int32),
         "literals": rows([(number(field), number(text)) for field, _, text in _ASKED], 2),
         "literal_asked": np.array([asked for _, asked, _ in _ASKED], np.uint8),
         "logsources": rows([], 3),
@@ -134,23 +145,3 @@ def _pack() -> tuple[Pack, dict[str, NDArray[Any]]]:
         "value_questions": rows([], 3),
         "string_ends": ends([len(each) for each in encoded]),
     }
-    tables = io.BytesIO()
-    np.savez(tables, **arrays)  # type: ignore[arg-type]  # names are no options of it
-    manifest = {
-        "name": "self-test",
-        "version": "0",
-        "modules": ["conditions.py"],
-        "rules": [""] * count,
-        "logsources": [["", "", ""]] * count,
-        "logsource_fields": [],
-        "logsource_functions": [],
-    }
-    files = {
-        "conditions.py": b"",
-        "matchers.py": _NUMBERS,
-        "rules.py": b"",
-        "tables.npz": tables.getvalue(),
-    }
-    pack = Pack(Path("self-test"), manifest, files, _BUDGET)
-    pack.conditions[:] = [condition for condition, _, _ in _RULES]
-    return pack, arrays

@@ -9,13 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from sigmac.runtime.errors import EventError, InputError
+from sigmac.runtime.errors import InputError
 
 CHUNK = 4 << 20  # bytes of decompressed text read at once
 MAX_RECORD = 16 << 20  # bytes
@@ -135,24 +134,3 @@ def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
                 yield text
     except zstd.ZstdError as error:
         raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None
-
-
-def record_of(event: dict[str, Any]) -> bytes | None:
-    """The bytes of an event; None where it holds what JSON cannot, such as NaN or a tuple."""
-    try:
-        data = orjson.dumps(event)
-        return data if orjson.loads(data) == event else None
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
-def parse_record(text: bytes) -> dict[str, Any]:
-    """A record as a dict. Raises `EventError` saying why it is no JSON object."""
-    try:
-        event = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise EventError(f"not JSON: {error}") from None
-    if not isinstance(event, dict):
-        kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
-        raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
-    return event

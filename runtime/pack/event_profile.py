@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sigmac.runtime.errors import EventError, InputError
-from sigmac.runtime.inputs.records import parse_record
+from sigmac.runtime.scalar.json_record import parse_record
 from sigmac.runtime.scalar.keywords import KEYWORDS
 from sigmac.runtime.scalar.scalars import lookup
 

@@ -9,23 +9,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.engine.pool import Engines
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.inputs.records import parse_record, record_of
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
-from sigmac.runtime.scalar.dispatch import Condition, Dispatch
+from sigmac.runtime.scalar.conditions import Condition, Conditions
+from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
+from sigmac.runtime.scalar.json_record import parse_record, record_of
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary, load_arrays
-
-if TYPE_CHECKING:
-    from sigmac.runtime.engine.pool import Engines
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
@@ -162,17 +161,24 @@ class Pack:
             for name, data in files.items()
             if name.endswith(".py")
         }
-        # For each rule: module, first line, last line, logsource function
-        self._spans = arrays["functions"]
         self._function_modules: list[str] = manifest["modules"]
-        self._names: list[str] = manifest["rules"]
-        self.rules = RuleList(self._modules["rules.py"], self._names, arrays["metadata"])
-        self.conditions: list[Condition | None] = [None] * len(self._spans)
+        self._headers: list[int] = arrays["headers"].tolist()
+        names: list[str] = manifest["rules"]
+        self.rules = RuleList(self._modules["rules.py"], names, arrays["metadata"])
         self.budget = Budget(memory_budget)
         self.vocabulary = Vocabulary(arrays, self._matcher, self.budget)
         self._logsources: list[list[str]] = manifest["logsources"]
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
-        self.dispatch = Dispatch(self, arrays)
+        self.conditions = Conditions(
+            self._piece,
+            names,
+            arrays["functions"],
+            manifest["logsource_functions"],
+            arrays["logsources"],
+        )
+        self.dispatch = Dispatch(
+            self.conditions, self.vocabulary, arrays, manifest["logsource_fields"]
+        )
         self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
         self._events = 0  # that `match` was given
         self._workers = workers
@@ -225,8 +231,8 @@ class Pack:
         """
         for name in {*self._function_modules, "matchers.py", "rules.py"}:
             self._modules[name].complete()
-        for rule in range(len(self._spans)):
-            self.condition(rule)
+        for rule in range(len(self.conditions)):
+            self.conditions[rule]
         self.vocabulary.warm()
         self.engines()
 
@@ -284,14 +290,13 @@ class Pack:
         return self._engines.counts() if self._engines else {}
 
     def _make_engines(self) -> Engines | Literal[False]:
-        from sigmac.runtime.engine.library import find_kernels
+        # Not before they are needed: the search loads a library, or asks Numba.
+        from sigmac.runtime.engine.choice import find_kernels
 
         kernels = find_kernels()
         if kernels is None:
             return False
-        from sigmac.runtime.engine.pool import Engines
-
-        return Engines(self, self._arrays, kernels, self.budget.limit, self._workers)
+        return Engines(self.dispatch, self._arrays, kernels, self.budget.limit, self._workers)
 
     def _tagged(self, logsource: Mapping[str, str] | None) -> int:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
@@ -313,29 +318,16 @@ class Pack:
     def _matcher(self, name: str) -> Any:
         return self._modules["matchers.py"].prepare()[name]
 
-    def condition(self, rule: int) -> Condition:
-        """The generated function of a rule, by its index."""
-        found = self.conditions[rule]
-        if found is None:
-            module, first, last, _ = self._spans[rule].tolist()
-            found = self.conditions[rule] = self._piece(module, self._names[rule], first, last)
-        return found
-
-    def logsource(self, row: tuple[int, ...], name: str) -> Condition:
-        """The generated condition that the rules of a logsource share."""
-        module, first, last = row
-        return self._piece(module, name, first, last)
-
     def _piece(self, module: int, name: str, first: int, last: int) -> Condition:
         source = self._modules[self._function_modules[module]]
-        source.prepare(self.dispatch.headers[module])
+        source.prepare(self._headers[module])
         found: Condition = source.piece(name, first, last)
         return found
 
     def explain(self, rule: int, event: dict[str, Any]) -> Explanation:
         """Why a rule (by its index in `rules`) matches an event, or does not."""
-        condition = self.condition(rule)
-        module, first, last, _ = self._spans[rule].tolist()
+        condition = self.conditions[rule]
+        module, first, last, _ = self.conditions.spans[rule].tolist()
         text = self._modules[self._function_modules[module]].lines(first, last)
         tracing = TracingEvent(event, self.vocabulary)
         return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)

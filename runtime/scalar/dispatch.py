@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError
+from sigmac.runtime.scalar.conditions import Condition, Conditions
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
 from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
-
-if TYPE_CHECKING:
-    from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 MAX_ACTIVE = 4096  # logsource conditions remembered
-Condition = Callable[[Event], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +31,34 @@ class Active:
 
 
 class Dispatch:
-    """From an event to the rules that match it, by way of logsources and gates."""
+    """From an event to the rules that match it, by way of logsources and gates.
 
-    def __init__(self, pack: Pack, arrays: Mapping[str, Any]):
-        self._pack = pack
-        self._vocabulary = pack.vocabulary
-        self.headers: list[int] = arrays["headers"].tolist()
+    `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask.
+    """
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        vocabulary: Vocabulary,
+        arrays: Mapping[str, Any],
+        logsource_fields: Sequence[str],
+    ):
+        self.conditions = conditions
+        self.vocabulary = vocabulary
         self._always = mask_of(arrays["always"])
         self._single = mask_of(arrays["single"])
-        rows = arrays["logsources"].tolist()
-        names: list[str] = pack.manifest["logsource_functions"]
-        self._groups = [(tuple(row), name) for row, name in zip(rows, names, strict=True)]
-        logsources = arrays["functions"][:, 3]
-        self._members = [mask_of(np.flatnonzero(logsources == i)) for i in range(len(rows))]
+        logsources = conditions.spans[:, 3]
+        count = len(arrays["logsources"])
+        self._members = [mask_of(np.flatnonzero(logsources == i)) for i in range(count)]
         self._free = mask_of(np.flatnonzero(logsources < 0))
-        self.logsource_fields: list[str] = pack.manifest["logsource_fields"]
-        self._conditions: list[Condition] | None = None
+        self.logsource_fields = logsource_fields
+        self._logsources: list[Condition] | None = None
         self._active: dict[tuple[Facts, ...], Active] = {}
         self._kinds: dict[int, Active] = {}  # the same by their rules: many values mean one kind
 
     def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
         """The indices of the rules that match, ascending; of those among the bits `wanted`."""
-        event = Event(fields, self._vocabulary)
+        event = Event(fields, self.vocabulary)
         active = self.active_for(event)
         candidates, seconds = self._always, self._single
         gates, known = active.fields, event.known
@@ -79,11 +83,11 @@ class Dispatch:
                 opened = active.keywords.open(fields)
                 candidates |= opened[0]
                 seconds |= opened[1]
-            known_conditions, condition = self._pack.conditions, self._pack.condition
+            conditions, known_conditions = self.conditions, self.conditions.known
             return [
                 rule
                 for rule in bits_of(candidates & seconds & active.rules & wanted)
-                if (known_conditions[rule] or condition(rule))(event)
+                if (known_conditions[rule] or conditions[rule])(event)
             ]
         except UnicodeEncodeError:
             raise EventError("the event holds a lone surrogate") from None
@@ -101,7 +105,7 @@ class Dispatch:
 
     def as_bytes(self, rules: int) -> NDArray[np.uint8]:
         """A byte for each rule: 1 where its bit is set."""
-        count = len(self._pack)
+        count = len(self.conditions)
         bits = (rules & (1 << count) - 1).to_bytes(count // 8 + 1, "little")
         return np.unpackbits(np.frombuffer(bits, np.uint8), count=count, bitorder="little")
 
@@ -123,22 +127,22 @@ class Dispatch:
 
     def concerned(self, event: Event) -> int:
         """The rules whose logsource condition an event meets, as bits."""
-        if self._conditions is None:
-            self._conditions = [self._pack.logsource(row, name) for row, name in self._groups]
+        if self._logsources is None:
+            self._logsources = self.conditions.of_logsources()
         rules = self._free
-        for condition, members in zip(self._conditions, self._members, strict=True):
+        for condition, members in zip(self._logsources, self._members, strict=True):
             if condition(event):
                 rules |= members
         return rules
 
     def _gates_of(self, rules: int) -> Active:
         indexes = {
-            name: self._vocabulary.index(name)
-            for name, gated in self._vocabulary.gated_rules.items()
+            name: self.vocabulary.index(name)
+            for name, gated in self.vocabulary.gated_rules.items()
             if gated & rules
         }
         searched = indexes.pop(KEYWORDS, None) is not None
-        keywords = self._vocabulary.keyword_gates(rules) if searched else None
+        keywords = self.vocabulary.keyword_gates(rules) if searched else None
         dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
         return Active(rules, indexes, dotted, keywords)
 

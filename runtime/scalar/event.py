@@ -7,7 +7,7 @@ rule wrote them. A field with several values (an array) satisfies a question whe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.scalar.fields import Facts
@@ -22,9 +22,7 @@ from sigmac.runtime.scalar.scalars import (
     time_of,
     values_of,
 )
-
-if TYPE_CHECKING:
-    from sigmac.runtime.scalar.vocabulary import Vocabulary
+from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 
 class Event:

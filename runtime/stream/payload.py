@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.inputs.records import parse_record
+from sigmac.runtime.scalar.json_record import parse_record
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED = ord("\n")

@@ -116,7 +116,7 @@ def explain(
 
 def _read_event(given: str, evtx: bool) -> dict[str, Any]:
     """Raises `EventError` or `InputError`."""
-    from sigmac.runtime.inputs.records import parse_record
+    from sigmac.runtime.scalar.json_record import parse_record
 
     name, data = _event_bytes(given)
     record = data.strip().removeprefix(b"\xef\xbb\xbf")
@@ -152,7 +152,7 @@ def _event_bytes(given: str) -> tuple[str, bytes]:
 
 
 def _advice(record: bytes) -> str:
-    from sigmac.runtime.inputs.records import parse_record
+    from sigmac.runtime.scalar.json_record import parse_record
 
     first, _, rest = record.partition(b"\n")
     try:

@@ -291,7 +291,7 @@ class _Evaluation:
 
     def _explanation(self, rule: int, record: bytes) -> Any:
         from sigmac.runtime.inputs.evtx_json import flatten
-        from sigmac.runtime.inputs.records import parse_record
+        from sigmac.runtime.scalar.json_record import parse_record
 
         event = parse_record(_record_bytes(record, first=True))
         return self.pack.explain(rule, flatten(event) if self.evtx else event).plain()

@@ -54,7 +54,7 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
     from sigmac.runtime.engine import layout
     from sigmac.runtime.engine import memory as caches
     from sigmac.runtime.engine.batch import Engine
-    from sigmac.runtime.engine.library import find_kernels
+    from sigmac.runtime.engine.choice import find_kernels
     from sigmac.runtime.engine.pool import Engines
     from tests.unit.packs import make_pack
     from tests.unit.runtime.engine.agreement import said
@@ -65,7 +65,7 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
     rules = "\n---\n".join(file.read_text("utf-8") for file in sorted(RULES.iterdir()))
     pack = make_pack(rules, folder, pipelines=("windows",))
     twins, compiled = twin_kernels(), find_kernels()
-    tables = Engines(pack, pack._arrays, twins, min(BUDGETS), 1).tables
+    tables = Engines(pack.dispatch, pack._arrays, twins, min(BUDGETS), 1).tables
     kept = [Engine(pack, tables, compiled, budget) for budget in BUDGETS] if compiled else []
     if not kept:
         print("There are no compiled kernels here: only their twins are tried.", file=sys.stderr)

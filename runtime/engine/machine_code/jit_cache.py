@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sigmac.runtime.engine.library import Kernels, KernelsError, log, sources_digest
+from sigmac.runtime.engine.machine_code.object_code import compiler_versions
 
 MAX_FILES = 8  # of other versions and processors
 _DIGEST = 64  # hexadecimal digits before the object file
@@ -50,17 +51,12 @@ def load_compiled() -> Kernels:
     return _load(llvm, code)
 
 
-def compiler_versions() -> str:
-    """Numba's and llvmlite's versions; neither is imported."""
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite"))
-
-
 def _compile(cpu: str, features: str) -> bytes:
     log.warning("sigmac compiles its kernels for this machine: about a minute, once")
     try:
         import numba
 
-        from sigmac.runtime.engine.machine_code.ahead_of_time import intermediate_code, object_code
+        from sigmac.runtime.engine.machine_code.object_code import intermediate_code, object_code
     except ImportError as error:  # Numba refuses versions of NumPy that it does not know
         raise KernelsError(f"Numba does not load: {error}") from None
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets it at run time

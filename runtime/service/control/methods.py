@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from sigmac.runtime.errors import ConfigurationError, EventError, PackError
-from sigmac.runtime.inputs.records import parse_record
+from sigmac.runtime.scalar.json_record import parse_record
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import ControlSettings
 from sigmac.runtime.service.control import control_pb2 as wire

@@ -84,7 +84,7 @@ def _try(folder: Path) -> None:
     pack.warm()
     event: dict[str, object] = {}
     for rule in range(len(pack)):
-        pack.condition(rule)(Event(event, pack.vocabulary))
+        pack.conditions[rule](Event(event, pack.vocabulary))
     pack.match_batch(b"{}\n")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import library
+from sigmac.runtime.engine import choice
 from tests.unit.packs import write_text_pack
 
 RULES = {file.stem: file for file in sorted(Path(__file__).with_name("rules").iterdir())}
@@ -44,5 +44,5 @@ def pack(request: pytest.FixtureRequest, pack_folders: Callable[[str], Path]) ->
 
 @pytest.fixture(scope="package", autouse=True)
 def _kernels() -> None:
-    if library.find_kernels() is None:
+    if choice.find_kernels() is None:
         pytest.skip("no kernels run here: neither compiled ones nor Numba are found")

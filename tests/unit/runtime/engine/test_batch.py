@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import batch, layout, library
+from sigmac.runtime.engine import batch, choice, layout
 from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.packs import make_pack, rule
@@ -63,7 +63,7 @@ def test_what_is_answered_is_not_asked_again(pack_folders: Folders) -> None:
 @pytest.fixture
 def stops(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the kernels return, call after call."""
-    kernels = library.find_kernels()
+    kernels = choice.find_kernels()
     assert kernels is not None
     seen: list[int] = []
 
@@ -72,7 +72,7 @@ def stops(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return seen[-1]
 
     spied = Kernels("spied", kernels._build, evaluate, kernels)
-    monkeypatch.setattr(library, "find_kernels", lambda: spied)
+    monkeypatch.setattr(choice, "find_kernels", lambda: spied)
     return seen
 
 

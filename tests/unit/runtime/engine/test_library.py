@@ -17,20 +17,21 @@ import pytest
 
 from sigmac.runtime import load_pack
 from sigmac.runtime.engine import library, self_test
+from sigmac.runtime.engine.choice import CHOICE, find_kernels
+from sigmac.runtime.engine.library import Kernels, KernelsError, load_library
 from sigmac.runtime.engine.machine_code import ahead_of_time, jit_cache
-from sigmac.runtime.engine.library import Kernels, KernelsError, find_kernels, load_library
 from sigmac.runtime.engine.processor import fitting_kinds, levels_of
 
 # Loads a pack, evaluates standard input, tells the answers and what was needed for them.
 SCRIPT = """if True:
     import json, pathlib, sys
     from sigmac.runtime import load_pack
-    from sigmac.runtime.engine import library
+    from sigmac.runtime.engine import choice, library
     if len(sys.argv) > 2:
         library.NATIVE = pathlib.Path(sys.argv[2])
     pack = load_pack(sys.argv[1])
     result = pack.match_batch(sys.stdin.buffer.read())
-    kernels = library.find_kernels()
+    kernels = choice.find_kernels()
     print(json.dumps({
         "matches": [*zip(result.record.tolist(), result.rule.tolist())],
         "rejected": [[each.record, each.position, each.reason] for each in result.rejected],
@@ -57,7 +58,7 @@ needs_numba = pytest.mark.skipif(
 
 
 def start(folder: Path, *more: object, **variables: str) -> subprocess.Popen[bytes]:
-    inherited = {name: value for name, value in os.environ.items() if name != library.CHOICE}
+    inherited = {name: value for name, value in os.environ.items() if name != CHOICE}
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(folder), *map(str, more)],
         env={**inherited, **variables},
@@ -118,7 +119,7 @@ def together(
 ) -> tuple[Path, list[tuple[dict[str, Any], str]]]:
     """The cache that three processes filled together, and what each said: the kernels are compiled only here."""
     cache = tmp_path_factory.mktemp("cache")
-    variables = {library.CHOICE: "jit", "SIGMAC_CACHE_DIR": str(cache)}
+    variables = {CHOICE: "jit", "SIGMAC_CACHE_DIR": str(cache)}
     processes = [start(pack_folders("all"), **variables) for _ in range(3)]
     for process in processes:  # they must not wait for each other's input
         assert process.stdin is not None
@@ -176,7 +177,7 @@ def test_what_was_compiled_is_loaded_without_numba(
     cache = copy_of(together[0], tmp_path / "cache")
     (cache / "kernels" / "lock").unlink()
     (cache / "kernels").chmod(0o500)  # a file system that is read only
-    variables = {library.CHOICE: "jit", "SIGMAC_CACHE_DIR": str(cache)}
+    variables = {CHOICE: "jit", "SIGMAC_CACHE_DIR": str(cache)}
     assert finish(start(folder, **variables)) == (
         {**answers, "origin": "jit", "loaded": ["llvmlite"]},
         "",
@@ -187,14 +188,14 @@ def test_what_was_compiled_is_loaded_without_numba(
 def test_without_kernels_the_scalar_path_answers(
     folder: Path, answers: dict[str, Any], choice: str
 ) -> None:
-    found, said = finish(start(folder, **{library.CHOICE: choice}))
+    found, said = finish(start(folder, **{CHOICE: choice}))
     assert (found, said) == ({**answers, "origin": None, "loaded": []}, "")
 
 
 def test_a_missing_library_is_told_once_and_the_scalar_path_answers(
     folder: Path, answers: dict[str, Any], tmp_path: Path
 ) -> None:
-    found, said = finish(start(folder, **{library.CHOICE: str(tmp_path / "no.so")}))
+    found, said = finish(start(folder, **{CHOICE: str(tmp_path / "no.so")}))
     assert found == {**answers, "origin": None, "loaded": []}
     assert said.splitlines() == [
         "sigmac evaluates records one at a time, which is many times slower: "
@@ -268,7 +269,7 @@ def test_a_library_that_answers_wrongly_is_refused(
     first = wrong.read_bytes()
     ahead_of_time.shared_library(code, wrong, command)
     assert wrong.read_bytes() == first  # the same code gives the same library
-    found, said = finish(start(folder, **{library.CHOICE: str(wrong)}))
+    found, said = finish(start(folder, **{CHOICE: str(wrong)}))
     assert found == {**answers, "origin": None, "loaded": []}
     assert f"{wrong}: wrong answers in the self-test" in said
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.runtime.engine import library
+from sigmac.runtime.engine import choice
 from tests.unit.runtime.engine.records import read_records, records_at_block_ends
 from tests.unit.runtime.engine.twins import BETWEEN, account
 
@@ -34,7 +34,7 @@ def test_twins_do_what_compiled_kernels_do(
     pack_folders: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
-    kernels = library.find_kernels()
+    kernels = choice.find_kernels()
     assert kernels is not None
     folder, records = pack_folders(name), tmp_path / "records"
     records.write_bytes(BETWEEN.join(BATCHES))

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from sigmac.runtime import load_pack
-from sigmac.runtime.engine import layout, library
+from sigmac.runtime.engine import choice, layout
 from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
 from tests.unit.runtime.engine.agreement import said
@@ -88,7 +88,7 @@ def twin_kernels() -> Kernels:
 def account(folder: Path, batches: list[bytes], kernels: Kernels, budget: int) -> dict[str, Any]:
     """What a pack says of some batches, and a digest of every array that the kernels wrote."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "find_kernels", lambda: kernels)
+        patch.setattr(choice, "find_kernels", lambda: kernels)
         patch.setattr(caches, "LEAST_BUDGET", budget)
         patch.setattr(caches, "_seed", lambda: 1)  # so that values have the same places in both
         pack = load_pack(folder, memory_budget=budget)

@@ -65,7 +65,7 @@ def test_the_functions_of_a_pack_know_their_lines(tmp_path: Path) -> None:
     rules = "---\n".join(rule(f"s: {{f: a{i}}}\ncondition: s", f"Rule {i}") for i in range(60))
     pack = make_pack(rules, tmp_path)
     for number in (0, 31, 59):
-        code = pack.condition(number).__code__  # type: ignore[attr-defined]
+        code = pack.conditions[number].__code__  # type: ignore[attr-defined]
         assert Path(code.co_filename).is_relative_to(tmp_path / "pack" / "conditions")
         line = Path(code.co_filename).read_text().splitlines()[code.co_firstlineno - 1]
         assert line == f"def {code.co_name}(event: Event) -> bool:"

@@ -40,7 +40,7 @@ VALUES: tuple[Any, ...] = (
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_brief_answers_are_the_answers(tmp_path: Path, condition: str) -> None:
     pack = make_pack(rule(f"one: {CONDITIONS[condition]}\ncondition: one"), tmp_path)
-    holds = pack.condition(0)
+    holds = pack.conditions[0]
     said = []
     for value in VALUES:
         for fields in ({"A": value, "N": value, "B": "ab"}, {"B": value, "A": "abc"}, {"C": value}):
