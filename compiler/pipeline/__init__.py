@@ -7,6 +7,7 @@ thing is logged.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,8 @@ from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostics,
     Place,
     RuleError,
-    did_you_mean,
 )
+from sigmac.compiler.pipeline.differences import report_differences
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.placeholder_changes import resolve
 from sigmac.compiler.pipeline.processing_conditions import LogsourceTest, logsource
@@ -35,6 +36,10 @@ from sigmac.compiler.syntax.rule import LogSource, Rule
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Node, documents
 
 SHIPPED: tuple[str, ...] = ("windows", "windows-audit")
+
+# What pySigma calls the pipelines that are shipped here.
+KNOWN_AS: Mapping[str, str] = {"sysmon": "windows", "windows-logsources": "windows"}
+MAX_NODES = 100_000  # of a pipeline file: large public ones have far more than a rule may
 
 Placeholders = Mapping[str, Sequence[str | int | float]]
 
@@ -88,15 +93,19 @@ class Pipelines:
         """
         variants: list[Variant] = []
         changed: set[str] = set()
+        warnings: dict[Diagnostic, None] = {}
         for name in self._variant_names():
             made, changed_here, run = self._run(rule, name)
             changed |= changed_here
             if any(p.variant == name and p.file in changed_here for p in self.pipelines):
+                warnings.update(dict.fromkeys(run.warnings))
                 variants.append(Variant(name, _finished(made, run)))
         if not variants:
             made, changed_here, run = self._run(rule, None)
             changed |= changed_here
+            warnings.update(dict.fromkeys(run.warnings))
             variants.append(Variant(None, _finished(made, run)))
+        diagnostics.found.extend(warnings)
         self._check_logsource(rule, changed, diagnostics, strict_logsource)
         return tuple(variants)
 
@@ -176,12 +185,28 @@ def _contents(name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        hint = did_you_mean(name, SHIPPED) or f"a file, or one of {', '.join(SHIPPED)}"
-        raise RuleError(CODE, f"there is no pipeline `{name}`", Place(name), hint) from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        message = f"there is no pipeline `{name}`"
+        if isinstance(error, IsADirectoryError):
+            message = f"`{name}` is a folder, and a pipeline is a file"
+        raise RuleError(CODE, message, Place(name), _hint_for(name)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise RuleError(CODE, f"the pipeline cannot be read: {reason}", Place(name)) from None
+
+
+def _hint_for(name: str) -> str:
+    """What to give in place of a name that is none."""
+    if name in KNOWN_AS:
+        return f"what pySigma calls `{name}` is `{KNOWN_AS[name]}` here"
+    # Only what looks mistyped: `ecs_windows` means other field names, which `windows` has not.
+    near = difflib.get_close_matches(name[:100], SHIPPED, n=1, cutoff=0.8)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return (
+        f"shipped are {', '.join(SHIPPED)}; for other field names give a file, "
+        'see "Write your own" in docs/pipelines.md'
+    )
 
 
 def _digest(given: list[tuple[str, bytes]], placeholders: Placeholders) -> str:
@@ -197,7 +222,7 @@ def _given_values(name: str, values: Sequence[str | int | float]) -> tuple[str, 
 
 
 def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
-    found = list(documents(data, file))
+    found = list(documents(data, file, MAX_NODES))
     if len(found) != 1:
         message = "the file is empty" if not found else "a pipeline file has one document only"
         place = found[1].root.place(file, 1) if found else Place(file)
@@ -225,6 +250,8 @@ def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
         if transformations is not None
         else ProcessingItems()
     )
+    if transformations is not None:
+        report_differences(given.document, transformations, warnings)
     given.finish()
     return Pipeline(file, priority, variant, claims, variables, items)
 

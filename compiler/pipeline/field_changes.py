@@ -18,7 +18,7 @@ def field_name_mapping(given: Parameters) -> FieldChange:
 def field_name_prefix_mapping(given: Parameters) -> FieldChange:
     """`mapping` from the beginning of a name to one beginning or several; the first that fits."""
     mapping = {
-        given.name(source, "a key of `mapping`"): (
+        given.field(source, "a key of `mapping`"): (
             tuple(given.as_text(each, "a prefix") for each in target.value)
             if target.is_list and target.value
             else (given.as_text(target, "a prefix"),)

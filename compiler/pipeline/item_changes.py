@@ -71,6 +71,9 @@ def hashes_fields(given: Parameters) -> ItemChange:
         )
         if len(made) == 1:
             return made[0]
+        if item.all:
+            message = "hashes of several algorithms are all asked for, as `all` says; pySigma asks"
+            run.differs(f"{message} for one of them", item.place)
         return AnyOf(made) if item.all is item.negated else AllOf(made)
 
     return change

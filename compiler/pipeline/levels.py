@@ -144,12 +144,21 @@ class _Renaming:
         if self.scope.items is not None and not self.scope.items(item, run):
             return item
         values = _each(item.values, lambda value: self.value(value, run))
+        if (
+            item.all
+            and values is not item.values
+            and any(isinstance(value, Alternatives) for value in values)
+        ):
+            _one_is_enough(run, "a field that is referred to becomes several", item)
         names = self.names(FieldName(item.field, item.applied), run)
         if names is None and values is item.values:
             return item
         applied = item.applied | {self.scope.id}
         if names is None:
             return replace(item, values=values, applied=applied)
+        if len(names) > 1 and item.negated:
+            message = f"`{item.field}` becomes several fields, and none of them may hold the value"
+            run.differs(f"{message}; to pySigma it is enough that one does not", item.place)
         run.charge((len(names) - 1) * weight(values))
         made = tuple(replace(item, field=n, values=values, applied=applied) for n in names)
         return made[0] if len(made) == 1 else AllOf(made) if item.negated else AnyOf(made)
@@ -231,6 +240,11 @@ def on_values(read: Callable[[Parameters], ValueChange]) -> TransformationType:
             values = _each(item.values, one)
             if values is item.values:
                 return item
+            if more := {"windash", "base64offset"}.intersection(item.modifiers):
+                message = f"values under `{more.pop()}` are changed, which pySigma leaves alone"
+                run.differs(message, item.place)
+            elif item.all and any(isinstance(value, Alternatives) for value in values):
+                _one_is_enough(run, "a value becomes several", item)
             return replace(item, values=values, applied=item.applied | {scope.id})
 
         return Transformation(
@@ -302,6 +316,10 @@ def weight(values: Iterable[Value]) -> int:
         if isinstance(value, (Text, Regex)):
             total += sum(len(part) for part in value.parts if isinstance(part, str)) // 64
     return total
+
+
+def _one_is_enough(run: Run, what: str, item: Item) -> None:
+    run.differs(f"{what}, of which one is enough; pySigma asks for all under `all`", item.place)
 
 
 def _references(values: Iterable[Value]) -> Iterable[FieldRef]:

@@ -6,11 +6,17 @@ misspelt key is an error with its place, never a setting without effect.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable
 from typing import Any
 
-from sigmac.compiler.diagnostics.diagnostic import Place, RuleError, did_you_mean
+from sigmac.compiler.diagnostics.diagnostic import (
+    Diagnostics,
+    Place,
+    RuleError,
+    did_you_mean,
+)
 from sigmac.compiler.syntax.modifiers import ModifierError
 from sigmac.compiler.syntax.regex_values import check_regex
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
@@ -19,12 +25,16 @@ CODE = "E_PIPELINE"
 
 
 class Parameters:
-    """One map of a pipeline file; `what` is how messages call it. Every error is a `RuleError`
-    (`E_PIPELINE`).
+    """One map of a pipeline file; `what` is how messages call it, `warnings` take what is no error.
+
+    Every error is a `RuleError` (`E_PIPELINE`).
     """
 
-    def __init__(self, document: Document, node: Node, what: str):
+    def __init__(
+        self, document: Document, node: Node, what: str, warnings: Diagnostics | None = None
+    ):
         self.document = document
+        self.warnings = Diagnostics() if warnings is None else warnings
         self.node = node
         self.what = what
         self.asked: set[str] = set()
@@ -36,6 +46,9 @@ class Parameters:
 
     def fail(self, message: str, node: Node | None = None, hint: str = "") -> RuleError:
         return RuleError(CODE, message, self.place(node), hint)
+
+    def warn(self, code: str, message: str, node: Node | None, hint: str = "") -> None:
+        self.warnings.report(code, message, self.place(node), hint)
 
     def finish(self) -> None:
         """Refuse the keys that nobody asked for."""
@@ -55,8 +68,15 @@ class Parameters:
     def required(self, key: str) -> Node:
         found = self.optional(key)
         if found is None:
-            raise self.fail(f"{self.what} needs `{key}`", self.node.value.get(key))
+            raise self.missing(key)
         return found
+
+    def missing(self, key: str) -> RuleError:
+        """A required key is not there; perhaps it is spelt in another way."""
+        others = [name for name in self.node.value if isinstance(name, str)]
+        near = difflib.get_close_matches(key, sorted(set(others) - self.asked)[:100], n=1)
+        hint = f"write `{key}` in place of `{near[0][:60]}`" if near else ""
+        return self.fail(f"{self.what} needs `{key}`", self.node.value.get(key), hint)
 
     def inner(self, key: str, what: str) -> Parameters:
         """A map below a required key."""
@@ -127,8 +147,15 @@ class Parameters:
         self.asked.add(key)
         node = self.node.value.get(key)
         if node is None:
-            raise self.fail(f"{self.what} needs `{key}`")
+            raise self.missing(key)
         return self.as_scalar(node, f"`{key}`")
+
+    def anything(self, key: str) -> Any:
+        """Whatever stands there, without positions (the key itself is required)."""
+        self.asked.add(key)
+        if key not in self.node.value:
+            raise self.missing(key)
+        return self.node.value[key].plain()
 
     def as_scalar(self, node: Node, what: str) -> Any:
         value = node.value
@@ -143,9 +170,16 @@ class Parameters:
     def mapping(self, key: str, *, optional: bool = False) -> dict[str, tuple[str, ...]]:
         """A map from names to one name or a list of at least one."""
         return {
-            self.name(source, f"a key of `{key}`"): self.as_names(target, f"`{source.value[:60]}`")
+            self.field(source, f"a key of `{key}`"): self.as_names(target, f"`{source.value[:60]}`")
             for source, target in self.pairs(key, optional=optional)
         }
+
+    def field(self, node: Node, what: str) -> str:
+        """The name of a field; null, which means keywords to pySigma, is none."""
+        if node.value is None:
+            hint = "keywords have no field, so they cannot be mapped; take this line out"
+            raise self.fail(f"{what} is null", node, hint)
+        return self.name(node, what)
 
     def pairs(self, key: str, *, optional: bool = False) -> list[tuple[Node, Node]]:
         """The key and value nodes of a map; required unless `optional`."""

@@ -54,13 +54,13 @@ RuleTest = Test[AnyRule]
 ItemTest = Test[Item]
 FieldTest = Test[FieldName]
 Reader = Callable[[Parameters], Test[_S]]
+Quantify = Callable[[Iterable[bool]], bool]
 
 
-def matcher(pattern: str, *, whole: bool) -> Callable[[str], bool]:
-    """A test of text by an RE2 pattern: the whole text, or from its start on."""
-    regex = re2.compile(pattern, re2_options())
-    find = regex.fullmatch if whole else regex.match
-    return lambda text: find(text) is not None
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """A test of text by an RE2 pattern, which looks from the text's start on."""
+    match = re2.compile(pattern, re2_options()).match
+    return lambda text: match(text) is not None
 
 
 # On the rule
@@ -219,7 +219,7 @@ def is_sigma_correlation_rule(given: Parameters) -> RuleTest:
 
 def match_string(given: Parameters) -> ItemTest:
     """Strings that a regular expression matches from their start on."""
-    found = matcher(given.regex("pattern"), whole=False)
+    found = matcher(given.regex("pattern"))
     negated = given.flag("negate")
 
     def matches(value: Value) -> bool:
@@ -261,7 +261,7 @@ def _of_values(given: Parameters, matches: Callable[[Value], bool]) -> ItemTest:
 
 
 def include_fields(given: Parameters) -> FieldTest:
-    """The name is one of `fields`: as it stands, or the whole of it matched by one of the regular
+    """The name is one of `fields`: as it stands, or matched from its start on by one of the regular
     expressions.
     """
     nodes = given.required("fields")
@@ -270,7 +270,7 @@ def include_fields(given: Parameters) -> FieldTest:
         known = frozenset(names)
         return lambda field, run: field.name in known
     patterns = [
-        matcher(given.as_regex(node, "`fields`"), whole=True)
+        matcher(given.as_regex(node, "`fields`"))
         for node in (nodes.value if nodes.is_list else [nodes])
     ]
     return lambda field, run: field.name is not None and any(p(field.name) for p in patterns)
@@ -357,12 +357,12 @@ def read_conditions(
     given: Parameters, kind: str, table: Mapping[str, Reader[_S]]
 ) -> Test[_S] | None:
     """The test that `<kind>_conditions`, `<kind>_cond_op`, `_cond_not` and `_cond_expr` make; None
-    without conditions.
+    where the item acts on everything.
 
     Raises `RuleError` (`E_PIPELINE`).
     """
     node = given.optional(f"{kind}_conditions")
-    operator = given.choice(f"{kind}_cond_op", ("and", "or"), "and")
+    quantifier = _quantifier(given, f"{kind}_cond_op")
     negated = given.flag(f"{kind}_cond_not")
     expression = given.optional(f"{kind}_cond_expr")
     tests = _named_tests(given, node, f"{kind}_conditions", table) if node else {}
@@ -377,10 +377,42 @@ def read_conditions(
             raise given.fail(message, node or expression)
         combined = _by_expression(given, expression, tests)
     elif tests:
-        combined = _joined(list(tests.values()), all if operator == "and" else any)
+        combined = _joined(list(tests.values()), quantifier)
     else:
-        return None
+        return _without_conditions(given, kind, quantifier, negated)
     return _negation(combined) if negated else combined
+
+
+_QUANTIFIERS: Mapping[str, Quantify] = {"and": all, "or": any, "all": all, "any": any}
+
+
+def _quantifier(given: Parameters, key: str) -> Quantify:
+    """How the conditions are joined: `and` (`all`), where nothing is said, or `or` (`any`)."""
+    word = given.choice(key, _QUANTIFIERS, "and")
+    if word == "any":
+        message = f"`{key}: any` is read as `or`; pySigma takes the word for `and`"
+        given.warn("W_PIPELINE_DIFFERS", message, given.optional(key), "write `or` or `and`")
+    return _QUANTIFIERS[word]
+
+
+def _without_conditions(
+    given: Parameters, kind: str, quantifier: Quantify, negated: bool
+) -> Test[_S] | None:
+    """What an operator or a negation says of no conditions at all.
+
+    As in pySigma: `and` of none holds, `or` of none does not, and a negation turns that round; but
+    a rule without conditions is always acted on.
+    """
+    nothing: list[bool] = []
+    holds = kind == "rule" or quantifier(nothing) is not negated
+    for key in (f"{kind}_cond_op", f"{kind}_cond_not"):
+        node = given.optional(key)
+        if node is not None and node.value not in (False, "and", "all"):
+            acts = "everything" if holds else "nothing"
+            message = f"`{key}` without `{kind}_conditions`: the item acts on {acts}"
+            given.warn("W_PIPELINE", message, node, "add the conditions")
+            break
+    return None if holds else lambda subject, run: False
 
 
 def _named_tests(
@@ -410,7 +442,7 @@ def _test(given: Parameters, node: Node, key: str, table: Mapping[str, Reader[_S
     return test
 
 
-def _joined(tests: list[Test[_S]], quantifier: Callable[[Iterable[bool]], bool]) -> Test[_S]:
+def _joined(tests: list[Test[_S]], quantifier: Quantify) -> Test[_S]:
     if len(tests) == 1:
         return tests[0]
     return lambda subject, run: quantifier(test(subject, run) for test in tests)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigmac.compiler.diagnostics.diagnostic import Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Place
 from sigmac.compiler.ir.values import Wildcard
 from sigmac.compiler.syntax.rule import LogSource
 
@@ -30,7 +30,8 @@ class Run:
     `variables` are the values of placeholders; `state` is what `set_state` sets; `applied` are the
     ids of the processing items whose rule conditions held; `renamed` says which of them gave a
     field name; `mapped` are the field names that come from a mapping; `generated` the selections
-    that pipelines added; `logsources` are those of the rules that a correlation refers to.
+    that pipelines added; `logsources` are those of the rules that a correlation refers to; `item`
+    is the place of the processing item that runs, `warnings` are about the rule.
     """
 
     variables: Mapping[str, tuple[str, ...]]
@@ -41,6 +42,19 @@ class Run:
     mapped: set[str] = field(default_factory=set)
     generated: list[str] = field(default_factory=list)
     made: int = 0
+    item: Place = field(default_factory=Place)
+    warnings: Diagnostics = field(default_factory=Diagnostics)
+
+    def warn(self, code: str, message: str, place: Place, hint: str = "") -> None:
+        """Say once of the rule what a processing item makes of it."""
+        hint = hint or f"see the pipeline at {self.item}"
+        made = Diagnostic(code, message, place, hint)
+        if made not in self.warnings.found:
+            self.warnings.found.append(made)
+
+    def differs(self, message: str, place: Place) -> None:
+        """Say that pySigma would make something else of the rule."""
+        self.warn("W_PIPELINE_DIFFERS", message, place)
 
     def charge(self, values: int, characters: int = 0) -> None:
         """Account for what is about to be added to the rule, so that no pipeline blows it up

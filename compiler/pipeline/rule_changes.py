@@ -8,11 +8,11 @@ from string import Template
 from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
-from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
+from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform, walk
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
-from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.read_rule import check_identifier, read_detection
 from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Rule, items
@@ -31,6 +31,9 @@ def add_condition(given: Parameters) -> RuleChange:
     node = given.required("conditions")
     if not node.is_map:
         raise given.fail("`conditions` must be a map of detection items", node)
+    if None in node.value:
+        hint = "keywords cannot be added; name the field that holds the text"
+        raise given.fail("a key of `conditions` is null", (node.keys or {}).get(None), hint)
     negated = given.flag("negated")
     wanted = given.text("name", "")
     reader = Reader(given.document, Diagnostics())
@@ -60,6 +63,10 @@ def _added(rule: Rule, run: Run, wanted: str, detection: Detection, negated: boo
     earlier = {key: each for key, each in rule.detections.items() if key in run.generated}
     names = list(rule.detections)
     run.generated.append(name)
+    for condition in rule.conditions:
+        if any(names_matching(each.target, [name]) for each in _quantifiers(condition)):
+            message = f"a pattern of the condition does not mean `{name[:60]}`, which pipelines add"
+            run.differs(f"{message}; to pySigma it does", condition.place)
     first = next(items(detection))
     leaf: Expression = Identifier(name)
     if negated:
@@ -84,6 +91,10 @@ def _free_name(rule: Rule, run: Run) -> str:
     while f"_cond_{number}" in rule.detections:
         number += 1
     return f"_cond_{number}"
+
+
+def _quantifiers(condition: Condition) -> list[Quantifier]:
+    return [each for each in walk(condition.expression) if isinstance(each, Quantifier)]
 
 
 def _operands(expression: Expression) -> tuple[Expression, ...]:
@@ -122,7 +133,8 @@ def _substituted(text: str, source: LogSource) -> str:
     template = Template(text)
     for name in template.get_identifiers():
         if name in _LOGSOURCE and not getattr(source, name):
-            raise Refusal(f"the logsource has no {name} to put in place of `${name}`")
+            hint = "give the item a `logsource` condition that asks for it"
+            raise Refusal(f"the logsource has no {name} to put in place of `${name}`", hint=hint)
     # A logsource is plain text: a star in it is a star.
     parts = {name: re.sub(r"([*?\\])", r"\\\1", getattr(source, name) or "") for name in _LOGSOURCE}
     return template.safe_substitute(parts)
@@ -173,7 +185,7 @@ def rule_failure(given: Parameters) -> RunChange:
 def set_state(given: Parameters) -> RunChange:
     """`key` of the state becomes `val`, for the condition `processing_state`."""
     key = given.text("key")
-    value = given.scalar("val")
+    value = given.anything("val")
 
     def act(run: Run) -> None:
         run.state[key] = value
@@ -184,10 +196,7 @@ def set_state(given: Parameters) -> RunChange:
 def set_custom_attribute(given: Parameters) -> MetadataChange:
     """`attribute` of the rule's custom attributes becomes `value`, whatever that is."""
     name = given.text("attribute")
-    given.asked.add("value")
-    if "value" not in given.node.value:
-        raise given.fail(f"{given.what} needs `value`")
-    value = given.node.value["value"].plain()
+    value = given.anything("value")
 
     def change(meta: Metadata) -> Metadata:
         return replace(meta, custom=tuple({**dict(meta.custom), name: value}.items()))

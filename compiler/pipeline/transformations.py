@@ -71,11 +71,18 @@ TRANSFORMATIONS: Mapping[str, TransformationType] = {
 # Types of pySigma that are refused, and why.
 REFUSED: Mapping[str, str] = {
     "query_expression_placeholders": "it writes text into a query, and there is no query here",
-    "regex": "strings are compared without regard to letter case anyway",
     "extract_fields": "one value would ask for several fields; split it where the events are made",
     "file_placeholders": "a build does not read other files; give the values in `vars`",
     "http_placeholders": "a build does not use the network; give the values in `vars`",
     "command_placeholders": "a build does not run commands; give the values in `vars`",
+}
+
+# Types of pySigma that change nothing here: their parameters, each with its words, and why.
+IGNORED: Mapping[str, tuple[Mapping[str, tuple[str, ...]], str]] = {
+    "regex": (
+        {"method": ("plain", "ignore_case_flag", "ignore_case_brackets")},
+        "strings are compared without regard to letter case anyway",
+    ),
 }
 
 MAX_LOGSOURCES = 1024  # remembered at a time
@@ -98,6 +105,7 @@ class ProcessingItem:
         if self.condition is not None and not self.condition(rule, run):
             return rule
         run.applied.add(self.id)
+        run.item = self.place
         try:
             return self.transformation.rule(rule, run)
         except Refusal as refusal:
@@ -183,7 +191,7 @@ def read_processing_items(document: Document, node: Node, warnings: Diagnostics)
 
 
 def _read(document: Document, node: Node, warnings: Diagnostics) -> ProcessingItem:
-    given = Parameters(document, node, "a transformation")
+    given = Parameters(document, node, "a transformation", warnings)
     kind = given.text("type")
     _check_type(given, kind)
     given.what = f"`{kind}`"
@@ -196,13 +204,15 @@ def _read(document: Document, node: Node, warnings: Diagnostics) -> ProcessingIt
         read_conditions(given, "field_name", FIELD_CONDITIONS),
     )
     if kind == "nest":
-        transformation, selective = _nest(given, warnings), False
+        transformation, selective = _nest(given), False
+    elif kind in IGNORED:
+        transformation, selective = _ignored(given, kind), True
     else:
         known = TRANSFORMATIONS[kind]
         transformation, selective = known.make(given, scope), known.selective
     given.finish()
     if not selective:
-        _warn_of_idle_conditions(given, kind, scope, warnings)
+        _warn_of_idle_conditions(given, kind, scope)
     return ProcessingItem(own_id, place, condition, transformation)
 
 
@@ -210,24 +220,32 @@ def _check_type(given: Parameters, kind: str) -> None:
     node = given.optional("type")
     if kind in REFUSED:
         raise given.fail(f"the transformation `{kind}` is not supported: {REFUSED[kind]}", node)
-    if kind not in TRANSFORMATIONS and kind != "nest":
+    if kind not in TRANSFORMATIONS and kind not in IGNORED and kind != "nest":
         hint = did_you_mean(kind, [*TRANSFORMATIONS, "nest"]) or "docs/pipelines.md lists all"
         raise given.fail(f"there is no transformation `{kind[:60]}`", node, hint)
 
 
-def _warn_of_idle_conditions(
-    given: Parameters, kind: str, scope: Scope, warnings: Diagnostics
-) -> None:
+def _warn_of_idle_conditions(given: Parameters, kind: str, scope: Scope) -> None:
     for key, test in (
         ("detection_item_conditions", scope.items),
         ("field_name_conditions", scope.fields),
     ):
         if test is not None:
-            place = given.place(given.optional(key))
-            warnings.report("W_PIPELINE", f"`{key}` has no effect on `{kind}`", place)
+            message = f"`{key}` has no effect on `{kind}`"
+            given.warn("W_PIPELINE", message, given.optional(key))
 
 
-def _nest(given: Parameters, warnings: Diagnostics) -> Transformation:
+def _ignored(given: Parameters, kind: str) -> Transformation:
+    """Nothing is changed, and said why; what is misspelt is an error all the same."""
+    parameters, reason = IGNORED[kind]
+    for key, words in parameters.items():
+        given.choice(key, words, words[0])
+    message = f"the transformation `{kind}` is ignored: {reason}"
+    given.warn("W_PIPELINE", message, given.optional("type"))
+    return Transformation(lambda rule, run: rule)
+
+
+def _nest(given: Parameters) -> Transformation:
     """`items`, a list of processing items, run in turn where the conditions of this one hold."""
-    nested = read_processing_items(given.document, given.required("items"), warnings)
+    nested = read_processing_items(given.document, given.required("items"), given.warnings)
     return Transformation(nested.on_rule, nested.on_correlation)

@@ -20,7 +20,8 @@ from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 from sigmac.compiler.syntax.yaml_nodes import Node
 
-MAX_TEXT = 1_000_000  # characters of one replaced value
+MAX_TEXT = 100_000  # characters of one replaced value
+MATCHES = 8  # of an expression that count as one value made, whatever comes of them
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?", re.ASCII)
 
 
@@ -136,11 +137,13 @@ def replace_string(given: Parameters) -> ValueChange:
     skip = given.flag("skip_special")
     interpret = given.flag("interpret_special") or not skip
 
-    def replaced(parts: tuple[Part, ...], expand: bool) -> tuple[Part, ...]:
+    def replaced(parts: tuple[Part, ...], expand: bool, run: Run) -> tuple[Part, ...]:
         plain = PlainText(parts, escape=not skip)
         made: list[Part] = []
         size = end = 0
-        for match in regex.finditer(plain.text):
+        for count, match in enumerate(regex.finditer(plain.text)):
+            if count % MATCHES == 0:
+                run.charge(1)
             made.extend(plain.slice(end, match.start()))
             new = list(_expanded(template, match, plain, interpret, expand))
             made.extend(new)
@@ -159,10 +162,10 @@ def replace_string(given: Parameters) -> ValueChange:
             return value
         expand = bool(text.placeholders)
         if skip:
-            runs = (replaced((p,), expand) if isinstance(p, str) else (p,) for p in text.parts)
+            runs = (replaced((p,), expand, run) if isinstance(p, str) else (p,) for p in text.parts)
             parts = join(itertools.chain.from_iterable(runs))
         else:
-            parts = replaced(text.parts, expand)
+            parts = replaced(text.parts, expand, run)
         if parts == text.parts:
             return value
         run.charge(1, sum(len(part) for part in parts if isinstance(part, str)))
@@ -171,13 +174,17 @@ def replace_string(given: Parameters) -> ValueChange:
     return change
 
 
+_PYTHON_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\[abfnrtvx0])")
+_ESCAPED_WILDCARD = re.compile(r"(?<!\\)(?:\\\\)+[*?]")
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w{1,100})>)|(\\.|[^\\]+|\\)", re.DOTALL)
 
 
 def _template(given: Parameters, regex: Any) -> list[str | int]:
     """Text and group numbers of `replacement` in turn."""
+    written = given.text("replacement")
+    _warn_of_escapes(given, written)
     pieces: list[str | int] = []
-    for match in _REFERENCE.finditer(given.text("replacement")):
+    for match in _REFERENCE.finditer(written):
         number, name, text = match.groups()
         if text is not None:
             if pieces and isinstance(pieces[-1], str):
@@ -194,6 +201,20 @@ def _template(given: Parameters, regex: Any) -> list[str | int]:
             )
         pieces.append(index)
     return pieces
+
+
+def _warn_of_escapes(given: Parameters, written: str) -> None:
+    """What pySigma's regular expressions read in another way, and Windows paths are full of."""
+    node = given.optional("replacement")
+    if escape := _PYTHON_ESCAPE.search(written):
+        message = f"`{escape[1]}` is a backslash and a character here, one character to pySigma"
+        given.warn("W_PIPELINE_DIFFERS", message, node, f"write `\\{escape[1]}`")
+    if _ESCAPED_WILDCARD.search(written):
+        message = (
+            "two backslashes before a wildcard are a backslash here; pySigma escapes with them"
+        )
+        hint = "for a literal star or question mark write one backslash"
+        given.warn("W_PIPELINE_DIFFERS", message, node, hint)
 
 
 def _expanded(

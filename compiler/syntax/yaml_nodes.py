@@ -133,20 +133,20 @@ def decode(data: bytes, file: str) -> str:
         raise RuleError("E_YAML", "the file is not UTF-8 text", place, hint) from None
 
 
-def documents(data: bytes, file: str) -> Iterator[Document]:
-    """The non-empty documents of a file in order.
+def documents(data: bytes, file: str, max_nodes: int = MAX_NODES) -> Iterator[Document]:
+    """The non-empty documents of a file in order, each of at most `max_nodes` nodes.
 
     Raises `RuleError` with code `E_YAML` (not YAML, too deep, too large) or `E_YAML_DUP` (a key twice in one map).
     """
     text = decode(data, file)
     _bound_depth(data, text, file)
     try:
-        yield from _documents(text, file)
+        yield from _documents(text, file, max_nodes)
     except yaml.YAMLError as error:
         raise explained(error, text, file) from None
 
 
-def _documents(text: str, file: str) -> Iterator[Document]:
+def _documents(text: str, file: str, max_nodes: int) -> Iterator[Document]:
     loader = _Loader(text)
     try:
         index = 0
@@ -159,7 +159,7 @@ def _documents(text: str, file: str) -> Iterator[Document]:
                     "split the file",
                 )
             composed = loader.get_node()
-            root = _Builder(file, index, text, loader).build(composed)
+            root = _Builder(file, index, text, loader, max_nodes).build(composed)
             if root.value is not None:
                 yield Document(file, index, root)
             index += 1
@@ -192,11 +192,12 @@ def _bound_depth(data: bytes, text: str, file: str) -> None:
 class _Builder:
     """Turns PyYAML's nodes of one document into ours."""
 
-    def __init__(self, file: str, index: int, text: str, loader: Any):
+    def __init__(self, file: str, index: int, text: str, loader: Any, max_nodes: int):
         self.file = file
         self.index = index
         self.text = text
         self.loader = loader
+        self.max_nodes = max_nodes
         self.count = 0
         self.characters = 0
         self.merged = 0
@@ -204,8 +205,8 @@ class _Builder:
 
     def build(self, node: Any) -> Node:
         self.count += 1
-        if self.count > MAX_NODES:
-            self.fail(node, "E_YAML", f"more than {MAX_NODES} nodes after expanding aliases")
+        if self.count > self.max_nodes:
+            self.fail(node, "E_YAML", f"more than {self.max_nodes} nodes after expanding aliases")
         start, end = node.start_mark, node.end_mark
         width = end.column - start.column if end.line == start.line else 1
         made = Node(None, start.line + 1, start.column + 1, max(width, 1))
@@ -295,8 +296,9 @@ class _Builder:
                 self.open.discard(id(part))
                 self.loader.flatten_mapping(part)
                 self.merged += len(part.value)
-                if self.merged > MAX_NODES:
-                    self.fail(key, "E_YAML", f"merges expand to more than {MAX_NODES} nodes")
+                if self.merged > self.max_nodes:
+                    message = f"merges expand to more than {self.max_nodes} nodes"
+                    self.fail(key, "E_YAML", message)
 
     def unknown_tag(self, node: Any) -> None:
         message = f"the tag `{node.tag[:60]}` means nothing in a rule"

@@ -28,7 +28,7 @@ from sigmac.compiler.pipeline.processing_conditions import (
     ITEM_CONDITIONS,
     RULE_CONDITIONS,
 )
-from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
+from sigmac.compiler.pipeline.transformations import IGNORED, TRANSFORMATIONS
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import AnyOf, Detection, Item, Rule
 
@@ -54,8 +54,10 @@ def run(case: dict[str, Any], folder: Path) -> Rule:
         file = folder / f"pipeline_{number}.yml"
         file.write_text(yaml.safe_dump(pipeline, sort_keys=False), "utf-8")
         files.append(str(file))
-    (variant,) = load_pipelines(files).apply(read_rule(case), Diagnostics())
+    diagnostics = Diagnostics()
+    (variant,) = load_pipelines(files).apply(read_rule(case), diagnostics)
     assert variant.name is None
+    assert [each.message for each in diagnostics] == case.get("warns", [])
     return variant.rule
 
 
@@ -129,5 +131,12 @@ def test_every_type_has_a_case() -> None:
             return own.union(*map(types, node.values()))
         return set().union(*map(types, node)) if isinstance(node, list) else set()
 
-    known = {*TRANSFORMATIONS, "nest", *RULE_CONDITIONS, *ITEM_CONDITIONS, *FIELD_CONDITIONS}
+    known = {
+        *TRANSFORMATIONS,
+        *IGNORED,
+        "nest",
+        *RULE_CONDITIONS,
+        *ITEM_CONDITIONS,
+        *FIELD_CONDITIONS,
+    }
     assert types(CASES) == known

@@ -1,4 +1,6 @@
-"""Faulty pipeline files are refused with the place and a hint, by the cases of `errors.yml`."""
+"""Faulty pipeline files are refused with the place and a hint, by the cases of `errors.yml`; those of
+`warnings.yml` are carried out, and a warning says what they may not mean.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.transformations import REFUSED
 
 CASES = yaml.safe_load(Path(__file__).with_name("errors.yml").read_text("utf-8"))
+WARNINGS = yaml.safe_load(Path(__file__).with_name("warnings.yml").read_text("utf-8"))
 
 
 def refusal(*names: str, **given: Any) -> RuleError:
@@ -33,6 +36,25 @@ def test_faulty_file(case: dict[str, Any], tmp_path: Path) -> None:
     assert found.place.file == str(file)
 
 
+@pytest.mark.parametrize("case", WARNINGS, ids=lambda case: case["name"])
+def test_file_with_a_warning(case: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "warned.yml"
+    file.write_text(case["file"], "utf-8")
+    (found,) = load_pipelines([str(file)]).warnings
+    assert found.code == case["code"]
+    assert case["says"] in found.message
+    assert case.get("hint", "") in found.hint
+    assert [found.place.line, found.place.column] == case["at"]
+
+
+@pytest.mark.parametrize("replacement", ["C:\\\\temp", r"\REGISTRY\MACHINE", r"\1\*", r"\\\*", "*"])
+def test_replacement_that_means_the_same_to_both(replacement: str, tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    item = {"type": "replace_string", "regex": "(a)", "replacement": replacement}
+    file.write_text(yaml.safe_dump({"transformations": [item]}))
+    assert load_pipelines([str(file)]).warnings == ()
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_type_that_is_refused_says_why(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "p.yml"
@@ -48,8 +70,38 @@ def test_pipeline_that_is_not_there() -> None:
     assert found.hint == "did you mean `windows`?"
 
 
-def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
-    assert "cannot be read: Is a directory" in refusal(str(tmp_path)).diagnostic.message
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("windows_audit", "did you mean `windows-audit`?"),
+        ("sysmon", "what pySigma calls `sysmon` is `windows` here"),
+        ("windows-logsources", "what pySigma calls `windows-logsources` is `windows` here"),
+        ("ecs_windows", "shipped are windows, windows-audit; for other field names give a file"),
+        ("splunk_windows", "shipped are"),
+        ("ecs", "shipped are"),
+        ("x" * 10_000, ""),
+    ],
+)
+def test_hint_for_a_name_that_is_not_shipped(name: str, hint: str) -> None:
+    assert refusal(name).diagnostic.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("name", ["ecs", "windows-logsources"])
+def test_folder_in_place_of_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = refusal(name).diagnostic
+    assert found.message == f"`{name}` is a folder, and a pipeline is a file"
+    assert found.hint
+
+
+def test_a_file_of_many_nodes_is_a_pipeline(tmp_path: Path) -> None:
+    file = tmp_path / "large.yml"
+    item = "  - {type: field_name_mapping, mapping: {A: B}, rule_conditions: [{type: tag, tag: a.b}]}\n"
+    file.write_text("transformations:\n" + item * 1000)
+    assert len(load_pipelines([str(file)]).pipelines[0].items.items) == 1000
 
 
 def test_placeholder_without_values() -> None:

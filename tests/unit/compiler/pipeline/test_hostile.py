@@ -59,14 +59,14 @@ def transformations(*each: dict[str, Any], **top: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("a: &a [x, x]\nb: &b [*a, *a]\nd: [" + "*b, " * 4000 + "]", "E_YAML"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nd: [" + "*b, " * 40_000 + "]", "E_YAML"),
         ("x: " + "[" * 5000, "E_YAML"),
         ("transformations: [" + "{type: nest, items: [" * 200 + "]}" * 200 + "]", "E_YAML"),
         (b"\xff\xfe\x00", "E_YAML"),
         (b"\x7fELF\x00\x00", "E_YAML"),
         ("name: !!python/name:os.system", "E_YAML"),
         ("a: *b", "E_YAML"),
-        ("vars: {x: [" + "1, " * 20_000 + "]}", "E_YAML"),
+        ("vars: {x: [" + "1, " * 200_000 + "]}", "E_YAML"),
         ("? 12\n: 1", "E_PIPELINE"),
         ("transformations: [{type: set_value, value: 0x" + "F" * 5000 + "}]", "E_YAML"),
         ("transformations: [{type: " + "x" * 10_000 + "}]", "E_PIPELINE"),
@@ -124,6 +124,23 @@ def test_strings_that_grow_are_stopped(tmp_path: Path) -> None:
     assert outcome(transformations(once), tmp_path, found) == "E_PIPELINE"
     double = {"type": "replace_string", "regex": "(.+)", "replacement": r"\1\1"}
     assert outcome(transformations(*[double] * 64), tmp_path, found) == "E_PIPELINE"
+
+
+@pytest.mark.parametrize("regex", ["a", "", "(a)"])
+def test_strings_that_grow_by_many_matches_are_stopped_at_once(regex: str, tmp_path: Path) -> None:
+    double = {"type": "replace_string", "regex": regex, "replacement": "aa"}
+    begin = time.process_time()
+    assert outcome(transformations(*[double] * 40), tmp_path, rule({"s": {"A": "a"}})) == (
+        "E_PIPELINE"
+    )
+    assert time.process_time() - begin < 3
+
+
+def test_matches_that_change_nothing_are_counted(tmp_path: Path, small_budget: None) -> None:
+    same = {"type": "replace_string", "regex": "a", "replacement": "a"}
+    found = rule({"s": {"A": "a" * 50_000}})
+    assert outcome(transformations(same), tmp_path, found) == "applied"
+    assert outcome(transformations(same, same), tmp_path, found) == "E_PIPELINE"
 
 
 def test_mapped_strings_that_multiply_are_stopped(tmp_path: Path, small_budget: None) -> None:
