@@ -231,7 +231,7 @@ def _why_no_rule(result: BuildResult) -> str:
 
 
 def _report(diagnostics: list[Diagnostic], form: Format) -> None:
-    from sigmac.compiler.diagnostics.report import render_json, render_sarif, render_text
+    from sigmac.compiler.checks.report import render_json, render_sarif, render_text
 
     if form is Format.json:
         print(render_json(diagnostics, read_source))

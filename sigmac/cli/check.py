@@ -53,7 +53,7 @@ def check(
 ) -> None:
     """Report errors, warnings and notes of rules."""
     need("compiler", *COMPILER)
-    from sigmac.compiler.diagnostics.report import (
+    from sigmac.compiler.checks.report import (
         render_json,
         render_list,
         render_sarif,

@@ -104,7 +104,7 @@ def explain(
     else:
         _print_text(explanations)
     if errors:
-        from sigmac.compiler.diagnostics.report import render_text
+        from sigmac.compiler.checks.report import render_text
 
         sys.stdout.flush()
         sys.stderr.write(render_text(errors, read_source, color=wants_color(sys.stderr)))

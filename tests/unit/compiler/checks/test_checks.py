@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.checks.logic import truth_table
+from sigmac.compiler.checks.report import render_text
 from sigmac.compiler.diagnostics.catalogue import completed
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.compiler.diagnostics.report import render_text
 from sigmac.compiler.ir.expressions import Or
 from sigmac.compiler.lowering.lower_rule import lower_detection
 from sigmac.compiler.meaning.reference import matches

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.compiler.diagnostics.catalogue import catalogue
-from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Place
-from sigmac.compiler.diagnostics.report import (
+from sigmac.compiler.checks.report import (
     LINE_CELLS,
     escaped,
     excerpt,
@@ -21,6 +19,8 @@ from sigmac.compiler.diagnostics.report import (
     render_sarif,
     render_text,
 )
+from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Place
 from sigmac.compiler.syntax.documents import read_file
 
 RULE = rb"""title: Whoami
