@@ -53,7 +53,7 @@ def _problems(folder: Path) -> Iterator[str]:
         except ImportError as error:
             yield f"{name} cannot be imported: {error}"
     yield from (f"{name} is installed" for name in UNWANTED if importlib.util.find_spec(name))
-    from sigmac.runtime.engine.choice import find_kernels
+    from sigmac.runtime.engine.machine_code.choice import find_kernels
 
     kernels = find_kernels()
     if kernels is None or not kernels.origin.endswith(".so"):

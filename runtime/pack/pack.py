@@ -291,7 +291,7 @@ class Pack:
 
     def _make_engines(self) -> Engines | Literal[False]:
         # Not before they are needed: the search loads a library, or asks Numba.
-        from sigmac.runtime.engine.choice import find_kernels
+        from sigmac.runtime.engine.machine_code.choice import find_kernels
 
         kernels = find_kernels()
         if kernels is None:

@@ -54,7 +54,7 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
     from sigmac.runtime.engine import layout
     from sigmac.runtime.engine import memory as caches
     from sigmac.runtime.engine.batch import Engine
-    from sigmac.runtime.engine.choice import find_kernels
+    from sigmac.runtime.engine.machine_code.choice import find_kernels
     from sigmac.runtime.engine.pool import Engines
     from tests.unit.packs import make_pack
     from tests.unit.runtime.engine.agreement import said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import choice
+from sigmac.runtime.engine.machine_code import choice
 from tests.unit.packs import write_text_pack
 
 RULES = {file.stem: file for file in sorted(Path(__file__).with_name("rules").iterdir())}

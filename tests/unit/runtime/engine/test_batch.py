@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.engine import batch, choice, layout
+from sigmac.runtime.engine import batch, layout
 from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.engine.machine_code import choice
 from tests.unit.packs import make_pack, rule
 from tests.unit.runtime.engine.agreement import agreed, said
 

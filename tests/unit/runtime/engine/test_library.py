@@ -17,16 +17,17 @@ import pytest
 
 from sigmac.runtime import load_pack
 from sigmac.runtime.engine import library, self_test
-from sigmac.runtime.engine.choice import CHOICE, find_kernels
 from sigmac.runtime.engine.library import Kernels, KernelsError, load_library
 from sigmac.runtime.engine.machine_code import ahead_of_time, jit_cache
+from sigmac.runtime.engine.machine_code.choice import CHOICE, find_kernels
 from sigmac.runtime.engine.processor import fitting_kinds, levels_of
 
 # Loads a pack, evaluates standard input, tells the answers and what was needed for them.
 SCRIPT = """if True:
     import json, pathlib, sys
     from sigmac.runtime import load_pack
-    from sigmac.runtime.engine import choice, library
+    from sigmac.runtime.engine import library
+    from sigmac.runtime.engine.machine_code import choice
     if len(sys.argv) > 2:
         library.NATIVE = pathlib.Path(sys.argv[2])
     pack = load_pack(sys.argv[1])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmac.runtime.engine import choice
+from sigmac.runtime.engine.machine_code import choice
 from tests.unit.runtime.engine.records import read_records, records_at_block_ends
 from tests.unit.runtime.engine.twins import BETWEEN, account
 

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from sigmac.runtime import load_pack
-from sigmac.runtime.engine import choice, layout
+from sigmac.runtime.engine import layout
 from sigmac.runtime.engine import memory as caches
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.engine.machine_code import choice
 from tests.unit.runtime.engine.agreement import said
 
 BETWEEN = b"\0between batches\0"
