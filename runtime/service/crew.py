@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.status import WorkerStatus
+from sigmac.runtime.service.observe.status import WorkerStatus
 from sigmac.runtime.service.supervisor_process import Bell, signal_name
 from sigmac.runtime.service.tally import Tally
 from sigmac.runtime.service.worker_life import Farewell, Life, Message, Report

@@ -17,9 +17,9 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.crew import Backoff, Crew
+from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
 from sigmac.runtime.service.packs.swap import PacksInService
 from sigmac.runtime.service.packs.trial import interpreter
-from sigmac.runtime.service.status import Outcome, ServiceStatus
 from sigmac.runtime.service.supervisor_process import Bell, locked, signals_to, without_secrets
 from sigmac.runtime.service.tally import Tally
 from sigmac.runtime.service.watchers import Watchers
@@ -31,7 +31,7 @@ _READY_STATES = ("running", "waiting", "paused", "stalled")
 
 
 class Supervisor:
-    """A running service; implements `sigmac.runtime.service.status.Service`, and oversees its crew.
+    """A running service; implements `sigmac.runtime.service.observe.status.Service`, and oversees its crew.
 
     `command` starts a worker, with the number of its file descriptor as the last argument.
     """
@@ -98,7 +98,7 @@ class Supervisor:
 
     def _serve(self, stack: contextlib.ExitStack) -> None:
         if self.settings.http is not None:
-            from sigmac.runtime.service.http import serve_http
+            from sigmac.runtime.service.observe.http import serve_http
 
             stack.callback(serve_http(self, self.settings.http))
         if self.settings.control is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from sigmac.runtime import match as evaluated
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control.refusals import exhausted
-from sigmac.runtime.service.status import ServiceStatus
+from sigmac.runtime.service.observe.status import ServiceStatus
 from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
 
 MAX_MATCHES = 100_000  # in one answer

@@ -27,7 +27,7 @@ from sigmac.runtime.service.control.messages import (
 )
 from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
 from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid, unknown_pack
-from sigmac.runtime.service.status import Outcome, Service
+from sigmac.runtime.service.observe.status import Outcome, Service
 
 log = structlog.get_logger("sigmac.service.control")
 

@@ -20,7 +20,7 @@ from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc
 from sigmac.runtime.service.control.guard import STREAM_TIMEOUT, Guard
 from sigmac.runtime.service.control.methods import ControlMethods, max_bytes
-from sigmac.runtime.service.status import Service
+from sigmac.runtime.service.observe.status import Service
 
 log = structlog.get_logger("sigmac.service.control")
 

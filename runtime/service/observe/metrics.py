@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from sigmac.runtime.match import Rule
-from sigmac.runtime.service.status import Service, ServiceStatus
+from sigmac.runtime.service.observe.status import Service, ServiceStatus
 from sigmac.runtime.stream.counts import BATCH_BUCKETS
 from sigmac.runtime.stream.dead_letters import KINDS
 

@@ -24,9 +24,9 @@ from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.crew import Crew
+from sigmac.runtime.service.observe.status import Outcome, PackStatus
 from sigmac.runtime.service.packs.shelf import PackShelf, PathWatch, digest_of
 from sigmac.runtime.service.packs.trial import try_pack
-from sigmac.runtime.service.status import Outcome, PackStatus
 from sigmac.runtime.service.tally import RuleIndices, Tally
 from sigmac.runtime.service.worker_life import Life
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sigmac.runtime.match import LogSource, Rule
-from sigmac.runtime.service.status import (
+from sigmac.runtime.service.observe.status import (
     Outcome,
     PackStatus,
     ServiceStatus,

@@ -16,7 +16,7 @@ import pytest
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import Pack, PackError, Rule, load_pack
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.status import Outcome, PackStatus, ServiceStatus
+from sigmac.runtime.service.observe.status import Outcome, PackStatus, ServiceStatus
 from sigmac.runtime.service.watchers import Watchers
 from tests.unit.packs import compile_text, rule
 from tests.unit.runtime.service.fixed_service import STATUS, WINDOWS

@@ -22,8 +22,8 @@ from structlog.testing import capture_logs
 from sigmac.runtime.errors import ConfigurationError, SigmacError, StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.sections import HttpSettings
-from sigmac.runtime.service.http import HttpServer, serve_http
-from sigmac.runtime.service.status import ServiceStatus
+from sigmac.runtime.service.observe.http import HttpServer, serve_http
+from sigmac.runtime.service.observe.status import ServiceStatus
 from tests.unit.runtime.service.certificates import Authority
 from tests.unit.runtime.service.fixed_service import RULES, STATUS, FixedService
 

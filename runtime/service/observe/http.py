@@ -30,7 +30,7 @@ from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.sections import HttpSettings, TlsSettings
 from sigmac.runtime.service.observe.metrics import CONTENT_TYPE, Metrics
-from sigmac.runtime.service.status import PackStatus, Service
+from sigmac.runtime.service.observe.status import PackStatus, Service
 
 log = structlog.get_logger("sigmac.service.http")
 
