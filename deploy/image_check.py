@@ -29,7 +29,7 @@ NEEDED = (
     "structlog",
     "yaml",
     "sigmac.runtime.service.supervisor",
-    "sigmac.runtime.service.worker_process",
+    "sigmac.runtime.service.workers.worker_process",
 )
 UNWANTED = ("jinja2", "lark", "llvmlite", "numba", "pip", "pytest", "ruff", "setuptools")
 

@@ -16,14 +16,19 @@ import structlog
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.crew import Backoff, Crew
 from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
 from sigmac.runtime.service.packs.swap import PacksInService
 from sigmac.runtime.service.packs.trial import interpreter
-from sigmac.runtime.service.supervisor_process import Bell, locked, signals_to, without_secrets
-from sigmac.runtime.service.tally import Tally
 from sigmac.runtime.service.watchers import Watchers
-from sigmac.runtime.service.worker_life import Life, Message
+from sigmac.runtime.service.workers.crew import Backoff, Crew
+from sigmac.runtime.service.workers.supervisor_process import (
+    Bell,
+    locked,
+    signals_to,
+    without_secrets,
+)
+from sigmac.runtime.service.workers.tally import Tally
+from sigmac.runtime.service.workers.worker_life import Life, Message
 
 log = structlog.get_logger("sigmac.service")
 
@@ -60,7 +65,8 @@ class Supervisor:
             self._changed,
             self._tally,
             self._bell,
-            command=command or (*interpreter(), "-m", "sigmac.runtime.service.worker_process"),
+            command=command
+            or (*interpreter(), "-m", "sigmac.runtime.service.workers.worker_process"),
             environment=environment,
             backoff=backoff or Backoff(),
         )

@@ -23,12 +23,12 @@ import structlog
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.crew import Crew
 from sigmac.runtime.service.observe.status import Outcome, PackStatus
 from sigmac.runtime.service.packs.shelf import PackShelf, PathWatch, digest_of
 from sigmac.runtime.service.packs.trial import try_pack
-from sigmac.runtime.service.tally import RuleIndices, Tally
-from sigmac.runtime.service.worker_life import Life
+from sigmac.runtime.service.workers.crew import Crew
+from sigmac.runtime.service.workers.tally import RuleIndices, Tally
+from sigmac.runtime.service.workers.worker_life import Life
 
 log = structlog.get_logger("sigmac.service")
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.pack import load_pack
 from sigmac.runtime.scalar.event import Event
-from sigmac.runtime.service.supervisor_process import signal_name
+from sigmac.runtime.service.workers.supervisor_process import signal_name
 
 _MEMORY = 4 << 30  # bytes that a pack may need while it is tried
 _MAX_REASON = 500  # characters

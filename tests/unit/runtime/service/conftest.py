@@ -18,10 +18,10 @@ from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.seal import MANIFEST, render_manifest, sha256
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import PackSettings
-from sigmac.runtime.service.crew import Backoff
 from sigmac.runtime.service.observe.status import ServiceStatus
 from sigmac.runtime.service.packs.shelf import PackShelf
 from sigmac.runtime.service.supervisor import Supervisor
+from sigmac.runtime.service.workers.crew import Backoff
 from tests.unit.packs import rule, write_text_pack
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

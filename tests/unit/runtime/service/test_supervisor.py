@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
-from sigmac.runtime.service.crew import Backoff
 from sigmac.runtime.service.observe.status import WorkerStatus
+from sigmac.runtime.service.workers.crew import Backoff
 from tests.unit.runtime.service.conftest import Run, Stage, eventually
 
 Packs = dict[str, Path]

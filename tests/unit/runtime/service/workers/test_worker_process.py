@@ -12,7 +12,12 @@ import pytest
 @pytest.mark.parametrize("said", [b"", b'{"worker": 0, "sett'])
 def test_a_worker_without_a_configuration_ends_silently(said: bytes) -> None:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "sigmac.runtime.service.worker_process", str(theirs.fileno())]
+    command = [
+        sys.executable,
+        "-m",
+        "sigmac.runtime.service.workers.worker_process",
+        str(theirs.fileno()),
+    ]
     with subprocess.Popen(
         command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as worker:

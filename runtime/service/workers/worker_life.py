@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
-from sigmac.runtime.service.tally import counts_of
+from sigmac.runtime.service.workers.tally import counts_of
 from sigmac.runtime.stream.counts import Counts
 
 log = structlog.get_logger("sigmac.service.workers")

@@ -1,4 +1,4 @@
-"""A worker as a process of its own: `python -m sigmac.runtime.service.worker_process FD`, started by the supervisor.
+"""A worker as a process of its own: `python -m sigmac.runtime.service.workers.worker_process FD`, started by the supervisor.
 
 Everything comes over the socket that file descriptor FD is: the configuration with its secrets first, so that none of
 them is in an argument or in the environment.

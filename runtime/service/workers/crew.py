@@ -18,9 +18,9 @@ import structlog
 
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import WorkerStatus
-from sigmac.runtime.service.supervisor_process import Bell, signal_name
-from sigmac.runtime.service.tally import Tally
-from sigmac.runtime.service.worker_life import Farewell, Life, Message, Report
+from sigmac.runtime.service.workers.supervisor_process import Bell, signal_name
+from sigmac.runtime.service.workers.tally import Tally
+from sigmac.runtime.service.workers.worker_life import Farewell, Life, Message, Report
 
 log = structlog.get_logger("sigmac.service")
 
