@@ -18,8 +18,8 @@ from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
     from sigmac.runtime.service.config.configuration import Settings
+    from sigmac.runtime.service.replay import Letters
     from sigmac.runtime.stream.dead_letters import DeadLetter
-    from sigmac.runtime.stream.replay import Letters
 
 EXAMPLE = """Examples:
 
@@ -60,7 +60,7 @@ def list_letters(
 
     `--format json` prints one object a line, with the bytes in base64 and, where they are text, as text.
     """
-    from sigmac.runtime.stream.replay import described
+    from sigmac.runtime.service.replay import described
 
     shown = 0
     kinds = _known(kind)
@@ -92,8 +92,8 @@ def replay(
     What was sent is remembered, so that the next replay goes on behind it. Letters that come up meanwhile wait for the
     next one. Exit status 1 where some could not be sent.
     """
-    from sigmac.runtime.stream.replay import Returns
-    from sigmac.runtime.stream.replay import replay as send_again
+    from sigmac.runtime.service.replay import Returns
+    from sigmac.runtime.service.replay import replay as send_again
 
     kinds, settings = _known(kind), _settings(config)
     with (
@@ -123,7 +123,7 @@ def _settings(config: Path) -> Settings:
 
 @contextlib.contextmanager
 def _letters(settings: Settings, kinds: list[str], *, again: bool) -> Iterator[Letters]:
-    from sigmac.runtime.stream.replay import open_letters
+    from sigmac.runtime.service.replay import open_letters
 
     with contextlib.closing(open_letters(settings, kinds, again=again)) as letters:
         yield letters
