@@ -33,7 +33,7 @@ _MEMORY = """
 import re, sys
 from pathlib import Path
 import sigmac
-from sigmac.runtime.inputs.records import read_blocks
+from sigmac.runtime.inputs.lines import read_blocks
 pack = sigmac.load_pack(sys.argv[1])
 for block in read_blocks("-"):
     pack.match_batch(block.data)

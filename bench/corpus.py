@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigmac.runtime.inputs.records import CHUNK, read_blocks
+from sigmac.runtime.inputs.lines import CHUNK, read_blocks
 
 ROOT = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 WINDOWS = "otrf/windows-200k"  # 217,696 events, 2.65 kB each, `Message` included

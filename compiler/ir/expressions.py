@@ -174,6 +174,7 @@ class AtLeast(Expression):
 
 
 INTERNAL = ":"  # how the names begin that are no search identifiers
+ADDED = "_cond_"  # how those of the selections begin that a pipeline's `add_condition` makes
 
 
 class Named(Expression):

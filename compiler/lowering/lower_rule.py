@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sigmac.compiler.diagnostics.diagnostic import Place, RuleError
 from sigmac.compiler.ir.expressions import (
+    ADDED,
     COMPARISONS,
     FALSE,
     INTERNAL,
@@ -37,7 +38,6 @@ from sigmac.compiler.ir.values import (
     Value,
     glob,
 )
-from sigmac.compiler.optimizer.logsource_part import ADDED
 from sigmac.compiler.syntax.condition import resolve
 from sigmac.compiler.syntax.modifiers import ModifierError
 from sigmac.compiler.syntax.regex_values import MAX_PROGRAM, check_regex

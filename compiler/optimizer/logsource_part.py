@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sigmac.compiler.ir.expressions import TRUE, And, Expression, Named, junction
-
-ADDED = "_cond_"  # how the names of the selections begin that `add_condition` makes
+from sigmac.compiler.ir.expressions import ADDED, TRUE, And, Expression, Named, junction
 
 
 def logsource_part(expression: Expression) -> tuple[Expression | None, Expression]:

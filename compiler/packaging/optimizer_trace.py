@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.optimizer import gate, optimize
+from sigmac.compiler.packaging.build import BuildOptions
 from sigmac.compiler.packaging.units import Options, compile_rule
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import InputError
-
-if TYPE_CHECKING:
-    from sigmac.compiler.packaging.build import BuildOptions
 
 
 def print_trace(sources: Sequence[SourceFile], options: BuildOptions, wanted: str) -> None:

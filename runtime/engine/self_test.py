@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
-from sigmac.runtime.scalar.conditions import Condition, Conditions
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, Budget
+from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.scalars import Number
 from sigmac.runtime.scalar.vocabulary import PRESENT_GATE, Vocabulary
 

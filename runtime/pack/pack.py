@@ -19,10 +19,10 @@ from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
-from sigmac.runtime.scalar.conditions import Condition, Conditions
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import parse_record, record_of
+from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary, load_arrays
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.scalar.conditions import Condition, Conditions
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
 from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
+from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 MAX_ACTIVE = 4096  # logsource conditions remembered

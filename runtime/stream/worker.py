@@ -20,10 +20,10 @@ from sigmac.runtime.errors import PackError
 from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
 from sigmac.runtime.stream.delivery import Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
-from sigmac.runtime.stream.link import Command, Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Batch, Source, SourceEnded
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
+from sigmac.runtime.stream.supervisor_link import Command, Link
 from sigmac.runtime.stream.tracing import BatchSpan, Tracing
 
 log = structlog.get_logger("sigmac.stream.worker")

@@ -134,7 +134,7 @@ def _read_event(given: str, evtx: bool) -> dict[str, Any]:
 
 
 def _event_bytes(given: str) -> tuple[str, bytes]:
-    from sigmac.runtime.inputs.records import STDIN, read_blocks
+    from sigmac.runtime.inputs.lines import STDIN, read_blocks
 
     text = given.lstrip()
     if not text or text[0] == "{" or (text[0] == "[" and not os.path.exists(given)):

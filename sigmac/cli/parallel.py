@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.records import Block
+from sigmac.runtime.inputs.lines import Block
 
 MIN_PARALLEL = 32 << 20  # bytes of input below which a second worker costs more than it gains
 _AHEAD = 2  # blocks for each worker that wait or are in work

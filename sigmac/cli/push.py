@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from sigmac.cli import completion
-from sigmac.cli.connection import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 from sigmac.cli.options import say
+from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 from sigmac.runtime.printable import escaped
 
 EXAMPLE = """Examples:

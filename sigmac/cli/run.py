@@ -19,11 +19,11 @@ from sigmac.cli.options import counted, logsource, say
 from sigmac.cli.parallel import MIN_PARALLEL, evaluate_all
 from sigmac.cli.serve import serve
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.records import MAX_RECORD
+from sigmac.runtime.inputs.lines import MAX_RECORD
 from sigmac.runtime.processes import cores
 
 if TYPE_CHECKING:
-    from sigmac.runtime.inputs.records import Block
+    from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.match import BatchResult
     from sigmac.runtime.pack.event_profile import Profiler
     from sigmac.runtime.pack.pack import Pack
@@ -265,7 +265,7 @@ class _Evaluation:
     def _lines(self, block: Block, result: BatchResult) -> bytes:
         from orjson import dumps
 
-        from sigmac.runtime.inputs.records import lines_at
+        from sigmac.runtime.inputs.lines import lines_at
 
         if not len(result):
             return b""
@@ -347,7 +347,7 @@ class _Output:
 
 def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
     """The blocks of an input, with a progress bar on a terminal."""
-    from sigmac.runtime.inputs.records import STDIN, read_blocks
+    from sigmac.runtime.inputs.lines import STDIN, read_blocks
 
     blocks = read_blocks(name, max_record=max_record)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sigmac.cli.connection import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import Form, OutputFormat, counted
+from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from sigmac.cli.connection import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 from sigmac.cli.options import counted, say
+from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
 
 EXAMPLE = """Examples:
 

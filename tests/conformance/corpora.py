@@ -25,7 +25,7 @@ from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import SourceFile, find_sources
-from sigmac.runtime.inputs.records import read_blocks
+from sigmac.runtime.inputs.lines import read_blocks
 
 FOLDER = Path(
     os.environ.get("SIGMAC_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "corpus"

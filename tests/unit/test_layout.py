@@ -8,21 +8,26 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("compiler", "runtime", "templates")
 CODE = (*ROOMS, "sigmac", "tests", "bench")
 # Folders that hold what was made, not what was written.
 MADE = re.compile(r"\.(?!ci$).*|build|dist|__pycache__|.*\.egg-info")
-# Dependencies point one way: cli → compiler → runtime.
-FORBIDDEN = {
-    "compiler": ("sigmac.cli",),
-    "runtime": ("sigmac.cli", "sigmac.compiler", "sigmac.templates"),
-}
+# Each room, and the rooms that it may import from, as a table that people read
+ARROWS = yaml.safe_load((Path(__file__).parent / "arrows.yml").read_text(encoding="utf-8"))
+MOST_FILES = 15  # of a room that is not a plain list
+MOST_LINES = 500
+PLAIN_LISTS = ("compiler/optimizer", "compiler/syntax", "runtime/engine/kernels", "sigmac/cli")
+# File names that stand twice, without their `s`, as they are one thing on two sides
+ONE_THING = {"build", "program", "statu"}
 # Events and rules speak of the paths of attacked machines; everything else speaks of none.
 ABOUT_MACHINES = ("rules", "tests")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>~-])/(?:home|Users|root|work|workspace|mnt)/\w[^\s\"'`)]*")
@@ -84,11 +89,89 @@ def test_the_package_links_to_the_folders_of_the_top_level(room: str) -> None:
     assert link.is_dir()
 
 
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_dependencies_point_one_way(room: str) -> None:
-    files = python_files(room)
-    assert files
-    assert imports_from(files, FORBIDDEN[room]) == []
+def source_files() -> list[Path]:
+    return python_files("compiler", "runtime", "sigmac")
+
+
+def name_of(file: Path) -> str:
+    """The dotted name of a module, of a package that of its folder."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    full = parts if parts[0] == "sigmac" else ("sigmac", *parts)
+    return ".".join(full[:-1] if full[-1] == "__init__" else full)
+
+
+def modules() -> dict[str, Path]:
+    return {name_of(file): file for file in source_files()}
+
+
+def imported_modules(file: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of ours that a file imports, inside functions and for the type checker too."""
+    found = {
+        name if name in known else name.rpartition(".")[0]
+        for _, name in imports_of(file)
+        if name.startswith("sigmac.")
+    }
+    return {name for name in found if name in known} - {name_of(file)}
+
+
+def room_of(file: Path) -> str:
+    return file.parent.relative_to(ROOT).as_posix()
+
+
+def is_face(file: Path) -> bool:
+    """Whether a file only passes names on: `import sigmac` and what generated packs import."""
+    return name_of(file) in ("sigmac", "sigmac.runtime")
+
+
+def test_every_room_imports_from_where_the_table_says() -> None:
+    known = modules()
+    drawn: dict[str, set[str]] = {room_of(file): set() for file in known.values()}
+    for file in known.values():
+        if not is_face(file) and file.name != "__main__.py":
+            rooms = {room_of(known[name]) for name in imported_modules(file, known)}
+            drawn[room_of(file)] |= rooms - {room_of(file), "sigmac"}
+    assert {room: set(arrows or ()) for room, arrows in ARROWS.items()} == drawn
+
+
+def test_no_arrow_leads_back() -> None:
+    for graph in (ARROWS, {n: imported_modules(f, modules()) for n, f in modules().items()}):
+        try:
+            TopologicalSorter({k: v or () for k, v in graph.items()}).prepare()
+        except CycleError as error:
+            pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+def test_dependencies_point_one_way() -> None:
+    for room, arrows in ARROWS.items():
+        side = room.partition("/")[0]
+        assert side != "runtime" or all(each.startswith("runtime") for each in arrows or ())
+        assert side != "compiler" or all(not each.startswith("sigmac") for each in arrows or ())
+
+
+def test_rooms_and_files_are_of_a_size_to_look_through() -> None:
+    files = defaultdict(list)
+    for file in source_files():
+        if file.name != "__init__.py" and "_pb2" not in file.name:
+            files[room_of(file)].append(file)
+    full = {room: len(held) for room, held in files.items() if len(held) > MOST_FILES}
+    assert {room for room in full if room not in PLAIN_LISTS} == set(), full
+    lines = {file: file.read_bytes().count(b"\n") for held in files.values() for file in held}
+    assert [str(file) for file, count in lines.items() if count > MOST_LINES] == []
+
+
+def test_no_two_files_are_told_apart_by_a_letter() -> None:
+    stems: dict[str, list[str]] = defaultdict(list)
+    for file in source_files():
+        if not file.stem.startswith("__"):
+            stems[file.stem.removesuffix("s")].append(file.relative_to(ROOT).as_posix())
+    alike = {stem: names for stem, names in stems.items() if len(names) > 1}
+    assert {stem: names for stem, names in alike.items() if stem not in ONE_THING} == {}
+
+
+def test_every_room_says_what_it_holds() -> None:
+    for room in ARROWS:
+        text = (ROOT / room / "__init__.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text)), room
 
 
 def test_every_module_is_imported_under_its_one_name() -> None:

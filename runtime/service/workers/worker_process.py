@@ -1,4 +1,4 @@
-"""A worker as a process of its own: `python -m sigmac.runtime.service.workers.worker_process FD`, started by the supervisor.
+"""A worker as a process: `python -m sigmac.runtime.service.workers.worker_process FD`, started by the supervisor.
 
 Everything comes over the socket that file descriptor FD is: the configuration with its secrets first, so that none of
 them is in an argument or in the environment.
@@ -27,10 +27,10 @@ from sigmac.runtime.service.observe.logs import configure_logs
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
-from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
+from sigmac.runtime.stream.supervisor_link import Link
 from sigmac.runtime.stream.tracing import SpanExport, open_tracing
 from sigmac.runtime.stream.worker import Client, Worker
 

@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from sigmac.runtime.errors import InputError, StreamError
-from sigmac.runtime.inputs.records import MAX_RECORD, read_blocks
+from sigmac.runtime.inputs.lines import MAX_RECORD, read_blocks
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, Origin, SourceEnded
 
 log = structlog.get_logger("sigmac.stream.file")

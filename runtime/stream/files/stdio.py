@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.inputs.records import MAX_RECORD
+from sigmac.runtime.inputs.lines import MAX_RECORD
 from sigmac.runtime.stream.files.file_source import LineBatch
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message, Undeliverable

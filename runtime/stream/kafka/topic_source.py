@@ -18,7 +18,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from sigmac.runtime.inputs.records import CHUNK
+from sigmac.runtime.inputs.lines import CHUNK
 from sigmac.runtime.stream.kafka.connection import (
     Connection,
     Properties,

@@ -10,7 +10,7 @@ import pytest
 
 from sigmac.cli.parallel import evaluate_all
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.records import Block
+from sigmac.runtime.inputs.lines import Block
 from tests.unit.cli.conftest import Run
 
 Outcome = tuple[bytes, dict[str, int]]

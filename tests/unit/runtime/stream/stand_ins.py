@@ -11,10 +11,10 @@ from sigmac.runtime.stream.dead_letters import as_line
 from sigmac.runtime.stream.delivery import AtLeastOnce, Outputs
 from sigmac.runtime.stream.evaluation import Stream
 from sigmac.runtime.stream.files.file_source import LineBatch
-from sigmac.runtime.stream.link import Link
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Batch, SourceEnded
 from sigmac.runtime.stream.sink import DeliveryFailed, Message, Undeliverable
+from sigmac.runtime.stream.supervisor_link import Link
 from sigmac.runtime.stream.tracing import Tracing
 from sigmac.runtime.stream.worker import Client, Worker
 

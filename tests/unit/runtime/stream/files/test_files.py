@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.inputs.records import MAX_RECORD
+from sigmac.runtime.inputs.lines import MAX_RECORD
 from sigmac.runtime.stream.dead_letters import KINDS, from_line
 from sigmac.runtime.stream.files.file_sink import FileSink
 from sigmac.runtime.stream.files.file_source import FileSource

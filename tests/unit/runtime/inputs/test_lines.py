@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.records import Block, read_blocks
+from sigmac.runtime.inputs.lines import Block, read_blocks
 
 if sys.version_info >= (3, 14):
     from compression import zstd
