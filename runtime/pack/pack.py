@@ -21,7 +21,7 @@ from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
-from sigmac.runtime.scalar.json_record import parse_record, record_of
+from sigmac.runtime.scalar.json_record import parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary, load_arrays
@@ -198,24 +198,28 @@ class Pack:
         explain: bool = False,
         logsource: Mapping[str, str] | None = None,
     ) -> list[Match]:
-        """The rules that match one event (a JSON object as a dict), in the order of `rules`.
+        """The rules that match one event (a JSON object as a mapping), in the order of `rules`.
 
         With `explain=True` each match says which selections and which values of which fields made it. `logsource`
         says what the event is (`product`, `category`, `service`): a rule that names another one is not tried.
-        Raises `EventError` where the event holds what JSON cannot.
+        Tuples and NumPy's arrays are JSON arrays. Raises `EventError` where the event holds what JSON cannot, whichever
+        rule asks for it.
         """
-        if not isinstance(event, dict):
-            raise EventError(f"an event is a dict, not a {type(event).__name__}")
+        data = record_of(event) if isinstance(event, dict) else None
+        plain: Any = event
+        if data is None:
+            plain = plain_event(event)
+            data = record_of(plain)
         return [
-            Match(self.rules[i], event, self.explain(i, event) if explain else None)
-            for i in self._matching(event, self._tagged(logsource))
+            Match(self.rules[i], event, self.explain(i, plain) if explain else None)
+            for i in self._matching(plain, data, self._tagged(logsource))
         ]
 
-    def _matching(self, event: dict[str, Any], wanted: int) -> list[int]:
+    def _matching(self, event: dict[str, Any], data: bytes | None, wanted: int) -> list[int]:
         """By the batch engine once there were some events: it takes a moment to load. The answers are the same."""
         if self._events < EVENTS_BEFORE_ENGINE:
             self._events += 1
-        elif (engines := self.engines()) is not None and (data := record_of(event)) is not None:
+        elif data is not None and (engines := self.engines()) is not None:
             engine = engines.take(wait=False)
             if engine is not None:
                 try:
@@ -247,6 +251,12 @@ class Pack:
         Blank lines count as lines and are neither matched nor rejected; what is no JSON object comes back in
         `rejected` with line number, byte offset and reason, and never stops the others.
         """
+        if not isinstance(records, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"match_batch takes bytes, one JSON object a line, not a {type(records).__name__};"
+                " of dicts they are b'\\n'.join(map(orjson.dumps, events)),"
+                " of a data frame .to_json(orient='records', lines=True).encode()"
+            )
         data, wanted = bytes(records), self._tagged(logsource)
         engines = self.engines()
         if engines is None:

@@ -1,12 +1,17 @@
-"""One record as JSON: strictly read, and written again for the kernels."""
+"""One record as JSON: strictly read, written again for the kernels, and what is no JSON told apart."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
 
 from sigmac.runtime.errors import EventError
+
+MAX_DEPTH = 1024  # objects and arrays within each other; what reads records allows no more
 
 
 def record_of(event: dict[str, Any]) -> bytes | None:
@@ -28,3 +33,68 @@ def parse_record(text: bytes) -> dict[str, Any]:
         kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
         raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
     return event
+
+
+def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event of what JSON knows: mappings as dicts; tuples and NumPy's arrays as lists, its scalars as Python's.
+
+    Raises `EventError` naming the field where a value is none that JSON can hold, whichever rule asks for it: NaN,
+    bytes, a set, a time, a lone surrogate, a key that is no text, more than `MAX_DEPTH` levels (as in a value that
+    holds itself).
+    """
+    if not isinstance(event, Mapping):
+        raise EventError(f"an event is a dict or another mapping, not a {type(event).__name__}")
+    made: dict[str, Any] = {}
+    # Containers whose content is still to be taken over: what from, what to, name, depth
+    left: list[tuple[Any, Any, str, int]] = [(event, made, "", 1)]
+    while left:
+        source, target, name, depth = left.pop()
+        if depth > MAX_DEPTH:
+            raise EventError(f"the event is nested deeper than {MAX_DEPTH} levels")
+        is_object = isinstance(source, Mapping)
+        for key, value in source.items() if is_object else enumerate(source):
+            if is_object:
+                _check_text(key, name)
+            inner = name if not is_object else f"{name}.{key}" if name else str(key)
+            taken = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+            container: dict[str, Any] | list[Any] | None = None
+            if isinstance(taken, Mapping):
+                container = {}
+            elif isinstance(taken, (list, tuple)):
+                container = []
+            else:
+                _check_scalar(taken, inner)
+            if container is not None:
+                left.append((taken, container, inner, depth + 1))
+            if is_object:
+                target[key] = taken if container is None else container
+            else:
+                target.append(taken if container is None else container)
+    return made
+
+
+def _check_text(key: Any, name: str) -> None:
+    if not isinstance(key, str):
+        where = f" in the field {name!r}" if name else ""
+        raise EventError(f"a key{where} is no text but a {type(key).__name__}")
+    _check_scalar(key, key)
+
+
+def _check_scalar(value: Any, name: str) -> None:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise EventError(f"the field {name!r} holds a lone surrogate") from None
+        return
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, (int, float)):
+        try:
+            if math.isfinite(value):
+                return
+        except OverflowError:  # an integer beyond what a float can be
+            pass
+        raise EventError(f"the field {name!r} holds a number that is no JSON value")
+    kind = type(value).__name__
+    raise EventError(f"the field {name!r} holds a {kind}, which is no JSON value")

@@ -74,7 +74,6 @@ class Text(str):
 @pytest.mark.parametrize(
     "event",
     [
-        {"\ud800": "evil"},
         {"A": 2**70},
         {"A": Text("evil"), "N": 5},
         {"A": ["evil", 1 << 64]},
@@ -88,7 +87,7 @@ def test_what_has_no_bytes_is_left_to_the_scalar_path(
     assert titles(pack, event) == scalar(pack, event)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("-inf"), ("evil",), {1}, b"evil"], ids=str)
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), "\ud800", {1}, b"evil"], ids=ascii)
 def test_what_is_no_json_is_refused_by_either_path(value: Any, pack_folders: Folders) -> None:
     first, later = load_pack(pack_folders("texts")), practised(pack_folders("texts"))
     for pack in (first, later):

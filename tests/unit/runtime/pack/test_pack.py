@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import random
 import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sigmac.runtime import EventError, Pack, PackError, load_pack
+from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
 from tests.unit.packs import make_pack, rule, titles, write_text_pack
 from tests.unit.runtime.conftest import RULES
 
@@ -217,19 +224,109 @@ def test_a_batch_may_be_any_buffer_of_bytes(pack: Pack) -> None:
 # Events that are none
 
 
+@pytest.fixture(scope="module")
+def kinds_of_rules(tmp_path_factory: pytest.TempPathFactory) -> list[Pack]:
+    """Packs whose rules look at an event in each of the ways there are, new and with the engine loaded."""
+    detections = (
+        "k: [needle]\ncondition: k",
+        "k: [needle]\ncondition: not k",
+        "s: {Image|endswith: needle}\ncondition: s",
+        "s: {Image|re: n.*e}\ncondition: s",
+        "s: {Image|exists: true, count|gt: 4}\ncondition: s",
+        "s: {Image|hour: 5}\ncondition: s",
+        "s: {other: 1}\ncondition: s",
+    )
+    folders = [make_pack(rule(text), tmp_path_factory.mktemp("pack")).path for text in detections]
+    packs = [load_pack(folder) for folder in (*folders, *folders)]
+    for made in packs[len(folders) :]:
+        for _ in range(EVENTS_BEFORE_ENGINE):
+            made.match({})
+    return packs
+
+
 @pytest.mark.parametrize("event", [None, [], "x", 5, b"{}", [("Port", 80)]])
-def test_an_event_is_a_dict(pack: Pack, event: Any) -> None:
+def test_an_event_is_a_mapping(pack: Pack, event: Any) -> None:
     with pytest.raises(EventError, match="dict"):
         pack.match(event)
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), 10**400, b"x", (1,), {1}, object(), "\ud800", ["\ud800"]]
+    "value",
+    [
+        *(
+            float("nan"),
+            np.float64("inf"),
+            10**400,
+            b"x",
+            {1},
+            object(),
+            Decimal(1),
+            uuid.UUID(int=1),
+        ),
+        *(
+            datetime.now(UTC),
+            "\ud800",
+            ["\ud800"],
+            {"\ud800": 1},
+            {5: 1},
+            {"x": {None: 1}},
+            np.array([b"x"]),
+        ),
+    ],
+    ids=ascii,
 )
-@pytest.mark.parametrize("field", ["Image", "Port", "Path", "Cased", "Line"])
-def test_what_json_cannot_hold_is_refused(pack: Pack, field: str, value: Any) -> None:
-    with pytest.raises(EventError):
-        pack.match({field: value})
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [1, v], lambda v: {"a": ({"b": v},)}])
+def test_what_json_cannot_hold_is_refused_whichever_rule_asks(
+    kinds_of_rules: list[Pack], value: Any, wrap: Callable[[Any], Any]
+) -> None:
+    for field in ("Image", "nobody asks for it"):
+        said = set()
+        for made in kinds_of_rules:
+            with pytest.raises(EventError, match=r"the field|a key") as caught:
+                made.match({field: wrap(value)})
+            said.add(str(caught.value))
+        assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ("needle",),
+        np.array(["needle"]),
+        [("hay", ("needle",))],
+        MappingProxyType({"in": "needle"}),
+        np.str_("needle"),
+        OrderedDict(a="needle"),
+        {"deep": np.array([["hay"], ["needle"]])},
+    ],
+    ids=repr,
+)
+def test_what_python_writes_otherwise_is_what_json_would_be(
+    kinds_of_rules: list[Pack], value: Any
+) -> None:
+    event = {"Image": value, "count": np.int64(5), "seen": np.bool_(True)}
+    as_json = json.loads(
+        json.dumps(event, default=lambda v: dict(v) if isinstance(v, Mapping) else v.tolist())
+    )
+    for made in kinds_of_rules:
+        given = MappingProxyType(event)
+        found = [match.rule.title for match in made.match(given)]
+        assert found == [match.rule.title for match in made.match(as_json)]
+        assert all(match.event is given for match in made.match(given))
+
+
+def test_an_event_that_holds_itself_is_refused(kinds_of_rules: list[Pack]) -> None:
+    event: dict[str, Any] = {}
+    event["x"] = [event]
+    for made in kinds_of_rules:
+        with pytest.raises(EventError, match="1024 levels"):
+            made.match(event)
+
+
+@pytest.mark.parametrize("records", ["{}", {"A": 1}, [{"A": 1}], [b"{}"], 5, None], ids=repr)
+def test_a_batch_of_something_else_is_told_what_to_give(pack: Pack, records: Any) -> None:
+    with pytest.raises(TypeError, match=r"match_batch takes bytes.*orjson\.dumps"):
+        pack.match_batch(records)
 
 
 def test_a_lone_surrogate_is_refused_where_only_a_pattern_looks_at_it(tmp_path: Path) -> None:
