@@ -19,7 +19,7 @@ import orjson
 
 from sigmac.runtime.errors import ConfigurationError, InputError, StreamError
 from sigmac.runtime.stream.dead_letters import DeadLetter, as_line, from_line, from_message
-from sigmac.runtime.stream.sink import DeliveryFailed, Message, Sink
+from sigmac.runtime.stream.sink import DeliveryFailed, Message, Sink, Undeliverable
 
 _BATCH = 1000
 _WAIT = 10.0  # seconds for a broker's answer
@@ -224,7 +224,7 @@ def replay(
     """
     result = Replayed()
     for batch in letters.read():
-        sent = []
+        sent: dict[Message, list[DeadLetter]] = {}
         for letter in batch:
             if kinds and letter.kind not in kinds:
                 continue
@@ -235,12 +235,15 @@ def replay(
                 continue
             if not dry:
                 sink.write([message])
-            sent.append(letter)
-            result.sent[letter.kind] += 1
+            sent.setdefault(message, []).append(letter)
         if not dry:
-            for reason in returns.flush():
-                result.left[reason] += 1
-            letters.done(sent)
+            for each in returns.flush():
+                sent[each.message].pop()
+                result.left[each.reason] += 1
+        arrived = [letter for some in sent.values() for letter in some]
+        result.sent.update(letter.kind for letter in arrived)
+        if not dry:
+            letters.done(arrived)
     return result
 
 
@@ -314,16 +317,16 @@ class Returns:
             self._sinks[place] = sink
         return self._sinks[place]
 
-    def flush(self) -> list[str]:
-        """Deliver what was written; the reasons of what was given up."""
-        given_up = []
+    def flush(self) -> list[Undeliverable]:
+        """Deliver what was written; what was given up."""
+        given_up: list[Undeliverable] = []
         for sink in self._sinks.values():
             try:
                 if not sink.flush(_GIVE_UP):
                     raise StreamError(f"nothing was taken for {_GIVE_UP:g} s; try again later")
             except DeliveryFailed as error:
                 raise StreamError(str(error)) from None
-            given_up += [each.reason for each in sink.undeliverable()]
+            given_up += sink.undeliverable()
         return given_up
 
     def close(self) -> None:

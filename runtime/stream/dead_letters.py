@@ -10,7 +10,7 @@ import base64
 import binascii
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -76,6 +76,37 @@ def as_message(letter: DeadLetter) -> Message:
     return Message(letter.value, origin.key, (*kept, *headers), origin.partition)
 
 
+def poorer(message: Message, *, needs_key: bool) -> Message | None:
+    """What to write of a dead letter that its topic does not take; None where nothing is left to leave out.
+
+    With a key where the topic `needs_key`, else without its value, at last without what is left of the record. Its
+    headers say which record it is.
+    """
+    if needs_key:
+        return _with_made_key(message, "none")
+    if message.value:
+        return replace(message, value=b"")
+    ours = tuple(header for header in message.headers if header[0].startswith(PREFIX))
+    if ours == message.headers and (message.key is None or _told(message, "key")):
+        return None
+    lost = ((PREFIX + "headers", b"lost"),) if ours != message.headers else ()
+    kept = tuple(header for header in ours if header[0] != PREFIX + "headers")
+    bare = replace(message, headers=(*kept, *(lost or ours[len(kept) :])))
+    return _with_made_key(bare, "lost") if message.key is not None else bare
+
+
+def _with_made_key(message: Message, why: str) -> Message:
+    """With the record's place for a key."""
+    told = [_told(message, name) for name in ("topic", "partition", "offset")]
+    says = (PREFIX + "key", why.encode())
+    kept = tuple(header for header in message.headers if header[0] != PREFIX + "key")
+    return replace(message, key=b"/".join(told), headers=(*kept, says))
+
+
+def _told(message: Message, name: str) -> bytes:
+    return dict(message.headers).get(PREFIX + name) or b""
+
+
 def from_message(
     value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> DeadLetter:
@@ -92,7 +123,7 @@ def from_message(
             int(told["partition"]),
             int(told["offset"]),
             int(told["timestamp"]) if "timestamp" in told else None,
-            key,
+            None if "key" in told else key,
             kept,
             told.get("headers") == "lost",
         )

@@ -10,19 +10,19 @@ At least once (`AtLeastOnce`):
 A crash before 4 loses nothing: the records are not committed, so the next owner of the partition evaluates them again.
 A crash between 1 and 4 may deliver messages twice; both carry the same match id. A crash after 4 changes nothing.
 
-Exactly once is in `kafka_transactions.py`.
+Exactly once is in `kafka/transactions.py`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.stream.dead_letters import DeadLetter, bury
+from sigmac.runtime.stream.dead_letters import DeadLetter, bury, poorer
 from sigmac.runtime.stream.record import Source
-from sigmac.runtime.stream.sink import Message, Sink
+from sigmac.runtime.stream.sink import Message, Sink, Undeliverable
 
 _STEP = 0.25  # seconds between two looks at the rest of the world while a sink is slow
 # What runs while a sink is slow: stay in the group, answer the supervisor; raises to give up.
@@ -44,10 +44,15 @@ class Outputs:
         self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
         if dead_letters is not None:
             self.delivered["dead_letters"] = 0
+        # Of the batch in work: the letters of what match sinks gave up, and how much each of them did.
+        self._letters: dict[Message, DeadLetter] = {}
         self._buried: list[DeadLetter] = []
+        self._given_up: Counter[str] = Counter()
 
     def write(self, matches: Sequence[Message], dead_letters: Sequence[DeadLetter]) -> None:
         """Steps 1 of both orders."""
+        self._buried.clear()
+        self._given_up.clear()
         if matches:
             for sink in self.matches.values():
                 sink.write(matches)
@@ -61,38 +66,48 @@ class Outputs:
         self.bury_undeliverable()
         if self.dead_letters is not None:
             _flush(self.dead_letters, meanwhile)
-            # A dead letter that is too large goes without its bytes: its headers say where they are.
-            refused = self.dead_letters.undeliverable()
-            if refused:
-                self.dead_letters.write([replace(each.message, value=b"") for each in refused])
+            while refused := self.dead_letters.undeliverable():
+                self.dead_letters.write([_poorer(each) for each in refused])
                 _flush(self.dead_letters, meanwhile)
-                for each in self.dead_letters.undeliverable():
-                    raise StreamError(f"a dead letter cannot be delivered: {each.reason}")
 
     def bury_undeliverable(self) -> None:
         """Write what match sinks gave up as dead letters."""
-        for sink in self.matches.values():
+        for name, sink in self.matches.items():
             for each in sink.undeliverable():
-                letter = bury(each.message, each.reason)
+                # A transaction that is done again writes the same letter again.
+                letter = self._letters.get(each.message)
+                if letter is None:
+                    letter = self._letters[each.message] = bury(each.message, each.reason)
                 self._buried.append(letter)
+                self._given_up[name] += 1
                 if self.dead_letters is not None:
                     self.dead_letters.write([self._encode(letter)])
 
     def buried(self) -> list[DeadLetter]:
-        """The dead letters of what match sinks gave up since it was asked last."""
+        """The dead letters of what match sinks gave up of the last batch."""
         found, self._buried = self._buried, []
         return found
 
     def count(self, matches: int, dead_letters: int) -> None:
+        """The batch is delivered: of its matches each sink has taken those that it did not give up."""
         for name in self.matches:
-            self.delivered[name] += matches
+            self.delivered[name] += matches - self._given_up[name]
         if self.dead_letters is not None:
-            self.delivered["dead_letters"] += dead_letters
+            self.delivered["dead_letters"] += dead_letters + self._given_up.total()
+        self._letters.clear()
 
     def close(self) -> None:
         for sink in (*self.matches.values(), self.dead_letters):
             if sink is not None:
                 sink.close()
+
+
+def _poorer(refused: Undeliverable) -> Message:
+    """A dead letter with less in it. Raises `StreamError` where nothing is left to leave out."""
+    found = poorer(refused.message, needs_key=refused.needs_key)
+    if found is None:
+        raise StreamError(f"a dead letter cannot be delivered: {refused.reason}")
+    return found
 
 
 def _flush(sink: Sink, meanwhile: Meanwhile) -> None:

@@ -21,10 +21,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Undeliverable:
-    """A message that a sink gave up, and why."""
+    """A message that a sink gave up, and why. `needs_key` says that it may be taken with a key, which it has not."""
 
     message: Message
     reason: str
+    needs_key: bool = False
 
 
 class DeliveryFailed(Exception):

@@ -45,12 +45,14 @@ class Topics:
     broker: Broker
     partitions: int = 4
     settings: Mapping[str, str] = field(default_factory=dict)  # of the topic of events
+    match_settings: Mapping[str, str] = field(default_factory=dict)
+    dead_settings: Mapping[str, str] = field(default_factory=dict)
     suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
         self.broker.create(self.events, self.partitions, **self.settings)
-        self.broker.create(self.matches, MATCH_PARTITIONS)
-        self.broker.create(self.dead, 1)
+        self.broker.create(self.matches, MATCH_PARTITIONS, **self.match_settings)
+        self.broker.create(self.dead, 1, **self.dead_settings)
 
     @property
     def events(self) -> str:

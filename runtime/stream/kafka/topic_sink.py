@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -24,12 +26,26 @@ from sigmac.runtime.stream.sink import DeliveryFailed, Message, Undeliverable
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
+# The broker, or librdkafka before it, will never take this message.
 _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
-_INVALID = {KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+_REFUSED = {
+    *_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_MSG,
+    KafkaError.POLICY_VIOLATION,
+}
+# It was refused with others, and one of those was named.
+_BYSTANDER = -138  # RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD, which has no name in older clients
+_PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+_OVERHEAD = 70  # bytes around a message in a producer's batch, at most
 
 
 class ProducerLost(Exception):
     """The producer is of no use any more: the worker has to start anew."""
+
+
+class MessagesRefused(Exception):
+    """The broker took the transaction for failed, as it will never take one of its messages: abort, and do it again."""
 
 
 class SharedProducer:
@@ -37,6 +53,8 @@ class SharedProducer:
 
     def __init__(self, properties: Properties, connection: Connection):
         self.connection = connection
+        self.transactional = "transactional.id" in properties
+        self.sinks: list[KafkaSink] = []  # of which a transaction is made
         self.producer = make_client(Producer, properties, connection)
 
     def partitions(self, topic: str) -> int | None:
@@ -48,8 +66,35 @@ class SharedProducer:
         return found[topic] if found is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A message that was refused, alone or with others of the producer's batch."""
+
+    message: Message
+    reason: str
+    code: int
+
+    @property
+    def bystander(self) -> bool:
+        return self.code == _BYSTANDER
+
+    @property
+    def too_large(self) -> bool:
+        return self.code in _TOO_LARGE
+
+    @property
+    def needs_key(self) -> bool:
+        return self.code == KafkaError.INVALID_RECORD and self.message.key is None
+
+
 class KafkaSink:
-    """One topic. A message with a key goes where its key belongs, another to the partition of its origin's number."""
+    """One topic. A message with a key goes where its key belongs, another to the partition of its origin's number.
+
+    librdkafka puts messages of a partition together, and the broker takes or refuses such a batch as a whole. What was
+    refused with others is sent again in smaller groups, each by itself, until what is refused is refused alone: only
+    that is given up. How large a group may be is remembered. Within a transaction nothing can be sent any more once
+    something was refused: `flush` raises `MessagesRefused`, and the next try leaves out what is given up by then.
+    """
 
     def __init__(self, topic: str, shared: SharedProducer):
         self.topic = topic
@@ -58,8 +103,16 @@ class KafkaSink:
         self._count = 0
         self._waiting: deque[Message] = deque()
         self._in_flight = 0
+        self._room = (
+            math.inf
+        )  # bytes that may be on their way at once, as the topic takes no larger batches
+        self._step = math.inf  # the same, while it is found out which message is refused
+        self._group = 0  # bytes that were sent since nothing was on its way
+        self._refused: dict[int | None, list[_Refusal]] = {}  # by partition
         self._given_up: list[Undeliverable] = []
+        self._left_out: dict[Message, Undeliverable] = {}  # of the transaction that is done again
         self._failure: StreamError | DeliveryFailed | ProducerLost | None = None
+        shared.sinks.append(self)
 
     def start(self) -> bool:
         """Look the topic up; False where the broker does not answer yet. Raises `StreamError` where it is missing."""
@@ -74,39 +127,60 @@ class KafkaSink:
     def _send(self) -> None:
         while self._waiting:
             message = self._waiting[0]
-            place: dict[str, Any] = {}
-            if message.key is None and self._count:
-                place["partition"] = message.partition % self._count
+            if self._left_out and message in self._left_out:
+                self._given_up.append(self._left_out[message])
+                self._waiting.popleft()
+                continue
+            if not self._in_flight:
+                self._group = 0
+            self._group += (size := _size(message))
+            if self._in_flight and self._group > min(self._room, self._step):
+                self._group -= size
+                return  # `flush` goes on when the group before has arrived
             try:
-                self._producer.produce(
-                    self.topic,
-                    message.value,
-                    message.key,
-                    headers=list(message.headers),
-                    on_delivery=lambda error, _, message=message: self._delivered(error, message),
-                    **place,
-                )
-                self._in_flight += 1
+                self._produce(message)
             except BufferError:
                 return  # the producer's queue is full: `flush` goes on when there is room
             except KafkaException as error:
-                refused: KafkaError = error.args[0]
-                if is_fatal(refused):
-                    raise ProducerLost(refused.str()) from None
-                if refused.code() not in _TOO_LARGE | _INVALID:
-                    self.forget()
-                    raise self._meaning(refused) from None
-                self._given_up.append(Undeliverable(message, refused.str()))
+                self._refused_at_once(error.args[0], message)
             self._waiting.popleft()
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+    def _produce(self, message: Message) -> None:
+        place: dict[str, Any] = {}
+        if message.key is None and self._count:
+            place["partition"] = message.partition % self._count
+        self._producer.produce(
+            self.topic,
+            message.value,
+            message.key,
+            headers=list(message.headers),
+            on_delivery=lambda error, told: self._delivered(error, told, message),
+            **place,
+        )
+        self._in_flight += 1
+
+    def _refused_at_once(self, error: KafkaError, message: Message) -> None:
+        if is_fatal(error):
+            raise ProducerLost(error.str())
+        if error.code() in _REFUSED:
+            self._give_up(_Refusal(message, error.str(), error.code()))
+            return
+        if self._shared.transactional:
+            self._producer.poll(0)  # why the transaction takes no more may not have been told yet
+            self._raise_refusal()
+        self.forget()
+        raise self._meaning(error)
+
+    def _delivered(self, error: KafkaError | None, told: Any, message: Message) -> None:
         self._in_flight -= 1
         if error is None:
             self._shared.connection.answered()
-        elif error.code() in _TOO_LARGE | _INVALID:
-            self._given_up.append(Undeliverable(message, error.str()))
-        elif error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
-            pass  # of a transaction that was aborted: its records are done again
+        elif (code := error.code()) in _REFUSED or code == _BYSTANDER:
+            refusal = _Refusal(message, error.str(), code)
+            self._refused.setdefault(told.partition(), []).append(refusal)
+        elif code in _PURGED:
+            # Of a transaction that failed or is aborted: its records are done again.
+            self._failure = self._failure or DeliveryFailed("kafka: the transaction has failed")
         elif is_fatal(error):
             self._failure = ProducerLost(error.str())
         else:
@@ -117,13 +191,61 @@ class KafkaSink:
         again = DeliveryFailed(f"kafka: {self.topic}: {error.str()}")
         return permanent(error, self.topic) or again
 
+    def _give_up(self, refusal: _Refusal) -> None:
+        reason = refusal.reason + " (it has no key)" * refusal.needs_key
+        self._given_up.append(Undeliverable(refusal.message, reason, refusal.needs_key))
+
+    def _judge(self) -> list[Message]:
+        """Give up what was refused by itself; what was refused with others is to be sent again, in smaller groups.
+
+        A batch is of one partition, and all of it is refused at once: a message that is alone among those of its
+        partition was alone in its batch. Where the broker has named some, the others are bystanders.
+        """
+        again: list[Message] = []
+        for refusals in self._refused.values():
+            named = [each for each in refusals if not each.bystander]
+            if len(refusals) == 1 or (named and len(named) < len(refusals)):
+                for each in named or refusals:
+                    self._give_up(each)
+                again += [each.message for each in refusals if named and each.bystander]
+            else:
+                messages = [each.message for each in refusals]
+                half = max(1, sum(map(_size, messages)) // 2)
+                if all(each.too_large for each in refusals):
+                    self._room = min(self._room, half)
+                else:
+                    self._step = min(self._step, half)
+                again += messages
+        self._refused.clear()
+        return again
+
+    def _raise_refusal(self) -> None:
+        """In a transaction, which has failed where any of its sinks was refused something."""
+        reasons = [sink._leave_out() for sink in self._shared.sinks if sink._refused]
+        if reasons:
+            raise MessagesRefused(reasons[0])
+
+    def _leave_out(self) -> str:
+        """What is given up by now is left out of the next try; why something was refused."""
+        reason = next(each.reason for some in self._refused.values() for each in some)
+        before = len(self._given_up)
+        self._judge()
+        for each in self._given_up[before:]:
+            self._left_out[each.message] = each
+        return f"kafka: {self.topic}: {reason}"
+
     def flush(self, timeout: float) -> bool:
         until = time.monotonic() + timeout
         while True:
+            if self._shared.transactional:
+                self._raise_refusal()
+            elif self._refused and not self._in_flight:
+                self._waiting.extendleft(reversed(self._judge()))
             self._send()
             if not self._waiting and not self._in_flight:
                 # The callbacks of what is done may still wait to be served.
                 self._producer.poll(0)
+                self._step = math.inf
                 break
             left = until - time.monotonic()
             if left <= 0:
@@ -138,8 +260,13 @@ class KafkaSink:
     def forget(self) -> None:
         """Drop what is not on its way yet: the batch is done again."""
         self._waiting.clear()
+        self._refused.clear()
         self._given_up.clear()
         self._failure = None
+
+    def accepted(self) -> None:
+        """The transaction is committed: what was left out of it is done with."""
+        self._left_out.clear()
 
     def undeliverable(self) -> list[Undeliverable]:
         found, self._given_up = self._given_up, []
@@ -149,3 +276,9 @@ class KafkaSink:
         with contextlib.suppress(KafkaException):  # of one that is lost nothing has to be awaited
             self._producer.purge()
             self._producer.flush(1.0)
+
+
+def _size(message: Message) -> int:
+    """Bytes of a message in a producer's batch before it is compressed, at most."""
+    headers = sum(len(name) + len(value or b"") + 10 for name, value in message.headers)
+    return len(message.value) + len(message.key or b"") + headers + _OVERHEAD

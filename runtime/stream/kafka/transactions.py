@@ -4,9 +4,12 @@ Where source and sinks are of one Kafka cluster:
 
     1. a transaction begins
     2. matches and dead letters are produced into it
-    3. what the producer gave up (too large) is dead-lettered into it
+    3. what the producer gave up (too large for it) is dead-lettered into it
     4. the records' positions are added to it, with the generation of the consumer group
     5. it commits: matches, dead letters and positions become visible together
+
+Where the broker refuses a message in step 2 or 3 (too large for its topic, without the key that a compacted one
+demands), the transaction has failed: it is aborted, and the steps begin anew with a dead letter in its place.
 
 A crash before 5 has done nothing that a reader of committed records can see: the next producer of the same
 transactional id aborts what is open, or the broker does after `transaction.timeout.ms`, and the positions are the old
@@ -22,17 +25,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaException
 
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.delivery import Meanwhile, Outputs
 from sigmac.runtime.stream.kafka.connection import is_fatal, permanent
-from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, ProducerLost, SharedProducer
+from sigmac.runtime.stream.kafka.topic_sink import (
+    KafkaSink,
+    MessagesRefused,
+    ProducerLost,
+    SharedProducer,
+)
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 
+log = structlog.get_logger("sigmac.stream.kafka")
+
 _STEP = 1.0  # seconds for one try to commit or to abort
 _ADDED_WITHIN = 10.0  # seconds; it takes milliseconds while the broker is there
+_SPARE = 3  # transactions after a refusal that may fail without one
 _LOOK = 0.25  # seconds between two looks at the rest of the world
 
 
@@ -67,27 +79,51 @@ class ExactlyOnce:
     ) -> None:
         rebalances = self._source.rebalances
         group = self._source.consumer.consumer_group_metadata()
-        try:
-            self._producer.begin_transaction()
-            self._outputs.write(matches, dead_letters)
-            self._outputs.flush(meanwhile)
-            if self._source.rebalances != rebalances:
-                raise DeliveryFailed("the group was rebalanced while a sink was slow")
-            self._add_positions(group, meanwhile)
-            # A commit that was not answered may have been done: only asking again can tell.
-            _insist(self._producer.commit_transaction, meanwhile)
-        except KafkaException as error:
-            self._abort(error, meanwhile)
-            raise DeliveryFailed(error.args[0].str()) from None
-        except ProducerLost:
-            raise  # the next producer of this transactional id aborts what is open
-        except BaseException:
-            # A sink failed, the group moved, or the worker was told to stop: nothing of this batch shall be seen.
-            self._abort(None, meanwhile)
-            raise
+        spare = 0
+        while True:
+            try:
+                self._try(matches, dead_letters, group, rebalances, meanwhile)
+                break
+            except MessagesRefused as refused:
+                log.info("a transaction begins anew", reason=str(refused))
+                self._abort(None, meanwhile)
+                spare = _SPARE
+            except (KafkaException, DeliveryFailed) as error:
+                kafka = error if isinstance(error, KafkaException) else None
+                self._abort(kafka, meanwhile)
+                # After a refusal librdkafka may lose count of its messages once, and fail the next transaction.
+                if not spare or self._source.rebalances != rebalances:
+                    raise DeliveryFailed(kafka.args[0].str() if kafka else str(error)) from None
+                spare -= 1
+            except ProducerLost:
+                raise  # the next producer of this transactional id aborts what is open
+            except BaseException:
+                # The worker was told to stop: nothing of this batch shall be seen.
+                self._abort(None, meanwhile)
+                raise
+            meanwhile()
         self._source.committed()
         self._connection.answered()
         self._outputs.count(len(matches), len(dead_letters))
+        for sink in self._sinks():
+            sink.accepted()
+
+    def _try(
+        self,
+        matches: Sequence[Message],
+        dead_letters: Sequence[DeadLetter],
+        group: Any,
+        rebalances: int,
+        meanwhile: Meanwhile,
+    ) -> None:
+        self._producer.begin_transaction()
+        self._outputs.write(matches, dead_letters)
+        self._outputs.flush(meanwhile)
+        if self._source.rebalances != rebalances:
+            raise DeliveryFailed("the group was rebalanced while a sink was slow")
+        self._add_positions(group, meanwhile)
+        # A commit that was not answered may have been done: only asking again can tell.
+        _insist(self._producer.commit_transaction, meanwhile)
 
     def _add_positions(self, group: Any, meanwhile: Meanwhile) -> None:
         """Step 4, in a thread: librdkafka forgets the timeout while it waits for the group's coordinator.
@@ -123,9 +159,12 @@ class ExactlyOnce:
         self._forget()
 
     def _forget(self) -> None:
-        for sink in (*self._outputs.matches.values(), self._outputs.dead_letters):
-            if isinstance(sink, KafkaSink):
-                sink.forget()
+        for sink in self._sinks():
+            sink.forget()
+
+    def _sinks(self) -> list[KafkaSink]:
+        sinks = (*self._outputs.matches.values(), self._outputs.dead_letters)
+        return [sink for sink in sinks if isinstance(sink, KafkaSink)]
 
 
 class _Call:

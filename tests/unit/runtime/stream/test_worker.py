@@ -280,3 +280,11 @@ def test_until_everything_is_connected_it_tries_with_growing_pauses(pack: Path) 
     assert matched(bench) == [0]
     assert tries[2] - tries[1] > tries[1] - tries[0]
     assert bench.link.states()[0] == "failing"
+
+
+def test_what_a_sink_gave_up_is_not_counted_as_delivered(pack: Path) -> None:
+    bench = Bench(pack, [APPLE, APPLE, BROKEN])
+    bench.matches.refuses = lambda message: b'"offset":1' in message.value
+    worker = bench.worker()
+    worker.run()
+    assert worker.outputs.delivered == {"memory": 1, "dead_letters": 2}

@@ -30,7 +30,7 @@ class Producer:
 
     def flush(self, timeout: float) -> int:
         for told in self.waiting:
-            told(self.answer, None)
+            told(self.answer, SimpleNamespace(partition=lambda: 0))
         self.waiting.clear()
         return 0
 
@@ -43,7 +43,9 @@ class Producer:
 
 
 def sink(**answers: KafkaError) -> KafkaSink:
-    shared = SimpleNamespace(producer=Producer(**answers), connection=Connection())
+    shared = SimpleNamespace(
+        producer=Producer(**answers), connection=Connection(), transactional=False, sinks=[]
+    )
     return KafkaSink("matches", cast(SharedProducer, shared))
 
 
