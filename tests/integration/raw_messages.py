@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import confluent_kafka
+from sigmac.runtime.stream.kafka.librdkafka import load
 
 _PRODUCER = 0
 _END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _HEADERS = 0, 1, 3, 4, 5, 7, 10
@@ -21,10 +20,7 @@ RawHeaders = Sequence[tuple[bytes, bytes | None]]
 
 def _library() -> Any:
     """The library that came with confluent-kafka."""
-    (path,) = Path(confluent_kafka.__file__).parent.parent.glob(
-        "confluent_kafka.libs/librdkafka*.so*"
-    )
-    found = ctypes.CDLL(str(path))
+    found = load("rd_kafka_producev")
     for name in ("conf_new", "new", "headers_new"):
         getattr(found, f"rd_kafka_{name}").restype = ctypes.c_void_p
     return found

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from confluent_kafka import Producer
 
 from tests.integration.brokers import BROKERS, Broker, Unavailable
 from tests.integration.census import look
 from tests.integration.ledger import RULES, Ledger, Service, Topics, running
-from tests.integration.messages import send
+from tests.integration.messages import QUIET
 from tests.unit.packs import write_text_pack
 
 _OTHER = b'{"Kind": "other", "Text": "%s"}' % (b"x" * 2000)  # what would fill the memory
@@ -132,7 +133,7 @@ def _watch(
     endpoint.flows.clear()
     ledger.produce(_NUMBERED)
     for partition in range(2):
-        send(ledger.topics.broker, ledger.topics.events, [_OTHER] * _OTHERS, partition)
+        _send_others(ledger.topics, partition)
     matches, _ = ledger.expected()
     report = Report(seconds, poll_interval, _NUMBERED + 2 * _OTHERS, len(matches))
     _until(lambda: sum(service.metric('sigmac_worker_state{state="stalled"')) == 2)
@@ -163,6 +164,16 @@ def _watch(
     report.lost = len(matches - numbers.keys())
     report.doubled = sum(numbers.values()) - len(numbers)
     return report
+
+
+def _send_others(topics: Topics, partition: int) -> None:
+    """Compressed: the embedded broker keeps 5 MiB of a partition."""
+    producer = Producer(
+        {"bootstrap.servers": topics.broker.address, "compression.type": "zstd", **QUIET}
+    )
+    for _ in range(_OTHERS):
+        producer.produce(topics.events, _OTHER, partition=partition)
+    assert producer.flush(60) == 0
 
 
 def _until(happened: Callable[[], bool], timeout: float = 60) -> None:

@@ -16,25 +16,16 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from tests.integration.brokers import ApacheKafka, Broker, Tansu, free_port
+from tests.integration.brokers import ApacheKafka, Broker, BrokerProcess
 from tests.integration.proxy import Proxy
 
-EVERY = [
-    pytest.param(name, marks=[pytest.mark.java] * (name == "kafka"))
-    for name in ("tansu", "noida", "kafka")
-]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=EVERY)
-def any_broker(request: pytest.FixtureRequest, start_broker: Callable[[str], Broker]) -> Broker:
-    return start_broker(request.param)
-
-
 @pytest.fixture
-def topic(any_broker: Broker) -> str:
+def topic(broker: Broker) -> str:
     name = f"topic-{uuid.uuid4().hex[:8]}"
-    any_broker.create(name, 2)
+    broker.create(name, 2)
     return name
 
 
@@ -92,14 +83,14 @@ def read_to_end(reader: Consumer) -> list[Message]:
 
 
 def test_messages_keep_value_key_headers_and_order(
-    any_broker: Broker, topic: str, consumer: Callable[..., Consumer]
+    broker: Broker, topic: str, consumer: Callable[..., Consumer]
 ) -> None:
-    sender = producer(any_broker, enable_idempotence=True, compression_type="lz4")
+    sender = producer(broker, enable_idempotence=True, compression_type="lz4")
     for number in range(200):
         text = b"%d" % number
         sender.produce(topic, text, b"key " + text, partition=number % 2, headers=[("n", text)])
     assert sender.flush(30) == 0
-    reader = consumer(any_broker)
+    reader = consumer(broker)
     reader.assign([TopicPartition(topic, 0, 0), TopicPartition(topic, 1, 0)])
     found = read(reader, 200)
     for partition in (0, 1):
@@ -111,45 +102,45 @@ def test_messages_keep_value_key_headers_and_order(
 
 
 def test_a_group_goes_on_where_it_committed(
-    any_broker: Broker, topic: str, consumer: Callable[..., Consumer]
+    broker: Broker, topic: str, consumer: Callable[..., Consumer]
 ) -> None:
-    sender = producer(any_broker)
+    sender = producer(broker)
     for number in range(20):
         sender.produce(topic, b"%d" % number, partition=0)
     sender.flush(30)
     group = uuid.uuid4().hex
-    with closing(consumer(any_broker, group)) as first:
+    with closing(consumer(broker, group)) as first:
         first.subscribe([topic])
         assert len(read(first, 20)) == 20
         first.commit(offsets=[TopicPartition(topic, 0, 12)], asynchronous=False)
-    second = consumer(any_broker, group)
+    second = consumer(broker, group)
     assert [each.offset for each in second.committed([TopicPartition(topic, 0)], 10)] == [12]
 
 
-def test_a_frozen_broker_acknowledges_nothing_until_it_goes_on(
-    any_broker: Broker, topic: str
-) -> None:
-    sender = producer(any_broker, message_timeout_ms=60000)
+def test_a_frozen_broker_acknowledges_nothing_until_it_goes_on(broker: Broker, topic: str) -> None:
+    sender = producer(broker, message_timeout_ms=60000)
     sender.produce(topic, b"before", partition=0)
     assert sender.flush(30) == 0
-    any_broker.pause()
+    broker.pause()
     try:
         sender.produce(topic, b"while it was frozen", partition=0)
         assert sender.flush(1) == 1
     finally:
-        any_broker.resume()
+        broker.resume()
     assert sender.flush(60) == 0
 
 
+@pytest.mark.java
 def test_what_is_aborted_is_hidden_and_what_is_committed_is_seen(
-    transactional_broker: Broker, consumer: Callable[..., Consumer]
+    start_broker: Callable[[str], Broker], consumer: Callable[..., Consumer]
 ) -> None:
+    kafka = start_broker("kafka")
     topic = f"topic-{uuid.uuid4().hex[:8]}"
-    transactional_broker.create(topic, 1)
-    sender = producer(transactional_broker, transactional_id=uuid.uuid4().hex)
+    kafka.create(topic, 1)
+    sender = producer(kafka, transactional_id=uuid.uuid4().hex)
     sender.init_transactions(30)
     source, group = TopicPartition(topic, 0, 7), uuid.uuid4().hex
-    member = consumer(transactional_broker, group)
+    member = consumer(kafka, group)
     for outcome in ("aborted", "committed", "aborted"):
         sender.begin_transaction()
         for number in range(10):
@@ -163,7 +154,7 @@ def test_what_is_aborted_is_hidden_and_what_is_committed_is_seen(
             sender.send_offsets_to_transaction([source], member.consumer_group_metadata(), 30)
             sender.commit_transaction(30)
     for level, expected in (("read_committed", 10), ("read_uncommitted", 30)):
-        reader = consumer(transactional_broker, isolation_level=level, enable_partition_eof=True)
+        reader = consumer(kafka, isolation_level=level, enable_partition_eof=True)
         reader.assign([TopicPartition(topic, 0, 0)])
         found = [each.value() or b"" for each in read_to_end(reader)]
         assert len(found) == expected, level
@@ -171,16 +162,18 @@ def test_what_is_aborted_is_hidden_and_what_is_committed_is_seen(
     assert member.committed([TopicPartition(topic, 0)], 10)[0].offset == 7
 
 
-def test_a_zombie_is_fenced(transactional_broker: Broker) -> None:
+@pytest.mark.java
+def test_a_zombie_is_fenced(start_broker: Callable[[str], Broker]) -> None:
+    kafka = start_broker("kafka")
     topic = f"topic-{uuid.uuid4().hex[:8]}"
-    transactional_broker.create(topic, 1)
+    kafka.create(topic, 1)
     name = uuid.uuid4().hex
-    old = producer(transactional_broker, transactional_id=name)
+    old = producer(kafka, transactional_id=name)
     old.init_transactions(30)
     old.begin_transaction()
     old.produce(topic, b"of the zombie", partition=0)
     old.flush(30)
-    new = producer(transactional_broker, transactional_id=name)
+    new = producer(kafka, transactional_id=name)
     new.init_transactions(30)
     with pytest.raises(KafkaException) as caught:
         old.commit_transaction(30)
@@ -249,13 +242,13 @@ def test_a_proxy_stands_between_a_client_and_apache_kafka(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ties a process to its parent")
-def test_a_broker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_a_broker_ends_with_the_process_that_started_it() -> None:
     script = (
-        "from pathlib import Path; from tests.integration.brokers import Tansu; import sys, time\n"
-        "broker = Tansu(Path(sys.argv[1])); broker.start(); print(broker.process.pid, flush=True)\n"
+        "from tests.integration.brokers import tied; import subprocess, sys, time\n"
+        "broker = subprocess.Popen(tied(['sleep', '60'])); print(broker.pid, flush=True)\n"
         "time.sleep(60)"
     )
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         broker = int(parent.stdout.readline())
@@ -274,11 +267,13 @@ def is_gone(process: int) -> bool:
 
 
 def test_a_broker_that_does_not_start_says_why(tmp_path: Path) -> None:
-    class Broken(Tansu):
-        def command(self) -> list[str]:
-            return [*super().command(), "--no-such-option", str(free_port())]
+    class Broken(BrokerProcess):
+        name = "broken"
 
-    with pytest.raises(RuntimeError, match="no-such-option"):
+        def command(self) -> list[str]:
+            return [sys.executable, "-c", "raise SystemExit('no such option')"]
+
+    with pytest.raises(RuntimeError, match="no such option"):
         Broken(tmp_path).start()
 
 

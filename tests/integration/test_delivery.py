@@ -25,7 +25,7 @@ def test_every_record_is_evaluated_once_when_nothing_fails(
     assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())
 
 
-@pytest.mark.java  # the embedded broker lets nobody join a group again that all had left
+@pytest.mark.java  # the embedded broker does not tell who is in a group
 def test_a_stopped_service_goes_on_where_it_was(
     start_broker: Callable[[str], Broker], pack_folder: Path, tmp_path: Path
 ) -> None:
@@ -44,13 +44,27 @@ def test_a_stopped_service_goes_on_where_it_was(
     assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())
 
 
-def test_exactly_once_when_nothing_fails(
-    transactional_broker: Broker, pack_folder: Path, tmp_path: Path
-) -> None:
-    topics = Topics(transactional_broker)
+def test_exactly_once_when_nothing_fails(broker: Broker, pack_folder: Path, tmp_path: Path) -> None:
+    topics = Topics(broker)
     ledger = Ledger(topics)
-    ledger.produce(1000)
     with running(Service(topics, pack_folder, tmp_path, delivery="exactly-once")) as service:
+        # The embedded broker forgets positions of transactions: a member that came later would begin anew.
+        service.until_shared()
+        ledger.produce(1000)
         account = read_account(ledger, timeout=60)
         assert service.stop() == 0
+    assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())
+
+
+@pytest.mark.java
+def test_exactly_once_with_records_that_wait(
+    start_broker: Callable[[str], Broker], pack_folder: Path, tmp_path: Path
+) -> None:
+    topics = Topics(start_broker("kafka"))
+    ledger = Ledger(topics)
+    for _ in range(2):  # the second service goes on where the first one was
+        ledger.produce(500)
+        with running(Service(topics, pack_folder, tmp_path, delivery="exactly-once")) as service:
+            account = read_account(ledger, timeout=60)
+            assert service.stop() == 0
     assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())

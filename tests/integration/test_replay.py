@@ -24,24 +24,17 @@ Replay = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def any_broker(transactional_broker: Broker) -> Broker:
-    return transactional_broker
-
-
-@pytest.fixture
-def topics(any_broker: Broker) -> dict[str, str]:
+def topics(broker: Broker) -> dict[str, str]:
     """Two of events, one of matches, one of dead letters, and one that the service has nothing to do with."""
     kinds = ("events", "arrays", "matches", "dead", "other")
     names = {kind: f"{kind}-{uuid.uuid4().hex[:8]}" for kind in kinds}
     for name in names.values():
-        any_broker.create(name, 2)
+        broker.create(name, 2)
     return names
 
 
 @pytest.fixture
-def sigmac_dlq(
-    any_broker: Broker, topics: dict[str, str], pack_folder: Path, tmp_path: Path
-) -> Replay:
+def sigmac_dlq(broker: Broker, topics: dict[str, str], pack_folder: Path, tmp_path: Path) -> Replay:
     """`sigmac dlq COMMAND` of a service that reads `events` and `arrays`."""
     config = tmp_path / "sigmac.yml"
     configuration: dict[str, Any] = {
@@ -50,9 +43,9 @@ def sigmac_dlq(
         "source": {
             "kafka": {
                 "properties": {
-                    "bootstrap.servers": any_broker.address,
+                    "bootstrap.servers": broker.address,
                     "group.id": uuid.uuid4().hex,
-                    **{name: str(value) for name, value in any_broker.properties.items()},
+                    **{name: str(value) for name, value in broker.properties.items()},
                 },
                 "inputs": [
                     {"topics": [topics["events"]], "pack": "p"},
@@ -78,20 +71,20 @@ def sigmac_dlq(
 
 
 @pytest.fixture
-def bury(any_broker: Broker, topics: dict[str, str]) -> Callable[..., None]:
+def bury(broker: Broker, topics: dict[str, str]) -> Callable[..., None]:
     """Put a dead letter into the topic."""
 
     def bury(value: bytes, topic: str, kind: str = "rejected", index: int | None = None) -> None:
         origin = Origin(topic, 1, 7, 1700000000000, b"k", (("trace", b"\xff"),))
         message = as_message(DeadLetter(value, origin, index, kind, "because", "p", "1", 1.7e9))
         sent = {"key": message.key, "headers": list(message.headers)}
-        send(any_broker, topics["dead"], [message.value], **sent)
+        send(broker, topics["dead"], [message.value], **sent)
 
     return bury
 
 
 def test_letters_are_listed_and_sent_again_once(
-    any_broker: Broker, topics: dict[str, str], sigmac_dlq: Replay, bury: Callable[..., None]
+    broker: Broker, topics: dict[str, str], sigmac_dlq: Replay, bury: Callable[..., None]
 ) -> None:
     bury(b"{not json \xff", topics["events"])
     bury(b'{"n": 1}', topics["arrays"], kind="evaluation", index=3)
@@ -116,15 +109,15 @@ def test_letters_are_listed_and_sent_again_once(
     assert done.stdout == f"3 dead letters {said}"
     refused = f"the service does not read the topic '{topics['other']}'"
     assert done.stderr == f"1 dead letter not sent: {refused}\n"
-    (event,) = received(any_broker, topics["events"], 1)
+    (event,) = received(broker, topics["events"], 1)
     assert (event.value(), event.key(), event.headers()) == (
         b"{not json \xff",
         b"k",
         [("trace", b"\xff")],
     )
-    (event,) = received(any_broker, topics["arrays"], 1)
+    (event,) = received(broker, topics["arrays"], 1)
     assert event.value() == b'[{"n": 1}]'
-    (event,) = received(any_broker, topics["matches"], 1)
+    (event,) = received(broker, topics["matches"], 1)
     assert event.value() == b'{"match": 1}'
 
     assert sigmac_dlq("replay").stdout == "0 dead letters sent again\n"

@@ -53,7 +53,7 @@ from sigmac.runtime.scalar.vocabulary import load_arrays
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "README.md",
-    *(f"docs/{n}.md" for n in ("guide", "reference", "semantics", "pack", "design")),
+    *(f"docs/{n}.md" for n in ("guide", "reference", "semantics", "pack", "design", "testing")),
 )
 LINKED = sorted(
     str(path.relative_to(ROOT))
