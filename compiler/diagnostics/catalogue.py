@@ -40,7 +40,8 @@ _FRAME = "title: An example\nlogsource:\n    category: process_creation\n    pro
 class Check:
     """One diagnostic code as users read of it.
 
-    `pipeline` and `placeholders` are what the examples are compiled with, where they need it.
+    `pipeline` (one name or several) and `placeholders` are what the examples are compiled with,
+    where they need it.
     """
 
     code: str

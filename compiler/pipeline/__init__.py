@@ -28,6 +28,7 @@ from sigmac.compiler.pipeline.placeholder_changes import resolve
 from sigmac.compiler.pipeline.processing_conditions import LogsourceTest, logsource
 from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.transformations import (
+    FormError,
     ProcessingItems,
     read_processing_items,
 )
@@ -94,18 +95,29 @@ class Pipelines:
         variants: list[Variant] = []
         changed: set[str] = set()
         warnings: dict[Diagnostic, None] = {}
+        left_out: dict[str, FormError] = {}
         for name in self._variant_names():
-            made, changed_here, run = self._run(rule, name)
+            try:
+                made, changed_here, run = self._run(rule, name)
+            except FormError as error:
+                left_out[name] = error
+                continue
             changed |= changed_here
             if any(p.variant == name and p.file in changed_here for p in self.pipelines):
                 warnings.update(dict.fromkeys(run.warnings))
                 variants.append(Variant(name, _finished(made, run)))
+        if not variants and left_out:
+            raise next(iter(left_out.values()))
         if not variants:
             made, changed_here, run = self._run(rule, None)
             changed |= changed_here
             warnings.update(dict.fromkeys(run.warnings))
             variants.append(Variant(None, _finished(made, run)))
         diagnostics.found.extend(warnings)
+        for name, reason in left_out.items():
+            found = reason.diagnostic
+            message = f"the form `{name}` of the rule is left out: {found.message}"
+            diagnostics.report("W_PIPELINE_LOSS", message, found.place, found.hint)
         self._check_logsource(rule, changed, diagnostics, strict_logsource)
         return tuple(variants)
 

@@ -200,11 +200,15 @@ class _Renaming:
         )
 
 
-def on_items(read: Callable[[Parameters], ItemChange]) -> TransformationType:
-    """Detection items that the conditions select."""
+def on_items(read: Callable[[Parameters], ItemChange], *named: str) -> TransformationType:
+    """Detection items that the conditions select.
+
+    `named` are the parameters with the fields that stand for the item's in the rule's `fields`.
+    """
 
     def make(given: Parameters, scope: Scope) -> Transformation:
         change = read(given)
+        names = tuple(given.text(key) for key in named)
 
         def change_item(item: Item, run: Run) -> Detection | None:
             if not scope.selects(item, run):
@@ -212,11 +216,25 @@ def on_items(read: Callable[[Parameters], ItemChange]) -> TransformationType:
             made = change(item, run)
             return made if made is None or made is item else scope.marked(made)
 
-        return Transformation(
-            lambda rule, run: change_items(rule, lambda item: change_item(item, run))
-        )
+        def on_rule(rule: Rule, run: Run) -> Rule:
+            if names:
+                run.mapped.update(names)
+                rule = _reported(rule, names, scope, run)
+            return change_items(rule, lambda item: change_item(item, run))
+
+        return Transformation(on_rule)
 
     return TransformationType(make, selective=True)
+
+
+def _reported(rule: Rule, names: tuple[str, ...], scope: Scope, run: Run) -> Rule:
+    """The rule with other names in place of the fields to report that the conditions select."""
+    fields = dict.fromkeys(
+        new for name in rule.meta.fields for new in (names if scope.names(name, run) else (name,))
+    )
+    if tuple(fields) == rule.meta.fields:
+        return rule
+    return replace(rule, meta=replace(rule.meta, fields=tuple(fields)))
 
 
 def on_values(read: Callable[[Parameters], ValueChange]) -> TransformationType:

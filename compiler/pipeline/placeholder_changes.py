@@ -89,21 +89,38 @@ def resolve(rule: Rule, run: Run) -> Rule:
     def change(item: Item) -> Item:
         if not _waits(item):
             return item
-        return replace(item, values=tuple(filled(value, item) for value in item.values))
-
-    def filled(value: Value, item: Item) -> Value:
-        if isinstance(value, Alternatives):
-            return Alternatives(tuple(filled(each, item) for each in value.values))
-        if isinstance(value, Text) and value.pending and not value.placeholders:
-            try:  # a pipeline put something else in place of the placeholder
-                return finish(value.parts, value.pending, value.cased)
-            except ModifierError as error:
-                raise _refusal(error, item) from None
-        return _replaced(value, item, run, run.values_of)
+        return replace(item, values=tuple(resolve_value(v, item, run) for v in item.values))
 
     resolved = change_items(rule, change)
     _check(resolved)
     return resolved
+
+
+def resolve_value(value: Value, item: Item, run: Run) -> Value:
+    """A value with its placeholders filled, as far as they have values."""
+    if isinstance(value, Alternatives):
+        return Alternatives(tuple(resolve_value(each, item, run) for each in value.values))
+    if isinstance(value, Text) and value.pending and not value.placeholders:
+        try:  # a pipeline put something else in place of the placeholder
+            return finish(value.parts, value.pending, value.cased)
+        except ModifierError as error:
+            raise _refusal(error, item) from None
+    return _replaced(value, item, run, run.values_of)
+
+
+def filled(value: Value, item: Item, run: Run) -> Value:
+    """A value whose placeholders have been filled already, for what must see the whole text.
+
+    Raises `Refusal` (`E_PLACEHOLDER`) where one has no value.
+    """
+    if not placeholders(value) and not (isinstance(value, Text) and value.pending):
+        return value
+    made = resolve_value(value, item, run)
+    if left := placeholders(made):
+        message = f"the placeholder `%{left[0][:60]}%` has no value"
+        hint = "give values, or use a pipeline that has them in `vars`"
+        raise Refusal(message, item.place, "E_PLACEHOLDER", hint)
+    return made
 
 
 def _waits(item: Item) -> bool:

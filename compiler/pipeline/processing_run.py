@@ -23,6 +23,12 @@ class Refusal(Exception):
         self.message, self.place, self.code, self.hint = message, place, code, hint
 
 
+class CannotAsk(Refusal):
+    """Raised where the events of one form of the rule cannot be asked what it asks: only this form
+    is left out, with a warning, as long as there is another.
+    """
+
+
 @dataclass(slots=True)
 class Run:
     """The state of one run of processing items over one rule.

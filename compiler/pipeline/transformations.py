@@ -13,6 +13,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.pipeline import field_changes as fields
 from sigmac.compiler.pipeline import item_changes as items
 from sigmac.compiler.pipeline import placeholder_changes as placeholders
+from sigmac.compiler.pipeline import registry_changes as registry
 from sigmac.compiler.pipeline import rule_changes as rules
 from sigmac.compiler.pipeline import value_changes as texts
 from sigmac.compiler.pipeline.levels import (
@@ -35,7 +36,7 @@ from sigmac.compiler.pipeline.processing_conditions import (
     RuleTest,
     read_conditions,
 )
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
+from sigmac.compiler.pipeline.processing_run import CannotAsk, Refusal, Run
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.rule import LogSource, Rule
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
@@ -50,8 +51,11 @@ TRANSFORMATIONS: Mapping[str, TransformationType] = {
     "drop_detection_item": on_items(items.drop_detection_item),
     "hashes_fields": on_items(items.hashes_fields),
     "detection_item_failure": on_items(items.detection_item_failure),
+    "registry_path": on_items(registry.registry_path, "key", "value_name"),
+    "registry_data": on_items(registry.registry_data, "data", "data_type"),
     "replace_string": on_values(texts.replace_string),
     "map_string": on_values(texts.map_string),
+    "map_words": on_values(texts.map_words),
     "set_value": on_values(texts.set_value),
     "convert_type": on_values(texts.convert_type),
     "case": on_values(texts.case),
@@ -88,6 +92,14 @@ IGNORED: Mapping[str, tuple[Mapping[str, tuple[str, ...]], str]] = {
 MAX_LOGSOURCES = 1024  # remembered at a time
 
 
+class FormError(RuleError):
+    """The rule cannot be asked in one of its forms."""
+
+    def __init__(self, error: RuleError):
+        found = error.diagnostic
+        super().__init__(found.code, found.message, found.place, found.hint)
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessingItem:
     """One entry of `transformations`: acts on a rule where `condition` holds.
@@ -108,6 +120,8 @@ class ProcessingItem:
         run.item = self.place
         try:
             return self.transformation.rule(rule, run)
+        except CannotAsk as refusal:
+            raise FormError(self._error(refusal, rule)) from None
         except Refusal as refusal:
             raise self._error(refusal, rule) from None
 

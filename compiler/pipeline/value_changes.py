@@ -10,7 +10,17 @@ from typing import Any
 
 import re2
 
-from sigmac.compiler.ir.values import Alternatives, Number, Part, Text, Value, join, parse_text
+from sigmac.compiler.ir.values import (
+    Alternatives,
+    Number,
+    Part,
+    Regex,
+    Text,
+    Value,
+    join,
+    parse_text,
+)
+from sigmac.compiler.pipeline.glob_parts import matches, symbols
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.plain_text import PlainText
@@ -68,6 +78,47 @@ def map_string(given: Parameters) -> ValueChange:
         return texts[0] if len(texts) == 1 else Alternatives(texts)
 
     return change
+
+
+def map_words(given: Parameters) -> ValueChange:
+    """`mapping` from every word that a field may hold to what it is in these events.
+
+    A value, also one with wildcards or a regular expression, becomes what each word that it matches
+    is mapped to, ORed. One that matches no word is kept: it never matches.
+    """
+    words: dict[str, tuple[Value, ...]] = {}
+    for source, target in given.pairs("mapping"):
+        nodes = target.value if target.is_list else [target]
+        word = given.name(source, "a key of `mapping`")
+        texts = (given.as_text(node, "a value of `mapping`") for node in nodes)
+        words[word] = tuple(Text((text,)) for text in texts)
+
+    def change(value: Value, item: Item, run: Run) -> Value:
+        fits = _fitting(value)
+        if fits is None:
+            return value
+        found = [word for word in words if fits(word)]
+        made = tuple(dict.fromkeys(target for word in found for target in words[word]))
+        run.charge(len(made))
+        if lost := [word for word in found if not words[word]]:
+            message = f"`{lost[0][:60]}` does not occur in these events, so they never match it"
+            run.warn("W_PIPELINE_LOSS", message, item.place)
+        if not made:
+            return value
+        return made[0] if len(made) == 1 else Alternatives(made)
+
+    return change
+
+
+def _fitting(value: Value) -> Callable[[str], bool] | None:
+    """Whether a word matches a value; None for a value that is no text."""
+    if isinstance(value, Text) and not value.placeholders:
+        pattern, cased = symbols(value.parts), value.cased
+        return lambda word: matches(pattern, word, cased=cased)
+    if isinstance(value, Regex):
+        search = re2.compile(value.pattern, re2_options()).search
+        return lambda word: search(word) is not None
+    return None
 
 
 def set_value(given: Parameters) -> ValueChange:

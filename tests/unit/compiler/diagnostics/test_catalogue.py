@@ -28,7 +28,7 @@ def diagnose(check: Check, example: str, folder: Path) -> list[Diagnostic]:
     path = folder / "example.yml"
     path.write_text(completed(example), encoding="utf-8")
     source = SourceFile("example.yml", "example.yml", path)
-    pipelines = [check.pipeline] if check.pipeline else []
+    pipelines = check.pipeline.split()
     if check.code == "W_NOT_EVALUATED":  # of a build, which keeps what it does not evaluate
         diagnostics = Diagnostics()
         relate([], [(source, path.read_bytes())], diagnostics)
