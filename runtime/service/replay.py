@@ -133,7 +133,7 @@ class TopicLetters:
         return left
 
     def _letter(self, message: Any) -> list[DeadLetter]:
-        from sigmac.runtime.stream.kafka.topic_source import told_headers
+        from sigmac.runtime.stream.kafka.message_batch import told_headers
 
         try:
             # One whose headers cannot be told is none of ours: what is dead without them says so in a header.

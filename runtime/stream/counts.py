@@ -18,12 +18,13 @@ class Counts:
 
     records: dict[str, int] = field(default_factory=dict)  # by topic
     bytes: dict[str, int] = field(default_factory=dict)  # by topic
+    lost: dict[str, int] = field(default_factory=dict)  # records that were gone unread, by topic
     events: int = 0  # evaluated: a record may hold several
     rejected: int = 0
     matches: dict[str, dict[int, int]] = field(default_factory=dict)  # by pack, by rule's index
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason's kind
     delivered: dict[str, int] = field(default_factory=dict)  # messages, by sink
-    delivery_failures: int = 0  # batches that were rewound and done again
+    delivery_failures: int = 0  # batches that were done again, or may be by another member
     batches: int = 0
     batch_seconds: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BUCKETS) + 1))
     batch_seconds_sum: float = 0.0

@@ -55,6 +55,22 @@ class Client:
     def rebalances(self) -> int:
         return 0
 
+    def stuck(self) -> str:
+        """Why something cannot be read until somebody mends it."""
+        return ""
+
+    def unmatched(self) -> str:
+        """What it waits for while there is nothing to read."""
+        return ""
+
+    def uncommitted(self) -> int:
+        """Batches that were delivered and not committed."""
+        return 0
+
+    def lost(self) -> dict[str, int]:
+        """Records that were gone before they were read, by topic."""
+        return {}
+
 
 class Worker:
     """One member of the group. `start` is called until it returns True: then everything is connected."""
@@ -89,6 +105,7 @@ class Worker:
         self._stopping = self._paused = self._watched = False
         self._state, self._detail = "starting", ""
         self._reported = 0.0
+        self._failures = 0  # batches that were done again
         self._watch_second, self._watch_count, self._missed = 0.0, 0, 0
         self._slow_since = 0.0  # since when the sinks keep a batch waiting
         self._swaps: list[int] = []  # packs to be swapped in when the batch in work is delivered
@@ -143,7 +160,7 @@ class Worker:
                     self._work(batches, span)
                 failures = 0
             except DeliveryFailed as error:
-                self.counts.delivery_failures += 1
+                self._failures += 1
                 self.outputs.buried()  # again when the batch is done again
                 self.source.rewind()
                 failures += 1
@@ -157,6 +174,10 @@ class Worker:
         trouble = self._client.trouble()
         if not self._client.connected() and trouble:
             self._set_state("failing", trouble)
+        elif stuck := self._client.stuck():
+            self._set_state("failing", stuck)
+        elif unmatched := self._client.unmatched():
+            self._set_state("waiting", unmatched)
         elif not self._client.joined():
             self._set_state("starting", "joining the consumer group")
         elif self._client.assigned() or self._client.rebalances() == 0:
@@ -319,6 +340,8 @@ class Worker:
         self._reported = now
         counts = self.counts
         counts.rebalances = self._client.rebalances()
+        counts.delivery_failures = self._failures + self._client.uncommitted()
+        counts.lost = self._client.lost()
         counts.delivered = dict(self.outputs.delivered)
         counts.engine = {name: self._engine_counts(slot) for name, slot in self.slots.items()}
         lag: dict[str, dict[int, int]] = {}

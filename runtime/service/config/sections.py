@@ -115,6 +115,14 @@ class KafkaInput(Model):
         )
 
 
+_DECIDED_BY_THE_BROKER = (
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "group.protocol.type",
+)
+
+
 class KafkaSource(Model):
     """Topics of Redpanda, Kafka or a broker that speaks its protocol."""
 
@@ -136,7 +144,20 @@ class KafkaSource(Model):
             for name, given in wanted.items()
             if name not in given or not given[name].reveal()
         )
+        self._refuse_what_the_broker_decides()
         return self
+
+    def _refuse_what_the_broker_decides(self) -> None:
+        both = {**self.properties, **self.consumer}
+        if "group.protocol" not in both or both["group.protocol"].reveal() != "consumer":
+            return
+        said = "with `group.protocol: consumer` the broker decides this: leave it out"
+        refuse(
+            ((section, name), said)
+            for section, given in (("properties", self.properties), ("consumer", self.consumer))
+            for name in _DECIDED_BY_THE_BROKER
+            if name in given
+        )
 
     @field_validator("inputs")
     @classmethod

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from sigmac.runtime.service.config.secrets import Secret, Surroundings
+from sigmac.runtime.stream.kafka.topic_pattern import check_pattern
 
 # What the delivery guarantee rests on is not a matter of taste.
 RESERVED_PROPERTIES: Mapping[str, str] = MappingProxyType(
@@ -97,6 +98,7 @@ def _topic_or_pattern(name: str) -> str:
         re.compile(name)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
+    check_pattern(name)
     return name
 
 

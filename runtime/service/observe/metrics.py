@@ -155,6 +155,13 @@ DEFINITIONS = (
         _lag,
     ),
     Definition(
+        "sigmac_records_lost_total",
+        COUNTER,
+        "Records that were gone before they were read.",
+        ("topic",),
+        lambda v: (((topic,), n) for topic, n in v.status.counts.lost.items()),
+    ),
+    Definition(
         "sigmac_rebalances_total",
         COUNTER,
         "Changes of the workers' partitions by the consumer group.",

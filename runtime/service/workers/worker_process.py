@@ -295,6 +295,18 @@ class _KafkaClient(Client):
     def rebalances(self) -> int:
         return self._source.rebalances
 
+    def stuck(self) -> str:
+        return self._source.stuck()
+
+    def unmatched(self) -> str:
+        return self._source.unmatched()
+
+    def uncommitted(self) -> int:
+        return self._source.uncommitted
+
+    def lost(self) -> dict[str, int]:
+        return dict(self._source.lost)
+
 
 if __name__ == "__main__":
     sys.exit(main(int(sys.argv[1])))

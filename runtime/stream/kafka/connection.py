@@ -152,9 +152,11 @@ def consumer_properties(
     properties: Properties, own: Properties, max_mib: float, worker: int = 0
 ) -> dict[str, Any]:
     """Properties of a worker's consumer: ours, the user's over them."""
+    classic = {**properties, **own}.get("group.protocol") != "consumer"
     made = {
         "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": "cooperative-sticky",
+        # With the other protocol the broker assigns.
+        **({"partition.assignment.strategy": "cooperative-sticky"} if classic else {}),
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": max(1024, int(max_mib * 2 * 1024)),
         # How long a partition is not fetched after the queue was full: librdkafka's second starves a quick worker.

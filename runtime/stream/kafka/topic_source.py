@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import structlog
 from confluent_kafka import (
     OFFSET_INVALID,
+    OFFSET_STORED,
     Consumer,
     KafkaError,
     KafkaException,
@@ -18,6 +18,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from sigmac.runtime.errors import StreamError
 from sigmac.runtime.inputs.lines import CHUNK
 from sigmac.runtime.stream.kafka.connection import (
     Connection,
@@ -26,76 +27,42 @@ from sigmac.runtime.stream.kafka.connection import (
     make_client,
     permanent,
 )
-from sigmac.runtime.stream.record import Batch, Headers, LongLine, Origin
+from sigmac.runtime.stream.kafka.message_batch import KafkaBatch, size_of
+from sigmac.runtime.stream.kafka.reading_points import (
+    PROPERTY,
+    RESETS,
+    UNREADABLE,
+    Unreadable,
+    reading_point,
+    unreadable,
+)
+from sigmac.runtime.stream.kafka.topic_pattern import subscription, topic_pattern
+from sigmac.runtime.stream.record import Batch
 
 log = structlog.get_logger("sigmac.stream.kafka")
 
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
 _ASK_AGAIN = 1.0  # seconds between two questions to a broker that went away
+_ASK = 5.0  # seconds for an answer
 # The group has moved on: what was polled is somebody else's, or ours again from the last commit on.
 _GROUP_MOVED = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.FENCED_MEMBER_EPOCH,
+    KafkaError.STALE_MEMBER_EPOCH,
     KafkaError._ASSIGNMENT_LOST,
     KafkaError._NO_OFFSET,
 }
+_MISSING = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.UNKNOWN_TOPIC_ID,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
 
 _Place = tuple[Any, Any]  # topic, partition
-
-
-class KafkaBatch:
-    """Messages of one input."""
-
-    long_lines: Mapping[int, LongLine] = MappingProxyType({})  # only files have them
-
-    def __init__(self, stream: int, messages: Sequence[Any]):
-        self.stream = stream
-        self.messages = messages
-        self.values: Sequence[bytes | None] = list(map(Message.value, messages))
-        self._origins: dict[int, Origin] = {}
-
-    def origin(self, record: int) -> Origin:
-        # Once for each record: a message whose headers could not be told must not be asked for them again.
-        known = self._origins.get(record)
-        if known is None:
-            known = self._origins[record] = _origin(self.messages[record])
-        return known
-
-    def sizes(self) -> list[tuple[str, int, int]]:
-        topics: list[Any] = list(map(Message.topic, self.messages))
-        if topics.count(topics[0]) == len(topics):
-            return [(topics[0], len(topics), _size(self.values))]
-        values: dict[str, list[bytes | None]] = {}
-        for topic, value in zip(topics, self.values, strict=True):
-            values.setdefault(topic, []).append(value)
-        return [(topic, len(some), _size(some)) for topic, some in values.items()]
-
-
-def _origin(message: Any) -> Origin:
-    kind, timestamp = message.timestamp()
-    headers = told_headers(message)
-    return Origin(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        timestamp if kind else None,
-        message.key(),
-        headers or (),
-        headers is None,
-    )
-
-
-def told_headers(message: Any) -> Headers | None:
-    """The headers of a message; None where the name of one is not UTF-8. To be asked once for each message.
-
-    confluent-kafka can tell names as text only. Asked again it would give a list with a hole in it.
-    """
-    try:
-        return tuple(message.headers() or ())
-    except (UnicodeDecodeError, SystemError):  # the second where its list comes with an exception
-        return None
 
 
 class KafkaSource:
@@ -111,24 +78,39 @@ class KafkaSource:
         self.connection = connection
         self._names: dict[str, int] = {}
         self._patterns: list[tuple[re.Pattern[str], int]] = []
+        self._subscribed: dict[str, str] = {}  # what the user wrote, by what librdkafka is given
         for number, topics in enumerate(inputs):
             for topic in topics:
                 if topic.startswith("^"):
-                    self._patterns.append((re.compile(topic), number))
+                    self._patterns.append((topic_pattern(topic), number))
+                    self._subscribed[subscription(topic)] = topic
                 else:
                     self._names[topic] = number
-        self._topics = [topic for topics in inputs for topic in topics]
+                    self._subscribed[topic] = topic
+        self._found = dict(self._names)  # the input of each topic that was met
         self._max_bytes = max_bytes
         self._mean = float(_FIRST_GUESS)
         self._polled: Sequence[Any] = []  # messages that are not committed
         self._next: dict[_Place, int] = {}  # the offsets that a commit would go on at
+        self._owed: dict[_Place, int] = {}  # offsets that are good and not committed yet
+        self._read: dict[_Place, int] = {}  # the offsets behind what was polled
+        self._unreadable: dict[_Place, Unreadable] = {}
+        self._forbidden: set[str] = set()  # topics of patterns that may not be read
+        self._unmatched: set[str] = set()  # patterns without a topic
         self._held: list[Any] = []
         self._paused = False
-        self._ask_at = 0.0
+        self._ask_at = self._settle_at = 0.0
+        self._dropped = False  # something polled went to another member before it was committed
         self.rebalances = 0
+        self.uncommitted = 0  # batches whose records may be evaluated again
+        self.lost: dict[str, int] = {}  # records that were gone before they were read, by topic
         self.owned: set[_Place] = set()
         self.joined = False  # the group has told once what is ours
-        self.consumer = make_client(Consumer, properties, connection)
+        self._reset = RESETS.get(str(properties.get(PROPERTY, "earliest")), "")
+        self._eager = _is_eager(properties)
+        # An unknown reset is left to librdkafka, which refuses it.
+        told = {**properties, PROPERTY: "error"} if self._reset else properties
+        self.consumer = make_client(Consumer, told, connection)
 
     def start(self) -> bool:
         """Join the group; False where the broker does not answer yet.
@@ -138,7 +120,7 @@ class KafkaSource:
         if find_topics(self.consumer, self.connection, self._names) is None:
             return False
         self.consumer.subscribe(
-            self._topics,
+            list(self._subscribed),
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -149,6 +131,11 @@ class KafkaSource:
         self.rebalances += 1
         self.joined = True
         self.owned.update((each.topic, each.partition) for each in partitions)
+        for each in partitions:
+            self.lost.setdefault(each.topic, 0)
+            self._unmatched = {
+                pattern for pattern in self._unmatched if not re.match(pattern, each.topic)
+            }
         log.info("partitions assigned", partitions=_listed(partitions))
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
@@ -169,7 +156,10 @@ class KafkaSource:
         self._polled = [each for each in self._polled if _place(each) not in gone]
         self._held = [each for each in self._held if _place(each) not in gone]
         for place in gone:
-            self._next.pop(place, None)
+            self._dropped |= place in self._next
+            for known in (self._next, self._owed, self._read, self._unreadable):
+                known.pop(place, None)
+        self._forbidden &= {topic for topic, _ in self.owned}
         if partitions and self._paused:
             # librdkafka remembers the pause, and would fetch nothing if the partition came back.
             self.consumer.resume(partitions)
@@ -179,6 +169,8 @@ class KafkaSource:
             self._paused = False
             if mine := self.consumer.assignment():
                 self.consumer.resume(mine)
+        if not self._held:
+            self._settle()
         wanted = max(1, min(max_records, int(self._max_bytes / self._mean)))
         before = self.rebalances
         held, self._held = self._held, []
@@ -195,7 +187,7 @@ class KafkaSource:
         self.connection.answered()
         batches = self._by_input(good)
         self._remember(good)
-        size = sum(_size(batch.values) for batch in batches)
+        size = sum(size_of(batch.values) for batch in batches)
         self._mean = max(64.0, 0.5 * self._mean + 0.5 * size / len(good))
         return batches
 
@@ -207,11 +199,27 @@ class KafkaSource:
         for message, error in zip(messages, errors, strict=True):
             if error is None:
                 good.append(message)
-                continue
-            self._stop_if_permanent(error, message.topic() or "the broker")
+            else:
+                self._take_error(message, error)
+        return good
+
+    def _take_error(self, message: Any, error: KafkaError) -> None:
+        topic = message.topic() or "the broker"
+        if error.code() in UNREADABLE:
+            self._unreadable.setdefault(_place(message), unreadable(message))
+        elif topic in self._subscribed and topic not in self._names:
+            self._unmatched.add(self._subscribed[topic])
+        elif topic in self._names or not message.topic():
+            self._stop_if_permanent(error, topic)
             self.connection.trouble = error.str()
             log.warning("the broker reports an error", error=error.str())
-        return good
+        elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            # Whoever may create a topic could stop the service, if one that fits a pattern did.
+            self._forbidden.add(topic)
+        elif error.code() in _MISSING:
+            log.info("a topic of a pattern is gone", topic=topic, reason=error.str())
+        else:
+            log.warning("the broker reports an error", topic=topic, error=error.str())
 
     def _by_input(self, messages: list[Any]) -> list[Batch]:
         streams: dict[int, list[Any]] = {}
@@ -229,10 +237,13 @@ class KafkaSource:
         ]
 
     def _stream(self, topic: str) -> int:
-        known = self._names.get(topic)
+        known = self._found.get(topic)
         if known is None:
-            known = next(number for pattern, number in self._patterns if pattern.match(topic))
-            self._names[topic] = known
+            fits = (number for pattern, number in self._patterns if pattern.match(topic))
+            known = next(fits, None)
+            if known is None:
+                raise StreamError(f"kafka: no input reads the topic {topic}")
+            self._found[topic] = known
         return known
 
     def _remember(self, messages: Sequence[Any]) -> None:
@@ -241,37 +252,120 @@ class KafkaSource:
         # Of several of a place a dictionary keeps the one that comes last.
         last = dict(zip(places, messages, strict=True))
         self._next = {place: message.offset() + 1 for place, message in last.items()}
+        self._read.update(self._next)
+        if self._forbidden:
+            self._forbidden -= {topic for topic, _ in self._next}
 
     def positions(self) -> list[TopicPartition]:
         """Where the group shall go on when what was polled is done."""
         return [TopicPartition(*place, offset) for place, offset in self._next.items()]
 
     def commit(self) -> None:
-        if not self._next:
-            return
+        self.uncommitted += self._dropped
+        if self._next:
+            self._owed.update(self._next)
+            # What was delivered may be delivered again, with the same match ids; nothing is lost.
+            self.uncommitted += not self._commit_owed()
+        self._done()
+
+    def _commit_owed(self) -> bool:
+        """Commit what is owed; where the broker does not take it, it is tried again later."""
+        offsets = [TopicPartition(*place, offset) for place, offset in self._owed.items()]
         try:
-            self.consumer.commit(offsets=self.positions(), asynchronous=False)
-            self.connection.answered()
+            self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             kafka = error.args[0]
             self._stop_if_permanent(kafka, "the consumer group")
-            # What was delivered may be delivered again, with the same match ids; nothing is lost.
-            level = log.info if kafka.code() in _GROUP_MOVED else log.warning
+            moved = kafka.code() in _GROUP_MOVED
+            level = log.info if moved else log.warning
             level("offsets were not committed; records may be evaluated again", error=kafka.str())
-        self.committed()
+            if moved:
+                self._owed.clear()
+            return False
+        self.connection.answered()
+        self._owed.clear()
+        return True
 
     def committed(self) -> None:
-        """What was polled is committed, by `commit` or within a transaction."""
-        self._polled, self._next = [], {}
+        """What was polled is committed within a transaction."""
+        for place in self._next:
+            self._owed.pop(place, None)
+        self._done()
+
+    def _done(self) -> None:
+        self._polled, self._next, self._dropped = [], {}, False
+
+    def _settle(self) -> None:
+        """Find out where to read what librdkafka has stopped to read, and commit what is owed."""
+        if not self._unreadable and not self._owed:
+            return
+        if time.monotonic() < self._settle_at or not self.connection.connected:
+            return
+        self._settle_at = time.monotonic() + _ASK_AGAIN
+        try:
+            if self._reset != "error":
+                self._go_on()
+        except KafkaException as error:
+            log.warning("it is not known yet where to read", reason=error.args[0].str())
+        if self._owed:
+            self._commit_owed()
+
+    def _go_on(self) -> None:
+        found: list[TopicPartition] = []
+        for place, which in self._unreadable.items():
+            first, end = self.consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK)
+            point = reading_point(which, self._reset, first, end)
+            self._owed[place] = self._read[place] = point.offset
+            topic, partition = place
+            self.lost[topic] = self.lost.get(topic, 0) + point.lost
+            where = {"topic": topic, "partition": partition, "offset": point.offset}
+            if which.wanted is None:
+                log.info("the group has no offset yet", **where)
+            else:
+                log.warning(
+                    "the group's offset cannot be read",
+                    wanted=which.wanted,
+                    lost=point.lost,
+                    **where,
+                )
+            found.append(TopicPartition(topic, partition, point.offset))
+        if found and self._eager:
+            mine = [
+                TopicPartition(*each, self._read.get(each, OFFSET_STORED)) for each in self.owned
+            ]
+            self.consumer.assign(mine)
+        elif found:
+            self.consumer.incremental_unassign(found)
+            self.consumer.incremental_assign(found)
+        self._unreadable.clear()
+
+    def stuck(self) -> str:
+        """Why something that is ours cannot be read until somebody mends it."""
+        if self._forbidden:
+            return f"no permission to read the topic {min(self._forbidden)}, which fits a pattern"
+        if self._reset == "error" and self._unreadable:
+            (topic, partition), which = min(self._unreadable.items(), key=lambda each: each[0])
+            return (
+                f"{topic}, partition {partition}: {which.reason}, and `{PROPERTY}` is `error`: "
+                "set the group's offset while the service is stopped"
+            )
+        return ""
+
+    def unmatched(self) -> str:
+        """The patterns that no topic fits yet, where there is nothing else to read."""
+        if self.owned or self._names or not self._unmatched:
+            return ""
+        return f"no topic fits {', '.join(sorted(self._unmatched))} yet"
 
     def rewind(self) -> None:
         first: dict[_Place, int] = {}
         for message in (*self._polled, *self._held):
             first.setdefault(_place(message), message.offset())
         for place, offset in first.items():
+            self._read[place] = offset
             self.consumer.seek(TopicPartition(*place, offset))
         self._held = []
-        self.committed()
+        self._done()
 
     def keep_alive(self) -> None:
         self._paused = True
@@ -319,13 +413,14 @@ class KafkaSource:
             raise stop
 
 
+def _is_eager(properties: Properties) -> bool:
+    """Whether a rebalance takes all partitions away and gives them anew."""
+    strategy = str(properties.get("partition.assignment.strategy", "range,roundrobin"))
+    return properties.get("group.protocol") != "consumer" and "cooperative" not in strategy
+
+
 def _place(message: Any) -> _Place:
     return message.topic(), message.partition()
-
-
-def _size(values: Sequence[bytes | None]) -> int:
-    """Bytes of values."""
-    return sum(map(len, filter(None, values)))
 
 
 def _listed(partitions: Sequence[TopicPartition]) -> Mapping[str, list[int]]:

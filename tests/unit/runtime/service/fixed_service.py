@@ -41,6 +41,7 @@ def counts() -> Counts:
     return Counts(
         records={"windows-events": 990, "linux-events": 10},
         bytes={"windows-events": 99_000, "linux-events": 1000},
+        lost={"windows-events": 7},
         events=1000,
         rejected=4,
         matches={"windows": {0: 20, 1: 5, 2: 1}},

@@ -11,6 +11,7 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.dead_letters import from_line
 from sigmac.runtime.stream.match_message import without_event
 from sigmac.runtime.stream.sink import DeliveryFailed
+from sigmac.runtime.stream.worker import Client
 from tests.unit.runtime.service.conftest import make
 from tests.unit.runtime.service.packs.bad_packs import condition
 from tests.unit.runtime.stream.stand_ins import Bench
@@ -95,7 +96,7 @@ def test_a_batch_that_was_not_delivered_is_done_again_and_counted_once(pack: Pat
     assert (counts.events, counts.rejected, counts.batches) == (3, 1, 1)
     assert counts.matches == {"test": {0: 2}}
     assert counts.dead_letters == {"rejected": 1, "undeliverable": 1}
-    assert counts.delivery_failures == 2
+    assert bench.link.said[-1]["counts"]["delivery_failures"] == 2
     assert "failing" in bench.link.states()
 
 
@@ -288,3 +289,38 @@ def test_what_a_sink_gave_up_is_not_counted_as_delivered(pack: Path) -> None:
     worker = bench.worker()
     worker.run()
     assert worker.outputs.delivered == {"memory": 1, "dead_letters": 2}
+
+
+class Troubled(Client):
+    """A client that tells what it was given."""
+
+    def __init__(self, **told: object):
+        for name, what in told.items():
+            setattr(self, name, lambda what=what: what)
+
+
+@pytest.mark.parametrize(
+    ("client", "state"),
+    [
+        (Troubled(stuck="no offset"), ("failing", "no offset")),
+        (Troubled(unmatched="no topic fits ^a", joined=False), ("waiting", "no topic fits ^a")),
+    ],
+)
+def test_a_service_that_does_not_read_says_so(
+    client: Client, state: tuple[str, str], pack: Path
+) -> None:
+    bench = Bench(pack, [PLUM])
+    worker = bench.worker()
+    worker._client = client
+    worker.run()
+    told = [(each["state"], each["detail"]) for each in bench.link.said if each["say"] == "status"]
+    assert state in told
+    assert "running" not in bench.link.states()
+
+
+def test_what_was_lost_or_not_committed_is_reported(pack: Path) -> None:
+    bench = Bench(pack, [PLUM])
+    worker = bench.worker()
+    worker._client = Troubled(uncommitted=3, lost={"events": 25})
+    worker.run()
+    assert (worker.counts.delivery_failures, worker.counts.lost) == (3, {"events": 25})

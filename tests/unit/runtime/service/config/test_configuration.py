@@ -331,6 +331,19 @@ def without(text: str, line: str) -> str:
             "c.yml:9: matches.kafka.topic: the source reads this topic: it would go round in circles",
         ),
         (
+            SMALLEST.replace("[events]", "['^ev-[0-9]+$', '^in-a|in-b']"),
+            "c.yml:7: source.kafka.inputs.0.topics.1: librdkafka reads this pattern otherwise, "
+            "at character 6: `^` binds to the first choice only: write `^(one|other)`",
+        ),
+        (
+            SMALLEST.replace(
+                "group.id: sigmac",
+                "group.id: sigmac, group.protocol: consumer, session.timeout.ms: 9000",
+            ),
+            "c.yml:5: source.kafka.properties.session.timeout.ms: "
+            "with `group.protocol: consumer` the broker decides this: leave it out",
+        ),
+        (
             SMALLEST.replace("[events]", '["^sigma-.*"]').replace(
                 "drop", "{kafka: {topic: sigma-d}}"
             ),

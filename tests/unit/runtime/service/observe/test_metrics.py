@@ -64,6 +64,7 @@ def series() -> Series:
         ("sigmac_records_total", {"topic": "windows-events"}, 990),
         ("sigmac_record_bytes_total", {"topic": "linux-events"}, 1000),
         ("sigmac_lag_records", {"topic": "windows-events", "partition": "1"}, 10),
+        ("sigmac_records_lost_total", {"topic": "windows-events"}, 7),
         ("sigmac_rebalances_total", {}, 3),
         ("sigmac_events_total", {}, 1000),
         ("sigmac_rejected_total", {}, 4),

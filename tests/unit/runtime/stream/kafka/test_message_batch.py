@@ -1,4 +1,4 @@
-"""What a source makes of what librdkafka's consumer tells."""
+"""What a batch makes of the messages that librdkafka's consumer gives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Message
 
-from sigmac.runtime.stream.kafka import topic_source
-from sigmac.runtime.stream.kafka.topic_source import KafkaBatch
+from sigmac.runtime.stream.kafka import message_batch
+from sigmac.runtime.stream.kafka.message_batch import KafkaBatch
 
 
 class Told:
@@ -48,7 +48,7 @@ class Told:
 def test_headers_that_cannot_be_told_are_lost_and_asked_for_once(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_source, "Message", Told)
+    monkeypatch.setattr(message_batch, "Message", Told)
     batch = KafkaBatch(0, [cast(Message, Told(error))])
     for _ in range(2):
         origin = batch.origin(0)
