@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import random
+import socket
 import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -125,13 +127,18 @@ class WebhookSink:
 
     def _post(self, body: bytes, key: str) -> tuple[int, float, str]:
         """Status (0: no answer), seconds that the endpoint asks to wait, and what went wrong."""
+        if self._connection is None:
+            self._connection = self._connect()
+        deadline = _Deadline(self._connection, self._settings.timeout)
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            headers = {**self._headers, "Idempotency-Key": key}
-            self._connection.request("POST", self._path, body, headers)
-            answer = self._connection.getresponse()
-            answer.read(_MAX_ANSWER)
+            with deadline:
+                headers = {**self._headers, "Idempotency-Key": key}
+                self._connection.request("POST", self._path, body, headers)
+                deadline.requested()
+                answer = self._connection.getresponse()
+                answer.read(_MAX_ANSWER)
+            if deadline.passed:
+                raise TimeoutError
             if not answer.isclosed():
                 self._disconnect()  # a longer answer than anybody wants
             seconds = _asked(answer.getheader("Retry-After", ""))
@@ -139,6 +146,8 @@ class WebhookSink:
             return answer.status, seconds, f"{self._where} answers {answer.status}"
         except (OSError, http.client.HTTPException) as error:
             self._disconnect()
+            if deadline.passed:
+                return 0, 0.0, f"{self._where}: no whole answer in {self._settings.timeout:g} s"
             return 0, 0.0, f"{self._where}: {type(error).__name__}: {error}"
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -153,6 +162,35 @@ class WebhookSink:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _Deadline:
+    """Ends a request that is not over in time, however its bytes drip: a socket's timeout begins anew with each."""
+
+    def __init__(self, connection: http.client.HTTPConnection, seconds: float):
+        self.passed = False
+        self._connection = connection
+        self._socket = connection.sock
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def requested(self) -> None:
+        """The request is sent. A connection that is to be closed forgets its socket while the answer is still read."""
+        self._socket = self._connection.sock
+
+    def _end(self) -> None:
+        self.passed = True
+        opened = self._socket or self._connection.sock
+        if opened is not None:
+            with suppress(OSError):  # closed meanwhile
+                opened.shutdown(socket.SHUT_RDWR)
+
+    def __exit__(self, *failure: object) -> None:
+        self._timer.cancel()
 
 
 def _asked(wait: str) -> float:

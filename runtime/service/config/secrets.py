@@ -125,3 +125,9 @@ def _content(path: Path) -> str:
     if not text:
         raise ValueError(f"{path} is empty")
     return text
+
+
+def bearer_token(header: str) -> str | None:
+    """The token of an `Authorization` header, None where it has none; letter case says nothing (RFC 9110, 11.1)."""
+    scheme, space, token = header.partition(" ")
+    return token.lstrip(" ") if space and scheme.lower() == "bearer" else None

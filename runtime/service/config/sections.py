@@ -382,6 +382,9 @@ class ControlSettings(Server):
         100, gt=0, le=1e6, description="Requests a second that one client may make."
     )
     max_streams: int = Field(32, ge=1, le=10000, description="Requests in work at once.")
+    max_connections: int = Field(
+        128, ge=1, le=100000, description="Connections at once, whether they ask or not."
+    )
 
 
 class LogSettings(Model):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import math
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import grpc
 import structlog
 
+from sigmac.runtime.service.config.secrets import bearer_token
 from sigmac.runtime.service.control.limits import RateLimit, client_of
 from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid
 
@@ -18,9 +22,10 @@ log = structlog.get_logger("sigmac.service.control")
 
 # A probe has no token, and is answered when all room is taken.
 _PROBE = "/grpc.health.v1.Health/Check"
-_SCHEME = "Bearer "
 _ROOM_AGAIN = 1.0  # seconds until it makes sense to ask for room again
 _MESSAGE_TIMEOUT = 30.0  # seconds for the one message of a request
+_QUIET = 60.0  # seconds between two lines of the log about a client without the right token
+_MAX_STRANGERS = 1024  # such clients remembered
 STREAM_TIMEOUT = 600.0  # seconds for a stream of requests
 
 
@@ -28,7 +33,8 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
     """Lets a request pass or ends it, before any of its body is read.
 
     `token` is what clients must send as `authorization: Bearer …`, None where none is needed; `rate` is in requests a
-    second for each client, `room` how many requests may be in work at once, at most half of them lasting ones.
+    second for each client, `room` how many requests may be in work at once, at most half of them lasting ones, which
+    stream requests or answers: there is always room to steer.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
         self._room = threading.BoundedSemaphore(room)
         self._lasting = threading.BoundedSemaphore(max(1, room // 2))
         self._stream_timeout = stream_timeout
+        self._strangers = _Strangers()
 
     def intercept_service(
         self,
@@ -54,7 +61,12 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
         behavior = getattr(handler, f"{kind}_{end}")
 
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-            with self._guarded(call, context), self._argument(kind, requests, context) as given:
+            # A stream of requests lasts as long as its client likes.
+            lasting = handler.request_streaming
+            with (
+                self._guarded(call, context, lasting=lasting),
+                self._argument(kind, requests, context) as given,
+            ):
                 return behavior(given, context)
 
         def answers(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
@@ -117,14 +129,14 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
         if self._token is None:
             return
         given = [value for key, value in call.invocation_metadata if key == "authorization"]
-        if len(given) == 1 and isinstance(given[0], str) and given[0].startswith(_SCHEME):
-            sent = given[0].removeprefix(_SCHEME).encode()
-            if hmac.compare_digest(sent, self._token):
+        sent = bearer_token(given[0]) if len(given) == 1 and isinstance(given[0], str) else None
+        if sent is not None:
+            if hmac.compare_digest(sent.encode(), self._token):
                 return
             reason, sentence = "TOKEN_WRONG", "the token is wrong"
         else:
             reason, sentence = "TOKEN_MISSING", "send metadata `authorization: Bearer TOKEN`"
-        log.warning("a control request without the right token", client=client, method=call.method)
+        self._strangers.tell(client, call.method)
         raise Refusal(grpc.StatusCode.UNAUTHENTICATED, reason, sentence)
 
     @contextmanager
@@ -141,6 +153,28 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
         if request is None:
             raise invalid("request", "one message is needed, and none came")
         yield request
+
+
+class _Strangers:
+    """Requests without the right token, as few lines of the log: one a client in each `_QUIET` seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: OrderedDict[str, tuple[float, int]] = OrderedDict()  # when, and since then
+
+    def tell(self, client: str, method: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            at, untold = self._told.pop(client, (-math.inf, 0))
+            is_new = now - at >= _QUIET
+            self._told[client] = (now, 0) if is_new else (at, untold + 1)
+            if len(self._told) > _MAX_STRANGERS:
+                self._told.popitem(last=False)
+        if is_new:
+            more = {"further_since_the_last_line": untold} if untold else {}
+            log.warning(
+                "a control request without the right token", client=client, method=method, **more
+            )
 
 
 @contextmanager

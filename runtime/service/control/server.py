@@ -18,6 +18,7 @@ from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import ControlSettings, TlsSettings
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc
+from sigmac.runtime.service.control.descriptors import connections_that_fit
 from sigmac.runtime.service.control.guard import STREAM_TIMEOUT, Guard
 from sigmac.runtime.service.control.methods import ControlMethods, max_bytes
 from sigmac.runtime.service.observe.status import Service
@@ -38,7 +39,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 600_000),
+    # Whoever holds a connection and asks nothing makes room for others; clients connect anew by themselves.
+    ("grpc.max_connection_idle_ms", 60_000),
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_metadata_size", 16 << 10),
 )
@@ -71,6 +73,7 @@ class ControlServer:
             options=(
                 *_OPTIONS,
                 ("grpc.max_concurrent_streams", threads),
+                ("grpc.max_allowed_incoming_connections", connections_that_fit(settings)),
                 ("grpc.max_receive_message_length", max_bytes(control)),
             ),
         )

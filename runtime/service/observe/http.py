@@ -28,6 +28,7 @@ import structlog
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.match import Rule
+from sigmac.runtime.service.config.secrets import bearer_token
 from sigmac.runtime.service.config.sections import HttpSettings, TlsSettings
 from sigmac.runtime.service.observe.metrics import CONTENT_TYPE, Metrics
 from sigmac.runtime.service.observe.status import PackStatus, Service
@@ -225,8 +226,9 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.FORBIDDEN, "a client certificate is needed"
         token = self.server.token
         if token is not None:
-            given = self.headers.get("Authorization", "").encode("latin-1", "replace")
-            if not hmac.compare_digest(given, b"Bearer " + token):
+            given = bearer_token(self.headers.get("Authorization", ""))
+            sent = (given or "").encode("latin-1", "replace")
+            if given is None or not hmac.compare_digest(sent, token):
                 return HTTPStatus.UNAUTHORIZED, "a bearer token is needed"
         return None
 

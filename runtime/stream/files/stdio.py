@@ -37,9 +37,13 @@ class StdinSource:
         until = time.monotonic() + max_wait
         while not lines and not self._ended:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([0], [], [], left)[0]:
-                return []
-            lines = self._read()
+            try:
+                if left <= 0 or not select.select([0], [], [], left)[0]:
+                    return []
+                lines = self._read()
+            except (OSError, ValueError) as error:  # closed when the service was started, say
+                reason = getattr(error, "strerror", None) or str(error)
+                raise StreamError(f"standard input cannot be read: {reason}") from None
         if not lines:
             raise SourceEnded
         self._again = lines[max_records:]

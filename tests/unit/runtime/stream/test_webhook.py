@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -61,8 +63,12 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def sink(endpoint: Endpoint, **changes: Any) -> WebhookSink:
+    return sink_to(endpoint.server_port, **changes)
+
+
+def sink_to(port: int, **changes: Any) -> WebhookSink:
     settings = {
-        "url": f"http://127.0.0.1:{endpoint.server_port}/in?x=1",
+        "url": f"http://127.0.0.1:{port}/in?x=1",
         "token": Secret("sesame-open"),
         "headers": {"X-Team": Secret("blue")},
         "batch": 2,
@@ -144,3 +150,40 @@ def test_an_endpoint_that_asks_for_nonsense_stops_nobody(wait: str, endpoint: En
     out.write([Message(b"1")])
     assert out.flush(20)
     out.close()
+
+
+@pytest.mark.parametrize("keeps", ["keep-alive", "close"])
+@pytest.mark.parametrize(
+    "part", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n"]
+)
+def test_an_answer_that_drips_is_given_up(part: bytes, keeps: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = threading.Event()
+
+        def drip() -> None:
+            while not ended.is_set():
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    connection.recv(1 << 16)
+                    head = (
+                        part
+                        if part.endswith(b": ")
+                        else part + f"Connection: {keeps}\r\n\r\n".encode()
+                    )
+                    connection.sendall(head)
+                    while not ended.wait(0.05):
+                        connection.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        out = sink_to(port, timeout=0.3, retry_for=0.1)
+        out.write([Message(b"1")])
+        assert out.flush(20)
+        (lost,) = out.undeliverable()
+        assert "no whole answer in 0.3 s" in lost.reason
+        out.close()
+        ended.set()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+        thread.join(10)

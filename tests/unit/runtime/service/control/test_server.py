@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -22,6 +25,7 @@ from google.rpc import error_details_pb2 as details
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
+from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.pack.seal import MANIFEST, render_manifest
@@ -409,9 +413,19 @@ def test_without_the_token_nothing_is_done(
     assert TOKEN not in f"{failed[0].message}{failed[0].details}{capfd.readouterr()}"
 
 
-def test_with_the_token_all_is_done(start: Start) -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_with_the_token_all_is_done(start: Start, scheme: str) -> None:
     stub = start(token=TOKEN).stub()
-    assert status_of(stub, metadata=(("authorization", f"Bearer {TOKEN}"),)).ready
+    assert status_of(stub, metadata=(("authorization", f"{scheme} {TOKEN}"),)).ready
+
+
+def test_wrong_tokens_are_few_lines_of_the_log(start: Start) -> None:
+    stub = start(token=TOKEN, requests_per_second=1e6).stub()
+    with capture_logs() as lines:
+        for guess in range(50):
+            with pytest.raises(grpc.RpcError):
+                status_of(stub, metadata=(("authorization", f"Bearer {guess}"),))
+    assert [each["event"] for each in lines] == ["a control request without the right token"]
 
 
 def test_only_a_probe_needs_no_token(start: Start) -> None:
@@ -550,6 +564,62 @@ def test_watchers_leave_room_for_others(start: Start) -> None:
     for call in watching:
         call.cancel()
     assert status_of(stub).ready
+
+
+def test_streams_of_requests_leave_room_to_steer(start: Start) -> None:
+    running = start(max_streams=4)
+    stub = running.stub(("grpc.enable_retries", 0))
+    done = threading.Event()
+
+    def idle() -> Iterator[wire.ProcessBatchRequest]:
+        yield from batch_of(b"{}\n")
+        done.wait(TIMEOUT)
+
+    held = [stub.ProcessBatch.future(idle()) for _ in range(2)]
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        try:
+            stub.ProcessBatch(iter(batch_of(b"{}\n")), timeout=TIMEOUT)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                break
+    else:
+        pytest.fail("streams of requests were never full")
+    assert status_of(stub).ready
+    stub.Pause(wire.PauseRequest(), timeout=TIMEOUT)
+    done.set()
+    for call in held:
+        call.result(TIMEOUT)
+
+
+def test_connections_that_ask_nothing_are_bounded(start: Start) -> None:
+    running = start(max_connections=8)
+    host, port = running.address.rsplit(":", 1)
+    greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+    with contextlib.ExitStack() as stack:
+        idle = []
+        for _ in range(40):
+            connection = stack.enter_context(socket.create_connection((host, int(port)), TIMEOUT))
+            with contextlib.suppress(OSError):
+                connection.sendall(greeting)
+            idle.append(connection)
+        deadline = time.monotonic() + TIMEOUT
+        while sum(map(is_open, idle)) > 8 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert 0 < sum(map(is_open, idle)) <= 8
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether the other side still holds a connection; what it has sent is read and dropped."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(4096):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def test_probes_are_answered_when_all_room_is_taken(start: Start) -> None:

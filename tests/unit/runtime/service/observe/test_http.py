@@ -212,6 +212,11 @@ def test_without_the_token_nothing_is_shown(
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+def test_the_scheme_may_be_in_any_letter_case(guarded: HttpServer, scheme: str) -> None:
+    assert ask(guarded, "/metrics", Authorization=f"{scheme} {TOKEN}").status == 200
+
+
 def test_with_the_token_everything_is_shown(guarded: HttpServer) -> None:
     assert ask(guarded, "/metrics", **bearer(TOKEN)).status == 200
     assert ask(guarded, "/rules", **bearer(TOKEN)).status == 200
