@@ -23,8 +23,9 @@ from sigmac.runtime.engine.layout import (
     UNKNOWN,
     YES,
     Records,
+    State,
 )
-from sigmac.runtime.engine.library import Kernels, arguments_of
+from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.errors import EventError
@@ -77,7 +78,6 @@ class Engine:
         self.counters = Counters()
         self.caches = Caches(tables, budget)
         self._searches = SearchTables(tables.pieces, self.caches.searches)
-        self._groups = *tables.groups, *self.caches.groups
         room = max(FOUND, len(self._conditions))
         self._records = Records(
             data=np.zeros(0, np.uint8),
@@ -90,8 +90,22 @@ class Engine:
         # One record has a place of its own, so that nothing is to be set up for it.
         self._single = self._records._replace(data=np.zeros(SINGLE + PADDING, np.uint8))
         self._room = self._single.data.data
-        self._arguments = arguments_of(*self._groups, self._single)
-        self._address = self._arguments.ctypes.data
+        self.state = State(
+            names=tables.names,
+            automata=tables.automata,
+            gates=tables.gates,
+            programs=tables.programs,
+            pieces=tables.pieces,
+            rows=self.caches.rows,
+            memo=self.caches.memo,
+            classes=self.caches.classes,
+            searches=self.caches.searches,
+            kinds=self.caches.kinds,
+            scratch=self.caches.scratch,
+            records=self._single,
+        )
+        self._table = table_of(self.state)
+        self._address = self._table.ctypes.data
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
         self._tags: dict[int, int] = {}
@@ -154,11 +168,10 @@ class Engine:
         """Evaluate the lines of `array[begin:end]`, which is `data` from `offset` on."""
         records = self._records._replace(data=array)
         self._searches.learn(array[begin:end])
-        arguments = self._arguments.copy()
-        # All other arrays stay where they are.
-        arguments[-2 * len(records) :] = arguments_of(records)
-        address = arguments.ctypes.data
-        self._evaluate(records, address, begin, end, data, offset, wanted, found)
+        table = self._table.copy()
+        # All other arrays stay where they are; those of the records are the last.
+        table[-2 * len(records) :] = table_of(records)
+        self._evaluate(records, table.ctypes.data, begin, end, data, offset, wanted, found)
 
     def _evaluate(
         self,
@@ -171,7 +184,7 @@ class Engine:
         wanted: int,
         found: Found,
     ) -> None:
-        """Evaluate the lines of `records.data[begin:end]`; `address` is that of the kernels' arguments."""
+        """Evaluate the lines of `records.data[begin:end]`; `address` is that of the state's table."""
         sizes, notes = self._sizes, self._notes
         sizes[layout.POSITION], sizes[layout.END] = begin, end
         sizes[layout.LINE] = found.count

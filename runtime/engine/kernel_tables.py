@@ -21,6 +21,7 @@ from sigmac.runtime.engine.layout import (
     KEYWORDS_FIELD,
     MOST_ENTRIES,
     Automata,
+    Building,
     Bytes,
     Gates,
     Ints,
@@ -126,7 +127,6 @@ class Tables:
         self.rare = [
             names[strings[i]] for i in arrays["rare_fields"].tolist() if strings[i] in names
         ]
-        self.groups = self.names, self.automata, self.gates, self.programs, self.pieces
 
     def text_of(self, literal: int) -> str:
         """The text of a literal, by its number."""
@@ -406,17 +406,15 @@ class Tables:
             size=size,
             fold=fold,
         )
-        kernels.build(
-            automata,
-            Literals(
-                strings=np.ascontiguousarray(arrays["strings"]),
-                end=ends,
-                text=text,
-                first=first,
-                last=last,
-                queue=np.empty(int(bytes_of.max(initial=0)) + 1, np.int32),
-            ),
+        literals = Literals(
+            strings=np.ascontiguousarray(arrays["strings"]),
+            end=ends,
+            text=text,
+            first=first,
+            last=last,
+            queue=np.empty(int(bytes_of.max(initial=0)) + 1, np.int32),
         )
+        kernels.build(Building(automata, literals))
         return automata
 
 

@@ -1,6 +1,7 @@
 """The arrays that the kernels work on, in groups, with their dtypes: one table for Python and for machine code.
 
-All arrays have one dimension; `sizes` count elements. What is not said to be written by the kernels is read only.
+All arrays have one dimension; `sizes` count elements. What is not said to be written by the kernels is read only. The
+groups of an engine are its `State`, which a kernel takes whole where it works on more than one of them.
 """
 
 from __future__ import annotations
@@ -255,7 +256,7 @@ class Scratch(NamedTuple):
     """What the kernels note while they work on one record.
 
     `quotes` are where its strings begin and end. A token is a value of a field; `form`, `class_` (-1: not known
-    yet). `fact` says of each predicate in which record it was true last; `state` of each field the record and bits
+    yet). `fact` says of each predicate in which record it was true last; `noted` of each field the record and bits
     of what its values are, `low` and `high` their places among the thresholds, `only` the class of the only one
     (-1: several). `asked` has four numbers for each question that Python must answer of a value: where it begins
     and ends, its field, the question; then the answer takes the place of the field, as ~field for no and field for
@@ -290,7 +291,7 @@ class Scratch(NamedTuple):
     candidates: Ints
     field_needed: Longs
     fact: Longs
-    state: Longs
+    noted: Longs
     low: Ints
     high: Ints
     only: Ints
@@ -314,28 +315,39 @@ class Records(NamedTuple):
     sizes: Longs
 
 
-# The arguments of the two kernels that Python calls
-BUILD: tuple[Any, ...] = (Automata, Literals)
-EVALUATE: tuple[Any, ...] = (
-    Names,
-    Automata,
-    Gates,
-    Programs,
-    Pieces,
-    Rows,
-    Memo,
-    Classes,
-    Searches,
-    Kinds,
-    Scratch,
-    Records,
-)
+class State(NamedTuple):
+    """All that `evaluate` works on: what rules ask, what is remembered of events so far, and the records at hand.
+
+    The records are last: they alone change from batch to batch.
+    """
+
+    names: Names
+    automata: Automata
+    gates: Gates
+    programs: Programs
+    pieces: Pieces
+    rows: Rows
+    memo: Memo
+    classes: Classes
+    searches: Searches
+    kinds: Kinds
+    scratch: Scratch
+    records: Records
+
+
+class Building(NamedTuple):
+    """All that `build` works on: the automata, and what they are built of."""
+
+    automata: Automata
+    literals: Literals
+
+
 _DTYPES = {Bytes: np.uint8, Ints: np.int32, Longs: np.int64, Words: np.uint32, Hashes: np.uint64}
 
 
-def dtypes(group: type[NamedTuple]) -> dict[str, Any]:
-    """Array name → dtype of a group."""
-    return {name: _DTYPES[hint] for name, hint in get_type_hints(group).items()}
+def members(group: type[NamedTuple]) -> dict[str, Any]:
+    """Name → dtype of each array of a group; of a group of groups name → group."""
+    return {name: _DTYPES.get(hint, hint) for name, hint in get_type_hints(group).items()}
 
 
 # What `evaluate` returns
@@ -375,7 +387,7 @@ MEMO_INLINE = 8 * (MEMO_WORDS - MEMO_BYTES)
     IS_SEARCHED,
 ) = range(8)
 FIRST_NUMBER = 8
-# Bits of `state`: the field is there; some value is null, is no null, is text, is a number; what is not known of one;
+# Bits of `noted`: the field is there; some value is null, is no null, is text, is a number; what is not known of one;
 # questions are put to one by one
 (
     PRESENT,
@@ -388,7 +400,7 @@ FIRST_NUMBER = 8
     ADDRESS_UNKNOWN,
     UNREAD,
 ) = (1 << i for i in range(9))
-STATE_BITS = 9
+NOTED_BITS = 9
 # Places in sizes of Scratch
 (
     OBJECTS,

@@ -9,12 +9,15 @@ import ctypes
 import functools
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
+
+from sigmac.runtime.engine.layout import Building
 
 NATIVE = Path(__file__).parent / "native"
 
@@ -28,8 +31,8 @@ class KernelsError(Exception):
 class Kernels:
     """The two kernels, by whatever way they were compiled; `origin` says which.
 
-    `build(automata, literals)` takes the groups of `layout.BUILD`; `evaluate_at` the address of the arguments that
-    `arguments_of` makes of `layout.EVALUATE`. Both release the GIL. `owner` is what must live as long as they.
+    `evaluate_at` takes the address of the table that `table_of` makes of a `State`. Both release the GIL. `owner` is
+    what must live as long as they.
     """
 
     def __init__(
@@ -40,21 +43,24 @@ class Kernels:
         self.evaluate_at = evaluate
         self._owner = owner
 
-    def build(self, *groups: NamedTuple) -> int:
-        return int(self._build(arguments_of(*groups).ctypes.data))
+    def build(self, building: Building) -> int:
+        """Fill the automata; returns how many states they have."""
+        return int(self._build(table_of(building).ctypes.data))
 
 
-def arguments_of(*groups: NamedTuple) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Address and number of elements of each array of some groups; the arrays must outlive the use of these."""
+def table_of(group: NamedTuple) -> NDArray[np.int64]:
+    """Address and number of elements of each array of a group, or of its groups; the arrays must outlive its use."""
     return np.array(
-        [
-            number
-            for group in groups
-            for array in group
-            for number in (array.ctypes.data, len(array))
-        ],
-        dtype=np.int64,
+        [number for array in _arrays(group) for number in (array.ctypes.data, len(array))], np.int64
     )
+
+
+def _arrays(group: NamedTuple) -> Iterator[NDArray[Any]]:
+    for member in group:
+        if isinstance(member, np.ndarray):
+            yield member
+        else:
+            yield from _arrays(member)
 
 
 def library_path(kind: str) -> Path:
@@ -67,13 +73,18 @@ def note_path(library: Path) -> Path:
     return library.with_suffix(".json")
 
 
+def sources() -> list[Path]:
+    """The files that decide what a compiled kernel does."""
+    here = Path(__file__).parent
+    above = ("layout.py", "programs.py", "machine_code/object_code.py")
+    return [*(here / name for name in above), *sorted((here / "kernels").glob("*.py"))]
+
+
 @functools.cache
 def sources_digest() -> str:
     """SHA-256 (hexadecimal) of all source code that decides what a compiled kernel does."""
-    here = Path(__file__).parent
     digest = hashlib.sha256()
-    compiled = (here / "layout.py", here / "machine_code" / "object_code.py")
-    for path in (*compiled, *sorted((here / "kernels").glob("*.py"))):
+    for path in sources():
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return digest.hexdigest()

@@ -117,7 +117,7 @@ class Caches:
             candidates=_zeros(rules, np.int32),
             field_needed=_zeros(fields, np.int64),
             fact=_zeros(tables.predicates, np.int64),
-            state=_zeros(fields, np.int64),
+            noted=_zeros(fields, np.int64),
             low=_zeros(fields, np.int32),
             high=_zeros(fields, np.int32),
             only=_zeros(fields, np.int32),
@@ -135,14 +135,6 @@ class Caches:
         self.memo.policy[~tables.gated] = layout.DEFER
         self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET
         self.flushes = 0
-        self.groups = (
-            self.rows,
-            self.memo,
-            self.classes,
-            self.searches,
-            self.kinds,
-            self.scratch,
-        )
 
     def bytes_in_use(self) -> int:
         """Bytes of the caches that hold something."""

@@ -7,8 +7,6 @@ which then lie close together.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
@@ -19,6 +17,13 @@ from sigmac.runtime.engine.layout import (
     IS_ODD_NUMBER,
     NETWORKS,
     SPECIAL,
+    Automata,
+    Building,
+    Bytes,
+    Ints,
+    Rows,
+    Scratch,
+    State,
 )
 
 EQUALS, STARTSWITH, ENDSWITH, CONTAINS = 1, 2, 4, 8
@@ -30,11 +35,11 @@ _LONGEST_ADDRESS = 100  # characters that Python looks at
 
 
 @kernel
-def child_of(automata: Any, state: int, root: int, column: int, columns: int) -> int:
-    """The state below `state` by a column; -1 where the trie has none. `columns` is where the field's row begins."""
-    if state == root:
+def child_of(automata: Automata, node: int, root: int, column: int, columns: int) -> int:
+    """The state below `node` by a column; -1 where the trie has none. `columns` is where the field's row begins."""
+    if node == root:
         return np.int64(automata.start[columns + column])
-    child = np.int64(automata.child[state])
+    child = np.int64(automata.child[node])
     while child >= 0:
         if automata.columns[columns + automata.label[child]] == column:
             return child
@@ -43,27 +48,29 @@ def child_of(automata: Any, state: int, root: int, column: int, columns: int) ->
 
 
 @kernel
-def build(automata: Any, literals: Any) -> int:
+def build(building: Building) -> int:
     """Fill the per-state arrays of all fields' automata; returns how many states there are."""
-    state = 0
+    automata, literals = building.automata, building.literals
+    free = 0
     for field in range(len(automata.root)):
-        automata.root[field] = state
-        first = state
-        number_columns(automata, literals, field)
-        state = build_trie(automata, literals, literals.first[field], literals.last[field], state)
-        child = np.int64(automata.child[first])
+        root = free
+        automata.root[field] = root
+        number_columns(field, building)
+        free = build_trie(literals.first[field], literals.last[field], root, building)
+        child = np.int64(automata.child[root])
         while child >= 0:
             automata.start[field * 256 + automata.columns[field * 256 + automata.label[child]]] = (
                 child
             )
             child = np.int64(automata.sibling[child])
-        link(automata, first, field * 256, literals.queue)
-    return state
+        link(automata, root, field * 256, literals.queue)
+    return free
 
 
 @kernel
-def number_columns(automata: Any, literals: Any, field: int) -> None:
+def number_columns(field: int, building: Building) -> None:
     """Set `columns` and `width` of a field: a column for each byte of its literals, both cases of a letter alike."""
+    automata, literals = building.automata, building.literals
     columns = field * 256
     width = 1
     for literal in range(literals.first[field], literals.last[field]):
@@ -79,14 +86,14 @@ def number_columns(automata: Any, literals: Any, field: int) -> None:
 
 
 @kernel
-def build_trie(automata: Any, literals: Any, first: int, last: int, state: int) -> int:
-    """Add the literals `first..last`, sorted, as a trie with the root `state`; returns the next free state.
+def build_trie(first: int, last: int, root: int, building: Building) -> int:
+    """Add the literals `first..last`, sorted, as a trie under a root; returns the next free state.
 
     As literals are sorted, only the youngest child of a state can be the right one.
     """
-    root = state
+    automata, literals = building.automata, building.literals
     automata.child[root] = automata.literal[root] = automata.suffix[root] = -1
-    state += 1
+    free = root + 1
     for literal in range(first, last):
         number = literals.text[literal]
         start = literals.end[number - 1] if number > 0 else 0
@@ -95,37 +102,37 @@ def build_trie(automata: Any, literals: Any, first: int, last: int, state: int) 
             byte = literals.strings[at]
             child = np.int64(automata.child[node])
             if child < 0 or automata.label[child] != byte:
-                automata.child[state] = automata.literal[state] = automata.suffix[state] = -1
-                automata.sibling[state] = child
-                automata.label[state] = byte
-                automata.child[node] = state
-                child = np.int64(state)
-                state += 1
+                automata.child[free] = automata.literal[free] = automata.suffix[free] = -1
+                automata.sibling[free] = child
+                automata.label[free] = byte
+                automata.child[node] = free
+                child = np.int64(free)
+                free += 1
             node = child
         if node != root:
             automata.literal[node] = literal
-    return state
+    return free
 
 
 @kernel
-def link(automata: Any, root: int, columns: int, queue: Any) -> None:
+def link(automata: Automata, root: int, columns: int, queue: Ints) -> None:
     """Set `fail`, `suffix` and `stops` of the trie under a root, breadth first."""
     queue[0] = root
     taken, listed = 0, 1
     automata.fail[root] = root
     automata.stops[root] = 0
     while taken < listed:
-        state = queue[taken]
+        node = queue[taken]
         taken += 1
-        child = automata.child[state]
+        child = automata.child[node]
         while child >= 0:
             queue[listed] = child
             listed += 1
-            if state == root:
+            if node == root:
                 fail = root
             else:
                 column = automata.columns[columns + automata.label[child]]
-                fail = automata.fail[state]
+                fail = automata.fail[node]
                 while True:
                     next_ = child_of(automata, fail, root, column, columns)
                     if next_ >= 0:
@@ -143,45 +150,46 @@ def link(automata: Any, root: int, columns: int, queue: Any) -> None:
 
 
 @kernel
-def row_of(automata: Any, rows: Any, state: int, width: int) -> int:
+def row_of(rows: Rows, node: int, width: int) -> int:
     """The place of the first column of a state's row, made where it is missing; 0 where there is no room."""
-    row = rows.of[state]
+    row = rows.of[node]
     if row == 0:
         used = rows.sizes[0]
         if used + width + 1 > len(rows.cells):
             return 0
-        rows.cells[used] = state
+        rows.cells[used] = node
         row = used + 1
         for i in range(row, row + width):
             rows.cells[i] = _UNKNOWN
         rows.sizes[0] = row + width
-        rows.of[state] = row
+        rows.of[node] = row
     return row
 
 
 @kernel
-def step(automata: Any, rows: Any, row: int, column: int, field: int) -> Any:
+def step(row: int, column: int, field: int, state: State) -> np.uint32:
     """Fill the cell of a row and a column and return it; 0 where there is no room for the next row."""
+    automata, rows = state.automata, state.rows
     columns = field * 256
-    state = np.int64(rows.cells[row - 1])
+    node = np.int64(rows.cells[row - 1])
     root = automata.root[field]
     while True:
-        child = child_of(automata, state, root, column, columns)
+        child = child_of(automata, node, root, column, columns)
         if child >= 0:
-            state = np.int64(child)
+            node = np.int64(child)
             break
-        if state == root:
+        if node == root:
             break
-        state = np.int64(automata.fail[state])
-    target = row_of(automata, rows, state, automata.width[field])
-    cell = np.uint32(target * 2 + automata.stops[state])
+        node = np.int64(automata.fail[node])
+    target = row_of(rows, node, automata.width[field])
+    cell = np.uint32(target * 2 + automata.stops[node])
     if target > 0:
         rows.cells[row + column] = cell
     return cell if target > 0 else np.uint32(0)
 
 
 @kernel
-def note(predicate: int, n: int, scratch: Any, epoch: int) -> int:
+def note(predicate: int, n: int, scratch: Scratch, epoch: int) -> int:
     """Add a predicate to the set of this value, of `n` members so far; returns how many it has."""
     if scratch.predicate_seen[predicate] != epoch:
         scratch.predicate_seen[predicate] = epoch
@@ -191,32 +199,32 @@ def note(predicate: int, n: int, scratch: Any, epoch: int) -> int:
 
 
 @kernel
-def note_hits(automata: Any, scratch: Any, hits: int, n: int) -> int:
+def note_hits(hits: int, state: State, n: int) -> int:
     """Add what the stops of a text say: literals that it contains or starts with."""
+    scratch, automata = state.scratch, state.automata
     epoch = scratch.sizes[EPOCH]
     for i in range(hits):
-        state = scratch.hit_state[i]
+        node = scratch.hit_state[i]
         end = scratch.hit_end[i]
-        while state >= 0:
-            literal = automata.literal[state]
+        while node >= 0:
+            literal = automata.literal[node]
             if literal >= 0:
                 asked = automata.asked[literal]
                 if asked & CONTAINS:
                     n = note(literal * 4 + 3, n, scratch, epoch)
                 if asked & STARTSWITH and end == automata.size[literal]:
                     n = note(literal * 4 + 1, n, scratch, epoch)
-            state = automata.suffix[state]
+            node = automata.suffix[node]
     return n
 
 
 @kernel
-def scan_text(
-    data: Any, start: int, stop: int, field: int, automata: Any, rows: Any, scratch: Any
-) -> int:
+def scan_text(data: Bytes, start: int, stop: int, field: int, state: State) -> int:
     """Collect the text predicates of a field that are true of `data[start:stop]`; returns how many, -1: no room.
 
     `data` is UTF-8, unescaped and folded but for the case of ASCII letters. The set is in `scratch.predicates`.
     """
+    automata, scratch = state.automata, state.scratch
     sizes = scratch.sizes
     sizes[EPOCH] += 1
     epoch = sizes[EPOCH]
@@ -228,44 +236,36 @@ def scan_text(
         return n
     if width == 0:
         return n
-    root = row_of(automata, rows, automata.root[field], width)
+    root = row_of(state.rows, automata.root[field], width)
     if root == 0:
         return -1
     size = stop - start
     overlap = np.int64(automata.longest[field])
     if size >= 8 * overlap and size >= 4 * _STREAM:
-        n, row = run_four(data, start, size, overlap, root, field, automata, rows, scratch, n)
+        n, row = run_four(data, start, size, overlap, root, field, state, n)
     else:
-        n, row = run_one(data, start, size, root, field, automata, rows, scratch, n)
+        n, row = run_one(data, start, size, root, field, state, n)
     if n < 0:
         return n
-    state = np.int64(rows.cells[row - 1])
-    while state >= 0:
-        literal = automata.literal[state]
+    node = np.int64(state.rows.cells[row - 1])
+    while node >= 0:
+        literal = automata.literal[node]
         if literal >= 0:
             asked = automata.asked[literal]
             if asked & ENDSWITH:
                 n = note(literal * 4 + 2, n, scratch, epoch)
             if asked & EQUALS and automata.size[literal] == size:
                 n = note(literal * 4, n, scratch, epoch)
-        state = np.int64(automata.suffix[state])
+        node = np.int64(automata.suffix[node])
     return n
 
 
 @kernel
 def run_one(
-    data: Any,
-    start: int,
-    size: int,
-    root: int,
-    field: int,
-    automata: Any,
-    rows: Any,
-    scratch: Any,
-    n: int,
+    data: Bytes, start: int, size: int, root: int, field: int, state: State, n: int
 ) -> tuple[int, int]:
     """Run the automaton over a text; returns how many predicates there are (-1: no room) and the last row."""
-    cells, columns = rows.cells, automata.columns
+    cells, columns = state.rows.cells, state.automata.columns
     base = np.uint64(field) * np.uint64(256)
     row = np.uint64(root)
     hits = 0
@@ -273,27 +273,16 @@ def run_one(
         place = row + np.uint64(columns[base + np.uint64(data[start + at])])
         cell = cells[place]
         if cell & _ONE:
-            cell, hits, n = stop_at(
-                cell, place, row, at + 1, field, automata, rows, scratch, hits, n
-            )
+            cell, hits, n = stop_at(cell, place, row, at + 1, field, state, hits, n)
             if cell == 0:
                 return -1, 0
         row = np.uint64(cell >> _ONE)
-    return note_hits(automata, scratch, hits, n), np.int64(row)
+    return note_hits(hits, state, n), np.int64(row)
 
 
 @kernel
 def run_four(
-    data: Any,
-    start: int,
-    size: int,
-    overlap: int,
-    root: int,
-    field: int,
-    automata: Any,
-    rows: Any,
-    scratch: Any,
-    n: int,
+    data: Bytes, start: int, size: int, overlap: int, root: int, field: int, state: State, n: int
 ) -> tuple[int, int]:
     """As `run_one`, four parts of the text at a time.
 
@@ -301,7 +290,7 @@ def run_four(
     state is never longer than the longest literal: a part that begins so many bytes early is right where it matters,
     and what it finds before is true as well.
     """
-    cells, columns = rows.cells, automata.columns
+    cells, columns = state.rows.cells, state.automata.columns
     base = np.uint64(field) * np.uint64(256)
     length = (size + 3 * overlap + 3) // 4
     second, third, fourth = length - overlap, 2 * (length - overlap), size - length
@@ -317,68 +306,58 @@ def run_four(
         if (cell1 | cell2 | cell3 | cell4) & _ONE:
             end = i + 1
             if cell1 & _ONE:
-                cell1, hits, n = stop_at(
-                    cell1, place1, one, end, field, automata, rows, scratch, hits, n
-                )
+                cell1, hits, n = stop_at(cell1, place1, one, end, field, state, hits, n)
             if cell2 & _ONE:
-                cell2, hits, n = stop_at(
-                    cell2, place2, two, end + second, field, automata, rows, scratch, hits, n
-                )
+                cell2, hits, n = stop_at(cell2, place2, two, end + second, field, state, hits, n)
             if cell3 & _ONE:
-                cell3, hits, n = stop_at(
-                    cell3, place3, three, end + third, field, automata, rows, scratch, hits, n
-                )
+                cell3, hits, n = stop_at(cell3, place3, three, end + third, field, state, hits, n)
             if cell4 & _ONE:
-                cell4, hits, n = stop_at(
-                    cell4, place4, four, end + fourth, field, automata, rows, scratch, hits, n
-                )
+                cell4, hits, n = stop_at(cell4, place4, four, end + fourth, field, state, hits, n)
             if cell1 == 0 or cell2 == 0 or cell3 == 0 or cell4 == 0:
                 return -1, 0
         one, two = np.uint64(cell1 >> _ONE), np.uint64(cell2 >> _ONE)
         three, four = np.uint64(cell3 >> _ONE), np.uint64(cell4 >> _ONE)
-    return note_hits(automata, scratch, hits, n), np.int64(four)
+    return note_hits(hits, state, n), np.int64(four)
 
 
 @kernel
 def stop_at(
-    cell: Any,
-    place: Any,
-    row: Any,
+    cell: np.uint32,
+    place: np.uint64,
+    row: np.uint64,
     end: int,
     field: int,
-    automata: Any,
-    rows: Any,
-    scratch: Any,
+    state: State,
     hits: int,
     n: int,
-) -> tuple[Any, int, int]:
+) -> tuple[np.uint32, int, int]:
     """What to do where a cell is odd: fill it (0: no room), note the state where the text's first `end` bytes stop it.
 
     Returns the cell, and how many hits and predicates there are.
     """
+    scratch = state.scratch
     if cell == _UNKNOWN:
-        cell = step(automata, rows, np.int64(row), np.int64(place - row), field)
+        cell = step(np.int64(row), np.int64(place - row), field, state)
         if cell == 0:
             return cell, hits, n
     if cell & _ONE:
-        scratch.hit_state[hits] = rows.cells[np.uint64(cell >> _ONE) - np.uint64(1)]
+        scratch.hit_state[hits] = state.rows.cells[np.uint64(cell >> _ONE) - np.uint64(1)]
         scratch.hit_end[hits] = end
         hits += 1
         if hits == len(scratch.hit_state):
-            n = note_hits(automata, scratch, hits, n)
+            n = note_hits(hits, state, n)
             hits = 0
     return cell, hits, n
 
 
 @kernel
-def scan_number(
-    data: Any, start: int, stop: int, field: int, automata: Any, scratch: Any, n: int
-) -> int:
+def scan_number(data: Bytes, start: int, stop: int, field: int, state: State, n: int) -> int:
     """Add where the number that a text says stands among the field's thresholds; returns how many predicates now.
 
     A number between two whole ones stands between their doubles. What may be another number than it seems (so many
     digits that it is rounded, or a threshold in the same gap) is noted as odd, for Python.
     """
+    automata, scratch = state.automata, state.scratch
     epoch = scratch.sizes[EPOCH]
     odd = scratch.sizes[SPECIAL] + IS_ODD_NUMBER
     at = start
@@ -430,13 +409,12 @@ def scan_number(
 
 
 @kernel
-def scan_address(
-    data: Any, start: int, stop: int, field: int, programs: Any, scratch: Any, n: int
-) -> int:
+def scan_address(data: Bytes, start: int, stop: int, field: int, state: State, n: int) -> int:
     """Add the networks of a field that hold the IPv4 address that a text is; returns how many predicates now.
 
     What may be an IPv6 address is noted as odd, for Python.
     """
+    programs, scratch = state.programs, state.scratch
     sizes = scratch.sizes
     address, part, parts, digits = 0, 0, 0, 0
     for at in range(start, min(stop, start + _LONGEST_ADDRESS)):
@@ -461,7 +439,7 @@ def scan_address(
 
 
 @kernel
-def set_hash(members: Any, n: int, key: int) -> Any:
+def set_hash(members: Ints, n: int, key: int) -> np.uint64:
     """A uint64 other than 0 of a set of numbers and a key, whatever the order."""
     total = np.uint64(key) * np.uint64(0x94D049BB133111EB)
     for i in range(n):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.classes import (
@@ -13,17 +11,11 @@ from sigmac.runtime.engine.kernels.classes import (
     is_searched,
 )
 from sigmac.runtime.engine.kernels.compiling import kernel
-from sigmac.runtime.engine.layout import (
-    DEFER,
-    IS_DEFERRED,
-    RECORD,
-    TEXT,
-    TOKENS,
-)
+from sigmac.runtime.engine.layout import DEFER, IS_DEFERRED, RECORD, TEXT, TOKENS, Scratch, State
 
 
 @kernel
-def include(class_: int, n: int, scratch: Any, epoch: int) -> int:
+def include(class_: int, n: int, scratch: Scratch, epoch: int) -> int:
     """Add a class to the set at hand; returns how many it has."""
     if scratch.class_seen[class_] != epoch:
         scratch.class_seen[class_] = epoch
@@ -33,48 +25,30 @@ def include(class_: int, n: int, scratch: Any, epoch: int) -> int:
 
 
 @kernel
-def classes_of_record(
-    data: Any,
-    active: int,
-    needed: int,
-    n: int,
-    automata: Any,
-    programs: Any,
-    gates: Any,
-    pieces: Any,
-    rows: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    kinds: Any,
-    scratch: Any,
-) -> int:
+def classes_of_record(active: int, needed: int, n: int, state: State) -> int:
     """List the classes of the tokens whose fields rules of the kind ask; returns how many there are with those so far.
 
     `kinds.active` has these fields from `active` on. Fields that open no gate, or hold long texts, are looked at only
     where `field_needed` is `needed`. A negative number says why a class is not known.
     """
+    scratch = state.scratch
     record = scratch.sizes[RECORD]
     for token in range(scratch.sizes[TOKENS]):
         field = np.int64(scratch.field[token])
-        if kinds.active[active + field] != 0:
+        if state.kinds.active[active + field] != 0:
             found = np.int64(scratch.class_[token])
             if found < 0:
                 defer = (
-                    memo.policy[field] & DEFER != 0
+                    state.memo.policy[field] & DEFER != 0
                     and scratch.form[token] == TEXT
                     and scratch.field_needed[field] != needed
                 )
-                if defer and is_searched(token, field, searches, scratch):
-                    found = class_of_search(
-                        data, token, field, searches, pieces, gates, classes, scratch
-                    )
+                if defer and is_searched(token, field, state):
+                    found = class_of_search(token, field, state)
                 elif defer:
-                    found = class_of_special(field, IS_DEFERRED, gates, classes, scratch)
+                    found = class_of_special(field, IS_DEFERRED, state)
                 else:
-                    found = class_of_token(
-                        data, token, automata, programs, gates, rows, memo, classes, scratch
-                    )
+                    found = class_of_token(token, state)
                     scratch.class_[token] = found
                 if found < 0:
                     return found
@@ -83,8 +57,9 @@ def classes_of_record(
 
 
 @kernel
-def mark_needed(count: int, gates: Any, scratch: Any) -> None:
+def mark_needed(count: int, state: State) -> None:
     """Mark the fields that candidates ask with the record's number."""
+    gates, scratch = state.gates, state.scratch
     for i in range(count):
         rule = scratch.candidates[i]
         for at in range(gates.start[rule], gates.start[rule + 1]):
@@ -92,12 +67,13 @@ def mark_needed(count: int, gates: Any, scratch: Any) -> None:
 
 
 @kernel
-def candidates_of(n: int, kind: int, classes: Any, gates: Any, kinds: Any, scratch: Any) -> int:
+def candidates_of(n: int, kind: int, state: State) -> int:
     """List the rules of a kind whose two gates the `n` classes in `scratch.members` open; returns how many."""
+    classes, scratch, gates = state.classes, state.scratch, state.gates
     sizes = scratch.sizes
     record = sizes[RECORD]
     opened, listed, found = scratch.opened, scratch.listed, scratch.candidates
-    first_free, second_free, active = gates.first_free, gates.second_free, kinds.rules
+    first_free, second_free, active = gates.first_free, gates.second_free, state.kinds.rules
     base = kind * len(first_free)
     count = 0
     for i in range(n):
@@ -129,10 +105,10 @@ def candidates_of(n: int, kind: int, classes: Any, gates: Any, kinds: Any, scrat
 
 
 @kernel
-def instructions_of(count: int, programs: Any, scratch: Any) -> int:
+def instructions_of(count: int, state: State) -> int:
     """How many instructions the programs of all candidates have."""
     total = 0
     for i in range(count):
-        rule = np.int64(scratch.candidates[i])
-        total += programs.start[rule + 1] - programs.start[rule]
+        rule = np.int64(state.scratch.candidates[i])
+        total += state.programs.start[rule + 1] - state.programs.start[rule]
     return total

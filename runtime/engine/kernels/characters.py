@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.layout import Bytes
 
 
 @kernel
-def utf8_length(data: Any, at: int) -> int:
+def utf8_length(data: Bytes, at: int) -> int:
     """Bytes of the well-formed UTF-8 sequence of two to four bytes at `at`; 0 where it is none (RFC 3629)."""
     a, b = data[at], data[at + 1]
     if a < 0xC2 or a > 0xF4 or (b & 0xC0) != 0x80:
@@ -29,7 +28,7 @@ def utf8_length(data: Any, at: int) -> int:
 
 
 @kernel
-def hexadecimal(data: Any, at: int) -> int:
+def hexadecimal(data: Bytes, at: int) -> int:
     """The value of four hexadecimal digits; -1 where they are none."""
     value = 0
     for i in range(4):
@@ -47,7 +46,7 @@ def hexadecimal(data: Any, at: int) -> int:
 
 
 @kernel
-def escape_length(data: Any, at: int) -> int:
+def escape_length(data: Bytes, at: int) -> int:
     r"""Bytes of the escape whose backslash is at `at`, a pair of surrogates as one; 0 where it is none."""
     c = data[at + 1]
     if c == 92 or c == 114 or c == 110 or c == 116 or c == 34 or c == 47 or c == 98 or c == 102:
@@ -56,7 +55,7 @@ def escape_length(data: Any, at: int) -> int:
 
 
 @kernel
-def unicode_escape_length(data: Any, at: int) -> int:
+def unicode_escape_length(data: Bytes, at: int) -> int:
     r"""Bytes of the escape `\uXXXX` at `at`, or of two that are a pair of surrogates; 0 where it is none."""
     unit = hexadecimal(data, at + 2)
     if unit < 0 or 0xDC00 <= unit <= 0xDFFF:
@@ -70,7 +69,7 @@ def unicode_escape_length(data: Any, at: int) -> int:
 
 
 @kernel
-def code_of_escape(data: Any, at: int) -> int:
+def code_of_escape(data: Bytes, at: int) -> int:
     r"""The code point of the escape `\uXXXX` at `at`, or of two that are a pair of surrogates."""
     code = hexadecimal(data, at + 2)
     if 0xD800 <= code <= 0xDBFF:
@@ -79,7 +78,7 @@ def code_of_escape(data: Any, at: int) -> int:
 
 
 @kernel
-def code_of_sequence(data: Any, at: int) -> int:
+def code_of_sequence(data: Bytes, at: int) -> int:
     """The code point of the well-formed UTF-8 sequence of two to four bytes at `at`."""
     a = np.int64(data[at])
     b = np.int64(data[at + 1] & 0x3F)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import same_bytes
 from sigmac.runtime.engine.kernels.value_text import fold_text, is_same_text
 from sigmac.runtime.engine.kernels.vector import PADDING
-from sigmac.runtime.engine.layout import NO, ODD, TEXT, TOKENS, UNKNOWN, YES
+from sigmac.runtime.engine.layout import NO, ODD, TEXT, TOKENS, UNKNOWN, YES, Bytes, State
 from sigmac.runtime.engine.programs import CASED
 
 _EQUALS, _CONTAINS, _STARTSWITH = 0, 1, 2
@@ -16,23 +14,25 @@ _MOST = 1 << 18  # steps that a search for one text in another may take
 
 
 @kernel
-def compare_fields(data: Any, field: int, other: int, how: int, fold: Any, scratch: Any) -> int:
+def compare_fields(field: int, other: int, how: int, state: State) -> int:
     """YES where some pair of values compares so, else UNKNOWN where that is not known of some pair."""
+    scratch = state.scratch
     answer = NO
     tokens = scratch.sizes[TOKENS]
     for one in range(tokens):
         if scratch.field[one] == field:
             for two in range(tokens):
                 if scratch.field[two] == other:
-                    answer = max(answer, compare(data, one, two, how, fold, scratch))
+                    answer = max(answer, compare(one, two, how, state))
                     if answer == YES:
                         return YES
     return answer
 
 
 @kernel
-def compare(data: Any, one: int, two: int, how: int, fold: Any, scratch: Any) -> int:
+def compare(one: int, two: int, how: int, state: State) -> int:
     """How two tokens compare; see `Event.same`."""
+    data, scratch, fold = state.records.data, state.scratch, state.automata.fold
     form, other_form = scratch.form[one], scratch.form[two]
     if form == ODD or other_form == ODD:
         return UNKNOWN
@@ -68,7 +68,7 @@ def compare(data: Any, one: int, two: int, how: int, fold: Any, scratch: Any) ->
 
 
 @kernel
-def may_be_number(text: Any, at: int, length: int) -> bool:
+def may_be_number(text: Bytes, at: int, length: int) -> bool:
     """Whether a text begins as a number does."""
     if length == 0:
         return False

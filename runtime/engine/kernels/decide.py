@@ -6,8 +6,6 @@ the worse answer, and where that is not enough as if it had the better one (Klee
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compare_fields import compare_fields
@@ -33,6 +31,7 @@ from sigmac.runtime.engine.layout import (
     MOST_ASKED,
     NETWORKS,
     NO,
+    NOTED_BITS,
     NULLISH,
     NUMBER_UNKNOWN,
     NUMERIC,
@@ -41,13 +40,15 @@ from sigmac.runtime.engine.layout import (
     PRESENT,
     RECORD,
     SPECIAL,
-    STATE_BITS,
     TEXTUAL,
     TOKENS,
     UNKNOWN,
     UNREAD,
     VALUED,
     YES,
+    Bytes,
+    Scratch,
+    State,
 )
 from sigmac.runtime.engine.layout import ODD as FORM_ODD
 from sigmac.runtime.engine.layout import TEXT as FORM_TEXT
@@ -66,16 +67,17 @@ from sigmac.runtime.engine.programs import (
 from sigmac.runtime.engine.programs import TEXTUAL as SOME_TEXT
 from sigmac.runtime.engine.programs import TRUE as END_TRUE
 
-_STATE = (1 << STATE_BITS) - 1
+_NOTED = (1 << NOTED_BITS) - 1
 
 
 @kernel
-def note_facts(class_: int, automata: Any, classes: Any, scratch: Any) -> None:
+def note_facts(class_: int, state: State) -> None:
     """Note what a class says of a value of its field in this record."""
+    scratch, classes = state.scratch, state.classes
     sizes = scratch.sizes
     record, special = sizes[RECORD], sizes[SPECIAL]
     field = np.int64(classes.field[class_])
-    first_number = np.int64(automata.number[field])
+    first_number = np.int64(state.automata.number[field])
     bits = PRESENT | VALUED | TEXTUAL
     position = -1
     for at in range(classes.start[class_], classes.start[class_ + 1]):
@@ -99,40 +101,27 @@ def note_facts(class_: int, automata: Any, classes: Any, scratch: Any) -> None:
                 bits |= UNREAD
             elif member < sizes[NETWORKS]:
                 position = member - first_number
-    old = state_of(field, scratch)
+    old = noted_of(field, scratch)
     if position >= 0:
         bits |= NUMERIC
         known = old & NUMERIC != 0
         scratch.low[field] = min(scratch.low[field], position) if known else position
         scratch.high[field] = max(scratch.high[field], position) if known else position
     scratch.only[field] = class_ if old == 0 else -1
-    scratch.state[field] = record << STATE_BITS | old | bits
+    scratch.noted[field] = record << NOTED_BITS | old | bits
 
 
 @kernel
-def state_of(field: int, scratch: Any) -> int:
+def noted_of(field: int, scratch: Scratch) -> int:
     """What is noted of a field in this record."""
-    state = scratch.state[field]
-    return state & _STATE if state >> STATE_BITS == scratch.sizes[RECORD] else 0
+    noted = scratch.noted[field]
+    return noted & _NOTED if noted >> NOTED_BITS == scratch.sizes[RECORD] else 0
 
 
 @kernel
-def decide(
-    program: int,
-    data: Any,
-    text: Any,
-    start: int,
-    stop: int,
-    which: int,
-    automata: Any,
-    programs: Any,
-    pieces: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    scratch: Any,
-) -> int:
+def decide(program: int, text: Bytes, start: int, stop: int, which: int, state: State) -> int:
     """NO, UNKNOWN or YES of a program; `text[start:stop]` is the record as the search `which` was looked for."""
+    programs = state.programs
     code = programs.code
     begin = np.int64(programs.start[program])
     unsure = False
@@ -142,7 +131,7 @@ def decide(
             at = (begin + row) * WIDTH
             some = np.int64(programs.alternatives_at[begin + row]) - 1
             if some >= 0:
-                answer = answer_of_alternatives(some, programs, classes, scratch)
+                answer = answer_of_alternatives(some, state)
                 if answer != UNKNOWN:
                     row = np.int64(
                         code[at + 2] if answer == YES else programs.alternatives_after[some]
@@ -150,20 +139,7 @@ def decide(
                     continue
             kind = np.int64(code[at])
             answer = answer_of(
-                kind & ~NEGATED,
-                np.int64(code[at + 1]),
-                data,
-                text,
-                start,
-                stop,
-                which,
-                automata,
-                programs,
-                pieces,
-                memo,
-                classes,
-                searches,
-                scratch,
+                kind & ~NEGATED, np.int64(code[at + 1]), text, start, stop, which, state
             )
             if answer == UNKNOWN:
                 unsure = True
@@ -179,22 +155,10 @@ def decide(
 
 @kernel
 def answer_of(
-    kind: int,
-    argument: int,
-    data: Any,
-    text: Any,
-    start: int,
-    stop: int,
-    which: int,
-    automata: Any,
-    programs: Any,
-    pieces: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    scratch: Any,
+    kind: int, argument: int, text: Bytes, start: int, stop: int, which: int, state: State
 ) -> int:
     """NO, UNKNOWN or YES of one question."""
+    programs, scratch = state.programs, state.scratch
     sizes = scratch.sizes
     record = sizes[RECORD]
     if kind == TEXT:
@@ -203,58 +167,52 @@ def answer_of(
         literal = argument >> 2
         field = np.int64(programs.field[literal])
         if field == KEYWORDS_FIELD:
-            return answer_of_keyword(
-                literal, text, start, stop, which, programs, pieces, searches, scratch
-            )
-        state = state_of(field, scratch)
-        if state & UNREAD != 0:
-            answer = answer_of_long_text(data, argument, field, automata, programs, scratch)
+            return answer_of_keyword(literal, text, start, stop, which, state)
+        noted = noted_of(field, scratch)
+        if noted & UNREAD != 0:
+            answer = answer_of_long_text(argument, field, state)
             if answer == YES:
                 return YES
-        odd = programs.in_number[literal] != 0 and state & ODD_TEXT != 0
+        odd = programs.in_number[literal] != 0 and noted & ODD_TEXT != 0
         return UNKNOWN if odd else NO
     if kind == COMPARE:
         field = np.int64(programs.comparisons[3 * argument])
         low = np.int64(programs.comparisons[3 * argument + 1])
         high = np.int64(programs.comparisons[3 * argument + 2])
-        state = state_of(field, scratch)
+        noted = noted_of(field, scratch)
         if low == high:
-            if scratch.fact[automata.number[field] + low] == record:
+            if scratch.fact[state.automata.number[field] + low] == record:
                 return YES
-        elif state & NUMERIC != 0 and scratch.low[field] <= high and scratch.high[field] >= low:
+        elif noted & NUMERIC != 0 and scratch.low[field] <= high and scratch.high[field] >= low:
             return YES
-        return UNKNOWN if state & NUMBER_UNKNOWN != 0 else NO
+        return UNKNOWN if noted & NUMBER_UNKNOWN != 0 else NO
     if kind == ADDRESS:
         if scratch.fact[sizes[NETWORKS] + argument] == record:
             return YES
         field = np.int64(programs.network_field[argument])
-        if state_of(field, scratch) & ADDRESS_UNKNOWN == 0:
+        if noted_of(field, scratch) & ADDRESS_UNKNOWN == 0:
             return NO
-        return answer_of_value(
-            np.int64(programs.network_value[argument]), field, memo, classes, scratch
-        )
+        return answer_of_value(np.int64(programs.network_value[argument]), field, state)
     if kind == VALUE:
         field = np.int64(programs.value_field[argument])
-        return answer_of_value(argument, field, memo, classes, scratch)
+        return answer_of_value(argument, field, state)
     if kind in (EXISTS, NULL, SOME_TEXT):
         field = np.int64(programs.fields[argument])
         if field == KEYWORDS_FIELD:
             return UNKNOWN
-        state = state_of(field, scratch)
+        noted = noted_of(field, scratch)
         if kind == EXISTS:
-            return YES if state & PRESENT != 0 else NO
+            return YES if noted & PRESENT != 0 else NO
         if kind == SOME_TEXT:
-            return YES if state & TEXTUAL != 0 else NO
-        return YES if state & NULLISH != 0 or state & VALUED == 0 else NO
+            return YES if noted & TEXTUAL != 0 else NO
+        return YES if noted & NULLISH != 0 or noted & VALUED == 0 else NO
     if kind == SAME:
         at = 3 * argument
         return compare_fields(
-            data,
             np.int64(programs.pairs[at]),
             np.int64(programs.pairs[at + 1]),
             np.int64(programs.pairs[at + 2]),
-            automata.fold,
-            scratch,
+            state,
         )
     if kind == CONSTANT:
         return YES if argument != 0 else NO
@@ -262,16 +220,17 @@ def answer_of(
 
 
 @kernel
-def answer_of_alternatives(some: int, programs: Any, classes: Any, scratch: Any) -> int:
+def answer_of_alternatives(some: int, state: State) -> int:
     """NO or YES: whether some of the alternatives is true of the only value of their field; else UNKNOWN."""
+    programs, classes = state.programs, state.classes
     first = np.int64(programs.alternatives_start[some])
     last = np.int64(programs.alternatives_start[some + 1])
     field = np.int64(programs.field[programs.alternatives_of[first] >> 2])
-    state = state_of(field, scratch)
-    if state == 0:
+    noted = noted_of(field, state.scratch)
+    if noted == 0:
         return NO
-    class_ = np.int64(scratch.only[field])
-    if class_ < 0 or state & (UNREAD | ODD_TEXT) != 0:
+    class_ = np.int64(state.scratch.only[field])
+    if class_ < 0 or noted & (UNREAD | ODD_TEXT) != 0:
         return UNKNOWN
     for at in range(classes.start[class_], classes.start[class_ + 1]):
         member = classes.members[at]
@@ -288,8 +247,9 @@ def answer_of_alternatives(some: int, programs: Any, classes: Any, scratch: Any)
 
 
 @kernel
-def answer_of_value(question: int, field: int, memo: Any, classes: Any, scratch: Any) -> int:
+def answer_of_value(question: int, field: int, state: State) -> int:
     """NO, UNKNOWN or YES of what only Python can answer; it is asked where the answer will be remembered."""
+    scratch, classes = state.scratch, state.classes
     sizes = scratch.sizes
     answered = sizes[FIRST_VALUE] + 2 * question
     if scratch.fact[answered + 1] == sizes[RECORD]:
@@ -307,16 +267,17 @@ def answer_of_value(question: int, field: int, memo: Any, classes: Any, scratch:
             if not known:
                 answer = UNKNOWN
                 if class_ >= 0 and scratch.form[token] == FORM_TEXT:
-                    ask(token, field, question, memo, scratch)
+                    ask(token, field, question, state)
     return answer
 
 
 @kernel
-def ask(token: int, field: int, question: int, memo: Any, scratch: Any) -> None:
+def ask(token: int, field: int, question: int, state: State) -> None:
     """Have Python answer a question of a value, if the answer will be remembered and there is room to ask."""
+    scratch = state.scratch
     sizes, asked = scratch.sizes, scratch.asked
     start, stop, count = scratch.start[token], scratch.stop[token], sizes[ASKED]
-    if count == MOST_ASKED or not is_remembered(field, stop - start, memo):
+    if count == MOST_ASKED or not is_remembered(field, stop - start, state.memo):
         return
     for i in range(count):
         if asked[4 * i] == start and asked[4 * i + 2] == field and asked[4 * i + 3] == question:
@@ -330,24 +291,17 @@ def ask(token: int, field: int, question: int, memo: Any, scratch: Any) -> None:
 
 @kernel
 def answer_of_keyword(
-    literal: int,
-    text: Any,
-    start: int,
-    stop: int,
-    which: int,
-    programs: Any,
-    pieces: Any,
-    searches: Any,
-    scratch: Any,
+    literal: int, text: Bytes, start: int, stop: int, which: int, state: State
 ) -> int:
     """NO, UNKNOWN or YES: some value of the record contains a literal, for which none or not enough was found yet."""
-    sizes = scratch.sizes
+    pieces = state.pieces
+    sizes = state.scratch.sizes
     piece = np.int64(pieces.of[literal])
-    if piece < 0 or scratch.fact[sizes[FIRST_PIECE] + piece] == sizes[RECORD]:
+    if piece < 0 or state.scratch.fact[sizes[FIRST_PIECE] + piece] == sizes[RECORD]:
         return UNKNOWN
-    if searches.has[which * len(pieces.start) + piece] == 0:
-        found = find_piece(text, start, stop, piece, pieces, scratch)
+    if state.searches.has[which * len(pieces.start) + piece] == 0:
+        found = find_piece(text, start, stop, piece, state)
         if found != NO:
             return found if pieces.predicate[piece] < sizes[FIRST_PIECE] else UNKNOWN
-    odd = programs.in_number[literal] != 0 and sizes[EXOTIC] & ODD_NUMBER != 0
+    odd = state.programs.in_number[literal] != 0 and sizes[EXOTIC] & ODD_NUMBER != 0
     return UNKNOWN if odd else NO

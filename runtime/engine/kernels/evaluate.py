@@ -7,8 +7,6 @@ can go on, and a full cache needs a flush.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.automaton import set_hash
@@ -70,6 +68,11 @@ from sigmac.runtime.engine.layout import (
     TAG,
     TOKENS,
     YES,
+    Bytes,
+    Ints,
+    Records,
+    Scratch,
+    State,
 )
 
 # What became of a record: decided, left to the scalar path, or minus what `evaluate` returns
@@ -78,7 +81,7 @@ _FEW = 64  # instructions of the candidates up to which a long text is asked one
 
 
 @kernel
-def has_equal_keys(scratch: Any) -> bool:
+def has_equal_keys(scratch: Scratch) -> bool:
     """Whether some object of the record may have a key twice."""
     table, used = scratch.key_table, scratch.key_used
     mask = len(table) - 1
@@ -102,20 +105,9 @@ def has_equal_keys(scratch: Any) -> bool:
 
 
 @kernel
-def kind_of(
-    data: Any,
-    automata: Any,
-    programs: Any,
-    gates: Any,
-    pieces: Any,
-    rows: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    kinds: Any,
-    scratch: Any,
-) -> int:
+def kind_of(state: State) -> int:
     """The kind of the record whose tokens `scratch` holds; negative as of classes, or -10 - NEW_KIND."""
+    scratch, kinds = state.scratch, state.kinds
     sizes = scratch.sizes
     sizes[RECORD] += 1
     record = sizes[RECORD]
@@ -123,9 +115,7 @@ def kind_of(
     for token in range(sizes[TOKENS]):
         scratch.class_[token] = -1
         if kinds.asked[scratch.field[token]]:
-            found = class_of_token(
-                data, token, automata, programs, gates, rows, memo, classes, scratch
-            )
+            found = class_of_token(token, state)
             if found < 0:
                 return found
             scratch.class_[token] = found
@@ -140,57 +130,28 @@ def kind_of(
         return NO_CLASSES
     # What logsource conditions say of it; Python draws the conclusions. Nothing can be asked of values here.
     for i in range(n):
-        note_facts(np.int64(scratch.members[i]), automata, classes, scratch)
-    rules = len(gates.first_free)
-    logsources = len(programs.start) - 1 - rules
+        note_facts(np.int64(scratch.members[i]), state)
+    rules = len(state.gates.first_free)
+    logsources = len(state.programs.start) - 1 - rules
     for i in range(logsources):
         kinds.logsources[kind * logsources + i] = decide(
-            rules + i,
-            data,
-            data,
-            0,
-            0,
-            0,
-            automata,
-            programs,
-            pieces,
-            memo,
-            classes,
-            searches,
-            scratch,
+            rules + i, state.records.data, 0, 0, 0, state
         )
     sizes[ASKED] = 0
     return -10 - NEW_KIND
 
 
 @kernel
-def find_matches(
-    data: Any,
-    start: int,
-    stop: int,
-    names: Any,
-    automata: Any,
-    programs: Any,
-    gates: Any,
-    pieces: Any,
-    rows: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    kinds: Any,
-    scratch: Any,
-    records: Any,
-) -> int:
+def find_matches(start: int, stop: int, state: State) -> int:
     """Decide the record `data[start:stop]`, whose tokens `scratch` holds, and list what was found."""
+    data, scratch = state.records.data, state.scratch
     sizes = scratch.sizes
     tokens = sizes[TOKENS]
-    kind = kind_of(
-        data, automata, programs, gates, pieces, rows, memo, classes, searches, kinds, scratch
-    )
+    kind = kind_of(state)
     if kind < 0:
         return _stop(kind)
     active = kind * sizes[N_FIELDS]
-    search = np.int64(kinds.active[active + KEYWORDS_FIELD])
+    search = np.int64(state.kinds.active[active + KEYWORDS_FIELD])
     if search == NOT_KNOWN:
         return _LEFT
     # Keywords first: what is in the record at all.
@@ -199,7 +160,7 @@ def find_matches(
     if search != 0:
         if sizes[EXOTIC] & OUTLANDISH_TEXT != 0:
             text = scratch.spelled
-            text_start, text_stop = 0, spell_again(data, start, stop, automata.fold, text)
+            text_start, text_stop = 0, spell_again(data, start, stop, state.automata.fold, text)
             if text_stop < 0:
                 return _LEFT
             exotic = sizes[EXOTIC]
@@ -207,14 +168,14 @@ def find_matches(
             sizes[EXOTIC] = exotic
             if sizes[QUOTES] < 0:
                 return _LEFT
-        n = find_pieces(text, text_start, text_stop, True, which, searches, pieces, scratch)
+        n = find_pieces(text, text_start, text_stop, True, which, state)
         if n > 0:
-            keyword_class = class_of_set(KEYWORDS_FIELD, n, gates, classes, scratch)
+            keyword_class = class_of_set(KEYWORDS_FIELD, n, state)
             if keyword_class < 0:
                 return _stop(keyword_class)
         if sizes[EXOTIC] & ODD_NUMBER != 0:
             # How Python spells it may hold a keyword of digits.
-            odd_class = class_of_special(KEYWORDS_FIELD, IS_ODD, gates, classes, scratch)
+            odd_class = class_of_special(KEYWORDS_FIELD, IS_ODD, state)
             if odd_class < 0:
                 return _stop(odd_class)
     # Then the candidates: rules of the kind whose gates are open
@@ -227,39 +188,21 @@ def find_matches(
             n = include(keyword_class, n, scratch, record)
         if odd_class >= 0:
             n = include(odd_class, n, scratch, record)
-        n = classes_of_record(
-            data,
-            active,
-            needed,
-            n,
-            automata,
-            programs,
-            gates,
-            pieces,
-            rows,
-            memo,
-            classes,
-            searches,
-            kinds,
-            scratch,
-        )
+        n = classes_of_record(active, needed, n, state)
         if n < 0:
             return _stop(n)
-        count = candidates_of(n, kind, classes, gates, kinds, scratch)
+        count = candidates_of(n, kind, state)
         if count == 0:
             return _DECIDED
-        mark_needed(count, gates, scratch)
+        mark_needed(count, state)
         again = False
         for token in range(tokens):
             field = np.int64(scratch.field[token])
             if (
                 scratch.class_[token] < 0
                 and scratch.field_needed[field] == record
-                and kinds.active[active + field] != 0
-                and not (
-                    is_long(token, field, automata, programs, memo, scratch)
-                    and instructions_of(count, programs, scratch) <= _FEW
-                )
+                and state.kinds.active[active + field] != 0
+                and not (is_long(token, field, state) and instructions_of(count, state) <= _FEW)
             ):
                 again = True
         if not again:
@@ -268,77 +211,39 @@ def find_matches(
     # Where a key occurs twice the last one counts, and what keywords found may be of the first.
     if scratch.field_needed[KEYWORDS_FIELD] == record:
         sizes[COLLECT_KEYS] = 1  # of the next records too
-        if sizes[KEYS] < 0 and not scan_record(data, start, stop, names, scratch):
+        if sizes[KEYS] < 0 and not scan_record(start, stop, state):
             return _LEFT
         if has_equal_keys(scratch):
             return _LEFT
     else:
         sizes[COLLECT_KEYS] = 0
     sort(scratch.candidates, count)
-    if count > len(records.rule) - records.sizes[FOUND]:
+    if count > len(state.records.rule) - state.records.sizes[FOUND]:
         return -FULL_FOUND
     for i in range(n):
-        note_facts(np.int64(scratch.members[i]), automata, classes, scratch)
-    return decide_candidates(
-        count,
-        data,
-        start,
-        stop,
-        text,
-        text_start,
-        text_stop,
-        which,
-        automata,
-        programs,
-        pieces,
-        memo,
-        classes,
-        searches,
-        scratch,
-        records,
-    )
+        note_facts(np.int64(scratch.members[i]), state)
+    return decide_candidates(count, start, stop, text, text_start, text_stop, which, state)
 
 
 @kernel
 def decide_candidates(
     count: int,
-    data: Any,
     start: int,
     stop: int,
-    text: Any,
+    text: Bytes,
     text_start: int,
     text_stop: int,
     which: int,
-    automata: Any,
-    programs: Any,
-    pieces: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    scratch: Any,
-    records: Any,
+    state: State,
 ) -> int:
     """Run the programs of the candidates and list what matches or is left; -ASK where Python must answer first."""
-    sizes = scratch.sizes
+    records = state.records
+    sizes = state.scratch.sizes
     sizes[FOLDED_TOKEN] = -1
     found_before, left_before = records.sizes[FOUND], records.sizes[LEFT]
     for i in range(count):
-        rule = np.int64(scratch.candidates[i])
-        answer = decide(
-            rule,
-            data,
-            text,
-            text_start,
-            text_stop,
-            which,
-            automata,
-            programs,
-            pieces,
-            memo,
-            classes,
-            searches,
-            scratch,
-        )
+        rule = np.int64(state.scratch.candidates[i])
+        answer = decide(rule, text, text_start, text_stop, which, state)
         if answer == YES:
             list_found(rule, start, stop, records)
         elif answer != NO:
@@ -351,7 +256,7 @@ def decide_candidates(
 
 
 @kernel
-def list_found(rule: int, start: int, stop: int, records: Any) -> None:
+def list_found(rule: int, start: int, stop: int, records: Records) -> None:
     """List what was found in the record `data[start:stop]`; there is room."""
     sizes = records.sizes
     at = sizes[FOUND]
@@ -365,7 +270,7 @@ def list_found(rule: int, start: int, stop: int, records: Any) -> None:
 
 
 @kernel
-def sort(numbers: Any, count: int) -> None:
+def sort(numbers: Ints, count: int) -> None:
     """Put the first few of some numbers in order."""
     for i in range(1, count):
         number = numbers[i]
@@ -389,25 +294,13 @@ def _stop(found: int) -> int:
 
 
 @kernel
-def evaluate(
-    names: Any,
-    automata: Any,
-    gates: Any,
-    programs: Any,
-    pieces: Any,
-    rows: Any,
-    memo: Any,
-    classes: Any,
-    searches: Any,
-    kinds: Any,
-    scratch: Any,
-    records: Any,
-) -> int:
+def evaluate(state: State) -> int:
     """Go on with the lines of `records` from `sizes[POSITION]` and `sizes[LINE]`; says why it stopped.
 
     DONE at `sizes[END]`; NEW_KIND where the newest must be described before the same record is tried again, ASK where
     questions must be answered; FULL_… where a cache must be flushed, or what was found taken.
     """
+    scratch, records = state.scratch, state.records
     sizes = records.sizes
     data = records.data
     end = sizes[END]
@@ -422,24 +315,8 @@ def evaluate(
         else:
             scratch.sizes[RECORD] += 1
             result = _LEFT
-            if scratch.sizes[QUOTES] >= 0 and scan_record(data, first, stop, names, scratch):
-                result = find_matches(
-                    data,
-                    first,
-                    stop,
-                    names,
-                    automata,
-                    programs,
-                    gates,
-                    pieces,
-                    rows,
-                    memo,
-                    classes,
-                    searches,
-                    kinds,
-                    scratch,
-                    records,
-                )
+            if scratch.sizes[QUOTES] >= 0 and scan_record(first, stop, state):
+                result = find_matches(first, stop, state)
             if result < 0:
                 return -result
             if result == _LEFT:

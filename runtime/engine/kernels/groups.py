@@ -1,9 +1,10 @@
-"""Groups of arrays as the kernels take them: one pointer each.
+"""Groups of arrays, and the state that has all of them, as the kernels take them: one pointer each.
 
 A group by value would be hundreds of machine words in every call. So to Numba a group is the address of a table that
 holds, for each array, where it is and how many elements it has; taking an attribute loads the two. The table does not
-change while a kernel runs, which the loads say to LLVM, so that it lifts them out of loops. In Python a group is the
-named tuple of `layout.py`, and the kernels' text is the same for both.
+change while a kernel runs, which the loads say to LLVM, so that it lifts them out of loops. The table of a group of
+groups is theirs one behind the other, so that taking one of them loads nothing: it is a number of bytes further on. In
+Python a group is the named tuple of `layout.py`, and the kernels' text is the same for both.
 
 Its arrays are of a type of their own, of which no index counts from the end: to find out would cost at every access.
 """
@@ -21,9 +22,10 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_builtin, models, register_model
 from numba.np.arrayobj import load_item, populate_array, store_item
 
-from sigmac.runtime.engine.layout import dtypes
+from sigmac.runtime.engine.layout import members
 
 _WORD = ir.IntType(64)
+_ENTRY = 16  # bytes of an array in a table: where it is, how many elements
 _ELEMENTS = {
     np.uint8: types.uint8,
     np.int32: types.int32,
@@ -65,10 +67,15 @@ def _set_item(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
 
 class Group(types.Type):
-    """The Numba type of a group of arrays."""
+    """The Numba type of a group of arrays or of groups; `members` are their types and how far on they are in bytes."""
 
     def __init__(self, layout: Any):
-        self.arrays = {name: _ELEMENTS[dtype] for name, dtype in dtypes(layout).items()}
+        self.members: dict[str, tuple[Any, int]] = {}
+        self.size = 0  # bytes of its table
+        for name, member in members(layout).items():
+            kind = Column(_ELEMENTS[member]) if member in _ELEMENTS else Group(member)
+            self.members[name] = kind, self.size
+            self.size += kind.size if isinstance(kind, Group) else _ENTRY
         super().__init__(name=f"Group({layout.__name__})")
 
 
@@ -83,39 +90,41 @@ class _GroupAttribute(AttributeTemplate):
     key = Group
 
     def generic_resolve(self, group: Group, name: str) -> Any:
-        element = group.arrays.get(name)
-        return None if element is None else Column(element)
+        member = group.members.get(name)
+        return None if member is None else member[0]
 
 
 @lower_getattr_generic(Group)
-def _array_of(context: Any, builder: Any, group: Group, address: Any, name: str) -> Any:
-    element = group.arrays[name]
-    place = list(group.arrays).index(name)
+def _member_of(context: Any, builder: Any, group: Group, address: Any, name: str) -> Any:
+    kind, offset = group.members[name]
+    at = builder.add(address, ir.Constant(_WORD, offset))
+    return at if isinstance(kind, Group) else _array_at(context, builder, kind, at)
+
+
+def _array_at(context: Any, builder: Any, kind: Column, at: Any) -> Any:
     invariant = builder.module.add_metadata([])
 
-    def load(offset: int) -> Any:
-        at = builder.add(address, ir.Constant(_WORD, offset))
-        word = builder.load(builder.inttoptr(at, _WORD.as_pointer()))
+    def load(address: Any) -> Any:
+        word = builder.load(builder.inttoptr(address, _WORD.as_pointer()))
         word.set_metadata("invariant.load", invariant)
         return word
 
-    array = context.make_array(Column(element))(context, builder)
-    size = context.get_constant(types.intp, np.dtype(str(element)).itemsize)
-    data = builder.inttoptr(load(16 * place), context.get_data_type(element).as_pointer())
-    populate_array(
-        array, data=data, shape=[load(16 * place + 8)], strides=[size], itemsize=size, meminfo=None
-    )
+    array = context.make_array(kind)(context, builder)
+    size = context.get_constant(types.intp, np.dtype(str(kind.dtype)).itemsize)
+    data = builder.inttoptr(load(at), context.get_data_type(kind.dtype).as_pointer())
+    count = load(builder.add(at, ir.Constant(_WORD, _ENTRY // 2)))
+    populate_array(array, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
     return array._getvalue()
 
 
-def group_at(layout: Any, offset: int) -> Any:
-    """A function for kernels: the address of all tables → the group whose table begins `offset` bytes behind it."""
+def group_at(layout: Any) -> Any:
+    """A function for kernels: the address of a table → its group."""
     group = Group(layout)
 
     @intrinsic
     def at(typingctx: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.add(args[0], ir.Constant(_WORD, offset))
+            return args[0]
 
         return group(types.int64), codegen
 

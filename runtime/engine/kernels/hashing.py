@@ -5,12 +5,11 @@ A hash never decides: whoever finds one compares the bytes. It only has to be qu
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.vector import load64
+from sigmac.runtime.engine.layout import Bytes
 
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT = np.uint64(29)
@@ -20,14 +19,14 @@ _C = np.uint64(0x94D049BB133111EB)
 
 
 @kernel
-def mix(a: Any, b: Any) -> Any:
+def mix(a: np.uint64, b: np.uint64) -> np.uint64:
     """Two uint64 as one."""
     h = (a ^ (b * _A)) * _B
     return h ^ (h >> _SHIFT)
 
 
 @kernel
-def hash_bytes(data: Any, start: int, length: int, seed: Any) -> Any:
+def hash_bytes(data: Bytes, start: int, length: int, seed: np.uint64) -> np.uint64:
     """A uint64 of `data[start:start + length]` and a seed (uint64); reads up to 8 bytes further."""
     h = seed ^ np.uint64(length) * _C
     at = start
@@ -42,7 +41,7 @@ def hash_bytes(data: Any, start: int, length: int, seed: Any) -> Any:
 
 
 @kernel
-def key_hash(data: Any, start: int, length: int, node: int) -> Any:
+def key_hash(data: Bytes, start: int, length: int, node: int) -> np.uint64:
     """A uint64 of a node, a key's length, its first and its last eight bytes; reads up to 8 bytes further."""
     whole = length >= 8
     mask = _ALL if whole else (_ONE << np.uint64(8 * length)) - _ONE
@@ -52,7 +51,7 @@ def key_hash(data: Any, start: int, length: int, node: int) -> Any:
 
 
 @kernel
-def same_bytes(one: Any, at: int, other: Any, start: int, length: int) -> bool:
+def same_bytes(one: Bytes, at: int, other: Bytes, start: int, length: int) -> bool:
     """Whether `one[at:at + length]` equals `other[start:start + length]`; reads up to 8 bytes further in both."""
     left = length
     while left >= 8:

@@ -6,8 +6,6 @@ quotes one after the other. The idea is simdjson's (Langdale and Lemire, 2019).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.characters import escape_length, utf8_length
@@ -19,7 +17,7 @@ from sigmac.runtime.engine.kernels.vector import (
     text_masks,
     trailing_zeros,
 )
-from sigmac.runtime.engine.layout import EXOTIC, OUTLANDISH_TEXT, QUOTES
+from sigmac.runtime.engine.layout import EXOTIC, OUTLANDISH_TEXT, QUOTES, Bytes, Scratch
 
 _ONE, _LAST = np.uint64(1), np.uint64(63)
 _ODD_PLACES = np.uint64(0xAAAAAAAAAAAAAAAA)
@@ -28,7 +26,7 @@ _AT_ONCE = 8  # quotes written without a look at how many there are
 
 
 @kernel
-def index_record(data: Any, start: int, end: int, scratch: Any) -> int:
+def index_record(data: Bytes, start: int, end: int, scratch: Scratch) -> int:
     r"""The place of the newline that ends the record at `start`, or `end`; its quotes are then in `scratch`.
 
     `sizes[QUOTES]` says how many there are that no backslash escapes; -1 where some string is not JSON, or where they

@@ -7,8 +7,6 @@ The bytes of strings were checked before, by `json_index.py`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.automaton import EXACT_DIGITS
@@ -32,6 +30,9 @@ from sigmac.runtime.engine.layout import (
     RECORD,
     TEXT,
     TOKENS,
+    Bytes,
+    Names,
+    State,
 )
 
 _KEY, _KEY_OR_END, _VALUE, _VALUE_OR_END, _AFTER = 0, 1, 2, 3, 4
@@ -41,7 +42,7 @@ _LONGEST_NUMBER = 40
 
 
 @kernel
-def fits(data: Any, at: int) -> bool:
+def fits(data: Bytes, at: int) -> bool:
     """Whether the 19 digits at `at` say a number up to 2**63."""
     high, low = 0, 0
     for i in range(10):
@@ -52,7 +53,7 @@ def fits(data: Any, at: int) -> bool:
 
 
 @kernel
-def number_end(data: Any, at: int) -> tuple[int, int, int]:
+def number_end(data: Bytes, at: int) -> tuple[int, int, int]:
     """The place after the number at `at` (-1: it is none, or too long to be sure), the end of its text, its form.
 
     The form is TEXT where Python writes the number's value as the characters up to the end of its text (1 for 1.0,
@@ -111,7 +112,7 @@ def number_end(data: Any, at: int) -> tuple[int, int, int]:
 
 
 @kernel
-def skip_blanks(data: Any, at: int) -> int:
+def skip_blanks(data: Bytes, at: int) -> int:
     """The place of the next byte that is no blank, tab or carriage return."""
     while data[at] == 32 or data[at] == 9 or data[at] == 13:
         at += 1
@@ -119,7 +120,7 @@ def skip_blanks(data: Any, at: int) -> int:
 
 
 @kernel
-def find_entry(data: Any, at: int, length: int, node: int, names: Any) -> int:
+def find_entry(data: Bytes, at: int, length: int, node: int, names: Names) -> int:
     """The entry of a key in a node of the trie; -1 where no rule looks at it."""
     slots = names.slots
     mask = len(slots) - 1
@@ -139,7 +140,7 @@ def find_entry(data: Any, at: int, length: int, node: int, names: Any) -> int:
 
 
 @kernel
-def has_backslash(data: Any, at: int, stop: int) -> bool:
+def has_backslash(data: Bytes, at: int, stop: int) -> bool:
     """Whether `data[at:stop]` holds a backslash."""
     while at < stop:
         found = equal_to(data, at, 92)
@@ -150,13 +151,15 @@ def has_backslash(data: Any, at: int, stop: int) -> bool:
 
 
 @kernel
-def scan_record(data: Any, at: int, end: int, names: Any, scratch: Any) -> bool:
+def scan_record(at: int, end: int, state: State) -> bool:
     """Whether `data[at:end]`, indexed and trimmed, is surely a JSON object; its values are then listed in `scratch`.
 
     A token is a scalar, an object or an empty array that is a value of a field (`field`, `start`, `stop`, `form`).
     With `sizes[COLLECT_KEYS]` hashes of all keys with the numbers of their objects are listed as well, and always where
     the record is spelled again, after which it cannot be scanned any more.
     """
+    data = state.records.data
+    scratch, names = state.scratch, state.names
     sizes, stack, quotes = scratch.sizes, scratch.stack, scratch.quotes
     token_field, token_start, token_stop = scratch.field, scratch.start, scratch.stop
     token_form = scratch.form

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
@@ -20,6 +18,8 @@ from sigmac.runtime.engine.layout import (
     TEXT,
     TOKENS,
     YES,
+    Bytes,
+    State,
 )
 
 _ONE = np.uint64(1)
@@ -27,47 +27,50 @@ _EQUALS, _STARTSWITH, _ENDSWITH = 0, 1, 2
 
 
 @kernel
-def is_long(token: int, field: int, automata: Any, programs: Any, memo: Any, scratch: Any) -> bool:
+def is_long(token: int, field: int, state: State) -> bool:
     """Whether a token is a text that questions are put to one by one."""
+    scratch = state.scratch
     size = scratch.stop[token] - scratch.start[token]
     return (
-        memo.policy[field] & FORGET != 0
+        state.memo.policy[field] & FORGET != 0
         and scratch.form[token] == TEXT
         and size >= LONG_TEXT
         and 2 * size + PADDING <= len(scratch.spelled)
         and scratch.sizes[EXOTIC] & OUTLANDISH_TEXT == 0
-        and automata.number[field] < 0
-        and programs.first[field] == programs.last[field]
+        and state.automata.number[field] < 0
+        and state.programs.first[field] == state.programs.last[field]
     )
 
 
 @kernel
-def answer_of_long_text(
-    data: Any, question: int, field: int, automata: Any, programs: Any, scratch: Any
-) -> int:
+def answer_of_long_text(question: int, field: int, state: State) -> int:
     """NO or YES: whether what a question asks is true of some text of a field whose class is not known."""
+    scratch = state.scratch
     for token in range(scratch.sizes[TOKENS]):
         if (
             scratch.field[token] == field
             and scratch.class_[token] < 0
             and scratch.form[token] == TEXT
-            and holds(data, token, question, automata, programs, scratch)
+            and holds(token, question, state)
         ):
             return YES
     return NO
 
 
 @kernel
-def holds(data: Any, token: int, question: int, automata: Any, programs: Any, scratch: Any) -> bool:
+def holds(token: int, question: int, state: State) -> bool:
     """Whether a token's text equals, starts with, ends with or contains a literal."""
+    programs, scratch = state.programs, state.scratch
     sizes, text = scratch.sizes, scratch.spelled
     if sizes[FOLDED_TOKEN] != token:
         start, stop = scratch.start[token], scratch.stop[token]
-        sizes[FOLDED_SIZE] = fold_text(data, start, stop, automata.fold, text, 0)
+        sizes[FOLDED_SIZE] = fold_text(
+            state.records.data, start, stop, state.automata.fold, text, 0
+        )
         sizes[FOLDED_TOKEN] = token
     size = sizes[FOLDED_SIZE]
     literal = question >> 2
-    length = np.int64(automata.size[literal])
+    length = np.int64(state.automata.size[literal])
     first = programs.strings_start[literal]
     how = question & 3
     if length > size or (how == _EQUALS and length != size):
@@ -82,7 +85,7 @@ def holds(data: Any, token: int, question: int, automata: Any, programs: Any, sc
 
 
 @kernel
-def contains(text: Any, size: int, strings: Any, first: int, length: int) -> bool:
+def contains(text: Bytes, size: int, strings: Bytes, first: int, length: int) -> bool:
     """Whether `text[:size]`, folded but for the case of ASCII letters, contains `strings[first:first + length]`."""
     one = np.int64(strings[first])
     two = np.int64(strings[first + 1]) if length > 1 else np.int64(0)

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import hash_bytes, same_bytes
 from sigmac.runtime.engine.kernels.vector import PADDING, load64
-from sigmac.runtime.engine.layout import FORGET, MEMO_BYTES, MEMO_INLINE, MEMO_WORDS, SEED
+from sigmac.runtime.engine.layout import (
+    FORGET,
+    MEMO_BYTES,
+    MEMO_INLINE,
+    MEMO_WORDS,
+    SEED,
+    Bytes,
+    Hashes,
+    Memo,
+    Scratch,
+)
 
 _SPREAD = np.uint64(20)
 _HALF = np.uint64(32)
 
 
 @kernel
-def value_hash(data: Any, start: int, length: int, field: int, scratch: Any) -> Any:
+def value_hash(data: Bytes, start: int, length: int, field: int, scratch: Scratch) -> np.uint64:
     """A uint64 other than 0 of a value and its field, under this process's seed."""
     seed = np.uint64(scratch.sizes[SEED]) ^ np.uint64(field)
     return hash_bytes(data, start, length, seed) | np.uint64(1)
 
 
 @kernel
-def is_remembered(field: int, length: int, memo: Any) -> bool:
+def is_remembered(field: int, length: int, memo: Memo) -> bool:
     """Whether values of a field are remembered, if they are so long."""
     return memo.policy[field] & FORGET == 0 and length * 16 <= len(memo.text)
 
 
 @kernel
-def recall(data: Any, start: int, length: int, field: int, h: Any, memo: Any) -> int:
+def recall(data: Bytes, start: int, length: int, field: int, h: np.uint64, memo: Memo) -> int:
     """The class of a value; -1 where it is not remembered."""
     slot = slot_of(data, start, length, field, h, memo)
     return -1 if slot < 0 else np.int64(memo.slots[slot * MEMO_WORDS + 2])
 
 
 @kernel
-def correct(data: Any, start: int, length: int, field: int, h: Any, class_: int, memo: Any) -> None:
+def correct(
+    data: Bytes, start: int, length: int, field: int, h: np.uint64, class_: int, memo: Memo
+) -> None:
     """Remember another class of a value, if it is remembered at all."""
     slot = slot_of(data, start, length, field, h, memo)
     if slot >= 0:
@@ -44,7 +54,7 @@ def correct(data: Any, start: int, length: int, field: int, h: Any, class_: int,
 
 
 @kernel
-def slot_of(data: Any, start: int, length: int, field: int, h: Any, memo: Any) -> int:
+def slot_of(data: Bytes, start: int, length: int, field: int, h: np.uint64, memo: Memo) -> int:
     """The slot of a value; -1 where it has none."""
     slots = memo.slots
     mask = len(slots) // MEMO_WORDS - 1
@@ -66,7 +76,7 @@ def slot_of(data: Any, start: int, length: int, field: int, h: Any, memo: Any) -
 
 
 @kernel
-def is_inline(data: Any, start: int, length: int, slots: Any, at: int) -> bool:
+def is_inline(data: Bytes, start: int, length: int, slots: Hashes, at: int) -> bool:
     """Whether a value is what stands in a slot; the rest of its last word there is 0."""
     left = length
     while left >= 8:
@@ -80,7 +90,7 @@ def is_inline(data: Any, start: int, length: int, slots: Any, at: int) -> bool:
 
 @kernel
 def remember(
-    data: Any, start: int, length: int, field: int, h: Any, class_: int, memo: Any
+    data: Bytes, start: int, length: int, field: int, h: np.uint64, class_: int, memo: Memo
 ) -> bool:
     """Keep the class of a value; False where there is no room. Of eight slots at most five are taken."""
     slots = memo.slots

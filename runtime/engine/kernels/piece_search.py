@@ -8,8 +8,6 @@ shortest piece). A few that are shorter are looked for by comparing two of their
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.automaton import note
@@ -32,6 +30,11 @@ from sigmac.runtime.engine.layout import (
     WINDOW_BITS,
     WINDOW_SLOTS,
     YES,
+    Bytes,
+    Hashes,
+    Pieces,
+    Scratch,
+    State,
 )
 
 _PLACES = 8  # that are looked at in one turn
@@ -44,25 +47,17 @@ _THREE, _TO_WINDOW = np.uint64(0xDFDFDF), np.uint64(64 - WINDOW_BITS)
 
 
 @kernel
-def find_pieces(
-    text: Any,
-    start: int,
-    stop: int,
-    record: bool,
-    which: int,
-    searches: Any,
-    pieces: Any,
-    scratch: Any,
-) -> int:
+def find_pieces(text: Bytes, start: int, stop: int, record: bool, which: int, state: State) -> int:
     """Collect what pieces of a search say of `text[start:stop]`; returns how many predicates.
 
     That is a whole `record`, whose quotes are noted, or the inside of a string.
     """
-    scratch.sizes[EPOCH] += 1
+    searches = state.searches
+    state.scratch.sizes[EPOCH] += 1
     stride = searches.strides[which]
     n = 0
     if stride > 0:
-        n = search_every(stride, text, start, stop, record, which, searches, pieces, scratch, n)
+        n = search_every(stride, text, start, stop, record, which, state, n)
     first = which * (WINDOW_SLOTS + 2)
     if searches.window_first[first] < searches.window_first[first + WINDOW_SLOTS + 1]:
         at = start
@@ -70,9 +65,7 @@ def find_pieces(
             found = window_hits(text, at, searches.halves, which * _HALVES)
             while found != 0:
                 place = at + trailing_zeros(found)
-                n = look_at_window(
-                    text, place, start, stop, record, which, searches, pieces, scratch, n
-                )
+                n = look_at_window(text, place, start, stop, record, which, state, n)
                 found &= found - _ONE
             at += 64
     return n
@@ -80,18 +73,10 @@ def find_pieces(
 
 @kernel
 def search_every(
-    stride: int,
-    text: Any,
-    start: int,
-    stop: int,
-    record: bool,
-    which: int,
-    searches: Any,
-    pieces: Any,
-    scratch: Any,
-    n: int,
+    stride: int, text: Bytes, start: int, stop: int, record: bool, which: int, state: State, n: int
 ) -> int:
     """Look for grams at places so many bytes apart; returns how many predicates there are now."""
+    searches = state.searches
     wanted, shift, mask = searches.wanted, searches.shifts[which], searches.masks[which]
     base = np.uint64(which * _SET)
     at = start
@@ -102,49 +87,39 @@ def search_every(
         for i in range(_PLACES):
             some |= wanted[base + hash_at(text, at + i * stride, mask, shift)]
         if some != 0:
-            n = look_at(stride, text, at, start, stop, record, which, searches, pieces, scratch, n)
+            n = look_at(stride, text, at, start, stop, record, which, state, n)
         at += _PLACES * stride
     return n
 
 
 @kernel
 def look_at_window(
-    text: Any,
-    at: int,
-    start: int,
-    stop: int,
-    record: bool,
-    which: int,
-    searches: Any,
-    pieces: Any,
-    scratch: Any,
-    n: int,
+    text: Bytes, at: int, start: int, stop: int, record: bool, which: int, state: State, n: int
 ) -> int:
     """Add what pieces say that have a window like the one at `at`; returns how many predicates there are now."""
-    first, windows = searches.window_first, searches.windows
+    first, windows = state.searches.window_first, state.searches.windows
     slot = which * (WINDOW_SLOTS + 2) + np.int64(hash_at(text, at, _THREE, _TO_WINDOW))
     n = look_at_entries(
-        text, at, start, stop, record, first[slot], first[slot + 1], windows, pieces, scratch, n
+        text, at, start, stop, record, first[slot], first[slot + 1], windows, state, n
     )
     # What has no three bytes stands behind all others.
     slot = which * (WINDOW_SLOTS + 2) + WINDOW_SLOTS
     return look_at_entries(
-        text, at, start, stop, record, first[slot], first[slot + 1], windows, pieces, scratch, n
+        text, at, start, stop, record, first[slot], first[slot + 1], windows, state, n
     )
 
 
 @kernel
 def look_at_entries(
-    text: Any,
+    text: Bytes,
     at: int,
     start: int,
     stop: int,
     record: bool,
     first: int,
     last: int,
-    entries: Any,
-    pieces: Any,
-    scratch: Any,
+    entries: Hashes,
+    state: State,
     n: int,
 ) -> int:
     """Add what the pieces of some entries say if they stand around `at`; returns how many predicates there are now."""
@@ -153,12 +128,12 @@ def look_at_entries(
         # Nearly all that is no piece is told by its first bytes.
         if begin >= start and load64(text, begin) & entries[4 * entry + 1] == entries[4 * entry]:
             piece = np.int64(entries[4 * entry + 3])
-            n = note_piece(text, begin, start, stop, record, piece, pieces, scratch, n)
+            n = note_piece(text, begin, start, stop, record, piece, state, n)
     return n
 
 
 @kernel
-def hash_at(text: Any, at: int, mask: Any, shift: Any) -> Any:
+def hash_at(text: Bytes, at: int, mask: np.uint64, shift: np.uint64) -> np.uint64:
     """The hash of the gram at a place (uint64 of 64 - `shift` bits), letter case aside; `mask` has its bytes."""
     return (load64(text, at) & mask) * _FACTOR >> shift
 
@@ -166,18 +141,17 @@ def hash_at(text: Any, at: int, mask: Any, shift: Any) -> Any:
 @kernel
 def look_at(
     stride: int,
-    text: Any,
+    text: Bytes,
     at: int,
     start: int,
     stop: int,
     record: bool,
     which: int,
-    searches: Any,
-    pieces: Any,
-    scratch: Any,
+    state: State,
     n: int,
 ) -> int:
     """Add what pieces say whose grams are at some of a few places; returns how many predicates there are now."""
+    searches = state.searches
     base, shift, mask = np.uint64(which * _SET), searches.shifts[which], searches.masks[which]
     hits = np.uint64(0)
     for i in range(_PLACES):
@@ -189,7 +163,7 @@ def look_at(
         slot = which * _SLOTS + np.int64(hash_at(text, place, mask, _TO_SLOT))
         first, last = searches.first[slot], searches.first[slot + 1]
         n = look_at_entries(
-            text, place, start, stop, record, first, last, searches.entries, pieces, scratch, n
+            text, place, start, stop, record, first, last, searches.entries, state, n
         )
         hits &= hits - _ONE
     return n
@@ -197,17 +171,10 @@ def look_at(
 
 @kernel
 def note_piece(
-    text: Any,
-    at: int,
-    start: int,
-    stop: int,
-    record: bool,
-    piece: int,
-    pieces: Any,
-    scratch: Any,
-    n: int,
+    text: Bytes, at: int, start: int, stop: int, record: bool, piece: int, state: State, n: int
 ) -> int:
     """Add what a piece says if it stands at `at`."""
+    scratch, pieces = state.scratch, state.pieces
     predicate = np.int64(pieces.predicate[piece])
     epoch = scratch.sizes[EPOCH]
     if scratch.predicate_seen[predicate] != epoch and is_piece(
@@ -226,7 +193,7 @@ def note_piece(
 
 
 @kernel
-def is_piece(text: Any, at: int, start: int, stop: int, piece: int, pieces: Any) -> bool:
+def is_piece(text: Bytes, at: int, start: int, stop: int, piece: int, pieces: Pieces) -> bool:
     """Whether a piece stands at `at`, letter case aside."""
     length = np.int64(pieces.length[piece])
     if at < start or at + length > stop:
@@ -242,7 +209,7 @@ def is_piece(text: Any, at: int, start: int, stop: int, piece: int, pieces: Any)
 
 
 @kernel
-def place_of(text: Any, at: int, end: int, start: int, scratch: Any) -> int:
+def place_of(text: Bytes, at: int, end: int, start: int, scratch: Scratch) -> int:
     """Whether `text[at:end]` lies in one value and begins with a character of it.
 
     UNKNOWN outside of strings: a number may be spelled in other ways than Python spells it.
@@ -269,7 +236,7 @@ def place_of(text: Any, at: int, end: int, start: int, scratch: Any) -> int:
 
 
 @kernel
-def begins_character(text: Any, at: int, start: int) -> bool:
+def begins_character(text: Bytes, at: int, start: int) -> bool:
     """Whether the byte at `at` is not the second one of an escape: no odd number of backslashes stands before it."""
     before = at - 1
     while before >= start and text[before] == 92:
@@ -278,8 +245,9 @@ def begins_character(text: Any, at: int, start: int) -> bool:
 
 
 @kernel
-def find_piece(text: Any, start: int, stop: int, piece: int, pieces: Any, scratch: Any) -> int:
+def find_piece(text: Bytes, start: int, stop: int, piece: int, state: State) -> int:
     """Whether a piece stands in some value of the record `text[start:stop]`."""
+    pieces = state.pieces
     first = np.int64(pieces.start[piece])
     one, two = np.int64(pieces.text[first]), np.int64(pieces.text[first + 1])
     length = np.int64(pieces.length[piece])
@@ -290,7 +258,7 @@ def find_piece(text: Any, start: int, stop: int, piece: int, pieces: Any, scratc
         while found != 0:
             place = at + trailing_zeros(found)
             if is_piece(text, place, start, stop, piece, pieces):
-                answer = max(answer, place_of(text, place, place + length, start, scratch))
+                answer = max(answer, place_of(text, place, place + length, start, state.scratch))
                 if answer == YES:
                     return YES
             found &= found - _ONE

@@ -6,17 +6,18 @@ the set at hand.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.layout import Classes, Ints, Kinds, Longs
 
 FULL = -1
 
 
 @kernel
-def find_set(table: Any, keys: Any, h: Any, key: int, n: int, seen: Any, epoch: int) -> int:
+def find_set(
+    table: Classes | Kinds, keys: Ints, h: np.uint64, key: int, n: int, seen: Longs, epoch: int
+) -> int:
     """The number of the set of `n` members that `seen` marks with `epoch`, under a key; -1 where it is new."""
     mask = len(table.slots) - 1
     slot = np.int64(h >> np.uint64(20)) & mask
@@ -34,7 +35,9 @@ def find_set(table: Any, keys: Any, h: Any, key: int, n: int, seen: Any, epoch: 
 
 
 @kernel
-def add_set(table: Any, keys: Any, h: Any, key: int, members: Any, n: int) -> int:
+def add_set(
+    table: Classes | Kinds, keys: Ints, h: np.uint64, key: int, members: Ints, n: int
+) -> int:
     """The number of a new set; FULL where there is no room."""
     i = table.sizes[0]
     used = table.sizes[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sigmac.runtime.engine.kernels.characters import (
     code_of_escape,
     code_of_sequence,
@@ -12,10 +10,11 @@ from sigmac.runtime.engine.kernels.characters import (
 )
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.vector import PADDING, copy64, string_stops, trailing_zeros
+from sigmac.runtime.engine.layout import Bytes, Words
 
 
 @kernel
-def put_folded(code: int, fold: Any, text: Any, at: int) -> int:
+def put_folded(code: int, fold: Words, text: Bytes, at: int) -> int:
     """Write a code point, folded, as UTF-8 from `text[at]` on; returns the place after it. ASCII keeps its case."""
     if 128 <= code < len(fold):
         code = fold[code]
@@ -55,7 +54,7 @@ def unescaped(c: int) -> int:
 
 
 @kernel
-def is_complex(data: Any, start: int, stop: int) -> bool:
+def is_complex(data: Bytes, start: int, stop: int) -> bool:
     """Whether `data[start:stop]` is not all ASCII or holds a backslash."""
     at = start
     while at < stop:
@@ -67,7 +66,7 @@ def is_complex(data: Any, start: int, stop: int) -> bool:
 
 
 @kernel
-def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any, n: int) -> int:
+def fold_text(data: Bytes, start: int, stop: int, fold: Words, text: Bytes, n: int) -> int:
     r"""Write a string of checked JSON, unescaped and folded, from `text[n]` on; returns the place after.
 
     ASCII letters keep their case: automata read both. A byte becomes at most two (`text` must have room, and PADDING
@@ -100,7 +99,7 @@ def fold_text(data: Any, start: int, stop: int, fold: Any, text: Any, n: int) ->
 
 
 @kernel
-def is_same_text(one: Any, at: int, other: Any, start: int, length: int) -> bool:
+def is_same_text(one: Bytes, at: int, other: Bytes, start: int, length: int) -> bool:
     """Whether two folded texts are equal, the letter case of ASCII aside."""
     for i in range(length):
         a, b = one[at + i], other[start + i]
@@ -110,7 +109,7 @@ def is_same_text(one: Any, at: int, other: Any, start: int, length: int) -> bool
 
 
 @kernel
-def spell_again(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
+def spell_again(data: Bytes, start: int, stop: int, fold: Words, text: Bytes) -> int:
     r"""Write a record with every string folded and spelled as most are; returns its bytes, -1: no room.
 
     Of all ways to write a character only the shortest is left: no `\u0041`, no `\/`. The record is checked JSON, with
@@ -152,7 +151,7 @@ def spell_again(data: Any, start: int, stop: int, fold: Any, text: Any) -> int:
 
 
 @kernel
-def put_spelled(code: int, fold: Any, text: Any, n: int) -> int:
+def put_spelled(code: int, fold: Words, text: Bytes, n: int) -> int:
     r"""Write a code point as a JSON string has it: only what has no short escape becomes `\u0000`."""
     if code == 34 or code == 92:
         text[n] = 92

@@ -50,19 +50,33 @@ class Guarded(np.ndarray[Any, Any]):
         return index
 
 
-def groups_at(address: int, layouts: tuple[Any, ...]) -> Iterator[Any]:
-    """The groups of arrays that stand at an address as machine code finds them."""
-    size = sum(len(each._fields) for each in layouts)
-    table = np.ctypeslib.as_array((ctypes.c_int64 * (2 * size)).from_address(address))
-    places = iter(table.reshape(-1, 2).tolist())
-    for each in layouts:
-        kinds = zip(_dtypes(each), places, strict=False)
-        yield each(*(_array_at(at, length, dtype) for dtype, (at, length) in kinds))
+def group_at(address: int, kind: Any) -> Any:
+    """The group of arrays, or of groups, whose table stands at an address, as machine code finds it."""
+    words = 2 * _arrays(kind)
+    table = np.ctypeslib.as_array((ctypes.c_int64 * words).from_address(address))
+    return _group_of(kind, iter(table.reshape(-1, 2).tolist()))
+
+
+def _group_of(kind: Any, places: Iterator[list[int]]) -> Any:
+    return kind(
+        *(
+            _group_of(member, places) if _is_group(member) else _array_at(*next(places), member)
+            for member in _members(kind)
+        )
+    )
+
+
+def _arrays(kind: Any) -> int:
+    return sum(_arrays(member) if _is_group(member) else 1 for member in _members(kind))
+
+
+def _is_group(member: Any) -> bool:
+    return issubclass(member, tuple)
 
 
 @functools.cache
-def _dtypes(group: Any) -> tuple[Any, ...]:
-    return tuple(layout.dtypes(group).values())
+def _members(kind: Any) -> tuple[Any, ...]:
+    return tuple(layout.members(kind).values())
 
 
 @functools.lru_cache(4096)
@@ -80,8 +94,8 @@ def twin_kernels() -> Kernels:
     assert config.DISABLE_JIT
     return Kernels(
         "twins",
-        lambda address: automaton.build(*groups_at(address, layout.BUILD)),
-        lambda address: evaluate.evaluate(*groups_at(address, layout.EVALUATE)),
+        lambda address: automaton.build(group_at(address, layout.Building)),
+        lambda address: evaluate.evaluate(group_at(address, layout.State)),
         None,
     )
 
@@ -97,9 +111,11 @@ def account(folder: Path, batches: list[bytes], kernels: Kernels, budget: int) -
         engines = pack.engines()
     assert engines is not None
     (engine,) = engines.all
+    state = engine.state
+    written = state.rows, state.memo, state.classes, state.searches, state.kinds, state.scratch
     digests = {
         f"{type(group).__name__}.{name}": hashlib.sha256(array).hexdigest()
-        for group in engine.caches.groups
+        for group in written
         for name, array in group._asdict().items()
     }
     return {"said": found, "digests": digests}
