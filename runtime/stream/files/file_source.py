@@ -1,8 +1,9 @@
 """Lines of files, followed through rotations, with positions that outlive a restart.
 
 The position of a file is kept by its device, inode and first bytes, so that a file that was renamed by a rotation is
-read to its end, also where that happened while nobody read, and a new file of the same name from its start. Positions
-are written (aside, synced, renamed) when a batch is committed.
+read to its end, also where that happened while nobody read, then what was rotated after it, and a new file of the same
+name from its start. A file that was cut or written anew in its place is noticed by its first bytes and read from its
+start. Positions are written (aside, synced, renamed) when a batch is committed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +83,10 @@ class _Followed:
     leave_at: float = (
         0.0  # when it is given up for the file that has its name now; 0: nothing is known of that
     )
+    changed: int = (
+        0  # when it was changed last, as far as is known: its first bytes were looked at since
+    )
+    past: set[int] = field(default_factory=set)  # inodes of files that were read to their end
     lines: Any = None  # of a compressed file
     ended: bool = False
 
@@ -92,6 +99,7 @@ class FileSource:
         self._checkpoint = state / f"files-{index}.json"
         self._files = [_Followed(Path(path)) for path in settings.paths]
         self._turn = 0
+        self._behind = False  # positions that could not be written
         known = self._remembered()
         for each in self._files:
             if str(each.path) in known:
@@ -142,12 +150,16 @@ class FileSource:
             return []
         if last := self._last_line(each):
             return last
+        following = self._rotated_after(each) if self._follow else None
+        each.past.add(each.read.inode)
         self._close(each)
         if not self._follow:
             each.ended = True
             return []
-        # Read to its end, and another file has its name: go on with that one.
+        # Read to its end, and another file has its name: go on with that one, but for those that had it meanwhile.
         each.done = each.read = _Place()
+        if following is not None:
+            self._begin(each, following)
         return self._read(each, most)
 
     def _is_left(self, each: _Followed) -> bool:
@@ -175,22 +187,26 @@ class FileSource:
     def _open(self, each: _Followed) -> bool:
         file = self._renamed(each)
         try:
-            file = file or each.path.open("rb")
+            file = file or _open_regular(each.path)
         except FileNotFoundError:
             if not self._follow:
                 raise StreamError(f"{each.path}: no such file") from None
             return False  # it may come
         except OSError as error:
             raise StreamError(f"{each.path}: {error.strerror}") from None
+        self._begin(each, file)
+        return True
+
+    def _begin(self, each: _Followed, file: IO[bytes]) -> None:
+        """Read a file from where it was left, or from its start where it is another."""
         place = each.done
         if not _is_of(file, place):
-            stat = os.fstat(file.fileno())
-            place = _Place(inode=stat.st_ino, device=stat.st_dev)
+            found = os.fstat(file.fileno())
+            place = _Place(inode=found.st_ino, device=found.st_dev)
         each.done = place
         each.read = _copy(place)
         file.seek(place.offset)
-        each.file = file
-        return True
+        each.file, each.changed = file, 0
 
     def _renamed(self, each: _Followed) -> IO[bytes] | None:
         """The file that was read last, where it lies beside its path under another name now."""
@@ -200,7 +216,7 @@ class FileSource:
             with os.scandir(each.path.parent) as entries:
                 found = [entry.path for entry in entries if entry.inode() == each.done.inode]
             for path in found:
-                file = open(path, "rb")  # noqa: SIM115 - it stays open
+                file = _open_regular(Path(path))
                 if Path(path) != each.path and _is_of(file, each.done):
                     log.info("a file was renamed; it is read to its end first", path=path)
                     return file
@@ -209,11 +225,52 @@ class FileSource:
             pass  # gone, or not to be read: then what has its name now is all there is
         return None
 
+    def _rotated_after(self, each: _Followed) -> IO[bytes] | None:
+        """The first file that had the path's name after the one at hand, and has been renamed since.
+
+        It lies beside it, has a name of the same shape (`events.log.2` and `events.log.1`, say), and was written later.
+        """
+        assert each.file is not None
+        read = os.fstat(each.file.fileno())
+        try:
+            with os.scandir(each.path.parent) as entries:
+                files = {entry.name: entry.stat() for entry in entries if entry.is_file()}
+            (name,) = [n for n, s in files.items() if s.st_ino == read.st_ino] or [each.path.name]
+            shape = re.compile(re.sub(r"\d+", r"\\d+", re.escape(name)))
+            later = sorted(
+                (found.st_mtime_ns, other)
+                for other, found in files.items()
+                if shape.fullmatch(other)
+                and other not in (name, each.path.name)
+                and found.st_mtime_ns >= read.st_mtime_ns
+                and found.st_ino not in each.past
+            )
+            if name == each.path.name or not later:
+                return None
+            path = each.path.parent / later[0][1]
+            file = _open_regular(path)
+        except OSError:
+            return None  # gone meanwhile, or not to be read
+        log.info("a file was rotated before it could be read; it is read now", path=str(path))
+        return file
+
+    def _was_written_anew(self, each: _Followed, file: IO[bytes]) -> bool:
+        """Whether the file has become shorter, or begins otherwise, since it was looked at last."""
+        found = os.fstat(file.fileno())
+        if found.st_size < each.read.offset:
+            return True
+        if found.st_mtime_ns == each.changed:
+            return False
+        each.changed = found.st_mtime_ns
+        return _fingerprint(file, each.read.covered) != each.read.fingerprint
+
     def _lines(self, each: _Followed, most: int) -> Sequence[bytes | LongLine]:
         file = each.file
         assert file is not None
-        if os.fstat(file.fileno()).st_size < each.read.offset:
-            log.warning("a file was cut; it is read from its start", path=str(each.path))
+        if self._was_written_anew(each, file):
+            log.warning(
+                "a file was cut or written anew; it is read from its start", path=str(each.path)
+            )
             each.read = _copy(each.read)
             each.read.offset = each.read.line = each.read.covered = 0
             each.read.fingerprint = ""
@@ -266,6 +323,10 @@ class FileSource:
         if each.lines is None:
             each.read = _copy(each.done)
             each.read.offset = 0
+            try:
+                _open_regular(each.path).close()
+            except OSError as error:
+                raise StreamError(f"{each.path}: {error.strerror}") from None
             each.lines = read_blocks(str(each.path), keep=LONG_LINE_KEPT)
         try:
             for block in each.lines:
@@ -287,14 +348,17 @@ class FileSource:
 
     def _was_replaced(self, each: _Followed) -> bool:
         try:
-            stat = each.path.stat()
+            found = each.path.stat()
         except OSError:
             return False  # renamed, and nothing has come in its place yet
-        return (stat.st_ino, stat.st_dev) != (each.read.inode, each.read.device)
+        return (found.st_ino, found.st_dev) != (each.read.inode, each.read.device)
 
     def commit(self) -> None:
         for each in self._files:
             each.done = _copy(each.read) if each.read.line or each.read.offset else each.done
+        self._write_positions()
+
+    def _write_positions(self) -> None:
         plain = {
             str(each.path): {name: getattr(each.done, name) for name in _Place.__slots__}
             for each in self._files
@@ -306,10 +370,12 @@ class FileSource:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(self._checkpoint)
+            self._behind = False
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 # The next commit may find room. A restart before that reads some lines again, with the same match ids.
                 log.warning("the disk is full; positions are not kept", path=str(self._checkpoint))
+                self._behind = True
                 return
             raise StreamError(f"{self._checkpoint}: {error.strerror}") from None
 
@@ -332,6 +398,8 @@ class FileSource:
             each.file, each.long, each.leave_at = None, 0, 0.0
 
     def close(self) -> None:
+        if self._behind:  # there may be room again
+            self._write_positions()
         for each in self._files:
             self._close(each)
 
@@ -342,12 +410,23 @@ def _copy(place: _Place) -> _Place:
 
 def _is_of(file: IO[bytes], place: _Place) -> bool:
     """Whether a place is one of this file."""
-    stat = os.fstat(file.fileno())
+    found = os.fstat(file.fileno())
     return (
-        (place.inode, place.device) == (stat.st_ino, stat.st_dev)
-        and stat.st_size >= place.offset
+        (place.inode, place.device) == (found.st_ino, found.st_dev)
+        and found.st_size >= place.offset
         and _fingerprint(file, place.covered) == place.fingerprint
     )
+
+
+def _open_regular(path: Path) -> IO[bytes]:
+    """A file to read; a FIFO or a device, which may never end or never begin, is refused. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
+        what = os.strerror(errno.EISDIR) if is_folder else "no regular file: it cannot be followed"
+        raise OSError(errno.EINVAL, what, str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _start(file: IO[bytes], position: int) -> bytes:

@@ -7,6 +7,7 @@ import gzip
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,6 +157,112 @@ def test_a_file_that_was_rotated_while_nobody_read_is_read_to_its_end_first(
     assert read(files) == [(b"c", 0)]
     files.close()
     assert read(source(log)) == []
+
+
+def age(path: Path, seconds: int) -> None:
+    """Have a file been written so many seconds ago."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+@pytest.mark.parametrize("numbers", ["newest first", "oldest first"])
+@pytest.mark.parametrize("rotations", [1, 2, 4])
+def test_every_rotation_while_nobody_read_is_read_in_its_order(
+    rotations: int, numbers: str, tmp_path: Path, source: Make, clock: list[float]
+) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "log.77").write_bytes(b"read long ago\n")
+    age(tmp_path / "log.77", 1000)
+    log.write_bytes(b"first\nunread\n")
+    files = source(log)
+    files.poll(1, 0)
+    files.commit()
+    files.close()
+    (tmp_path / "log.bak").write_bytes(b"a copy\n")
+    for turn in range(rotations):
+        age(log, 100 - turn)
+        rotated = 10 + turn if numbers == "oldest first" else 10 + rotations - turn
+        log.rename(tmp_path / f"log.{rotated}")
+        log.write_bytes(b"of %d\n" % turn)
+    files = source(log)
+    found = []
+    for _ in range(rotations + 1):
+        found += [value for value, _ in read(files)]
+        clock[0] += 6
+    assert found == [b"unread", *(b"of %d" % turn for turn in range(rotations))]
+    files.close()
+    assert read(source(log)) == []
+
+
+def test_two_rotations_while_it_is_read_lose_nothing(
+    tmp_path: Path, source: Make, clock: list[float]
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\n")
+    files = source(log)
+    assert read(files) == [(b"a", 0)]
+    log.rename(tmp_path / "log.2")
+    log.write_bytes(b"b\n")
+    log.rename(tmp_path / "log.1")
+    log.write_bytes(b"c\n")
+    found = []
+    for _ in range(4):
+        found += read(files)
+        clock[0] += 6
+    assert found == [(b"b", 0), (b"c", 0)]
+
+
+@pytest.mark.parametrize("text", [b"longer than it was before\nby far\n", b"xxxx\nyyyy\n", b"s\n"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_file_that_was_written_anew_in_its_place_is_read_from_its_start(
+    text: bytes, restarted: bool, tmp_path: Path, source: Make
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"aaaa\nbbbb\n")
+    age(log, 10)
+    files = source(log)
+    assert len(read(files)) == 2
+    if restarted:
+        files.close()
+    log.write_bytes(text)  # the same inode
+    files = source(log) if restarted else files
+    assert read(files) == [(line, at) for at, line in enumerate(text.splitlines())]
+    with log.open("ab") as more:
+        more.write(b"and on\n")
+    assert read(files) == [(b"and on", len(text.splitlines()))]
+
+
+def test_positions_are_kept_at_the_end_where_there_is_room_again(
+    tmp_path: Path, source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nb\n")
+    files = source(log)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", _no_space)
+        assert len(read(files)) == 2
+    files.close()
+    assert read(source(log)) == []
+
+
+def _no_space(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize("name", ["pipe", "pipe.gz", "folder", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(
+    name: str, follow: bool, tmp_path: Path, source: Make
+) -> None:
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+    elif name == "device":
+        path.symlink_to(os.devnull)
+    else:
+        os.mkfifo(path)
+    with pytest.raises(StreamError, match=r"regular file|directory"):
+        source(path, follow=follow).poll(1, 0)
 
 
 def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path, source: Make) -> None:
