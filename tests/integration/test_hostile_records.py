@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Message
 
 from sigmac.runtime.stream.dead_letters import DeadLetter, from_message
+from sigmac.runtime.stream.kafka.message_batch import told_headers
 from tests.integration.brokers import Broker
 from tests.integration.ledger import Service, Topics, running
 from tests.integration.messages import received, send
@@ -52,6 +53,20 @@ def test_headers_whose_names_are_no_text(
     (letter,) = [from_message(each.value(), each.key(), each.headers() or ()) for each in letters]
     assert (letter.value, letter.origin.key, letter.origin.offset) == (BROKEN, b"k", 1)
     assert (letter.origin.headers, letter.origin.headers_lost) == ((), True)
+
+
+def test_many_headers_whose_names_are_no_text(start_broker: Callable[[str], Broker]) -> None:
+    # Python makes a call in another way once it has made it often.
+    kafka = start_broker("kafka")
+    topics = Topics(kafka, 1)
+    producer = RawProducer(kafka.address)
+    for number in range(300):
+        names = [b"a", b"\xff", b"b"] if number % 3 else [b"a"]
+        producer.produce(topics.events, b"", headers=[(name, b"v") for name in names])
+    producer.flush()
+    producer.close()
+    told = [told_headers(each) for each in received(kafka, topics.events, 300)]
+    assert told == [None if number % 3 else (("a", b"v"),) for number in range(300)]
 
 
 def wanted(size: int) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import Message
 
 from sigmac.runtime.stream.record import Headers, LongLine, Origin
+
+_ask_for_headers = methodcaller("headers")  # a call from C is looked after each time
 
 
 class KafkaBatch:
@@ -56,11 +59,13 @@ def _origin(message: Any) -> Origin:
 def told_headers(message: Any) -> Headers | None:
     """The headers of a message; None where the name of one is not UTF-8. To be asked once for each message.
 
-    confluent-kafka can tell names as text only. Asked again it would give a list with a hole in it.
+    confluent-kafka can tell names as text only. It gives a list with a hole then, and leaves an exception pending:
+    a call as Python makes it once it is warm does not look for one, and raises it anywhere later. Asked again it would
+    give the list alone.
     """
     try:
-        return tuple(message.headers() or ())
-    except (UnicodeDecodeError, SystemError):  # the second where its list comes with an exception
+        return tuple(_ask_for_headers(message) or ())
+    except (UnicodeDecodeError, SystemError):  # the second says that a list came with an exception
         return None
 
 
