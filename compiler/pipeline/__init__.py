@@ -23,6 +23,7 @@ from sigmac.compiler.diagnostics.diagnostic import (
     RuleError,
 )
 from sigmac.compiler.pipeline.differences import report_differences
+from sigmac.compiler.pipeline.order import Named, added_fields, mapped_fields, too_early
 from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.placeholder_changes import resolve
 from sigmac.compiler.pipeline.processing_conditions import LogsourceTest, logsource
@@ -57,7 +58,8 @@ class Variant:
 class Pipeline:
     """One pipeline file.
 
-    `variant` None runs for every variant; `claims` are the logsources that it says it maps.
+    `variant` None runs for every variant; `claims` are the logsources that it says it maps; `adds`
+    and `maps` are fields that it adds conditions on, and fields to which it gives other names.
     """
 
     file: str
@@ -66,6 +68,8 @@ class Pipeline:
     claims: tuple[LogsourceTest, ...]
     variables: Mapping[str, tuple[str, ...]]
     items: ProcessingItems
+    adds: tuple[Named, ...] = ()
+    maps: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +190,27 @@ def load_pipelines(
     given = [(name, _contents(name)) for name in dict.fromkeys(names_or_files)]
     loaded = [_read_pipeline(data, name, warnings) for name, data in given]
     ordered = tuple(sorted(loaded, key=lambda pipeline: pipeline.priority))
+    _warn_of_order(ordered, warnings)
     variables = {name: values for each in ordered for name, values in each.variables.items()}
     variables.update({name: _given_values(name, v) for name, v in (placeholders or {}).items()})
     return Pipelines(ordered, variables, _digest(given, placeholders or {}), tuple(warnings))
+
+
+def _warn_of_order(ordered: Sequence[Pipeline], warnings: Diagnostics) -> None:
+    """Of each field that a pipeline maps before another one adds it, and nobody maps later."""
+    for number, early in enumerate(ordered):
+        for position, late in enumerate(ordered[number + 1 :], number + 1):
+            if early.variant is not None and late.variant not in (None, early.variant):
+                continue
+            again = {named.field for each in ordered[position:] for named in each.maps}
+            for named in too_early(early.maps, late.adds):
+                if named.field not in again:
+                    message = (
+                        f"`{named.field[:60]}` is mapped before `{late.file}` adds it, and what is "
+                        "added keeps its name"
+                    )
+                    hint = f"give this pipeline a `priority` above {late.priority}, which that has"
+                    warnings.report("W_PIPELINE_ORDER", message, named.place, hint)
 
 
 def _contents(name: str) -> bytes:
@@ -265,7 +287,9 @@ def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
     if transformations is not None:
         report_differences(given.document, transformations, warnings)
     given.finish()
-    return Pipeline(file, priority, variant, claims, variables, items)
+    adds = added_fields(given.document, transformations)
+    maps = mapped_fields(given.document, transformations)
+    return Pipeline(file, priority, variant, claims, variables, items, adds, maps)
 
 
 def _claims(given: Parameters) -> tuple[LogsourceTest, ...]:

@@ -35,7 +35,7 @@ def diagnose(check: Check, example: str, folder: Path) -> list[Diagnostic]:
         return [d for d in diagnostics if d.code == check.code]
     if "transformations:" in example:
         try:
-            return list(load_pipelines([str(path)]).warnings)
+            return list(load_pipelines([*pipelines, str(path)]).warnings)
         except RuleError as error:
             return [error.diagnostic]
     return check_sources([source], pipelines, check.placeholders)

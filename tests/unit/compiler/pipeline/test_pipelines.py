@@ -197,6 +197,49 @@ class TestWarnings:
         assert dict(found.variables) == {"fine": ("x",)}
 
 
+class TestOrder:
+    @staticmethod
+    def mapped(*names: str, **more: Any) -> dict[str, Any]:
+        mapping = {name: f"x.{name}" for name in names}
+        return {"transformations": [{"type": "field_name_mapping", "mapping": mapping, **more}]}
+
+    @staticmethod
+    def added(*names: str, **more: Any) -> dict[str, Any]:
+        conditions = dict.fromkeys(names, "x")
+        return {"transformations": [{"type": "add_condition", "conditions": conditions, **more}]}
+
+    def said(self, found: Pipelines) -> list[str]:
+        assert {each.code for each in found.warnings} <= {"W_PIPELINE_ORDER"}
+        return [each.message.split("`")[1] for each in found.warnings]
+
+    def test_a_field_that_is_mapped_before_it_is_added(self, pipelines: Any) -> None:
+        early, late = self.mapped("A", "B"), {"priority": 10, **self.added("B", "C|contains")}
+        found = pipelines(late, early)
+        assert self.said(found) == ["B"]
+        assert found.warnings[0].place.line == 5
+        assert found.warnings[0].hint == "give this pipeline a `priority` above 10, which that has"
+        assert self.said(pipelines({"priority": 20, **early}, late)) == []
+
+    def test_nests_and_modifiers_are_looked_into(self, pipelines: Any) -> None:
+        nested = {"type": "nest", "items": self.added("A|endswith")["transformations"]}
+        assert self.said(pipelines(self.mapped("A"), {"transformations": [nested]})) == ["A"]
+
+    def test_a_field_that_is_mapped_later_too_is_fine(self, pipelines: Any) -> None:
+        assert self.said(pipelines(self.mapped("A"), self.added("A"), self.mapped("A"))) == []
+
+    def test_other_logsources_and_other_variants_do_not_meet(self, pipelines: Any) -> None:
+        linux = {"rule_conditions": [{"type": "logsource", "product": "linux"}]}
+        windows = {"rule_conditions": [{"type": "logsource", "product": "Windows"}]}
+        early = self.mapped("A", **linux)
+        assert self.said(pipelines(early, self.added("A", **windows))) == []
+        assert self.said(pipelines(early, self.added("A", **linux))) == ["A"]
+        one, two = {"variant": "one", **self.mapped("A")}, {"variant": "two", **self.added("A")}
+        assert self.said(pipelines(one, two)) == []
+
+    def test_the_shipped_pipelines_have_no_fault_of_order(self) -> None:
+        assert load_pipelines(["windows", "windows-audit"]).warnings == ()
+
+
 class TestCorrelations:
     TEXT = b"""
 title: Many logons
