@@ -53,7 +53,7 @@ def quantifiers(rule: Rule) -> Iterator[Diagnostic]:
                 yield Diagnostic("W_THEM_FILTER", message, place, hint)
             elif len(chosen) == 1 and (leaf.target == "them" or "*" not in leaf.target):
                 message = f"`{leaf!r}` is one search identifier"
-                yield Diagnostic("W_QUANTIFIER", message, place, f"write `{chosen[0][:60]}`")
+                yield Diagnostic("W_QUANTIFIER", message, place, f"write `{chosen[0][:60]}` alone")
 
 
 def filters(rule: Rule) -> Iterator[Diagnostic]:

@@ -18,7 +18,9 @@ from sigmac.compiler.ir.values import (
     Value,
     parse_text,
 )
+from sigmac.compiler.syntax.apply_modifiers import plain_number
 from sigmac.compiler.syntax.modifiers import PLACEMENTS
+from sigmac.compiler.syntax.placeholders import placeholders
 from sigmac.compiler.syntax.rule import Item
 from sigmac.runtime.scalar.folding import default_fold
 
@@ -118,6 +120,30 @@ def escaped_wildcards(item: Item) -> Iterator[Diagnostic]:
 _UNC = re.compile(r"\\\\[\w.$-]+\\[\w.$-]")
 
 
+_ESCAPED_NAME = re.compile(r"(?<!\\)(?:\\\\)*\\%([^%*?\\\s]+)%")
+
+
+def placeholders_that_are_none(item: Item) -> Iterator[Diagnostic]:
+    r"""W_EXPAND: under `expand` a value without placeholder, `\%name%`, or a name with blanks around it."""
+    if "expand" not in item.modifiers:
+        return
+    for raw, value, place in strings(item):
+        escaped = _ESCAPED_NAME.search(raw)
+        blank = next((name for name in placeholders(value) if name != name.strip()), None)
+        if blank is not None:
+            message = f"`{raw[:_SHOWN]}` has a placeholder of the name `{blank[:_SHOWN]}`"
+            hint = r"write `\%` for a percent sign that begins no placeholder"
+        elif escaped is not None:
+            message = rf"`\%{escaped[1][:_SHOWN]}%` is no placeholder: the backslash takes the percent sign for itself"
+            hint = rf"write `\\%{escaped[1][:_SHOWN]}%` for a backslash and a placeholder"
+        elif not placeholders(value):
+            message = f"`{raw[:_SHOWN]}` has no placeholder, so `expand` has no effect"
+            hint = "remove `expand`, or write a name between percent signs, as `%admins%`"
+        else:
+            continue
+        yield Diagnostic("W_EXPAND", message, place, hint)
+
+
 def lost_backslash(item: Item) -> Iterator[Diagnostic]:
     r"""W_LOST_BACKSLASH: `\\server\share`, which means one backslash in front."""
     for raw, _, place in strings(item):
@@ -153,6 +179,12 @@ def yaml_traps(item: Item) -> Iterator[Diagnostic]:
             message = f"YAML reads this as the number {raw}"
             hint = f"put it in quotes for the text, or write {raw}"
             yield Diagnostic("W_YAML_VALUE", message, place, hint)
+        elif isinstance(raw, str) and place.width == len(raw) and not item.modifiers:
+            number = plain_number(raw)
+            if number:
+                message = f"YAML reads `{raw}` as a text, not as the number"
+                hint = f"put it in quotes for the text, or write {number}"
+                yield Diagnostic("W_YAML_VALUE", message, place, hint)
 
 
 def compared_with_itself(item: Item) -> Iterator[Diagnostic]:
@@ -276,6 +308,7 @@ ITEM_CHECKS = (
     any_value,
     placement_by_wildcards,
     escaped_wildcards,
+    placeholders_that_are_none,
     lost_backslash,
     cased_without_letters,
     yaml_traps,

@@ -11,6 +11,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_me
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused
 from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.read_metadata import VERSION, declared_version
 from sigmac.compiler.syntax.rule import Metadata, Rule
 
 Document = Rule | Correlation | Filter | Refused
@@ -79,19 +80,45 @@ def tags(document: Document) -> Iterator[Diagnostic]:
             )
             message = f"the specification has no tag namespace `{namespace[:60]}`"
             yield Diagnostic("W_TAG", message, place, hint)
-        elif not re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9._-]+", tag) and namespace != "d3fend":
-            yield Diagnostic(
-                "W_TAG",
-                f"the tag `{tag[:60]}` is not in lower case",
-                place,
-                f"write `{tag.lower()[:60]}`",
-            )
+        elif tag != tag.lower() and namespace != "d3fend":
+            message = f"the tag `{tag[:60]}` is not in lower case"
+            yield Diagnostic("W_TAG", message, place, f"write `{tag.lower()[:60]}`")
+        elif not re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9._-]+", tag.lower()):
+            message = f"the tag `{tag[:60]}` has a character that no tag has"
+            hint = "letters, digits, `_`, `-` and dots make a tag"
+            yield Diagnostic("W_TAG", message, place, hint)
         elif not re.fullmatch(NAMESPACES[namespace], name):
             message = f"`{name[:60]}` is not what a tag of `{namespace}` looks like"
             hint = _FORM[namespace]
             if namespace == "attack" and "_" in name:
                 hint = f"write `attack.{name.replace('_', '-')[:60]}`"
             yield Diagnostic("W_TAG", message, place, hint)
+
+
+def version(document: Document) -> Iterator[Diagnostic]:
+    """W_SIGMA_VERSION: written for a newer specification than rules are read by."""
+    major = declared_version(document.meta.nodes.get("sigma-version"))
+    if major is not None and major > VERSION:
+        message = f"the rule is written for Sigma {major}, and read as Sigma {VERSION} says"
+        hint = "what is new there has no effect here, or is an error"
+        yield Diagnostic("W_SIGMA_VERSION", message, place_of(document, "sigma-version"), hint)
+
+
+def missing(document: Document) -> Iterator[Diagnostic]:
+    """N_META_MISSING: a rule with a status, so one for others, without what they read first; a deprecated
+    one that does not name the rule to use instead.
+    """
+    meta = document.meta
+    if not meta.status or isinstance(document, (Filter, Refused)):
+        return
+    lacking = [key for key in ("description", "author", "level") if key not in meta.nodes]
+    if lacking:
+        message = f"the rule has no {' and no '.join(f'`{key}`' for key in lacking)}"
+        yield Diagnostic("N_META_MISSING", message, place_of(document, "title"), "add them")
+    if meta.status == "deprecated" and "related" not in meta.nodes:
+        message = "the deprecated rule does not say which rule has its place"
+        hint = "add `related:` with that rule's id and the type `obsolete`"
+        yield Diagnostic("N_META_MISSING", message, place_of(document, "status"), hint)
 
 
 def dates(document: Document) -> Iterator[Diagnostic]:
@@ -137,5 +164,5 @@ def logsource(document: Rule | Filter) -> Iterator[Diagnostic]:
                 yield Diagnostic("W_LOGSOURCE", message, place, f"did you mean `{near[0]}`?")
 
 
-DOCUMENT_CHECKS = (tags, dates, repeated_entries)
+DOCUMENT_CHECKS = (tags, version, missing, dates, repeated_entries)
 RULE_CHECKS = (logsource,)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeGuard
 
-import re2
-
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.compiler.ir.expressions import Op
 from sigmac.compiler.ir.values import Placeholder
@@ -30,10 +28,9 @@ from sigmac.compiler.optimizer.regex_syntax import (
     Some,
     parse,
 )
-from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 
-MAX_PROGRAM = 10_000  # instructions of RE2; about 100 bytes each, in each direction
+MAX_PROGRAM = 6_000  # instructions of RE2: beyond it its automaton may not fit its memory
 _Finding = tuple[str, str, str]  # code, message, hint
 
 
@@ -45,7 +42,7 @@ def regexes(item: Item) -> Iterator[Diagnostic]:
         if isinstance(value, RegexValue) and not any(
             isinstance(p, Placeholder) for p in value.parts
         ):
-            for code, message, hint in _findings(value.pattern):
+            for code, message, hint in (*_findings(value.pattern), *_size(value.size)):
                 yield Diagnostic(code, message, place, hint)
 
 
@@ -122,12 +119,8 @@ def _dots(pattern: str) -> Iterator[_Finding]:
         yield "W_REGEX_DOT", message, f"write `{escaped[:60]}`"
 
 
-def _size(pattern: str) -> Iterator[_Finding]:
+def _size(size: int) -> Iterator[_Finding]:
     """W_REGEX_LARGE: repeats that make a large program."""
-    # Only counted repeats and Unicode classes make a program much longer than its pattern.
-    if len(pattern) < 1000 and not re.search(r"\{\d{2,}|\\[pP]", pattern):
-        return
-    size = re2.compile(pattern, re2_options()).programsize
     if size > MAX_PROGRAM:
         message = f"the pattern compiles to {size:,} instructions"
         yield (
@@ -137,7 +130,7 @@ def _size(pattern: str) -> Iterator[_Finding]:
         )
 
 
-TEXT_CHECKS: tuple[Callable[[str], Iterator[_Finding]], ...] = (_plain, _classes, _dots, _size)
+TEXT_CHECKS: tuple[Callable[[str], Iterator[_Finding]], ...] = (_plain, _classes, _dots)
 
 
 # On its structure; recursion is bounded, because the parser gives up on deep nesting

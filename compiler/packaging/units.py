@@ -118,7 +118,9 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
         "rules": made,
         "refused": contents.refused,
         "skipped": skipped,
-        "diagnostics": [plain_diagnostic(each) for each in contents.diagnostics],
+        "diagnostics": [
+            plain_diagnostic(each) for each in contents.diagnostics if each.severity != "note"
+        ],
         "refused_names": sorted(contents.refused_names),
         "others": bool(contents.correlations or contents.filters),
     }

@@ -136,7 +136,8 @@ def _value(
         raise ModifierError("E_VALUE_TYPE", "NaN and infinity are no values of JSON")
     if not isinstance(value, (str, int, float, bool, type(None))):
         what = "a map" if isinstance(value, dict) else f"a {type(value).__name__}"
-        raise ModifierError("E_VALUE_TYPE", f"{what} cannot be a value here", "put it in quotes")
+        hint = _instead(field, value)
+        raise ModifierError("E_VALUE_TYPE", f"{what} cannot be a value here", hint)
     if kind == "re":
         return regex(chain, value, warnings, index)
     if kind == "cidr":
@@ -158,6 +159,17 @@ def _value(
             warnings.append(("W_RANGE", f"`{kind}` lies between {low} and {high}", index))
         return TimePart(kind, chain[1] if len(chain) > 1 else "eq", number)
     return _text(field, chain, cased, value, count, warnings, index)
+
+
+def _instead(field: str | None, value: Any) -> str:
+    """What to write for something that is no value."""
+    if isinstance(value, dict):
+        key = next((key for key in value if isinstance(key, str)), "name")
+        outer = re.sub(r"\[\w+\]\Z", "", field or "field")
+        return f"a field inside another has both names with a dot: `{outer[:60]}.{key[:60]}`"
+    if isinstance(value, list):
+        return "write its values into the outer list"
+    return "put it in quotes"
 
 
 def _text(
@@ -191,9 +203,10 @@ def _text(
     if "windash" in chain:
         marked = join(_mark_dashes(parts))
         if marked == parts:
-            warnings.append(
-                ("W_WINDASH_NO_SITE", "`windash` finds no dash to vary in this value", index)
-            )
+            message = "`windash` finds no dash to vary in this value"
+            if other := re.search("[\u2010-\u2015\u2212](?=\\w)", value):
+                message = f"`windash` varies - and / of a rule, not U+{ord(other[0]):04X}: write -"
+            warnings.append(("W_WINDASH_NO_SITE", message, index))
         parts = marked
     if "base64offset" in chain and "contains" not in chain and field is not None:
         message = "`base64offset` without `contains` asks for the whole value"
@@ -217,9 +230,32 @@ def _mark_dashes(parts: tuple[Part, ...]) -> Iterator[Part]:
         yield part[end:]
 
 
+# Numbers of JSON and of YAML 1.2 that YAML 1.1 reads as texts
+_NUMBER = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?")
+
+
+def plain_number(text: str) -> str:
+    """A number that was written as a text, as YAML 1.1 reads it as a number; `""` where it is none.
+
+    >>> plain_number("1e3"), plain_number("2.5E-7"), plain_number("0o17"), plain_number("ten")
+    ('1000', '2.5e-07', '15', '')
+    """
+    if re.fullmatch(r"0o[0-7]{1,20}", text):
+        return str(int(text[2:], 8))
+    if len(text) > 60 or not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        return ""
+    number = float(text)
+    if number.is_integer() and abs(number) < 2**53:
+        return str(int(number))
+    mantissa, e, exponent = repr(number).partition("e")
+    return mantissa + ("" if "." in mantissa or not e else ".0") + e + exponent
+
+
 def _number(name: str, value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ModifierError("E_VALUE_TYPE", f"`{name}` takes a number", "write it without quotes")
+        plain = plain_number(value) if isinstance(value, str) else ""
+        hint = f"write `{plain}`, without quotes" if plain else f"as `{name}: 10`"
+        raise ModifierError("E_VALUE_TYPE", f"`{name}` takes a number", hint)
     return value
 
 

@@ -16,7 +16,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, children, walk
 from sigmac.compiler.syntax import condition as conditions
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
-from sigmac.compiler.syntax.read_metadata import read_metadata
+from sigmac.compiler.syntax.read_metadata import MAX_NAMES, read_metadata
 from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.rule import Metadata, Reference
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
@@ -31,9 +31,11 @@ TYPES = (
     "value_percentile",
     "value_median",
 )
+_COUNTS = ("event_count", "value_count", "temporal", "temporal_ordered")
 OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
 # Seconds; a month and a year are a twelfth and the whole of the mean Gregorian year.
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_629_746, "y": 31_556_952}
+MAX_TIMESPAN_TEXT = 10  # characters that the JSON schema allows
 MAX_TIMESPAN = 10_000 * UNITS["y"]  # years of timestamps have four digits
 _KEYS = ("type", "rules", "timespan", "group-by", "aliases", "condition", "generate")
 
@@ -163,11 +165,15 @@ class _Reader(Reader):
             lambda: self.condition(kind, node, given.get("condition")),
             lambda: self.rules(given.get("rules")),
             lambda: self.timespan(node, given.get("timespan")),
-            lambda: self.texts_of("group-by", given.get("group-by")),
+            lambda: self.group_by(given.get("group-by")),
             lambda: self.aliases(given.get("aliases")),
             lambda: self.generate(given.get("generate", root.value.get("generate"))),
         )
         rules, condition = self.join(kind, node, listed, condition, given.get("condition"))
+        if not group_by:
+            message = "without `group-by` the events of all users and hosts are one group"
+            at = given.get("group-by", node)
+            self.warn("N_SCHEMA", message, at, "add `group-by:` with names of fields")
         return {
             "type": kind,
             "rules": rules,
@@ -183,6 +189,8 @@ class _Reader(Reader):
         if child is None:
             raise self.fail("E_CORRELATION", "the correlation has no type", node, _one_of(TYPES))
         kind = str(child.value).lower() if child.is_scalar else ""
+        if kind in TYPES and kind != child.value:
+            self.warn("N_SCHEMA", f"`{child.value}` is not in lower case", child, f"write `{kind}`")
         if kind not in TYPES:
             message = f"`{str(child.plain())[:60]}` is no type of correlation"
             hint = did_you_mean(kind, TYPES) or _one_of(TYPES)
@@ -206,6 +214,9 @@ class _Reader(Reader):
         if not 0 < seconds <= MAX_TIMESPAN:
             message = "the timespan is longer than 10,000 years" if seconds else "the timespan is 0"
             raise self.fail("E_CORRELATION", message, child)
+        if len(text) > MAX_TIMESPAN_TEXT:
+            message = f"`timespan` is longer than {MAX_TIMESPAN_TEXT} characters"
+            self.warn("N_SCHEMA", message, child, f"write `{int(match[1])}{match[2]}`")
         if match[2] in "My":
             unit = "month" if match[2] == "M" else "year"
             message = f"`{match[2]}` is a mean {unit} of {UNITS[match[2]]:,} seconds"
@@ -224,6 +235,19 @@ class _Reader(Reader):
                 raise self.fail("E_CORRELATION", message, child)
             found.append(child.value)
         return tuple(found)
+
+    def group_by(self, child: Node | None) -> tuple[str, ...]:
+        """The names of `group-by`, each once; without any all events are one group."""
+        names = self.texts_of("group-by", child)
+        if child is not None and names and not child.is_list:
+            message = "`group-by` is a list in the specification's schema"
+            self.warn("N_SCHEMA", message, child, f"write `[{names[0][:60]}]`")
+        elif child is not None and names:
+            for i, each in enumerate(child.value):
+                if names.index(each.value) != i:
+                    message = f"`{each.value[:80]}` is listed twice"
+                    self.warn("W_META", message, each, "remove one")
+        return tuple(dict.fromkeys(names))
 
     def aliases(self, node: Node | None) -> tuple[Alias, ...]:
         if node is None:
@@ -290,7 +314,15 @@ class _Reader(Reader):
         for key, child in node.value.items():
             at = node.keys[key] if node.keys else node
             if key in OPERATORS:
-                comparisons.append((key, self.number(key, child)))
+                comparisons.append((key, number := self.number(key, child)))
+                if (
+                    kind in _COUNTS
+                    and isinstance(number, float)
+                    and (key != "eq" or number % 1 == 0)
+                ):
+                    message = f"{kind} counts in whole numbers"
+                    hint = _whole(key, number)
+                    self.warn("N_SCHEMA", message, child, hint)
                 if key not in ("gt", "gte"):
                     message = f"`{key}` speaks of what was seen so far; later events may change it"
                     hint = "a condition is tested when an event arrives, not when time has passed"
@@ -329,6 +361,10 @@ class _Reader(Reader):
             message = f"{kind} needs the field whose values it looks at"
             hint = "add `field: …` to the condition"
             raise self.fail("E_CORRELATION", message, child or node, hint)
+        for name in found:
+            if child is not None and len(name) > MAX_NAMES:
+                message = f"the name of a field is longer than {MAX_NAMES} characters"
+                self.warn("W_META", message, child)
         return found
 
     def percentile(self, kind: str, node: Node | None) -> int | float | None:
@@ -359,15 +395,17 @@ class _Reader(Reader):
             raise self.fail("E_CORRELATION", "the correlation has no rules", node, hint)
         if kind == "temporal_ordered":
             # One rule may have to hit twice there.
-            if condition and condition.comparisons != (("gte", len(rules)),):
-                message = "temporal_ordered asks for all its rules, in their order"
-                hint = f"remove the condition, or write `gte: {len(rules)}`"
-                raise self.fail("E_CORRELATION", message, at or node, hint)
-            return rules, None
+            self.bound_count(kind, condition, at, len(rules))
+            return rules, condition
         rules = self.once(rules)
-        if condition and at and not _can_hold(kind, condition.comparisons, len(rules)):
-            self.warn("W_RANGE", "the condition never holds", at)
+        self.bound_count(kind, condition, at, len(rules))
         return rules, condition
+
+    def bound_count(
+        self, kind: str, condition: Threshold | None, at: Node | None, rules: int
+    ) -> None:
+        if condition and at and not _can_hold(kind, condition.comparisons, rules):
+            self.warn("W_RANGE", "the condition never holds", at)
 
     def named(self, rules: tuple[Reference, ...], condition: Condition) -> tuple[Reference, ...]:
         """The rules of a string condition, which are those listed where any are."""
@@ -400,6 +438,15 @@ def _one_of(words: tuple[str, ...]) -> str:
     return f"one of {', '.join(words)}"
 
 
+def _whole(operator: str, number: float) -> str:
+    """The whole number that compares in the same way with counts, as a hint; `""` where there is none."""
+    if number.is_integer():
+        return f"write `{int(number)}`"
+    if operator in ("eq", "neq"):
+        return ""
+    return f"write `{math.ceil(number) if operator in ('gte', 'lt') else math.floor(number)}`"
+
+
 def _positive(node: Expression, positive: bool = True) -> Iterator[bool]:
     """For each reference in a string condition, whether it stands under an even number of `not`."""
     if isinstance(node, Identifier):
@@ -413,9 +460,9 @@ def _can_hold(kind: str, comparisons: tuple[tuple[str, int | float], ...], rules
 
     A count is whole and, because it is tested when an event arrives, at least 1.
     """
-    counts = kind in ("event_count", "value_count", "temporal")
+    counts = kind in _COUNTS
     low: float = 1 if counts else -math.inf
-    high: float = rules if kind == "temporal" else math.inf
+    high: float = rules if kind.startswith("temporal") else math.inf
     excluded = [number for operator, number in comparisons if operator == "neq"]
     for operator, number in comparisons:
         if operator in ("gt", "gte", "eq"):

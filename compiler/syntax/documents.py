@@ -117,11 +117,13 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
                 template = None
                 continue
             if action.value != "repeat" or previous is None:
-                what = (
-                    "there is nothing to repeat" if action.value == "repeat" else "unknown action"
-                )
+                what, hint = "unknown action", "global, reset or repeat"
+                if action.value == "repeat":
+                    what = "there is no rule before this document to repeat"
+                    hint = "leave `action: repeat` out"
+                    if template is not None:
+                        hint += ": what `action: global` says is part of every later rule anyway"
                 place = action.place(document.file, document.index)
-                hint = "global, reset or repeat"
                 contents.diagnostics.report("E_DOC_KIND", what, place, hint)
                 contents.refused += 1
                 continue

@@ -105,7 +105,16 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
         raise reader.fail("E_FILTER", message, child or node, "add `rules: any`, or ids or names")
     if isinstance(child.value, str) and child.value.lower() == "any":
         return ()
-    return reader.references(child, "E_FILTER")
+    if child.is_list and not child.value:
+        message = "the list of rules is empty"
+        hint = "add ids or names; `any` is for every rule of the logsource"
+        raise reader.fail("E_FILTER", message, child, hint)
+    found: dict[str, Reference] = {}
+    for rule in reader.references(child, "E_FILTER"):
+        if found.setdefault(rule.text, rule) is not rule:
+            message = f"`{rule.text[:80]}` is listed twice"
+            reader.diagnostics.report("W_META", message, rule.place, "remove one")
+    return tuple(found.values())
 
 
 def _refuse_many(reader: Reader, condition: Node | None) -> None:

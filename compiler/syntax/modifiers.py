@@ -75,7 +75,7 @@ MODIFIERS: dict[str, Modifier] = dict(
             (*PLACEMENTS, *BASE64, *UTF16, "windash"),
             "%name% is replaced by the placeholder's values",
         ),
-        _row("base64", "encoding", (*PLACEMENTS, *BASE64), "base64 of the bytes"),
+        _row("base64", "encoding", (*PLACEMENTS, "base64offset"), "base64 of the bytes"),
         _row("base64offset", "encoding", PLACEMENTS, "base64 at each of the three offsets"),
         _row("wide", "encoding", (*BASE64, *PLACEMENTS), "UTF-16, little endian"),
         _row("utf16le", "encoding", (*BASE64, *PLACEMENTS), "UTF-16, little endian"),

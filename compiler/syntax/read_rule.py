@@ -14,8 +14,14 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.syntax import condition as conditions
 from sigmac.compiler.syntax.apply_modifiers import MAX_COST, apply
 from sigmac.compiler.syntax.condition import KEYWORDS, Condition
+from sigmac.compiler.syntax.known_keys import SHARED, near
 from sigmac.compiler.syntax.modifiers import ModifierError, split
-from sigmac.compiler.syntax.read_metadata import read_logsource, read_metadata
+from sigmac.compiler.syntax.read_metadata import (
+    VERSION,
+    declared_version,
+    read_logsource,
+    read_metadata,
+)
 from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
@@ -53,6 +59,10 @@ def _read_detection(
             node or root,
             "add `detection:` with a selection and a condition",
         )
+    condition = node.value.get("condition")
+    if condition is not None and condition.is_list and condition.value:
+        message = "a list of conditions: the rule matches where any of them is true"
+        reader.warn("N_SCHEMA", message, condition, "join them by `or`, for other tools")
     timeframe = node.value.get("timeframe")
     if timeframe is not None:
         message = "`timeframe` has no effect on a detection rule"
@@ -74,6 +84,7 @@ def _detections(
 
     def read(key: Any) -> Detection:
         check_identifier(reader, key, key_nodes[key])
+        _note_form(reader, key, node.value[key])
         return read_detection(reader, node.value[key])
 
     made = reader.attempt(*(partial(read, key) for key in names))
@@ -97,6 +108,23 @@ def check_identifier(reader: Reader, key: Any, node: Node) -> None:
         if not IDENTIFIER.fullmatch(key):
             hint += "; a condition reaches this one by a pattern only"
         reader.warn("W_IDENT", f"the search identifier `{key[:60]}` is unusual", node, hint)
+
+
+def _note_form(reader: Reader, key: str, node: Node) -> None:
+    """N_SCHEMA: what stands under a search identifier is wider than the specification's JSON schema has it."""
+    if node.is_scalar and node.value is not None:
+        message = f"`{key[:60]}` is neither a list nor a map"
+        reader.warn("N_SCHEMA", message, node, "write it as a list of one, for other tools")
+    elif node.is_list:
+        for child in node.value:
+            value = child.value
+            if isinstance(value, bool) or not isinstance(value, (str, int, dict)):
+                message = f"`{key[:60]}` lists something else than texts, whole numbers and maps"
+                hint = "put it in quotes, for other tools"
+                if not child.is_scalar:
+                    hint = "write its values into the outer list, for other tools"
+                reader.warn("N_SCHEMA", message, child, hint)
+                return
 
 
 def read_detection(reader: Reader, node: Node) -> Detection:
@@ -132,8 +160,26 @@ def _item(reader: Reader, key: Any, node: Node, parent: Node) -> Item:
     name, names = split(key)
     if len(key) > MAX_NAME:
         raise reader.fail("E_IDENT", f"a field name is longer than {MAX_NAME} characters", key_node)
+    if name and (selector := _SELECTOR.search(name)):
+        _report_selector(reader, name, selector[0], key_node)
     values = node.value if isinstance(node.value, list) else [node]
     return _make_item(reader, name, names, values, key_node)
+
+
+# As `pods[any]`, `argv[0]` and, where brackets are such selectors, `a\\[0\\]` for the name with brackets.
+_SELECTOR = re.compile(r"\\?\[(?:any|all|all_or_empty|none|-?\d+)\\?\]")
+
+
+def _report_selector(reader: Reader, name: str, selector: str, node: Node) -> None:
+    """E_ARRAY_MATCHING where the rule surely means array members, W_ARRAY_MATCHING where it may."""
+    plain = _SELECTOR.sub("", name)
+    if (declared_version(reader.document.root.value.get("sigma-version")) or VERSION) > VERSION:
+        message = f"`{selector}` selects members of an array in Sigma 3, which is not supported"
+        hint = f"`{plain[:60]}` finds any member"
+        raise reader.fail("E_ARRAY_MATCHING", message, node, hint)
+    message = f"`{name[:60]}` is a field of just this name, brackets and all"
+    hint = f"members of an array cannot be selected: `{plain[:60]}` finds any of them"
+    reader.warn("W_ARRAY_MATCHING", message, node, hint)
 
 
 def _make_item(
@@ -192,6 +238,8 @@ def read_search(
         if name not in used:
             message = f"no condition uses `{name[:80]}`"
             hint = "use it in the condition or remove it"
+            if name in SHARED or name == "logsource":
+                hint = f"`{name}` belongs beside `detection`, not into it: indent it less"
             reader.diagnostics.report("W_UNUSED", message, places[name], hint)
     return detections, places, made
 
@@ -205,7 +253,9 @@ def _conditions(
     """
     condition = node.value.get("condition")
     if condition is None:
-        raise reader.fail("E_CONDITION", "there is no condition", node, "add `condition: …`")
+        raise reader.fail(
+            "E_CONDITION", "there is no condition", node, _condition_hint(reader, names)
+        )
     nodes = condition.value if condition.is_list else [condition]
     if not nodes:
         raise reader.fail("E_CONDITION", "the list of conditions is empty", condition)
@@ -222,3 +272,14 @@ def _conditions(
         return made
 
     return tuple(reader.attempt(*(partial(parse, each) for each in nodes)))
+
+
+def _condition_hint(reader: Reader, names: Sequence[str]) -> str:
+    """Where the missing condition of a rule is, or how to write it."""
+    outside = reader.document.root.value.get("condition")
+    if outside is not None:
+        return f"indent the `condition` of line {outside.line}: it stands beside the search identifiers' map"
+    for name in names:
+        if near(name, ("condition",)):
+            return f"`{name[:60]}` is read as a search identifier: write `condition`"
+    return "add `condition: …`"

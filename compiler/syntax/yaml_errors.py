@@ -160,6 +160,8 @@ def explained(error: yaml.YAMLError, text: str, file: str) -> RuleError:
     said = f"{error.context or ''} {error.problem or ''}".strip()
     stumbled = error.problem_mark or error.context_mark
     before, after = _around(text, stumbled)
+    if "invalid Unicode character escape" in said and stumbled is not None:
+        return _surrogate(after, _place(file, stumbled))
     for slip in _SLIPS:
         if slip.fits(said, before, after):
             mark = error.context_mark or stumbled if slip.from_start else stumbled
@@ -168,6 +170,20 @@ def explained(error: yaml.YAMLError, text: str, file: str) -> RuleError:
             message = slip.message.format(one=after[:1], two=after[:2], name=name)
             return RuleError("E_YAML", message, _place(file, mark), slip.hint)
     return RuleError("E_YAML", error.problem or said, _place(file, stumbled))
+
+
+def _surrogate(after: str, place: Place) -> RuleError:
+    r"""`E_YAML` for `\uD83D\uDE00`, as JSON writers escape what is beyond U+FFFF; `after` begins with its digits."""
+    digits = re.match(r"[0-9A-Fa-f]*", after)
+    first = digits[0] if digits else ""
+    message = rf"the escape with the digits `{first}` is no character"
+    hint = "write the character itself"
+    pair = re.match(r"(?i)(d[89ab]..)\\u(d[c-f]..)", after)
+    if pair:
+        code = 0x10000 + ((int(pair[1], 16) & 0x3FF) << 10) + (int(pair[2], 16) & 0x3FF)
+        message = rf"`\u{pair[0]}` is a surrogate pair, which YAML does not know"
+        hint = rf"write `\U{code:08X}`, or the character itself"
+    return RuleError("E_YAML", message, place, hint)
 
 
 def _forbidden(character: str, text: str, file: str) -> RuleError:

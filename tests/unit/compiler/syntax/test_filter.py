@@ -87,7 +87,7 @@ filter:
     }
 
 
-@pytest.mark.parametrize("rules", ["any", "Any", "[]"])
+@pytest.mark.parametrize("rules", ["any", "Any"])
 def test_a_filter_for_any_rule(rules: str) -> None:
     found, said = read(f"{HEAD}filter: {{rules: {rules}, s: {{User: x}}, condition: not s}}")
     assert found is not None
@@ -99,6 +99,10 @@ def test_a_filter_for_any_rule(rules: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "filter: {rules: [], s: {A: b}, condition: not s}",
+            ["E_FILTER [], s: {A: b}, condition: not s}"],
+        ),
         ("filter: [any]", ["E_FILTER [any]"]),
         ("filter: {s: {A: b}, condition: s}", ["E_FILTER {s: {A: b}, condition: s}"]),
         (

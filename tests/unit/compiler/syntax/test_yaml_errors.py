@@ -45,6 +45,26 @@ SLIPS = [
 PARSERS = [yaml.SafeLoader, *filter(None, [getattr(yaml, "CSafeLoader", None)])]
 
 
+SURROGATES = [
+    (r"\uD83D\uDE00", "is a surrogate pair", r"write `\U0001F600`"),
+    (r"\uDE00", "the escape with the digits `DE00`", "write the character itself"),
+    (r"\U00110000", "the escape with the digits `00110000`", "write the character itself"),
+]
+
+
+@pytest.mark.parametrize(("escape", "message", "hint"), SURROGATES)
+def test_an_escaped_surrogate_is_told_with_the_escape_to_write(
+    escape: str, message: str, hint: str
+) -> None:
+    found = refusal(f'a: "x{escape}"\n')
+    assert (found.place.line, found.place.column) == (1, 8)
+    assert message in found.message
+    assert hint in found.hint
+    if "`" in hint:
+        mended = found.hint.split("`")[1]
+        assert next(source.documents(f'a: "x{mended}"\n'.encode(), "a.yml"))
+
+
 def refusal(text: str) -> Diagnostic:
     with pytest.raises(RuleError) as caught:
         list(source.documents(text.encode(), "a.yml"))
