@@ -8,6 +8,7 @@ from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.pipeline.correlations import map_correlations
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.links import check_references
 from sigmac.compiler.syntax.rule_files import SourceFile
@@ -46,6 +47,8 @@ def check_sources(
         except RuleError as error:
             diagnostics.catch(error)
         diagnostics.extend(check_rule(rule, expression))
-    check_references(rules, correlations, filters, diagnostics, refused, refused_documents)
+    mapped, others_refused = map_correlations(correlations, rules, loaded, diagnostics)
+    refused |= others_refused
+    check_references(rules, mapped, filters, diagnostics, refused, refused_documents)
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found

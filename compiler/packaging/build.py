@@ -126,7 +126,7 @@ def compile_sources(
         kept = zip(sources, digests, done, strict=True)
         cache.store(key, {f"{digest} {source.source}": unit for source, digest, unit in kept})
     result.diagnostics = list(loaded.warnings)
-    _assemble(done, sources, data, digests, options, settings, inputs, result)
+    _assemble(done, sources, data, digests, options, loaded, settings, inputs, result)
     if result.rendered:
         cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
     return result
@@ -235,6 +235,7 @@ def _assemble(
     data: Sequence[bytes],
     digests: Sequence[str],
     options: BuildOptions,
+    pipelines: Pipelines,
     settings: str,
     inputs: str,
     result: BuildResult,
@@ -247,7 +248,7 @@ def _assemble(
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
     others = [(sources[i], data[i]) for i, unit in enumerate(units) if unit["others"]]
     refused = {name for unit in units for name in unit["refused_names"]}
-    documents = relate(rules, others, found, refused)
+    documents = relate(rules, others, found, refused, pipelines)
     result.refused = sum(unit["refused"] for unit in units)
     result.skipped = sum(unit["skipped"] for unit in units)
     result.rules = len(rules)

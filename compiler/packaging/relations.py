@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
+from sigmac.compiler.pipeline import Pipelines
+from sigmac.compiler.pipeline.correlations import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.filter import Filter
@@ -36,10 +38,12 @@ def relate(
     others: Sequence[tuple[SourceFile, bytes]],
     diagnostics: Diagnostics,
     refused: Collection[str] = (),
+    pipelines: Pipelines | None = None,
 ) -> Documents:
     """Check the references between rules (as units), correlations and filters.
 
-    `refused` are the ids and names of the rules that an error has left out.
+    `refused` are the ids and names of the rules that an error has left out. The field names of
+    correlations are mapped by the pipelines.
     """
     known = [_outline(rule) for rule in rules]
     correlations: list[Correlation] = []
@@ -48,6 +52,9 @@ def relate(
         contents = read_file(data, source.file)
         correlations += contents.correlations
         filters += contents.filters
+    if pipelines is not None:
+        correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
+        refused = {*refused, *others_refused}
     sound = Documents(*check_references(known, correlations, filters, diagnostics, refused))
     kept: list[Correlation | Filter] = [*sound.correlations, *sound.filters]
     for each in kept:

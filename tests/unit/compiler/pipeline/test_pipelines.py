@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
+from sigmac.compiler.pipeline.correlations import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import LogSource, Rule
@@ -291,6 +293,30 @@ fields: [User]
         assert pipelines(one).apply_to_correlation(self.correlation()).group_by[0] == "U"
         two = {"variant": "two", "transformations": [names]}
         assert pipelines(one, two).apply_to_correlation(self.correlation()).group_by[0] == "User"
+
+    def test_of_a_rule_set_each_sees_the_rules_below_it(self, pipelines: Any) -> None:
+        suffix = {"type": "field_name_suffix", "suffix": "s"}
+        suffix["rule_conditions"] = [{"type": "logsource", "product": "linux"}]  # type: ignore[assignment]
+        linux = rule("{product: linux}")
+        linux = replace(linux, meta=replace(linux.meta, name="a"))
+        first = self.correlation()
+        first = replace(first, meta=replace(first.meta, name="first"))
+        second = replace(first, rules=(replace(first.rules[0], text="first"),))
+        diagnostics = Diagnostics()
+        found = pipelines({"transformations": [suffix]})
+        made, refused = map_correlations([second, first], [linux], found, diagnostics)
+        assert [each.group_by[0] for each in made] == ["Users", "Users"]
+        assert not refused
+        assert not diagnostics.found
+
+    def test_one_that_is_refused_is_named_and_said(self, pipelines: Any) -> None:
+        several = {"type": "field_name_mapping", "mapping": {"User": ["A", "B"]}}
+        first = self.correlation()
+        first = replace(first, meta=replace(first.meta, name="first"))
+        diagnostics = Diagnostics()
+        found = pipelines({"transformations": [several]})
+        assert map_correlations([first], [], found, diagnostics) == ([], {"first"})
+        assert [each.code for each in diagnostics] == ["E_PIPELINE"]
 
     def test_rule_failure_refuses_it(self, pipelines: Any) -> None:
         found = pipelines({"transformations": [{"type": "rule_failure", "message": "no"}]})
