@@ -30,6 +30,7 @@ log = structlog.get_logger("sigmac.stream.worker")
 
 _WATCHED = 200  # matches a second that are shown to watchers
 _REPORT = 1.0  # seconds between two reports to the supervisor
+_SETTLED = 30.0  # seconds without a batch after which one that failed is taken for somebody else's
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
 
 
@@ -137,7 +138,7 @@ class Worker:
         return True
 
     def _loop(self) -> None:
-        failures = 0
+        failures, failed_at = 0, 0.0
         while True:
             self._obey()
             if self._stopping:
@@ -151,7 +152,9 @@ class Worker:
                 batches = self.source.poll(self._max_records, self._max_wait)
             except SourceEnded:
                 return
-            self._tell_polled()
+            # One that fails is failing until it is delivered, not running whenever it is tried.
+            if not failures or (not batches and time.monotonic() - failed_at > _SETTLED):
+                self._tell_polled()
             if not batches:
                 self._report()
                 continue
@@ -163,7 +166,7 @@ class Worker:
                 self._failures += 1
                 self.outputs.buried()  # again when the batch is done again
                 self.source.rewind()
-                failures += 1
+                failures, failed_at = failures + 1, time.monotonic()
                 pause = min(_FIRST_BACKOFF * 2**failures, _LAST_BACKOFF)
                 self._set_state("failing", str(error))
                 log.warning("a batch is done again", reason=str(error), again_in=pause)
