@@ -37,6 +37,7 @@ _REFUSED = {
 # It was refused with others, and one of those was named.
 _BYSTANDER = -138  # RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD, which has no name in older clients
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+_LATE = 0.5  # seconds
 _OVERHEAD = 70  # bytes around a message in a producer's batch, at most
 
 
@@ -166,7 +167,7 @@ class KafkaSink:
             self._give_up(_Refusal(message, error.str(), error.code()))
             return
         if self._shared.transactional:
-            self._producer.poll(0)  # why the transaction takes no more may not have been told yet
+            self._producer.flush(_LATE)  # why the transaction takes no more is told a little later
             self._raise_refusal()
         self.forget()
         raise self._meaning(error)
