@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from confluent_kafka import (
-    OFFSET_INVALID,
     OFFSET_STORED,
     Consumer,
     KafkaError,
@@ -37,6 +36,7 @@ from sigmac.runtime.stream.kafka.reading_points import (
     unreadable,
 )
 from sigmac.runtime.stream.kafka.topic_pattern import subscription, topic_pattern
+from sigmac.runtime.stream.kafka.waiting import Waiting
 from sigmac.runtime.stream.record import Batch
 
 log = structlog.get_logger("sigmac.stream.kafka")
@@ -111,6 +111,7 @@ class KafkaSource:
         # An unknown reset is left to librdkafka, which refuses it.
         told = {**properties, PROPERTY: "error"} if self._reset else properties
         self.consumer = make_client(Consumer, told, connection)
+        self._waiting = Waiting(self.consumer)
 
     def start(self) -> bool:
         """Join the group; False where the broker does not answer yet.
@@ -159,6 +160,7 @@ class KafkaSource:
             self._dropped |= place in self._next
             for known in (self._next, self._owed, self._read, self._unreadable):
                 known.pop(place, None)
+        self._waiting.forget(gone)
         self._forbidden &= {topic for topic, _ in self.owned}
         if partitions and self._paused:
             # librdkafka remembers the pause, and would fetch nothing if the partition came back.
@@ -253,6 +255,7 @@ class KafkaSource:
         last = dict(zip(places, messages, strict=True))
         self._next = {place: message.offset() + 1 for place, message in last.items()}
         self._read.update(self._next)
+        self._waiting.polled(self._next)
         if self._forbidden:
             self._forbidden -= {topic for topic, _ in self._next}
 
@@ -329,6 +332,7 @@ class KafkaSource:
                     **where,
                 )
             found.append(TopicPartition(topic, partition, point.offset))
+        self._waiting.forget(self._unreadable)
         if found and self._eager:
             mine = [
                 TopicPartition(*each, self._read.get(each, OFFSET_STORED)) for each in self.owned
@@ -364,6 +368,7 @@ class KafkaSource:
         for place, offset in first.items():
             self._read[place] = offset
             self.consumer.seek(TopicPartition(*place, offset))
+        self._waiting.rewound(first)
         self._held = []
         self._done()
 
@@ -375,6 +380,8 @@ class KafkaSource:
         if message is not None:
             self._held += self._without_errors([message])  # it was on its way before the pause
         self._look_for_the_broker()
+        if self.connection.connected:
+            self._waiting.renew(self.owned)
 
     def _look_for_the_broker(self) -> None:
         """Ask one that was away whether it is back, as librdkafka tells only that it went, and no record may come."""
@@ -395,14 +402,7 @@ class KafkaSource:
         return found
 
     def lag(self) -> dict[_Place, int]:
-        lags = {}
-        positions = self.consumer.position([TopicPartition(*place) for place in self.owned])
-        for each in positions:
-            place = TopicPartition(each.topic, each.partition)
-            _, high = self.consumer.get_watermark_offsets(place, cached=True)
-            known = each.offset != OFFSET_INVALID and high >= 0
-            lags[each.topic, each.partition] = max(0, high - each.offset) if known else -1
-        return lags
+        return self._waiting.lag(self.owned, (*self._polled, *self._held))
 
     def close(self) -> None:
         self.consumer.close()
