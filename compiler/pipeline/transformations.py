@@ -16,6 +16,7 @@ from sigmac.compiler.pipeline import placeholder_changes as placeholders
 from sigmac.compiler.pipeline import registry_changes as registry
 from sigmac.compiler.pipeline import rule_changes as rules
 from sigmac.compiler.pipeline import value_changes as texts
+from sigmac.compiler.pipeline.joined_conditions import read_conditions
 from sigmac.compiler.pipeline.levels import (
     Scope,
     Transformation,
@@ -34,7 +35,6 @@ from sigmac.compiler.pipeline.processing_conditions import (
     RULE_CONDITIONS,
     LogsourceTest,
     RuleTest,
-    read_conditions,
 )
 from sigmac.compiler.pipeline.processing_run import CannotAsk, Refusal, Run
 from sigmac.compiler.syntax.correlation import Correlation
