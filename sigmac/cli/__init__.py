@@ -1,4 +1,4 @@
-"""The command line: one command a file; what a command needs is imported when it is called."""
+"""The command line: one command a file, imported when it is called, as is what the command needs."""
 
 from __future__ import annotations
 
@@ -6,51 +6,56 @@ import io
 import os
 import sys
 
-import typer
+import click
 
-from sigmac.cli.build import build
-from sigmac.cli.check import check
-from sigmac.cli.config import config
-from sigmac.cli.dlq import dlq
+from sigmac.cli.command import LazyGroup
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.explain import explain
-from sigmac.cli.inspect import inspect
-from sigmac.cli.options import say
-from sigmac.cli.push import push
-from sigmac.cli.run import run
-from sigmac.cli.serve import serve
-from sigmac.cli.status import status
-from sigmac.cli.watch import watch
+from sigmac.cli.shell import VARIABLE, complete, install_completion, show_completion
 
-app = typer.Typer(
-    name="sigmac",
-    help="Compile Sigma rules to Python and run them over events.",
-    epilog="Exit status: 0 done, 1 a rule or the input is faulty, 2 wrong usage. Docs: docs/guide.md",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _command in (build, check, run, serve, push, status, watch, explain, inspect):
-    app.command(epilog=_command.__globals__["EXAMPLE"])(_command)
-app.add_typer(config)
-app.add_typer(dlq)
+# What each does, as the first sentence of its docstring says it.
+COMMANDS = {
+    "build": "Compile rules to a pack.",
+    "check": "Report errors, warnings and notes of rules.",
+    "run": "Evaluate events and write one JSON object a match.",
+    "serve": "Evaluate streams: topics of Redpanda or Kafka, or followed files, as a configuration says.",
+    "push": "Send a pack to a running service, which checks it and swaps it in: in all workers or in none.",
+    "status": "Show how a running service does: its workers, its packs, and what was counted.",
+    "watch": "Show matches of a running service as they are made, one JSON object a line, until Ctrl-C.",
+    "explain": "Show which parts of a rule are true for an event, and what the event holds there.",
+    "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
+    "config": "Check a configuration of the service, or print its schema.",
+    "dlq": "List dead letters, or send them again.",
+}
+EPILOG = """Exit status: 0 done, 1 a rule or the input is faulty, 2 wrong usage.
+Docs: docs/guide.md
+"""
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
         from sigmac import __version__
 
         print(f"sigmac {__version__}")
-        raise typer.Exit
+        ctx.exit()
 
 
-@app.callback()
-def options(
-    version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-    ),
-) -> None:
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@install_completion
+@show_completion
+def app() -> None:
     """Compile Sigma rules to Python and run them over events."""
 
 
@@ -92,25 +97,41 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            app(prog_name="sigmac", standalone_mode=True)
+            sys.exit(_run(sys.argv[1:]))
         finally:
             _flush_output()
     except SigmacError as error:
-        say(f"sigmac: {error}")
+        _say(f"sigmac: {error}")
         sys.exit(ExitStatus.FAILED)
-    except SystemExit as end:
-        # The reader went away, as `head` does: Typer says nothing, as it should, but exits with 1.
-        if isinstance(end.__context__, BrokenPipeError):
-            sys.exit(ExitStatus.PIPE)
-        raise
     except BrokenPipeError:
         sys.exit(ExitStatus.PIPE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say(f"sigmac: {where}{error.strerror or error}")
+        _say(f"sigmac: {where}{error.strerror or error}")
         sys.exit(ExitStatus.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.INTERRUPTED)
+
+
+def _say(message: str) -> None:
+    from sigmac.cli.options import say
+
+    say(message)
+
+
+def _run(arguments: list[str]) -> int:
+    """Carry out a command, or complete a word for the shell; the exit status."""
+    if instruction := os.environ.get(VARIABLE):
+        return complete(app, instruction)
+    try:
+        with app.make_context("sigmac", arguments) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return ExitStatus.OK
 
 
 __all__ = ["app", "main"]

@@ -6,29 +6,33 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
-    DiagnosticFormat,
     Format,
-    Ignore,
-    Pipeline,
-    Placeholder,
-    Strict,
-    StrictLogsource,
+    at_least,
     counted,
+    diagnostic_format,
+    file_to_read,
+    ignore,
     ignored,
     logsource,
+    need,
+    pipeline,
+    placeholder,
     placeholders,
     read_source,
     say,
+    strict,
+    strict_logsource,
     wants_color,
 )
-from sigmac.cli.serve import need
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
@@ -44,61 +48,95 @@ EXAMPLE = """Examples:
 """
 
 
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "paths",
+    cls=Argument,
+    nargs=-1,
+    required=True,
+    type=click.Path(),
+    metavar="PATH...",
+    help="Rule files and folders.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("build/pack"),
+    metavar="DIR",
+    help="Folder of the pack.",
+)
+@click.option("--name", metavar="NAME", help="Name of the pack; by default the folder's.")
+@click.option("--pack-version", default="0.0.0", metavar="VERSION", help="Version of the pack.")
+@pipeline
+@placeholder
+@click.option(
+    "--logsource",
+    "only",
+    multiple=True,
+    metavar="KEY=VALUE,…",
+    help="Only rules of this logsource, as product=windows,category=dns_query. Repeatable.",
+)
+@strict_logsource
+@click.option("--skip-errors", is_flag=True, help="Build the rules that have no error.")
+@strict
+@ignore
+@diagnostic_format
+@click.option("--wheel", is_flag=True, help="Also write an installable wheel beside the pack.")
+@click.option(
+    "--sign",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="KEY",
+    help="Sign with this Ed25519 private key (PEM).",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    type=at_least(0),
+    default=0,
+    metavar="N",
+    help="Processes to use; 0: one a core.",
+)
+@click.option("--optimize/--no-optimize", default=True, help="Run the optimizer.")
+@click.option(
+    "--profile",
+    type=file_to_read,
+    metavar="FILE",
+    help="What real events do, from `sigmac run --profile FILE`: decides order, gates and what is remembered.",
+)
+@click.option("--cache/--no-cache", default=True, help="Use what earlier builds left.")
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where that is; by default the user's cache.",
+)
+@click.option(
+    "--explain-optimizer",
+    metavar="RULE",
+    help="Print the rule with this id, title or file name after each pass; build nothing.",
+)
 def build(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Rule files and folders.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the pack.")
-    ] = Path("build/pack"),
-    name: Annotated[str, typer.Option(help="Name of the pack; by default the folder's.")] = "",
-    pack_version: Annotated[str, typer.Option(help="Version of the pack.")] = "0.0.0",
-    pipeline: Pipeline = None,
-    placeholder: Placeholder = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--logsource",
-            metavar="KEY=VALUE,…",
-            help="Only rules of this logsource, as product=windows,category=dns_query. Repeatable.",
-        ),
-    ] = None,
-    strict_logsource: StrictLogsource = False,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Build the rules that have no error.")
-    ] = False,
-    strict: Strict = False,
-    ignore: Ignore = None,
-    form: DiagnosticFormat = Format.text,
-    wheel: Annotated[
-        bool, typer.Option("--wheel", help="Also write an installable wheel beside the pack.")
-    ] = False,
-    sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEY", help="Sign with this Ed25519 private key (PEM).", exists=True),
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Processes to use; 0: one a core.")
-    ] = 0,
-    optimize: Annotated[bool, typer.Option(help="Run the optimizer.")] = True,
-    profile: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="What real events do, from `sigmac run --profile FILE`: decides order, gates and what is remembered.",
-        ),
-    ] = None,
-    cache: Annotated[bool, typer.Option(help="Use what earlier builds left.")] = True,
-    cache_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where that is; by default the user's cache.")
-    ] = None,
-    explain_optimizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RULE",
-            help="Print the rule with this id, title or file name after each pass; build nothing.",
-        ),
-    ] = None,
+    paths: tuple[str, ...],
+    output: Path,
+    name: str | None,
+    pack_version: str,
+    pipeline: tuple[str, ...],
+    placeholder: tuple[str, ...],
+    only: tuple[str, ...],
+    strict_logsource: bool,
+    skip_errors: bool,
+    strict: bool,
+    ignore: tuple[str, ...],
+    form: Format,
+    wheel: bool,
+    sign: Path | None,
+    jobs: int,
+    optimize: bool,
+    profile: Path | None,
+    cache: bool,
+    cache_dir: Path | None,
+    explain_optimizer: str | None,
 ) -> None:
     """Compile rules to a pack.
 
@@ -116,9 +154,9 @@ def build(
     options = BuildOptions(
         name=_pack_name(name or output.resolve().name, given=bool(name)),
         version=_pack_version(pack_version),
-        pipelines=tuple(pipeline or ()),
+        pipelines=pipeline,
         placeholders=placeholders(placeholder),
-        logsources=tuple(map(logsource, only or ())),
+        logsources=tuple(map(logsource, only)),
         strict_logsource=strict_logsource,
         optimize=optimize,
         profile=profile,
@@ -139,15 +177,15 @@ def build(
             result = compile_sources(sources, options, kept, held, progress)
     except RuleError as error:
         _report([error.diagnostic], form)
-        raise typer.Exit(ExitStatus.FAILED) from None
+        raise Exit(ExitStatus.FAILED) from None
     told = [each for each in result.diagnostics if each.code not in unwanted]
     _report(told, form)
     if not _written(result, options, output, sign, wheel):
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
     if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 def _pack_name(name: str, given: bool) -> str:
@@ -157,7 +195,7 @@ def _pack_name(name: str, given: bool) -> str:
         return name
     if given:
         message = "a pack's name is letters, digits, `_` and `-`, and begins with a letter"
-        raise typer.BadParameter(message, param_hint="--name")
+        raise click.BadParameter(message, param_hint="--name")
     return "pack"
 
 
@@ -167,7 +205,7 @@ def _pack_version(version: str) -> str:
     if not re.fullmatch(
         r"[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9.]+)?", version
     ):
-        raise typer.BadParameter("write it as 1.2.3 (PEP 440)", param_hint="--pack-version")
+        raise click.BadParameter("write it as 1.2.3 (PEP 440)", param_hint="--pack-version")
     return version
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
-    DiagnosticFormat,
     Format,
-    Ignore,
-    Pipeline,
-    Placeholder,
-    Strict,
-    StrictLogsource,
+    diagnostic_format,
+    ignore,
     ignored,
+    need,
+    pipeline,
+    placeholder,
     placeholders,
     read_source,
+    strict,
+    strict_logsource,
     wants_color,
 )
-from sigmac.cli.serve import need
 
 EXAMPLE = """Examples:
 
@@ -36,20 +37,33 @@ EXAMPLE = """Examples:
 """
 
 
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "paths",
+    cls=Argument,
+    nargs=-1,
+    type=click.Path(),
+    metavar="[PATH]...",
+    help="Rule files and folders.",
+)
+@pipeline
+@placeholder
+@strict_logsource
+@strict
+@ignore
+@click.option("--notes/--no-notes", default=True, help="Show notes: matters of style.")
+@diagnostic_format
+@click.option("--list", "listing", is_flag=True, help="List every check with an example, and exit.")
 def check(
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH...", help="Rule files and folders.")
-    ] = None,
-    pipeline: Pipeline = None,
-    placeholder: Placeholder = None,
-    strict_logsource: StrictLogsource = False,
-    strict: Strict = False,
-    ignore: Ignore = None,
-    notes: Annotated[bool, typer.Option(help="Show notes: matters of style.")] = True,
-    form: DiagnosticFormat = Format.text,
-    listing: Annotated[
-        bool, typer.Option("--list", help="List every check with an example, and exit.")
-    ] = False,
+    paths: tuple[str, ...],
+    pipeline: tuple[str, ...],
+    placeholder: tuple[str, ...],
+    strict_logsource: bool,
+    strict: bool,
+    ignore: tuple[str, ...],
+    notes: bool,
+    form: Format,
+    listing: bool,
 ) -> None:
     """Report errors, warnings and notes of rules."""
     need("compiler", *COMPILER)
@@ -64,7 +78,7 @@ def check(
         print(render_list(form is Format.json))
         return
     if not paths:
-        raise typer.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
+        raise click.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
     from sigmac.compiler.checks.checker import check_sources
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.syntax.rule_files import find_sources
@@ -73,7 +87,7 @@ def check(
     try:
         found = check_sources(
             find_sources(paths),
-            tuple(pipeline or ()),
+            pipeline,
             placeholders(placeholder),
             strict_logsource=strict_logsource,
         )
@@ -90,4 +104,4 @@ def check(
         sys.stdout.write(render_text(found, read_source, color=wants_color(sys.stdout)))
     severities = {each.severity for each in found}
     if "error" in severities or (strict and "warning" in severities):
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 _COMPILER = Path(__file__).parents[1] / "compiler"
 _SHIPPED = _COMPILER / "pipeline" / "shipped"
 _CODES = _COMPILER / "diagnostics" / "codes"
@@ -15,7 +17,7 @@ _MANIFEST = "manifest.json"
 _PLAIN = re.compile(r"[\w./@%+=~ -]+")
 
 
-def packs(incomplete: str) -> list[str]:
+def packs(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Folders; where one is left that is no pack, the folders in it too, so that the shell waits."""
     found = list(_folders(incomplete))
     if len(found) == 1 and not Path(found[0], _MANIFEST).is_file():
@@ -23,7 +25,7 @@ def packs(incomplete: str) -> list[str]:
     return found
 
 
-def pipelines(incomplete: str) -> list[str]:
+def pipelines(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The shipped pipelines, and YAML files."""
     shipped = sorted(file.stem for file in _SHIPPED.glob("*.yml"))
     return [name for name in shipped if name.startswith(incomplete)] + [
@@ -31,7 +33,7 @@ def pipelines(incomplete: str) -> list[str]:
     ]
 
 
-def codes(incomplete: str) -> list[str]:
+def codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The codes of warnings and notes, behind those that are given already."""
     given, comma, begun = incomplete.rpartition(",")
     known = (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Argument, Group
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import counted, say
 from sigmac.runtime.errors import ConfigurationError
@@ -24,19 +26,21 @@ EXAMPLE = """Examples:
   sigmac config schema > sigmac.schema.json
 """
 
-config = typer.Typer(
-    name="config",
-    help="Check a configuration of the service, or print its schema.",
-    epilog=EXAMPLE,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+
+@click.group(cls=Group, epilog=EXAMPLE)
+def config() -> None:
+    """Check a configuration of the service, or print its schema."""
 
 
 @config.command()
-def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration, YAML or TOML.")],
-) -> None:
+@click.argument(
+    "file",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration, YAML or TOML.",
+)
+def check(file: Path) -> None:
     """Name every mistake in a configuration, one a line, with its place.
 
     Variables SIGMAC_… of the environment count, and secrets must be there, as when the service starts. Nothing is
@@ -49,7 +53,7 @@ def check(
         settings = load_settings(file)
     except ConfigurationError as error:
         say(str(error))
-        raise typer.Exit(ExitStatus.FAILED) from None
+        raise Exit(ExitStatus.FAILED) from None
     print(f"{file}: no mistakes: {_summary(settings)}")
 
 

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Argument, Group
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, OutputFormat, counted, say
-from sigmac.cli.serve import need
+from sigmac.cli.options import Form, at_least, counted, need, output_format, say
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
@@ -30,32 +31,32 @@ EXAMPLE = """Examples:
   sigmac dlq replay sigmac.yml --kind evaluation --kind undeliverable
 """
 
-dlq = typer.Typer(
-    name="dlq",
-    help="List dead letters, or send them again.",
-    epilog=EXAMPLE,
-    no_args_is_help=True,
-    rich_markup_mode=None,
+_config = click.argument(
+    "config",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="Configuration of the service that wrote them.",
+)
+_kinds = click.option(
+    "--kind",
+    multiple=True,
+    metavar="KIND",
+    help="Only letters of this kind; may be repeated.",
 )
 
-Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="Configuration of the service that wrote them.")
-]
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option("--kind", metavar="KIND", help="Only letters of this kind; may be repeated."),
-]
+
+@click.group(cls=Group, epilog=EXAMPLE)
+def dlq() -> None:
+    """List dead letters, or send them again."""
 
 
 @dlq.command("list")
-def list_letters(
-    config: Config,
-    kind: Kinds = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Stop after this many.")
-    ] = None,
-    form: OutputFormat = Form.text,
-) -> None:
+@_config
+@_kinds
+@click.option("--limit", type=at_least(1), metavar="N", help="Stop after this many.")
+@output_format
+def list_letters(config: Path, kind: tuple[str, ...], limit: int | None, form: Form) -> None:
     """Show dead letters, oldest first: when, why, and where the record lies.
 
     `--format json` prints one object a line, with the bytes in base64 and, where they are text, as text.
@@ -79,14 +80,11 @@ def list_letters(
 
 
 @dlq.command()
-def replay(
-    config: Config,
-    kind: Kinds = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also those that were sent again before.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent.")] = False,
-) -> None:
+@_config
+@_kinds
+@click.option("--all", "everything", is_flag=True, help="Also those that were sent again before.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent.")
+def replay(config: Path, kind: tuple[str, ...], everything: bool, dry_run: bool) -> None:
     """Send dead letters again: records to their topics, matches to the sink that gave them up.
 
     What was sent is remembered, so that the next replay goes on behind it. Letters that come up meanwhile wait for the
@@ -108,7 +106,7 @@ def replay(
         say(f"{counted(count, 'dead letter')} not sent: {escaped(reason)}")
     _tell_strange(letters)
     if result.left:
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 def _settings(config: Path) -> Settings:
@@ -129,13 +127,13 @@ def _letters(settings: Settings, kinds: list[str], *, again: bool) -> Iterator[L
         yield letters
 
 
-def _known(kinds: list[str] | None) -> list[str]:
+def _known(kinds: tuple[str, ...]) -> list[str]:
     from sigmac.runtime.stream.dead_letters import KINDS
 
-    for kind in kinds or ():
+    for kind in kinds:
         if kind not in KINDS:
-            raise typer.BadParameter(f"there is no kind {kind!r}; there are {', '.join(KINDS)}")
-    return kinds or []
+            raise click.BadParameter(f"there is no kind {kind!r}; there are {', '.join(KINDS)}")
+    return [*kinds]
 
 
 def _line(letter: DeadLetter) -> str:

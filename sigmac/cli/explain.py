@@ -6,23 +6,25 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
     Form,
-    OutputFormat,
-    Pipeline,
-    Placeholder,
+    need,
+    output_format,
+    pipeline,
+    placeholder,
     placeholders,
     read_source,
     say,
     wants_color,
 )
-from sigmac.cli.serve import need
 from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.printable import escaped, shortened
 
@@ -56,28 +58,36 @@ MAX_VALUES = 5  # of a field, where an event holds several
 _Span = tuple[str, str]
 
 
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "rule",
+    cls=Argument,
+    type=click.Path(),
+    metavar="RULE",
+    help="Rule file; FILE#ID or FILE#TITLE for one of its rules.",
+)
+@click.argument(
+    "event",
+    cls=Argument,
+    type=click.Path(),
+    metavar="EVENT",
+    help="File with one JSON object, - for standard input, or the JSON.",
+)
+@pipeline
+@placeholder
+@click.option(
+    "--evtx",
+    is_flag=True,
+    help='The event is EVTX as JSON, {"Event": {"System": …, "EventData": …}}.',
+)
+@output_format
 def explain(
-    rule: Annotated[
-        str,
-        typer.Argument(
-            metavar="RULE", help="Rule file; FILE#ID or FILE#TITLE for one of its rules."
-        ),
-    ],
-    event: Annotated[
-        str,
-        typer.Argument(
-            metavar="EVENT", help="File with one JSON object, - for standard input, or the JSON."
-        ),
-    ],
-    pipeline: Pipeline = None,
-    placeholder: Placeholder = None,
-    evtx: Annotated[
-        bool,
-        typer.Option(
-            "--evtx", help='The event is EVTX as JSON, {"Event": {"System": …, "EventData": …}}.'
-        ),
-    ] = False,
-    form: OutputFormat = Form.text,
+    rule: str,
+    event: str,
+    pipeline: tuple[str, ...],
+    placeholder: tuple[str, ...],
+    evtx: bool,
+    form: Form,
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there."""
     need("compiler", *COMPILER)
@@ -89,7 +99,7 @@ def explain(
     rules, errors = _read_rules(rule)
     explanations = []
     try:
-        pipelines = load_pipelines(tuple(pipeline or ()), placeholders(placeholder))
+        pipelines = load_pipelines(pipeline, placeholders(placeholder))
     except RuleError as error:
         rules, errors = [], [error.diagnostic]
     for each in rules:
@@ -108,7 +118,7 @@ def explain(
 
         sys.stdout.flush()
         sys.stderr.write(render_text(errors, read_source, color=wants_color(sys.stderr)))
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 # What is given

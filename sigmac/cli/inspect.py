@@ -7,13 +7,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+from click.exceptions import Exit
 
 from sigmac.cli import completion
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, OutputFormat, say, wants_color
+from sigmac.cli.options import Form, file_to_read, output_format, say, wants_color
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.printable import escaped, shortened
 
@@ -35,30 +37,26 @@ MAX_LISTED = 20  # lines of a list in the overview; --format json has all
 _LISTS = ("tags", "references", "falsepositives", "fields", "related", "scope", "variants")
 
 
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "pack",
+    cls=Argument,
+    metavar="PACK",
+    help="Folder or name of a rule pack.",
+    shell_complete=completion.packs,
+)
+@click.option(
+    "--trusted-key",
+    multiple=True,
+    type=file_to_read,
+    metavar="FILE",
+    help="The pack must be signed by this Ed25519 key. Repeatable.",
+)
+@click.option("--rules", is_flag=True, help="List the rules.")
+@click.option("--rule", metavar="ID", help="Show the rule of this id or title, and its code.")
+@output_format
 def inspect(
-    pack: Annotated[
-        str,
-        typer.Argument(
-            metavar="PACK",
-            help="Folder or name of a rule pack.",
-            autocompletion=completion.packs,
-        ),
-    ],
-    trusted_key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="The pack must be signed by this Ed25519 key. Repeatable.",
-        ),
-    ] = None,
-    rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
-    rule: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Show the rule of this id or title, and its code."),
-    ] = None,
-    form: OutputFormat = Form.text,
+    pack: str, trusted_key: tuple[Path, ...], rules: bool, rule: str | None, form: Form
 ) -> None:
     """Show what a pack holds and whether it verifies; none of its code is run.
 
@@ -67,8 +65,8 @@ def inspect(
     from sigmac.runtime.pack.contents import read_contents
 
     if rules and rule is not None:
-        raise typer.BadParameter("give one of --rules and --rule", param_hint="--rules")
-    contents = read_contents(pack, [path.read_bytes() for path in trusted_key or ()])
+        raise click.BadParameter("give one of --rules and --rule", param_hint="--rules")
+    contents = read_contents(pack, [path.read_bytes() for path in trusted_key])
     packed = list(contents.rules())
     chosen = [each for each in packed if rule is not None and each.is_called(rule)]
     if rule is not None and not chosen and contents.problem is None:
@@ -90,7 +88,7 @@ def inspect(
     if contents.problem is not None:
         sys.stdout.flush()
         say(f"sigmac: NOT VERIFIED: {escaped(contents.problem)}")
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 # As JSON

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from sigmac.cli import completion
 from sigmac.runtime.printable import escaped
@@ -32,68 +31,98 @@ class Form(StrEnum):
     json = "json"
 
 
-Pipeline = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--pipeline",
-        "-p",
-        metavar="NAME_OR_FILE",
-        help="Processing pipeline: `windows`, `windows-audit` or a YAML file. Repeatable.",
-        autocompletion=completion.pipelines,
-    ),
-]
-Placeholder = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE,…", help="Values for the placeholder %NAME% of `expand`. Repeatable."
-    ),
-]
-StrictLogsource = Annotated[
-    bool, typer.Option(help="Refuse rules whose logsource no pipeline maps.")
-]
-DiagnosticFormat = Annotated[
-    Format,
-    typer.Option("--format", help="Form of diagnostics; json and sarif go to standard output."),
-]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="CODE,…",
-        help="Leave these warnings and notes out. Repeatable.",
-        autocompletion=completion.codes,
-    ),
-]
-OutputFormat = Annotated[Form, typer.Option("--format", help="Form of what is printed.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
+file_to_read = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def placeholders(given: Sequence[str] | None) -> dict[str, list[str | int | float]]:
-    """`NAME=VALUE,…` options as a map. Raises `typer.BadParameter`."""
+def at_least(minimum: int) -> click.IntRange:
+    """A whole number from a minimum on."""
+    number = click.IntRange(min=minimum)
+    number.name = "whole number"  # messages: "'x' is not a valid whole number"
+    return number
+
+
+pipeline = click.option(
+    "--pipeline",
+    "-p",
+    multiple=True,
+    metavar="NAME_OR_FILE",
+    help="Processing pipeline: `windows`, `windows-audit` or a YAML file. Repeatable.",
+    shell_complete=completion.pipelines,
+)
+placeholder = click.option(
+    "--placeholder",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    help="Values for the placeholder %NAME% of `expand`. Repeatable.",
+)
+strict_logsource = click.option(
+    "--strict-logsource/--no-strict-logsource",
+    help="Refuse rules whose logsource no pipeline maps.",
+)
+diagnostic_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(Format),
+    default=Format.text,
+    help="Form of diagnostics; json and sarif go to standard output.",
+)
+ignore = click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODE,…",
+    help="Leave these warnings and notes out. Repeatable.",
+    shell_complete=completion.codes,
+)
+output_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(Form),
+    default=Form.text,
+    help="Form of what is printed.",
+)
+strict = click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+
+
+def need(extra: str, *packages: str) -> None:
+    """Raises `ConfigurationError` where a package is not installed."""
+    import importlib.util
+
+    from sigmac.runtime.errors import ConfigurationError
+
+    for name in packages:
+        if importlib.util.find_spec(name) is None:
+            raise ConfigurationError(
+                f"this needs the package {name}, which is not installed: pip install 'sigmac[{extra}]'"
+            )
+
+
+def placeholders(given: Sequence[str]) -> dict[str, list[str | int | float]]:
+    """`NAME=VALUE,…` options as a map. Raises `click.BadParameter`."""
     found: dict[str, list[str | int | float]] = {}
-    for each in given or ():
+    for each in given:
         name, sign, values = each.partition("=")
         if not sign or not name or not values:
-            raise typer.BadParameter(f"{each!r} is not NAME=VALUE,…", param_hint="--placeholder")
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE,…", param_hint="--placeholder")
         found.setdefault(name, []).extend(values.split(","))
     return found
 
 
 def logsource(given: str) -> Mapping[str, str]:
-    """`product=windows,category=process_creation` as a map. Raises `typer.BadParameter`."""
+    """`product=windows,category=process_creation` as a map. Raises `click.BadParameter`."""
     found = {}
     for part in given.split(","):
         key, sign, value = (each.strip() for each in part.partition("="))
         if not sign or key not in LOGSOURCE_KEYS or not value:
             keys = ", ".join(LOGSOURCE_KEYS)
             message = f"{part!r} is not KEY=VALUE with KEY one of {keys}"
-            raise typer.BadParameter(message, param_hint="--logsource")
+            raise click.BadParameter(message, param_hint="--logsource")
         found[key] = value
     return found
 
 
-def ignored(given: Sequence[str] | None) -> frozenset[str]:
-    """The codes of `--ignore CODE,…` options. Raises `typer.BadParameter` for others and for errors."""
-    codes = frozenset(code.strip() for each in given or () for code in each.split(","))
+def ignored(given: Sequence[str]) -> frozenset[str]:
+    """The codes of `--ignore CODE,…` options. Raises `click.BadParameter` for others and for errors."""
+    codes = frozenset(code.strip() for each in given for code in each.split(","))
     if codes:
         from sigmac.compiler.diagnostics.catalogue import catalogue
         from sigmac.compiler.diagnostics.diagnostic import did_you_mean
@@ -106,7 +135,7 @@ def ignored(given: Sequence[str] | None) -> frozenset[str]:
                 message = f"{code} is an error, which refuses a rule whether it is told or not"
             else:
                 continue
-            raise typer.BadParameter(message, param_hint="--ignore")
+            raise click.BadParameter(message, param_hint="--ignore")
     return codes
 
 

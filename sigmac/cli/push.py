@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from sigmac.cli import completion
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.options import say
-from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
+from sigmac.cli.service_options import Service, connection
 from sigmac.runtime.printable import escaped
 
 EXAMPLE = """Examples:
@@ -21,39 +20,35 @@ EXAMPLE = """Examples:
 """
 
 
-def push(
-    to: Address,
-    name: Annotated[
-        str,
-        typer.Option("--as", metavar="NAME", help="Name of the pack in the configuration."),
-    ],
-    pack: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PACK]",
-            help="Folder or name of a rule pack.",
-            autocompletion=completion.packs,
-        ),
-    ] = None,
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="Bring back the pack that ran before; no PACK.")
-    ] = False,
-    token_file: TokenFile = None,
-    ca: Authority = None,
-    certificate: Certificate = None,
-    key: Key = None,
-    tls: Tls = None,
-    timeout: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="How long the service may take.")
-    ] = 300,
-) -> None:
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.option(
+    "--as", "name", required=True, metavar="NAME", help="Name of the pack in the configuration."
+)
+@click.argument(
+    "pack",
+    cls=Argument,
+    required=False,
+    metavar="[PACK]",
+    help="Folder or name of a rule pack.",
+    shell_complete=completion.packs,
+)
+@click.option("--rollback", is_flag=True, help="Bring back the pack that ran before; no PACK.")
+@connection
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=300,
+    metavar="SECONDS",
+    help="How long the service may take.",
+)
+def push(service: Service, name: str, pack: str | None, rollback: bool, timeout: float) -> None:
     """Send a pack to a running service, which checks it and swaps it in: in all workers or in none.
 
     Exit status 1 where the service refuses it; the pack that ran before runs on then.
     """
     if (pack is None) is not rollback:
-        raise typer.BadParameter("give either a pack or --rollback", param_hint="[PACK]")
-    with connect(to, token_file, ca, certificate, key, tls) as client:
+        raise click.BadParameter("give either a pack or --rollback", param_hint="[PACK]")
+    with service.connect() as client:
         if pack is None:
             version = client.rollback(name, timeout=timeout).version
             say(f"{name} is back at version {escaped(version)}")

@@ -9,18 +9,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import typer
+import click
+from click.exceptions import Exit
 
 from sigmac.cli import completion
+from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import counted, logsource, say
-from sigmac.cli.parallel import MIN_PARALLEL, evaluate_all
-from sigmac.cli.serve import serve
+from sigmac.cli.options import at_least, counted, logsource, say
+from sigmac.cli.serve import run_service
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.lines import MAX_RECORD
-from sigmac.runtime.processes import cores
 
 if TYPE_CHECKING:
     from sigmac.runtime.inputs.lines import Block
@@ -42,94 +41,104 @@ TOP_RULES = 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "pack",
+    cls=Argument,
+    required=False,
+    metavar="[PACK]",
+    help="Folder or name of a rule pack.",
+    shell_complete=completion.packs,
+)
+@click.argument(
+    "inputs",
+    cls=Argument,
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILE|-]...",
+    help="Events, one JSON object a line; .gz and .zst are decompressed. Default: standard input.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="File for the matches.",
+)
+@click.option("--event/--no-event", default=True, help="Put the event into each match.")
+@click.option("--explain", is_flag=True, help="Add which selections and fields made each match.")
+@click.option(
+    "--logsource",
+    "stream_logsource",
+    metavar="KEY=VALUE,…",
+    help="What the events are, as product=windows: rules of another logsource are not tried.",
+)
+@click.option(
+    "--evtx",
+    is_flag=True,
+    help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.',
+)
+@click.option(
+    "--keep-going/--no-keep-going",
+    default=None,
+    help="Exit with 0 although records were rejected. Default: only for standard input.",
+)
+@click.option(
+    "--trusted-key",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="The pack must be signed by this Ed25519 key. Repeatable.",
+)
+@click.option(
+    "--memory-budget",
+    type=at_least(1),
+    default=64,
+    metavar="MIB",
+    help="Bound of all that is remembered about values, all workers together.",
+)
+@click.option(
+    "--workers",
+    type=at_least(1),
+    metavar="N",
+    help="Threads that evaluate. Default: one a core for files of 32 MiB or more, else one.",
+)
+@click.option(
+    "--max-record",
+    type=at_least(1),
+    default=16,
+    metavar="MIB",
+    help="A longer line ends the run of its file.",
+)
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what the events do (of every fifth record) for `sigmac build --profile FILE`.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Run over streams as this configuration says, as `sigmac serve FILE`.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No summary, no progress bar.")
 def run(
-    pack: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PACK",
-            help="Folder or name of a rule pack.",
-            autocompletion=completion.packs,
-        ),
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE|-]...",
-            help="Events, one JSON object a line; .gz and .zst are decompressed. Default: standard input.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT", help="File for the matches.")
-    ] = None,
-    event: Annotated[bool, typer.Option(help="Put the event into each match.")] = True,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Add which selections and fields made each match.")
-    ] = False,
-    stream_logsource: Annotated[
-        str | None,
-        typer.Option(
-            "--logsource",
-            metavar="KEY=VALUE,…",
-            help="What the events are, as product=windows: rules of another logsource are not tried.",
-        ),
-    ] = None,
-    evtx: Annotated[
-        bool,
-        typer.Option(
-            "--evtx", help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.'
-        ),
-    ] = False,
-    keep_going: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-going/--no-keep-going",
-            help="Exit with 0 although records were rejected. Default: only for standard input.",
-        ),
-    ] = None,
-    trusted_key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            help="The pack must be signed by this Ed25519 key. Repeatable.",
-        ),
-    ] = None,
-    memory_budget: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="MIB",
-            help="Bound of all that is remembered about values, all workers together.",
-        ),
-    ] = 64,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Threads that evaluate. Default: one a core for files of 32 MiB or more, else one.",
-        ),
-    ] = None,
-    max_record: Annotated[
-        int, typer.Option(min=1, metavar="MIB", help="A longer line ends the run of its file.")
-    ] = MAX_RECORD >> 20,
-    profile: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write what the events do (of every fifth record) for `sigmac build --profile FILE`.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Run over streams as this configuration says, as `sigmac serve FILE`.",
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No summary, no progress bar.")
-    ] = False,
+    pack: str | None,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    event: bool,
+    explain: bool,
+    stream_logsource: str | None,
+    evtx: bool,
+    keep_going: bool | None,
+    trusted_key: tuple[Path, ...],
+    memory_budget: int,
+    workers: int | None,
+    max_record: int,
+    profile: Path | None,
+    config: Path | None,
+    quiet: bool,
 ) -> None:
     """Evaluate events and write one JSON object a match.
 
@@ -137,16 +146,17 @@ def run(
     """
     if config is not None:
         if pack is not None:
-            raise typer.BadParameter("the configuration names the packs", param_hint="PACK")
-        serve(config)
+            raise click.BadParameter("the configuration names the packs", param_hint="PACK")
+        run_service(config)
         return
     if pack is None:
-        raise typer.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+        raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+    from sigmac.cli.parallel import evaluate_all
     from sigmac.runtime.pack.pack import load_pack
 
-    names = inputs or ["-"]
-    if inputs is None and sys.stdin.isatty():
-        raise typer.BadParameter(
+    names = list(inputs) or ["-"]
+    if not inputs and sys.stdin.isatty():
+        raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
     if profile is not None:
@@ -156,7 +166,7 @@ def run(
     count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
-        trusted_keys=[path.read_bytes() for path in trusted_key or ()],
+        trusted_keys=[path.read_bytes() for path in trusted_key],
         memory_budget=memory_budget << 20,
         workers=count,
     )
@@ -186,11 +196,14 @@ def run(
         _summarize(tally, loaded, time.perf_counter() - started)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
     """How many threads shall evaluate."""
+    from sigmac.cli.parallel import MIN_PARALLEL
+    from sigmac.runtime.processes import cores
+
     if profile is not None:
         return 1  # a profile is counted in one place
     if asked is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
+
+from sigmac.cli.command import Argument, Command
+from sigmac.cli.options import need
 
 EXAMPLE = """Examples:
 
@@ -16,16 +17,25 @@ EXAMPLE = """Examples:
 """
 
 
-def serve(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="Configuration of the service, YAML or TOML.")
-    ],
-) -> None:
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "config",
+    cls=Argument,
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="Configuration of the service, YAML or TOML.",
+)
+def serve(config: Path) -> None:
     """Evaluate streams: topics of Redpanda or Kafka, or followed files, as a configuration says.
 
     It runs until SIGTERM or Ctrl-C, finishes the batch in work, and leaves. A second signal ends it at once. Exit
     status 0 after a signal or at the end of the source, 1 where trying again cannot help.
     """
+    run_service(config)
+
+
+def run_service(config: Path) -> None:
+    """Evaluate streams as a configuration says, until a signal comes or the source ends."""
     need("service", "pydantic", "structlog", "yaml")
     from sigmac import __version__
     from sigmac.runtime.service.config.configuration import load_settings
@@ -44,14 +54,3 @@ def serve(
 
     configure_logs(settings)
     Supervisor(settings, __version__).run()
-
-
-def need(extra: str, *packages: str) -> None:
-    """Raises `ConfigurationError` where a package is not installed."""
-    from sigmac.runtime.errors import ConfigurationError
-
-    for name in packages:
-        if importlib.util.find_spec(name) is None:
-            raise ConfigurationError(
-                f"this needs the package {name}, which is not installed: pip install 'sigmac[{extra}]'"
-            )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
+from sigmac.cli.command import Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, OutputFormat, counted
-from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
+from sigmac.cli.options import Form, counted, output_format
+from sigmac.cli.service_options import Service, connection
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
@@ -22,20 +24,15 @@ EXAMPLE = """Examples:
 """
 
 
-def status(
-    to: Address,
-    token_file: TokenFile = None,
-    ca: Authority = None,
-    certificate: Certificate = None,
-    key: Key = None,
-    tls: Tls = None,
-    form: OutputFormat = Form.text,
-) -> None:
+@click.command(cls=Command, epilog=EXAMPLE)
+@connection
+@output_format
+def status(service: Service, form: Form) -> None:
     """Show how a running service does: its workers, its packs, and what was counted.
 
     Exit status 1 where it is not ready.
     """
-    with connect(to, token_file, ca, certificate, key, tls) as client:
+    with service.connect() as client:
         found = client.status()
     if form is Form.json:
         from google.protobuf.json_format import MessageToJson
@@ -44,7 +41,7 @@ def status(
     else:
         print("\n".join(escaped(line) for line in _lines(found)))
     if not found.ready:
-        raise typer.Exit(ExitStatus.FAILED)
+        raise Exit(ExitStatus.FAILED)
 
 
 def _lines(found: GetStatusResponse) -> list[str]:

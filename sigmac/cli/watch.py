@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import click
+
+from sigmac.cli.command import Command
 from sigmac.cli.options import counted, say
-from sigmac.cli.service_options import Address, Authority, Certificate, Key, Tls, TokenFile, connect
+from sigmac.cli.service_options import Service, connection
 
 EXAMPLE = """Examples:
 
@@ -15,19 +18,14 @@ EXAMPLE = """Examples:
 """
 
 
-def watch(
-    to: Address,
-    token_file: TokenFile = None,
-    ca: Authority = None,
-    certificate: Certificate = None,
-    key: Key = None,
-    tls: Tls = None,
-) -> None:
+@click.command(cls=Command, epilog=EXAMPLE)
+@connection
+def watch(service: Service) -> None:
     """Show matches of a running service as they are made, one JSON object a line, until Ctrl-C.
 
     It never slows the service: what comes too fast is left out, and standard error says how many.
     """
-    with connect(to, token_file, ca, certificate, key, tls) as client:
+    with service.connect() as client:
         for item in client.watch():
             if item.WhichOneof("item") == "missed":
                 say(f"{counted(item.missed, 'match', 'matches')} left out")

@@ -32,8 +32,8 @@ from typing import Any
 
 import orjson
 import pytest
-import typer
-from typer.testing import CliRunner
+from click import Context
+from click.testing import CliRunner
 
 import sigmac
 from sigmac.cli import app
@@ -60,7 +60,7 @@ LINKED = sorted(
     for pattern in ("*.md", "docs/*.md", "rules/*.md")
     for path in ROOT.glob(pattern)
 )
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = {name: app.get_command(Context(app), name) for name in app.list_commands(Context(app))}
 MARK = "--- end of command ---"
 
 

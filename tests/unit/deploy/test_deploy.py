@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
+from click import Context
 
 from sigmac.cli import app
 from sigmac.runtime.service.config.configuration import Settings, load_settings
@@ -425,7 +425,7 @@ def test_the_service_is_installed_as_in_the_image() -> None:
 
 @cache
 def commands() -> set[str]:
-    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    return set(app.list_commands(Context(app)))
 
 
 def texts() -> Iterator[tuple[str, str]]:
