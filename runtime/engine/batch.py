@@ -77,7 +77,7 @@ class Engine:
         self._kernels = kernels
         self.counters = Counters()
         self.caches = Caches(tables, budget)
-        self._searches = SearchTables(tables.pieces, self.caches.searches)
+        self._searches = SearchTables(tables.factors, self.caches.searches)
         room = max(FOUND, len(self._conditions))
         self._records = Records(
             data=np.zeros(0, np.uint8),
@@ -95,7 +95,7 @@ class Engine:
             automata=tables.automata,
             gates=tables.gates,
             programs=tables.programs,
-            pieces=tables.pieces,
+            factors=tables.factors,
             rows=self.caches.rows,
             memo=self.caches.memo,
             classes=self.caches.classes,
@@ -262,7 +262,7 @@ class Engine:
         chosen[:] = self._dispatch.as_bytes(self._dispatch.of_logsources(said == YES) & wanted)
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
         if active[layout.KEYWORDS_FIELD]:
-            number = self._searches.number_of(tables.keyword_pieces(chosen))
+            number = self._searches.number_of(tables.keyword_factors(chosen))
             active[layout.KEYWORDS_FIELD] = NOT_KNOWN if number is None else 1 + number
 
     def _answer(self, data: bytes, offset: int) -> None:
@@ -302,8 +302,8 @@ class Engine:
         """Make the searches of the fields whose values the kernels do not remember any more."""
         forgotten = np.flatnonzero(self.caches.memo.policy & layout.FORGET)
         for which in forgotten[self.caches.searches.of_field[forgotten] == 0].tolist():
-            pieces = self._tables.field_pieces(which)
-            number = None if pieces is None else self._searches.number_of(pieces)
+            factors = self._tables.field_factors(which)
+            number = None if factors is None else self._searches.number_of(factors)
             self.caches.searches.of_field[which] = -1 if number is None else 1 + number
             if number is None and self._tables.gated[which]:
                 # What opens gates and cannot be searched is read at once.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.alternatives import find_alternatives
+from sigmac.runtime.engine.factors import raw_factors
 from sigmac.runtime.engine.hash_names import hash_name
 from sigmac.runtime.engine.layout import (
     ENTRY_TAG,
@@ -23,15 +24,14 @@ from sigmac.runtime.engine.layout import (
     Automata,
     Building,
     Bytes,
+    Factors,
     Gates,
     Ints,
     Literals,
     Names,
-    Pieces,
     Programs,
 )
 from sigmac.runtime.engine.library import Kernels
-from sigmac.runtime.engine.pieces import raw_pieces
 from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
@@ -49,8 +49,8 @@ class Tables:
 
     `fields` are names by number, KEYWORDS first; `rule_fields` tells for each rule which fields its function asks.
     `free` is a byte for each rule that has no first gate, and no second, or one that no event closes. Predicates are
-    four of each literal, those of `layout.py` that tell what a value is, places among thresholds, networks, pieces that
-    may be there, and two of each of the `questions` that only Python answers: that it is answered, and with yes.
+    four of each literal, those of `layout.py` that tell what a value is, places among thresholds, networks, factors
+    that may be there, and two of each of the `questions` that only Python answers: that it is answered, and with yes.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Tables:
         self.special = 4 * len(pool)
         self.first_network = self.special + FIRST_NUMBER
         self.first_network += sum(2 * len(each) + 1 for each in self.thresholds.values())
-        self.first_piece = self.first_network + len(arrays["networks"])
+        self.first_factor = self.first_network + len(arrays["networks"])
         self.logsources = len(arrays["logsources"])
         self.names = _names(self.fields)
         self.in_number = could_be_in_numbers(arrays["strings"], arrays["string_ends"])
-        self.pieces = self._pieces(arrays, of_string)
-        self.first_value = self.first_piece + len(self.pieces.start)
+        self.factors = self._factors(arrays, of_string)
+        self.first_value = self.first_factor + len(self.factors.start)
         # The networks of a field stand together.
         order = np.argsort(of_string[arrays["networks"][:, 0]], kind="stable")
         self._networks = arrays["networks"][order]
@@ -110,8 +110,8 @@ class Tables:
         self.predicates = self.first_value + 2 * len(self.questions)
         self.programs = self._programs(arrays, of_string)
         self.automata = self._automata(arrays, of_string, kernels)
-        # Pairs of a rule and a piece of a keyword that opens a gate of it
-        self._keyword_rules, self._keyword_pieces, open_ = self._keyword_gates(arrays, of_string)
+        # Pairs of a rule and a factor of a keyword that opens a gate of it
+        self._keyword_rules, self._keyword_factors, open_ = self._keyword_gates(arrays, of_string)
         first, second = (each.copy() for each in free)
         first[open_[0]] = second[open_[1]] = 1
         ends_of_lists, rules, self.gated = self._opened(arrays, of_string)
@@ -203,48 +203,48 @@ class Tables:
     def _keyword_gates(
         self, arrays: Mapping[str, NDArray[Any]], of_string: Ints
     ) -> tuple[Ints, Ints, list[Ints]]:
-        """Rules with the pieces that open their gates, a pair each; the rules whose first or second gate stays open.
+        """Rules with the factors that open their gates, a pair each; the rules whose first or second gate stays open.
 
         Keywords are searched for the sake of rules that they alone gate. Where another field does, that field is
         enough: its gate is hardly ever open.
         """
-        piece_of = {
-            int(text): int(self.pieces.of[i])
+        factor_of = {
+            int(text): int(self.factors.of[i])
             for i, (field, text) in enumerate(self.literals.tolist())
             if of_string[field] == KEYWORDS_FIELD
         }
         keywords: list[
             dict[int, set[int]]
-        ] = []  # rule → pieces, -1 where something else opens its gate
+        ] = []  # rule → factors, -1 where something else opens its gate
         others: list[set[int]] = []
         for name in ("gate", "second_gate"):
             gates, ends = arrays[f"{name}s"], [0, *arrays[f"{name}_ends"].tolist()]
             rules = arrays[f"{name}_rules"]
             is_keyword = of_string[gates[:, 0]] == KEYWORDS_FIELD
-            pieces: dict[int, set[int]] = {}
+            factors: dict[int, set[int]] = {}
             for i in np.flatnonzero(is_keyword).tolist():
                 _, question, text = gates[i].tolist()
                 is_text = question not in (PRESENT_GATE, NUMBER_GATE)
-                piece = piece_of.get(text, -1) if is_text else -1
+                factor = factor_of.get(text, -1) if is_text else -1
                 for rule in rules[ends[i] : ends[i + 1]].tolist():
-                    pieces.setdefault(rule, set()).add(piece)
-            keywords.append(pieces)
+                    factors.setdefault(rule, set()).add(factor)
+            keywords.append(factors)
             others.append(set(rules[np.repeat(~is_keyword, np.diff(ends))].tolist()))
         pairs: set[tuple[int, int]] = set()
         open_: list[Ints] = []
-        for pieces, elsewhere in zip(keywords, reversed(others), strict=True):
-            always = [rule for rule, found in pieces.items() if -1 in found or rule in elsewhere]
+        for factors, elsewhere in zip(keywords, reversed(others), strict=True):
+            always = [rule for rule, found in factors.items() if -1 in found or rule in elsewhere]
             open_.append(np.array(always, np.int32))
             pairs.update(
-                (rule, piece) for rule in pieces.keys() - set(always) for piece in pieces[rule]
+                (rule, factor) for rule in factors.keys() - set(always) for factor in factors[rule]
             )
         both = np.array(sorted(pairs), np.int32).reshape(-1, 2)
         return both[:, 0].copy(), both[:, 1].copy(), open_
 
-    def keyword_pieces(self, chosen: Bytes) -> list[int]:
-        """The pieces of keywords that open gates of some rules, given as a byte for each rule."""
+    def keyword_factors(self, chosen: Bytes) -> list[int]:
+        """The factors of keywords that open gates of some rules, given as a byte for each rule."""
         concerned = chosen[self._keyword_rules] != 0
-        found: list[int] = np.unique(self._keyword_pieces[concerned]).tolist()
+        found: list[int] = np.unique(self._keyword_factors[concerned]).tolist()
         return found
 
     def _opened(
@@ -276,11 +276,11 @@ class Tables:
             # Of keywords it is only known whether they are contained, of what is searched whether they may be there.
             keyword = (number == KEYWORDS_FIELD) & of_text
             lists[keyword] = 2 * (4 * place[keyword] + 3) + second
-            piece = np.append(self.pieces.of, -1)[place].astype(np.int64)
-            maybe = np.where(of_text & (piece >= 0), 2 * (self.first_piece + piece) + second, -1)
+            factor = np.append(self.factors.of, -1)[place].astype(np.int64)
+            maybe = np.where(of_text & (factor >= 0), 2 * (self.first_factor + factor) + second, -1)
             unsearched.update(number[(question != PRESENT_GATE) & (maybe < 0)].tolist())
             for field, found in zip(
-                number[maybe >= 0].tolist(), piece[maybe >= 0].tolist(), strict=True
+                number[maybe >= 0].tolist(), factor[maybe >= 0].tolist(), strict=True
             ):
                 by_field.setdefault(field, set()).add(found)
             present = question == PRESENT_GATE
@@ -296,7 +296,7 @@ class Tables:
             for each in (lists, maybe, odd, of_field + 3):
                 listed = np.repeat(each, sizes)
                 pairs.append((listed << 32 | rules)[listed >= 0])
-        self._field_pieces = {
+        self._field_factors = {
             field: sorted(found) for field, found in by_field.items() if field not in unsearched
         }
         each_once = np.sort(np.concatenate(pairs))
@@ -306,7 +306,7 @@ class Tables:
         ends = np.concatenate([[0], np.cumsum(sizes)])
         return ends.astype(np.int32), rules.astype(np.int32), sizes[2 * self.predicates :][3::4] > 0
 
-    def _pieces(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Pieces:
+    def _factors(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Factors:
         """What is searched in raw bytes: of the literals of keywords, and of those that open gates."""
         keyword = of_string[self.literals[:, 0]] == KEYWORDS_FIELD
         gates = np.concatenate([arrays["gates"], arrays["second_gates"]]).astype(np.int64)
@@ -314,7 +314,7 @@ class Tables:
         keys = self.literals.astype(np.int64) @ (1 << 32, 1)
         gating = np.isin(keys, gates[:, 0] << 32 | gates[:, 2])
         chosen = np.flatnonzero(keyword | gating)
-        text, start, length, whole = raw_pieces(
+        text, start, length, whole = raw_factors(
             arrays["strings"], arrays["string_ends"], self.literals[chosen, 1].astype(np.int64)
         )
         short = keyword[chosen] & (length == LEAST)
@@ -323,8 +323,8 @@ class Tables:
         of_literal = np.full(len(self.literals), -1, np.int32)
         of_literal[chosen[good]] = np.arange(count)
         contained = 4 * chosen[good] + 3
-        may_be = self.first_piece + np.arange(count)
-        return Pieces(
+        may_be = self.first_factor + np.arange(count)
+        return Factors(
             of=of_literal,
             start=start[good].astype(np.int32),
             length=length[good].astype(np.int32),
@@ -332,9 +332,9 @@ class Tables:
             text=np.concatenate([text, np.zeros(PADDING, np.uint8)]),
         )
 
-    def field_pieces(self, field: int) -> list[int] | None:
-        """The pieces that open gates in a field; None where something else opens some."""
-        return self._field_pieces.get(field)
+    def field_factors(self, field: int) -> list[int] | None:
+        """The factors that open gates in a field; None where something else opens some."""
+        return self._field_factors.get(field)
 
     def _equality(self, field: int, text: int) -> int:
         """The predicate of equality with a number, given by its text."""

@@ -147,13 +147,13 @@ class Programs(NamedTuple):
     strings: Bytes
 
 
-class Pieces(NamedTuple):
-    """What of literals is searched in raw bytes: see `kernels/piece_search.py`.
+class Factors(NamedTuple):
+    """What of literals is searched in raw bytes: see `kernels/factor_search.py`.
 
-    A piece is what of a literal stands in a record's bytes wherever the literal does: `text[start:start + length]`, in
-    lower case and as JSON spells it. `of` is the piece of each literal (-1: none): of those of keywords, and those that
-    open gates. `predicate` is what finding it says: that a keyword is contained, where the piece is all of it; else
-    that its literal may be there, which is the predicate of the piece itself.
+    A factor is the part of a literal that stands in a record's bytes wherever the literal does:
+    `text[start:start + length]`, in lower case and as JSON spells it. `of` is the factor of each literal (-1: none): of
+    those of keywords, and those that open gates. `predicate` is what finding it says: that a keyword is contained,
+    where the factor is all of it; else that its literal may be there, which is the predicate of the factor itself.
     """
 
     of: Ints
@@ -164,19 +164,19 @@ class Pieces(NamedTuple):
 
 
 class Searches(NamedTuple):
-    """Which pieces are searched together; written by Python.
+    """Which factors are searched together; written by Python.
 
     `of_field`: 1 + the search for a field's gates, 0: none. `wanted` has for each search a byte for each hash of a
     gram, 1 where it is looked for: hashes of 64 - `shifts` bits, so that what little is looked for takes little room
     in the processor's caches. `masks` have the bits of a gram, of three or four bytes without their bit 5; `strides`:
     at places how many bytes apart (0: nowhere). Grams in a slot, by the upper bits of their hash, are entries
-    `first[slot]` to `first[slot + 1]`, of four words: the first bytes of the piece without their bit 5, a mask that
-    has these bits, how far from them the gram is, the piece.
-    Pieces too short for that are known by a window of WINDOW bytes, and are in one of BUCKETS. `halves` has for each
-    search, byte of a window and half of a byte a bit for each bucket that may have it there. Entries like the others
+    `first[slot]` to `first[slot + 1]`, of four words: the first bytes of the factor without their bit 5, a mask that
+    has these bits, how far from them the gram is, the factor.
+    Factors too short for that are known by a window of WINDOW bytes, and are in one of BUCKETS. `nibbles` has for each
+    search, byte of a window and nibble of it a bit for each bucket that may have it there. Entries like the others
     are those of `windows` between two of `window_first`, in slots by the hash of three bytes; what has only two is
     behind them.
-    `has` has a byte for each piece, 1 where it is in the search.
+    `has` has a byte for each factor, 1 where it is in the search.
     """
 
     of_field: Ints
@@ -186,7 +186,7 @@ class Searches(NamedTuple):
     strides: Longs
     first: Ints
     entries: Hashes
-    halves: Bytes
+    nibbles: Bytes
     window_first: Ints
     windows: Hashes
     has: Bytes
@@ -325,7 +325,7 @@ class State(NamedTuple):
     automata: Automata
     gates: Gates
     programs: Programs
-    pieces: Pieces
+    factors: Factors
     rows: Rows
     memo: Memo
     classes: Classes
@@ -417,7 +417,7 @@ NOTED_BITS = 9
     FIELD_LISTS,
     QUOTES,
     NETWORKS,
-    FIRST_PIECE,
+    FIRST_FACTOR,
     SEED,
     FOLDED_TOKEN,
     FOLDED_SIZE,

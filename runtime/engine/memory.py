@@ -73,7 +73,7 @@ class Caches:
             active=_zeros(kinds * fields, np.uint8),
             rules=_zeros(kinds * rules, np.uint8),
         )
-        grams = most_grams(tables.pieces.length)
+        grams = most_grams(tables.factors.length)
         self.searches = Searches(
             of_field=_zeros(fields, np.int32),
             wanted=_zeros(SEARCHES << layout.GRAM_BITS, np.uint8),
@@ -82,10 +82,10 @@ class Caches:
             strides=_zeros(SEARCHES, np.int64),
             first=_zeros(SEARCHES * ((1 << layout.SLOT_BITS) + 1), np.int32),
             entries=_zeros(ENTRY * SEARCHES * grams, np.uint64),
-            halves=_zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
+            nibbles=_zeros(SEARCHES * 32 * layout.WINDOW, np.uint8),
             window_first=_zeros(SEARCHES * (layout.WINDOW_SLOTS + 2), np.int32),
             windows=_zeros(ENTRY * SEARCHES * WINDOWS, np.uint64),
-            has=_zeros(SEARCHES * len(tables.pieces.start), np.uint8),
+            has=_zeros(SEARCHES * len(tables.factors.start), np.uint8),
         )
         text = max(1 << 16, self.budget // 32)
         self.scratch = Scratch(
@@ -128,7 +128,7 @@ class Caches:
         self.scratch.sizes[layout.N_FIELDS] = fields
         self.scratch.sizes[layout.FIELD_LISTS] = 2 * tables.predicates
         self.scratch.sizes[layout.NETWORKS] = tables.first_network
-        self.scratch.sizes[layout.FIRST_PIECE] = tables.first_piece
+        self.scratch.sizes[layout.FIRST_FACTOR] = tables.first_factor
         self.scratch.sizes[layout.FIRST_VALUE] = tables.first_value
         self.scratch.sizes[layout.SEED] = _seed()
         # What opens no gate is looked at only when a candidate asks.

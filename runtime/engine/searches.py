@@ -1,4 +1,4 @@
-"""Which pieces of literals are searched in raw bytes: the Python part of `kernels/piece_search.py`."""
+"""Which factors of literals are searched in raw bytes: the Python part of `kernels/factor_search.py`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from sigmac.runtime.engine.layout import (
     WINDOW,
     WINDOW_BITS,
     WINDOW_SLOTS,
-    Pieces,
+    Factors,
     Searches,
 )
 
 SEARCHES = 64  # at most
 ENTRY = 4  # words
 MOST_GRAMS = 1 << GRAM_BITS - 6  # of a search: more would be at every few places
-WINDOWS = 64  # pieces of a search that are known by a window, at most; and keywords of a pack with LEAST bytes
+WINDOWS = 64  # factors of a search that are known by a window, at most; and keywords of a pack with LEAST bytes
 GRAMS = (3, 4)  # bytes
-LEAST = 2  # bytes of a piece that can be found at all
+LEAST = 2  # bytes of a factor that can be found at all
 _LONGEST_STRIDE = 12  # eight places of it are read at once, and end within the padding
 # Bytes of logs that tell which grams are common, and of those at most so many of each batch
 _SAMPLED, _AT_ONCE = 1 << 21, 1 << 16
 _LEAST_BITS, _SPARSE = 10, 7  # of a hash; and those by which there are more hashes than grams
 _ROUNDS = 3  # in which windows are spread over buckets
-_FACTOR = np.uint32(0x9E3779B1)
+_MULTIPLIER = np.uint32(0x9E3779B1)
 # Cycles of the processor: for a look at a gram, for a byte that windows are looked for in, for what is found
 _LOOK, _WINDOWS, _HIT = 3.0, 0.33, 60.0
 
@@ -41,19 +41,19 @@ def hashes_of_grams(data: NDArray[np.uint8], size: int) -> NDArray[np.uint32]:
     grams = np.zeros(max(len(data) - size + 1, 0), np.uint32)
     for i in range(size):
         grams |= (data[i : i + len(grams)] & 0xDF).astype(np.uint32) << np.uint32(8 * i)
-    return grams * _FACTOR
+    return grams * _MULTIPLIER
 
 
 def most_grams(lengths: NDArray[np.int32]) -> int:
-    """How many grams of pieces of these lengths a search may look for."""
+    """How many grams of factors of these lengths a search may look for."""
     return min(int(np.clip(lengths - GRAMS[0] + 1, 0, _LONGEST_STRIDE).sum()), MOST_GRAMS)
 
 
 @dataclass(slots=True)
 class _Plan:
-    """How some pieces are looked for: grams of `size` bytes, `stride` bytes apart; the rest by windows.
+    """How some factors are looked for: grams of `size` bytes, `stride` bytes apart; the rest by windows.
 
-    `grams` has a row for each gram that is looked for: its hash, its offset in the piece, the piece. `cost` is an
+    `grams` has a row for each gram that is looked for: its hash, its offset in the factor, the factor. `cost` is an
     estimate in cycles for each byte.
     """
 
@@ -66,26 +66,26 @@ class _Plan:
 
 
 class SearchTables:
-    """The searches for some pieces each, and the tables that find them.
+    """The searches for some factors each, and the tables that find them.
 
-    Of each piece those grams, or that pair of bytes, are looked for that were rarest in the logs so far.
+    Of each factor those grams, or that pair of bytes, are looked for that were rarest in the logs so far.
     """
 
-    def __init__(self, pieces: Pieces, searches: Searches):
+    def __init__(self, factors: Factors, searches: Searches):
         self._searches = searches
-        self._pieces = pieces
-        self._all: list[frozenset[int]] = []  # the pieces of each search
+        self._factors = factors
+        self._all: list[frozenset[int]] = []  # the factors of each search
         # How often each gram, by its shortened hash, and each byte was seen.
         self._grams = {size: np.zeros(1 << GRAM_BITS, np.int64) for size in GRAMS}
         self._bytes = np.ones(256, np.int64)
         self._sampled = self._due = 0  # bytes
 
-    def number_of(self, pieces: Collection[int]) -> int | None:
-        """The number of a search for some pieces, and perhaps a few others; None where there is none.
+    def number_of(self, factors: Collection[int]) -> int | None:
+        """The number of a search for some factors, and perhaps a few others; None where there is none.
 
-        A search for nearly the same pieces is extended: what is found beyond what was asked for does no harm.
+        A search for nearly the same factors is extended: what is found beyond what was asked for does no harm.
         """
-        wanted = frozenset(pieces)
+        wanted = frozenset(factors)
         if len(wanted) > MOST_GRAMS:
             return None
         full = len(self._all) >= SEARCHES
@@ -105,7 +105,7 @@ class SearchTables:
 
     def learn(self, data: NDArray[np.uint8]) -> None:
         """Look at some logs to tell what is rare; does nothing once enough was seen."""
-        if self._sampled < _SAMPLED and len(self._pieces.start):
+        if self._sampled < _SAMPLED and len(self._factors.start):
             data = data[:_AT_ONCE]
             self._sampled += len(data)
             for size, seen in self._grams.items():
@@ -120,12 +120,12 @@ class SearchTables:
 
     def _write(self, number: int) -> None:
         """Write the tables of a search."""
-        searches, pieces = self._searches, sorted(self._all[number])
-        count = len(self._pieces.start)
+        searches, factors = self._searches, sorted(self._all[number])
+        count = len(self._factors.start)
         has = searches.has[number * count : (number + 1) * count]
         has[:] = 0
-        has[pieces] = 1
-        windows = {piece: self._window_of(piece) for piece in pieces}
+        has[factors] = 1
+        windows = {factor: self._window_of(factor) for factor in factors}
         plan = min((self._plan(windows, size) for size in GRAMS), key=lambda plan: plan.cost)
         hashes = plan.grams[:, 0].astype(np.uint32)
         wanted = searches.wanted[number << GRAM_BITS : (number + 1) << GRAM_BITS]
@@ -141,39 +141,39 @@ class SearchTables:
         searches.first[number * count : (number + 1) * count] = firsts
         entries = self._entries(plan.grams[order, 2], plan.grams[order, 1])
         searches.entries[ENTRY * begin : ENTRY * begin + len(entries)] = entries
-        self._write_windows(number, {piece: windows[piece][0] for piece in plan.short})
+        self._write_windows(number, {factor: windows[factor][0] for factor in plan.short})
 
     def _write_windows(self, number: int, short: Mapping[int, int]) -> None:
-        """Write the tables of the windows of some pieces, given with their offsets."""
+        """Write the tables of the windows of some factors, given with their offsets."""
         searches = self._searches
-        texts = [self._text(piece)[at : at + WINDOW] for piece, at in short.items()]
+        texts = [self._text(factor)[at : at + WINDOW] for factor, at in short.items()]
         size = 32 * WINDOW
-        halves = _halves_by_bucket(texts, self._bytes / self._bytes.sum())
-        searches.halves[number * size : (number + 1) * size] = halves
+        nibbles = _nibbles_by_bucket(texts, self._bytes / self._bytes.sum())
+        searches.nibbles[number * size : (number + 1) * size] = nibbles
         slots = np.array([_window_slot(text) for text in texts], np.int64)
         order = np.argsort(slots, kind="stable")
         begin, count = number * WINDOWS, WINDOW_SLOTS + 2
         firsts = begin + np.searchsorted(slots[order], np.arange(count))
         searches.window_first[number * count : (number + 1) * count] = firsts
-        piece, offset = np.array([*short.items()], np.int64).reshape(-1, 2)[order].T
-        entries = self._entries(piece, offset)
+        factor, offset = np.array([*short.items()], np.int64).reshape(-1, 2)[order].T
+        entries = self._entries(factor, offset)
         searches.windows[ENTRY * begin : ENTRY * begin + len(entries)] = entries
 
-    def _text(self, piece: int) -> NDArray[np.uint8]:
-        start = self._pieces.start[piece]
-        return self._pieces.text[start : start + self._pieces.length[piece]]
+    def _text(self, factor: int) -> NDArray[np.uint8]:
+        start = self._factors.start[factor]
+        return self._factors.text[start : start + self._factors.length[factor]]
 
-    def _entries(self, piece: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Four words for each piece: its first eight bytes, the bits of these that count, the offset, the piece."""
-        texts = [self._text(each)[:8] & 0xDF for each in piece.tolist()]
+    def _entries(self, factor: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Four words for each factor: its first eight bytes, the bits of these that count, the offset, the factor."""
+        texts = [self._text(each)[:8] & 0xDF for each in factor.tolist()]
         heads = [int.from_bytes(text.tobytes(), "little") for text in texts]
         masks = [0xDFDFDFDFDFDFDFDF & (1 << 8 * len(text)) - 1 for text in texts]
-        rows = [heads, masks, offset.tolist(), piece.tolist()]
+        rows = [heads, masks, offset.tolist(), factor.tolist()]
         return np.array(rows, np.uint64).T.reshape(-1)
 
-    def _window_of(self, piece: int) -> tuple[int, float]:
-        """The offset of the rarest window of a piece, and how often that is at a place."""
-        text = self._text(piece)
+    def _window_of(self, factor: int) -> tuple[int, float]:
+        """The offset of the rarest window of a factor, and how often that is at a place."""
+        text = self._text(factor)
         size = min(WINDOW, len(text))
         if size not in self._grams:
             return 0, 0.0
@@ -182,13 +182,13 @@ class SearchTables:
         return at, float(often[at]) / max(self._sampled, 1)
 
     def _plan(self, windows: Mapping[int, tuple[int, float]], size: int) -> _Plan:
-        """The best way to look for some pieces, given with their windows, by grams of a size."""
-        pieces = [*windows]
-        lengths = self._pieces.length[pieces].astype(np.int64)
+        """The best way to look for some factors, given with their windows, by grams of a size."""
+        factors = [*windows]
+        lengths = self._factors.length[factors].astype(np.int64)
         often = np.array([share for _, share in windows.values()])
         least = _least_of_grams(lengths, often, size)
         long, short = (
-            np.array(pieces, np.int64)[each].tolist()
+            np.array(factors, np.int64)[each].tolist()
             for each in (lengths >= least, lengths < least)
         )
         stride = _stride(least, len(long), size) if long else 0
@@ -196,12 +196,12 @@ class SearchTables:
         bits = min(GRAM_BITS, max(_LEAST_BITS, (stride * len(long)).bit_length() + _SPARSE))
         seen = self._grams[size].reshape(1 << bits, -1).sum(1)
         rows: list[NDArray[np.int64]] = []
-        for piece in long:
-            hashes = hashes_of_grams(self._text(piece), size)
+        for factor in long:
+            hashes = hashes_of_grams(self._text(factor), size)
             common = seen[_shortened(hashes, bits)]
             best = int(np.argmin(np.convolve(common, np.ones(stride, np.int64), "valid")))
             place = np.arange(best, best + stride)
-            rows.append(np.stack([hashes[place], place, np.full(stride, piece)], axis=1))
+            rows.append(np.stack([hashes[place], place, np.full(stride, factor)], axis=1))
         grams = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
         hits = seen[np.unique(_shortened(grams[:, 0].astype(np.uint32), bits))].sum()
         look = _LOOK + _HIT * float(hits) / max(self._sampled, 1)
@@ -217,7 +217,7 @@ def _cost_of_windows(often: NDArray[np.float64]) -> float:
 
 
 def _least_of_grams(lengths: NDArray[np.int64], often: NDArray[np.float64], size: int) -> int:
-    """From what length on pieces are looked for by grams: what costs least, as the shorter ones are by windows."""
+    """From what length on factors are looked for by grams: what costs least, as the shorter ones are by windows."""
     best, least = float("inf"), size
     for length in (*range(size, _LONGEST_STRIDE + size), int(lengths.max(initial=0)) + 1):
         short = lengths < length
@@ -239,18 +239,18 @@ def _window_slot(window: NDArray[np.uint8]) -> int:
     return int(_shortened(hashes_of_grams(window[: GRAMS[0]], GRAMS[0]), WINDOW_BITS)[0])
 
 
-def _halves_by_bucket(
+def _nibbles_by_bucket(
     windows: Sequence[NDArray[np.uint8]], often: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """For each byte of a window, and each lower and upper half of it, the buckets that may have it there, as bits.
+    """For each byte of a window, and each lower and upper nibble of it, the buckets that may have it there, as bits.
 
     `often` is the share of each byte among those of logs. Each window goes where it adds least to what the buckets
-    find, in several rounds: a bucket takes every mixture of its windows' halves for one of them.
+    find, in several rounds: a bucket takes every mixture of its windows' nibbles for one of them.
     """
-    share = often.reshape(16, 16)  # by upper and lower half
-    each = [_halves_of(window) for window in windows]
+    share = often.reshape(16, 16)  # by upper and lower nibble
+    each = [_nibbles_of(window) for window in windows]
     chosen = np.full(len(windows), -1, np.int64)
-    # Of each bucket, byte of a window, lower and upper half: how many of its windows may have it there
+    # Of each bucket, byte of a window, lower and upper nibble: how many of its windows may have it there
     counts = np.zeros((BUCKETS, WINDOW, 2, 16), np.int64)
 
     found = np.zeros(BUCKETS)
@@ -260,14 +260,14 @@ def _halves_by_bucket(
         return ((has[..., 1, :] @ share) * has[..., 0, :]).sum(-1).prod(-1)
 
     for _ in range(_ROUNDS):
-        for i, halves in enumerate(each):
+        for i, nibbles in enumerate(each):
             before = chosen[i]
             if before >= 0:
-                counts[before] -= halves
+                counts[before] -= nibbles
                 found[before] = found_by(counts[before])
-            then = found_by(counts + halves)
+            then = found_by(counts + nibbles)
             after = chosen[i] = int(np.argmin(then - found))
-            counts[after] += halves
+            counts[after] += nibbles
             found[after] = then[after]
     bits = (1 << np.arange(BUCKETS, dtype=np.uint8))[:, None, None, None]
     table = ((counts > 0) * bits).sum(0).astype(np.uint8)
@@ -275,22 +275,22 @@ def _halves_by_bucket(
     return made
 
 
-def _halves_of(window: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """1 for each half that a byte of a window may have: shape (WINDOW, 2, 16), the lower halves first."""
-    halves = np.zeros((WINDOW, 2, 16), np.int64)
-    halves[len(window) :] = 1
+def _nibbles_of(window: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """1 for each nibble that a byte of a window may have: shape (WINDOW, 2, 16), the lower nibbles first."""
+    nibbles = np.zeros((WINDOW, 2, 16), np.int64)
+    nibbles[len(window) :] = 1
     for at, byte in enumerate(window.tolist()):
-        halves[at, 0, byte & 15] = 1
-        halves[at, 1, byte >> 4] = 1
+        nibbles[at, 0, byte & 15] = 1
+        nibbles[at, 1, byte >> 4] = 1
         if 97 <= byte <= 122:
-            halves[at, 1, (byte ^ 0x20) >> 4] = 1
-    return halves
+            nibbles[at, 1, (byte ^ 0x20) >> 4] = 1
+    return nibbles
 
 
 def _shortened(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
     return (hashes >> np.uint32(32 - bits)).astype(np.int64)
 
 
-def _stride(least: int, pieces: int, size: int) -> int:
-    """How many bytes apart the grams of some pieces are looked for, of which the shortest has `least` bytes."""
-    return min(least - size + 1, _LONGEST_STRIDE, max(1, MOST_GRAMS // pieces))
+def _stride(least: int, factors: int, size: int) -> int:
+    """How many bytes apart the grams of some factors are looked for, of which the shortest has `least` bytes."""
+    return min(least - size + 1, _LONGEST_STRIDE, max(1, MOST_GRAMS // factors))

@@ -15,6 +15,7 @@ from sigmac.runtime.engine.kernels.automaton import (
     set_hash,
 )
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.factor_search import find_factors
 from sigmac.runtime.engine.kernels.memo import (
     correct,
     is_remembered,
@@ -22,7 +23,6 @@ from sigmac.runtime.engine.kernels.memo import (
     remember,
     value_hash,
 )
-from sigmac.runtime.engine.kernels.piece_search import find_pieces
 from sigmac.runtime.engine.kernels.sets import add_set, find_set
 from sigmac.runtime.engine.kernels.value_text import fold_text, is_complex
 from sigmac.runtime.engine.kernels.vector import PADDING
@@ -246,6 +246,6 @@ def class_of_search(token: int, field: int, state: State) -> int:
     sizes = scratch.sizes
     start, stop = scratch.start[token], scratch.stop[token]
     which = np.int64(state.searches.of_field[field]) - 1
-    n = find_pieces(state.records.data, start, stop, False, which, state)
+    n = find_factors(state.records.data, start, stop, False, which, state)
     n = note(sizes[SPECIAL] + IS_SEARCHED, n, scratch, sizes[EPOCH])
     return class_of_set(field, n, state)

@@ -10,14 +10,14 @@ import numpy as np
 
 from sigmac.runtime.engine.kernels.compare_fields import compare_fields
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.factor_search import find_factor
 from sigmac.runtime.engine.kernels.long_text import answer_of_long_text
 from sigmac.runtime.engine.kernels.memo import is_remembered
-from sigmac.runtime.engine.kernels.piece_search import find_piece
 from sigmac.runtime.engine.layout import (
     ADDRESS_UNKNOWN,
     ASKED,
     EXOTIC,
-    FIRST_PIECE,
+    FIRST_FACTOR,
     FIRST_VALUE,
     IS_DEFERRED,
     IS_EMPTY,
@@ -294,14 +294,14 @@ def answer_of_keyword(
     literal: int, text: Bytes, start: int, stop: int, which: int, state: State
 ) -> int:
     """NO, UNKNOWN or YES: some value of the record contains a literal, for which none or not enough was found yet."""
-    pieces = state.pieces
+    factors = state.factors
     sizes = state.scratch.sizes
-    piece = np.int64(pieces.of[literal])
-    if piece < 0 or state.scratch.fact[sizes[FIRST_PIECE] + piece] == sizes[RECORD]:
+    factor = np.int64(factors.of[literal])
+    if factor < 0 or state.scratch.fact[sizes[FIRST_FACTOR] + factor] == sizes[RECORD]:
         return UNKNOWN
-    if state.searches.has[which * len(pieces.start) + piece] == 0:
-        found = find_piece(text, start, stop, piece, state)
+    if state.searches.has[which * len(factors.start) + factor] == 0:
+        found = find_factor(text, start, stop, factor, state)
         if found != NO:
-            return found if pieces.predicate[piece] < sizes[FIRST_PIECE] else UNKNOWN
+            return found if factors.predicate[factor] < sizes[FIRST_FACTOR] else UNKNOWN
     odd = state.programs.in_number[literal] != 0 and sizes[EXOTIC] & ODD_NUMBER != 0
     return UNKNOWN if odd else NO

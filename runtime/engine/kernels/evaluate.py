@@ -28,10 +28,10 @@ from sigmac.runtime.engine.kernels.classes import (
 )
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.decide import decide, note_facts
+from sigmac.runtime.engine.kernels.factor_search import find_factors
 from sigmac.runtime.engine.kernels.json_index import index_record
 from sigmac.runtime.engine.kernels.json_scan import scan_record, skip_blanks
 from sigmac.runtime.engine.kernels.long_text import is_long
-from sigmac.runtime.engine.kernels.piece_search import find_pieces
 from sigmac.runtime.engine.kernels.sets import add_set, find_set
 from sigmac.runtime.engine.kernels.value_text import spell_again
 from sigmac.runtime.engine.layout import (
@@ -168,7 +168,7 @@ def find_matches(start: int, stop: int, state: State) -> int:
             sizes[EXOTIC] = exotic
             if sizes[QUOTES] < 0:
                 return _LEFT
-        n = find_pieces(text, text_start, text_stop, True, which, state)
+        n = find_factors(text, text_start, text_stop, True, which, state)
         if n > 0:
             keyword_class = class_of_set(KEYWORDS_FIELD, n, state)
             if keyword_class < 0:

@@ -115,8 +115,8 @@ def _window_hits(typingctx: Any, data: Any, at: Any, tables: Any, place: Any) ->
         for i in range(WINDOW):
             where = [args[0], builder.add(args[1], _WORD(i))]
             vector = _load(context, builder, signature, where, _VECTOR)
-            halves = builder.and_(vector, low), builder.lshr(vector, four)
-            for j, half in enumerate(halves):
+            nibbles = builder.and_(vector, low), builder.lshr(vector, four)
+            for j, half in enumerate(nibbles):
                 start = builder.add(args[3], _WORD(32 * i + 16 * j))
                 address = builder.bitcast(
                     builder.gep(array.data, [start]), byte_lookup.TABLE.as_pointer()
@@ -212,7 +212,7 @@ def equal_pairs(data: Any, at: Any, one: Any, two: Any) -> Any:
 def window_hits(data: Any, at: Any, tables: Any, place: Any) -> Any:
     """Bit i is set where some bucket's bit is in all that `tables` say of the WINDOW bytes from `data[at + i]` on.
 
-    From `tables[place]` on stand, for each of these bytes, 16 bytes for its lower half and 16 for its upper one.
+    From `tables[place]` on stand, for each of these bytes, 16 bytes for its lower nibble and 16 for its upper one.
     """
     mask = 0
     bytes_ = data[at : at + 64 + WINDOW].tolist()

@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 _PART = re.compile(r"[\b\t\n\f\r\x20-\x7f]+")
 
 
-def raw_piece(text: str) -> bytes:
-    """The piece of one literal; empty where there is none.
+def raw_factor(text: str) -> bytes:
+    """The factor of one literal; empty where there is none.
 
-    >>> raw_piece('\\\\cmd.exe "ä"'), raw_piece("über\\n")
+    >>> raw_factor('\\\\cmd.exe "ä"'), raw_factor("über\\n")
     (b'\\\\\\\\cmd.exe \\\\"', b'ber\\\\n')
     """
     parts = (orjson.dumps(part)[1:-1] for part in _PART.findall(text))
     return max(parts, key=len, default=b"")
 
 
-def raw_pieces(
+def raw_factors(
     strings: NDArray[np.uint8], ends: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """The pieces of some texts of a pool, given by their numbers.
+    """The factors of some texts of a pool, given by their numbers.
 
-    Returns bytes, and for each piece where it begins in them, how long it is, and whether it is the whole text.
+    Returns bytes, and for each factor where it begins in them, how long it is, and whether it is the whole text.
     """
     escaped = (strings == ord('"')) | (strings == ord("\\"))
     places = np.concatenate([[0], np.cumsum(1 + escaped)])
@@ -47,7 +47,7 @@ def raw_pieces(
     used = len(data)
     for i in np.flatnonzero(~whole).tolist():
         text = strings[first[i] : last[i]].tobytes().decode("utf-8")
-        more.append(raw_piece(text))
+        more.append(raw_factor(text))
         whole[i] = more[-1] == orjson.dumps(text)[1:-1]
         start[i], length[i] = used, len(more[-1])
         used += len(more[-1])

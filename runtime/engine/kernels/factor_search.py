@@ -1,9 +1,9 @@
-"""Which pieces of literals stand in a record or in one of its values, found in the bytes as they are.
+"""Which factors of literals stand in a record or in one of its values, found in the bytes as they are.
 
-A piece of n bytes has a gram of three bytes at some place divisible by n - 2, wherever it stands (and one of four
-bytes at one divisible by n - 3). So n - 2 neighbouring grams of each piece are looked for at such places, and a byte
+A factor of n bytes has a gram of three bytes at some place divisible by n - 2, wherever it stands (and one of four
+bytes at one divisible by n - 3). So n - 2 neighbouring grams of each factor are looked for at such places, and a byte
 for each hash of a gram rules out nearly all of them (the idea of Wu and Manber, 1994, with a fixed stride: that of the
-shortest piece). A few that are shorter are looked for by comparing two of their bytes with 64 places at once.
+shortest factor). A few that are shorter are looked for by comparing two of their bytes with 64 places at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sigmac.runtime.engine.kernels.vector import (
 )
 from sigmac.runtime.engine.layout import (
     EPOCH,
-    FIRST_PIECE,
+    FIRST_FACTOR,
     GRAM_BITS,
     NO,
     QUOTES,
@@ -31,24 +31,24 @@ from sigmac.runtime.engine.layout import (
     WINDOW_SLOTS,
     YES,
     Bytes,
+    Factors,
     Hashes,
-    Pieces,
     Scratch,
     State,
 )
 
 _PLACES = 8  # that are looked at in one turn
-_FACTOR = np.uint64(0x9E3779B1) << np.uint64(32)
+_MULTIPLIER = np.uint64(0x9E3779B1) << np.uint64(32)
 _TO_SLOT = np.uint64(64 - SLOT_BITS)
 _ONE = np.uint64(1)
 _SET, _SLOTS = 1 << GRAM_BITS, (1 << SLOT_BITS) + 1
-_HALVES = 32 * WINDOW
+_NIBBLES = 32 * WINDOW
 _THREE, _TO_WINDOW = np.uint64(0xDFDFDF), np.uint64(64 - WINDOW_BITS)
 
 
 @kernel
-def find_pieces(text: Bytes, start: int, stop: int, record: bool, which: int, state: State) -> int:
-    """Collect what pieces of a search say of `text[start:stop]`; returns how many predicates.
+def find_factors(text: Bytes, start: int, stop: int, record: bool, which: int, state: State) -> int:
+    """Collect what factors of a search say of `text[start:stop]`; returns how many predicates.
 
     That is a whole `record`, whose quotes are noted, or the inside of a string.
     """
@@ -62,7 +62,7 @@ def find_pieces(text: Bytes, start: int, stop: int, record: bool, which: int, st
     if searches.window_first[first] < searches.window_first[first + WINDOW_SLOTS + 1]:
         at = start
         while at < stop:
-            found = window_hits(text, at, searches.halves, which * _HALVES)
+            found = window_hits(text, at, searches.nibbles, which * _NIBBLES)
             while found != 0:
                 place = at + trailing_zeros(found)
                 n = look_at_window(text, place, start, stop, record, which, state, n)
@@ -82,7 +82,7 @@ def search_every(
     at = start
     while at < stop:
         # Several places a turn, so that no look waits for the last one. What lies behind `stop` is padding or the next
-        # record, and ruled out by `is_piece`.
+        # record, and ruled out by `is_factor`.
         some = np.uint8(0)
         for i in range(_PLACES):
             some |= wanted[base + hash_at(text, at + i * stride, mask, shift)]
@@ -96,7 +96,7 @@ def search_every(
 def look_at_window(
     text: Bytes, at: int, start: int, stop: int, record: bool, which: int, state: State, n: int
 ) -> int:
-    """Add what pieces say that have a window like the one at `at`; returns how many predicates there are now."""
+    """Add what factors say that have a window like the one at `at`; returns how many predicates there are now."""
     first, windows = state.searches.window_first, state.searches.windows
     slot = which * (WINDOW_SLOTS + 2) + np.int64(hash_at(text, at, _THREE, _TO_WINDOW))
     n = look_at_entries(
@@ -122,20 +122,20 @@ def look_at_entries(
     state: State,
     n: int,
 ) -> int:
-    """Add what the pieces of some entries say if they stand around `at`; returns how many predicates there are now."""
+    """Add what the factors of some entries say if they stand around `at`; returns how many predicates there are now."""
     for entry in range(first, last):
         begin = at - np.int64(entries[4 * entry + 2])
-        # Nearly all that is no piece is told by its first bytes.
+        # Nearly all that is no factor is told by its first bytes.
         if begin >= start and load64(text, begin) & entries[4 * entry + 1] == entries[4 * entry]:
-            piece = np.int64(entries[4 * entry + 3])
-            n = note_piece(text, begin, start, stop, record, piece, state, n)
+            factor = np.int64(entries[4 * entry + 3])
+            n = note_factor(text, begin, start, stop, record, factor, state, n)
     return n
 
 
 @kernel
 def hash_at(text: Bytes, at: int, mask: np.uint64, shift: np.uint64) -> np.uint64:
     """The hash of the gram at a place (uint64 of 64 - `shift` bits), letter case aside; `mask` has its bytes."""
-    return (load64(text, at) & mask) * _FACTOR >> shift
+    return (load64(text, at) & mask) * _MULTIPLIER >> shift
 
 
 @kernel
@@ -150,7 +150,7 @@ def look_at(
     state: State,
     n: int,
 ) -> int:
-    """Add what pieces say whose grams are at some of a few places; returns how many predicates there are now."""
+    """Add what factors say whose grams are at some of a few places; returns how many predicates there are now."""
     searches = state.searches
     base, shift, mask = np.uint64(which * _SET), searches.shifts[which], searches.masks[which]
     hits = np.uint64(0)
@@ -170,40 +170,40 @@ def look_at(
 
 
 @kernel
-def note_piece(
-    text: Bytes, at: int, start: int, stop: int, record: bool, piece: int, state: State, n: int
+def note_factor(
+    text: Bytes, at: int, start: int, stop: int, record: bool, factor: int, state: State, n: int
 ) -> int:
-    """Add what a piece says if it stands at `at`."""
-    scratch, pieces = state.scratch, state.pieces
-    predicate = np.int64(pieces.predicate[piece])
+    """Add what a factor says if it stands at `at`."""
+    scratch, factors = state.scratch, state.factors
+    predicate = np.int64(factors.predicate[factor])
     epoch = scratch.sizes[EPOCH]
-    if scratch.predicate_seen[predicate] != epoch and is_piece(
-        text, at, start, stop, piece, pieces
+    if scratch.predicate_seen[predicate] != epoch and is_factor(
+        text, at, start, stop, factor, factors
     ):
         if record:
-            end = at + np.int64(pieces.length[piece])
+            end = at + np.int64(factors.length[factor])
             where = place_of(text, at, end, start, scratch)
         else:
             where = YES if begins_character(text, at, start) else NO
         if where == YES:
             n = note(predicate, n, scratch, epoch)
         elif where == UNKNOWN:
-            n = note(scratch.sizes[FIRST_PIECE] + piece, n, scratch, epoch)
+            n = note(scratch.sizes[FIRST_FACTOR] + factor, n, scratch, epoch)
     return n
 
 
 @kernel
-def is_piece(text: Bytes, at: int, start: int, stop: int, piece: int, pieces: Pieces) -> bool:
-    """Whether a piece stands at `at`, letter case aside."""
-    length = np.int64(pieces.length[piece])
+def is_factor(text: Bytes, at: int, start: int, stop: int, factor: int, factors: Factors) -> bool:
+    """Whether a factor stands at `at`, letter case aside."""
+    length = np.int64(factors.length[factor])
     if at < start or at + length > stop:
         return False
-    first = np.int64(pieces.start[piece])
+    first = np.int64(factors.start[factor])
     for i in range(length):
         c = text[at + i]
         if 65 <= c <= 90:
             c += 32
-        if c != pieces.text[first + i]:
+        if c != factors.text[first + i]:
             return False
     return True
 
@@ -245,19 +245,19 @@ def begins_character(text: Bytes, at: int, start: int) -> bool:
 
 
 @kernel
-def find_piece(text: Bytes, start: int, stop: int, piece: int, state: State) -> int:
-    """Whether a piece stands in some value of the record `text[start:stop]`."""
-    pieces = state.pieces
-    first = np.int64(pieces.start[piece])
-    one, two = np.int64(pieces.text[first]), np.int64(pieces.text[first + 1])
-    length = np.int64(pieces.length[piece])
+def find_factor(text: Bytes, start: int, stop: int, factor: int, state: State) -> int:
+    """Whether a factor stands in some value of the record `text[start:stop]`."""
+    factors = state.factors
+    first = np.int64(factors.start[factor])
+    one, two = np.int64(factors.text[first]), np.int64(factors.text[first + 1])
+    length = np.int64(factors.length[factor])
     answer = NO
     at = start
     while at < stop:
         found = equal_pairs(text, at, one, two)
         while found != 0:
             place = at + trailing_zeros(found)
-            if is_piece(text, place, start, stop, piece, pieces):
+            if is_factor(text, place, start, stop, factor, factors):
                 answer = max(answer, place_of(text, place, place + length, start, state.scratch))
                 if answer == YES:
                     return YES
