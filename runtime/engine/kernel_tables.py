@@ -1,10 +1,8 @@
-"""A pack's tables as the kernels read them: names, literals and automata. Made once a pack, shared by all threads."""
+"""What the rules of a pack ask, as the kernels read it: literals, gates, factors, automata. All threads share it."""
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import programs
-from sigmac.runtime.engine.alternatives import find_alternatives
 from sigmac.runtime.engine.factors import raw_factors
-from sigmac.runtime.engine.hash_names import hash_name
 from sigmac.runtime.engine.layout import (
-    ENTRY_TAG,
     FIRST_NUMBER,
     KEYWORDS_FIELD,
-    MOST_ENTRIES,
     Automata,
     Building,
     Bytes,
@@ -28,12 +22,11 @@ from sigmac.runtime.engine.layout import (
     Gates,
     Ints,
     Literals,
-    Names,
-    Programs,
 )
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.engine.name_trie import name_trie
+from sigmac.runtime.engine.program_tables import program_tables
 from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
-from sigmac.runtime.errors import PackError
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.scalar.keywords import KEYWORDS
 from sigmac.runtime.scalar.number_texts import could_be_in_numbers
@@ -95,20 +88,31 @@ class Tables:
         self.first_network += sum(2 * len(each) + 1 for each in self.thresholds.values())
         self.first_factor = self.first_network + len(arrays["networks"])
         self.logsources = len(arrays["logsources"])
-        self.names = _names(self.fields)
+        self.names = name_trie(self.fields, PADDING)
         self.in_number = could_be_in_numbers(arrays["strings"], arrays["string_ends"])
         self.factors = self._factors(arrays, of_string)
         self.first_value = self.first_factor + len(self.factors.start)
         # The networks of a field stand together.
         order = np.argsort(of_string[arrays["networks"][:, 0]], kind="stable")
-        self._networks = arrays["networks"][order]
-        self._place_of_network = np.argsort(order)
         self.questions = [
             *_questions(arrays["value_questions"], strings),
-            *(Question(strings[f], "cidr", (strings[n],)) for f, n in self._networks.tolist()),
+            *(
+                Question(strings[f], "cidr", (strings[n],))
+                for f, n in arrays["networks"][order].tolist()
+            ),
         ]
         self.predicates = self.first_value + 2 * len(self.questions)
-        self.programs = self._programs(arrays, of_string)
+        value_field = [names[each.field] for each in self.questions]
+        self.programs = program_tables(
+            arrays,
+            strings,
+            len(names),
+            of_string,
+            order,
+            value_field,
+            self.thresholds,
+            self.in_number,
+        )
         self.automata = self._automata(arrays, of_string, kernels)
         # Pairs of a rule and a factor of a keyword that opens a gate of it
         self._keyword_rules, self._keyword_factors, open_ = self._keyword_gates(arrays, of_string)
@@ -131,74 +135,6 @@ class Tables:
     def text_of(self, literal: int) -> str:
         """The text of a literal, by its number."""
         return self._strings[int(self.literals[literal, 1])]
-
-    def _programs(self, arrays: Mapping[str, NDArray[Any]], of_string: Ints) -> Programs:
-        network_field = of_string[self._networks[:, 0]]
-        networks = [_addresses(self._strings[i]) for i in self._networks[:, 1].tolist()]
-        code, ends = arrays["programs"].copy(), arrays["program_ends"]
-        counts = {
-            programs.CONSTANT: 2,
-            programs.TEXT: 4 * len(self.literals),
-            programs.COMPARE: len(arrays["comparisons"]),
-            programs.SAME: len(arrays["pairs"]),
-            programs.ADDRESS: len(arrays["networks"]),
-            programs.VALUE: len(arrays["value_questions"]),
-            programs.UNKNOWN: 1,
-        }
-        fields = len(arrays["program_fields"])
-        counts |= dict.fromkeys((programs.TEXTUAL, programs.EXISTS, programs.NULL), fields)
-        if not are_sound(code, ends, counts):
-            raise PackError("the decision programs of the pack are damaged; build it again")
-        of_network = code[:, 0] & ~programs.NEGATED == programs.ADDRESS
-        code[of_network, 1] = self._place_of_network[code[of_network, 1]]
-        numbers = np.arange(len(self.fields))
-        compared = [
-            self._comparison(int(of_string[field]), comparison, self._strings[number])
-            for field, comparison, number in arrays["comparisons"].tolist()
-        ]
-        pairs = arrays["pairs"].copy()
-        pairs[:, :2] = of_string[pairs[:, :2]]
-        field = of_string[self.literals[:, 0]]
-        without_keywords = np.where(field == KEYWORDS_FIELD, -1, field).astype(np.int32)
-        alternatives = find_alternatives(code, ends, without_keywords)
-        return Programs(
-            code=np.ascontiguousarray(code, np.int32).reshape(-1),
-            start=np.concatenate([[0], ends]).astype(np.int32),
-            alternatives_at=alternatives.at,
-            alternatives_start=alternatives.start,
-            alternatives_of=alternatives.of,
-            alternatives_after=alternatives.after,
-            fields=of_string[arrays["program_fields"]],
-            comparisons=np.array(compared, np.int32).reshape(-1),
-            pairs=np.ascontiguousarray(pairs, np.int32).reshape(-1),
-            value_field=np.array([self.numbers[each.field] for each in self.questions], np.int32),
-            network_field=network_field,
-            network_value=np.arange(
-                len(self.questions) - len(networks), len(self.questions), dtype=np.int32
-            ),
-            networks=np.array(networks, np.int64).reshape(-1),
-            first=np.searchsorted(network_field, numbers).astype(np.int32),
-            last=np.searchsorted(network_field, numbers, "right").astype(np.int32),
-            field=field,
-            in_number=self.in_number[self.literals[:, 1]].astype(np.uint8),
-            strings_start=np.concatenate([[0], arrays["string_ends"]])[self.literals[:, 1]],
-            strings=np.ascontiguousarray(arrays["strings"]),
-        )
-
-    def _comparison(self, field: int, comparison: int, text: str) -> tuple[int, int, int]:
-        """Field, first and last place among its thresholds of the numbers that compare so with a number."""
-        if field == KEYWORDS_FIELD:
-            return field, 0, 0  # no program asks it
-        thresholds = self.thresholds[field]
-        rank, most = thresholds.index(number_of_gate(text)), 2 * len(thresholds)
-        first, last = {
-            "eq": (2 * rank + 1, 2 * rank + 1),
-            "lt": (0, 2 * rank),
-            "lte": (0, 2 * rank + 1),
-            "gt": (2 * rank + 2, most),
-            "gte": (2 * rank + 1, most),
-        }[programs.COMPARISONS[comparison]]
-        return field, first, last
 
     def _keyword_gates(
         self, arrays: Mapping[str, NDArray[Any]], of_string: Ints
@@ -425,9 +361,6 @@ def _doubled(number: Number) -> int:
     return 2 * whole + (number != whole)
 
 
-_ESCAPED = re.compile(r'["\\\x00-\x1f]')
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of one value of a field: a method of `Event` with its arguments."""
@@ -448,75 +381,3 @@ def _questions(rows: Ints, strings: Strings) -> list[Question]:
             arguments = part, comparison, number_of_gate(number)
         found.append(Question(strings[field], method, arguments))
     return found
-
-
-def are_sound(code: Ints, ends: NDArray[np.int64], counts: Mapping[int, int]) -> bool:
-    """Whether programs that end at `ends` go forward only, stay within themselves, and ask what there is.
-
-    `counts`: how many arguments each kind of row has. The kernels rely on it.
-    """
-    if np.any(np.diff(ends, prepend=0) < 1) or ends[-1:].sum() != len(code):
-        return False
-    lengths = np.diff(ends, prepend=0)
-    row = np.arange(len(code)) - np.repeat(ends - lengths, lengths)
-    length = np.repeat(lengths, lengths)
-    kinds = code[:, 0] & ~programs.NEGATED
-    if np.any((kinds < 0) | (kinds >= programs.NEGATED)):
-        return False
-    most = np.array([counts.get(kind, 0) for kind in range(programs.NEGATED)])[kinds]
-    sound = (code[:, 1] >= 0) & (code[:, 1] < most)
-    for target in code[:, 2:].T:
-        sound &= (target == programs.TRUE) | (target == programs.FALSE) | (target > row)
-        sound &= target < length
-    return bool(sound.all())
-
-
-def _addresses(network: str) -> tuple[int, int]:
-    """The first and the last IPv4 address of a network; (1, 0) of others."""
-    found = ipaddress.ip_network(network)
-    if found.version != 4:
-        return 1, 0
-    return int(found.network_address), int(found.broadcast_address)
-
-
-def _names(fields: Sequence[str]) -> Names:
-    """The trie of field names: each whole name is a key of the event, each dotted one a path too."""
-    entries: dict[tuple[int, str], list[int]] = {}
-    nodes = 1
-    for number, name in enumerate(fields):
-        if name == KEYWORDS:
-            continue
-        entries.setdefault((0, name), [-1, -1])[0] = number
-        if "." in name:
-            node = 0
-            *path, last = name.split(".")
-            for part in path:
-                entry = entries.setdefault((node, part), [-1, -1])
-                if entry[1] < 0:
-                    entry[1] = nodes
-                    nodes += 1
-                node = entry[1]
-            entries.setdefault((node, last), [-1, -1])[0] = number
-    # A key that is written with escapes is left to the scalar path, so that no name with one is found here.
-    entries = {key: each for key, each in entries.items() if not _ESCAPED.search(key[1])}
-    keys = [name.encode("utf-8", "surrogatepass") for _, name in entries]
-    size = 16
-    while size < 8 * len(entries):  # most keys are in no entry: they meet a free slot at once
-        size *= 2
-    if len(entries) >= MOST_ENTRIES:
-        raise ValueError("the rules look at too many fields")
-    slots = np.zeros(size, np.uint32)
-    for i, ((node, _), key) in enumerate(zip(entries, keys, strict=True)):
-        h = hash_name(key, node)
-        slot = h & size - 1
-        while slots[slot]:
-            slot = (slot + 1) & size - 1
-        slots[slot] = h >> 32 & ENTRY_TAG | i + 1
-    values = list(entries.values())
-    return Names(
-        slots=slots,
-        start=np.cumsum([0, *(len(key) + 1 for key in keys)])[:-1].astype(np.int32),
-        field=np.array([field for field, _ in values], np.int32),
-        child=np.array([child for _, child in values], np.int32),
-        text=np.frombuffer(b"".join(key + b'"' for key in keys) + bytes(PADDING), np.uint8),
-    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sigmac.runtime.engine import programs
-from sigmac.runtime.engine.kernel_tables import are_sound
+from sigmac.runtime.engine.program_tables import are_sound
 
 COUNTS = {programs.CONSTANT: 2, programs.TEXT: 8, programs.UNKNOWN: 1}
 YES, NO = programs.TRUE, programs.FALSE

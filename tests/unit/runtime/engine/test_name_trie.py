@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from sigmac.runtime.engine.hash_names import hash_name
+from sigmac.runtime.engine.name_trie import hash_name
 
 TWIN = """
 import sys
