@@ -68,3 +68,25 @@ def test_exactly_once_with_records_that_wait(
             account = read_account(ledger, timeout=60)
             assert service.stop() == 0
     assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())
+
+
+@pytest.mark.java
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_a_group_whose_partitions_the_broker_assigns(
+    delivery: str, start_broker: Callable[[str], Broker], pack_folder: Path, tmp_path: Path
+) -> None:
+    kafka = start_broker("kafka")
+    topics = Topics(kafka)
+    ledger = Ledger(topics)
+    service = Service(topics, pack_folder, tmp_path, delivery=delivery)
+    source = service.configuration["source"]["kafka"]
+    for name in kafka.properties:  # the times of a session are the broker's now
+        del source["properties"][name]
+    source["properties"]["group.protocol"] = "consumer"
+    source["inputs"][0]["topics"] = [f"^events-{topics.suffix}"]
+    for _ in range(2):
+        ledger.produce(500)
+        with running(service):
+            account = read_account(ledger, timeout=60)
+            assert service.stop() == 0
+    assert (account.lost, account.doubled, account.wrong) == (set(), 0, set())
