@@ -20,7 +20,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools pins image-check clean
+.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools pins image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -34,8 +34,19 @@ demo: kernels ## Build the example rules, run them over example events, then ove
 	$(bin)/sigmac run build/demo rules/events/demo.ndjson
 	$(bin)/python deploy/demo/stream.py
 
+# Tests run in as many processes as there are cores; TEST_JOBS=0 runs them in one, as a debugger wants it.
+TEST_JOBS ?= auto
+pytest := -m pytest --numprocesses=$(TEST_JOBS) --dist=worksteal
+
 test: kernels ## Run the tests. PYTEST_ARGS="-k pack -x" goes to pytest.
-	@$(bin)/python -m pytest $(PYTEST_ARGS)
+	@$(bin)/python $(pytest) $(PYTEST_ARGS)
+
+# What starts no service, no shell and no build of a wheel, and a slice of the laws.
+quick := $(addprefix tests/unit/,test_layout.py compiler $(addprefix runtime/,scalar pack inputs engine stream)) \
+	tests/property/test_optimizer.py tests/property/test_pack_equivalence.py
+
+test-quick: kernels ## Run the tests that tell most in a minute: for the loop of a developer.
+	@$(bin)/python $(pytest) --hypothesis-profile=quick -m "not slow" $(quick) $(PYTEST_ARGS)
 
 lint: $(lint_tools) ## Check style, format and types.
 	$(bin)/ruff check

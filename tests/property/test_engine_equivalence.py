@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sigmac
@@ -16,6 +16,7 @@ from sigmac.compiler.meaning import reference
 from sigmac.runtime import Pack
 from sigmac.runtime.engine import batch
 from sigmac.runtime.engine import memory as caches
+from tests.examples import examples
 from tests.property.serialisation import spelled
 from tests.property.test_pack_equivalence import Case, cases, pack_of
 from tests.unit.runtime.engine.agreement import Said, agreed, said
@@ -74,7 +75,7 @@ def in_parts(pack: Pack, lines: list[bytes], random: Random) -> Said:
     return pairs, rejected, records
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(cases((), ("windows", "windows-audit")), randoms)
 def test_every_spelling_of_an_event_gets_the_same_answer(case: Case, random: Random) -> None:
     lines, of = lines_of(case, random)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.syntax.rule import Metadata
+from tests.examples import examples
 from tests.property.hostile.bombs import BOMBS
 from tests.property.hostile.verdict import Files, Verdict, judge
 
@@ -144,7 +145,7 @@ any_text = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.fixed_dictionaries(dict.fromkeys(PLACES, st.tuples(any_text, any_text))))
 def test_any_text_may_stand_in_any_place(texts: dict[str, tuple[str, str]]) -> None:
     """Each place has a rule of its own, in a file with any name."""
@@ -188,7 +189,7 @@ def any_rules(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(any_rules(), min_size=4, max_size=8))
 def test_any_rule_is_compiled_or_refused(rules: list[dict[str, Any]]) -> None:
     files = {f"{i}.yml": as_yaml(each) for i, each in enumerate(rules)}

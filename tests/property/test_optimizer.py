@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import re2
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.ir.expressions import (
@@ -38,6 +38,7 @@ from sigmac.compiler.optimizer.regex_literals import (
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
 from sigmac.compiler.syntax.regex_values import re2_options
+from tests.examples import examples
 from tests.property.evaluate_ir import evaluate
 
 # Few characters, so that texts meet. The last one is the Kelvin sign, which folds to k.
@@ -130,7 +131,7 @@ events = st.dictionaries(st.sampled_from(["A", "B", "C", "C.D"]), values, max_si
 
 
 @pytest.mark.parametrize("each", [*PASSES, optimize], ids=lambda each: each.__name__)
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(expression=expressions, some_events=st.lists(events, min_size=1, max_size=5))
 def test_a_pass_keeps_the_truth(
     each: Callable[[Expression], Expression],
@@ -143,7 +144,7 @@ def test_a_pass_keeps_the_truth(
 
 
 @pytest.mark.parametrize("each", [*PASSES, optimize], ids=lambda each: each.__name__)
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 @given(expression=expressions)
 def test_a_pass_finds_nothing_in_its_own_result(
     each: Callable[[Expression], Expression], expression: Expression
@@ -152,7 +153,7 @@ def test_a_pass_finds_nothing_in_its_own_result(
     assert each(made) is made
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 @given(expressions, st.dictionaries(predicates, st.floats(0, 1)), events)
 def test_no_profile_changes_the_truth(
     expression: Expression, profile: dict[Predicate, float], event: dict[str, Any]
@@ -160,7 +161,7 @@ def test_no_profile_changes_the_truth(
     assert evaluate(reorder(expression, profile), event) is evaluate(expression, event)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200, deadline=None)
 @given(expressions, st.sets(fields_or_keywords), st.lists(events, min_size=1, max_size=5))
 def test_a_gate_is_open_wherever_its_rule_matches(
     expression: Expression, without: set[str | None], some_events: list[dict[str, Any]]
@@ -177,7 +178,7 @@ def test_a_gate_is_open_wherever_its_rule_matches(
             assert any(evaluate(each, event) for each in found.predicates)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 @given(expressions, events)
 def test_the_parts_of_a_rule_are_the_rule(expression: Expression, event: dict[str, Any]) -> None:
     added, rest = logsource_part(expression)
@@ -190,7 +191,7 @@ noise = st.text("abk()|*+?.^${}[]\\1,:-isAzbQEpxd \u212a", max_size=10).filter(c
 subjects = st.text(LETTERS + "AB1{*\\", max_size=8)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400, deadline=None)
 @given(patterns.filter(compiled) | noise, st.lists(subjects, min_size=1, max_size=8))
 @example(r"a+\.*.*", ["a", "a\n"])
 @example("(?i)k", ["\u212a"])

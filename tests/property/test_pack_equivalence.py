@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import sigmac
@@ -23,6 +23,7 @@ from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
+from tests.examples import examples
 from tests.property.strategies import PLACEHOLDERS, Event, aims, as_yaml, events, rules
 
 
@@ -85,7 +86,7 @@ def lines_of(some_events: Sequence[Event], between: Sequence[str]) -> tuple[byte
     return text.encode(), positions
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     cases((), ("windows", "windows-audit")),
     st.lists(st.sampled_from(["\n", "\r\n", "\n \t\n", "\n\n"]), min_size=1),
@@ -117,7 +118,7 @@ def test_every_path_says_what_the_reference_says(case: Case, between: list[str])
             assert list(zip(result.record.tolist(), result.rule.tolist(), strict=True)) == pairs
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(cases(()), st.booleans())
 def test_an_explanation_names_the_conditions_that_hold(case: Case, optimize: bool) -> None:
     with pack_of(case, optimize=optimize) as pack:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
@@ -25,6 +25,7 @@ from sigmac.compiler.syntax.condition import parse
 from sigmac.compiler.syntax.documents import FileContents, read_file
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import find_sources
+from tests.examples import examples
 
 CASES = Path(__file__).with_name("cases.yml").read_text("utf-8").split("---\n")[1:]
 
@@ -232,7 +233,7 @@ def _has_arrays(event: dict[str, Any]) -> bool:
     return any(isinstance(value, list) for value in event.values())
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200, deadline=None)
 @given(st.tuples(selections, selections, selections), conditions, st.lists(events, max_size=10))
 def test_what_is_said_of_a_condition_holds_for_every_event(
     detections: tuple[Any, ...], condition: str, found: list[dict[str, Any]]
@@ -248,7 +249,7 @@ def test_what_is_said_of_a_condition_holds_for_every_event(
     assert ("W_EMPTY_EVENT" in codes or "W_ALWAYS" in codes) or not matches(rule, {})
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(conditions)
 def test_a_truth_table_is_the_condition_evaluated(text: str) -> None:
     condition = parse(text, Place())

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.codegen.matchers import render_matchers
 from sigmac.compiler.codegen.numeric import intervals, thresholds
 from sigmac.runtime.scalar.jit import Jittable
+from tests.examples import examples
 
 NOTHING: dict[str, Any] = {
     "literals": [],
@@ -49,7 +50,7 @@ def near(limits: list[int | float]) -> list[int | float]:
     return [n for limit in limits for n in (limit, limit - 1, limit + 1, float(limit))]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25, deadline=None)
 @given(LIMITS, st.lists(NUMBERS, max_size=20))
 @example(EDGES, [])
 @example([2**63 - 1, 2.0**63], [2**63 - 1, 2**64 - 1])
@@ -93,7 +94,7 @@ def edges(networks: list[str], version: int) -> list[int]:
     return [0, last, *(q for p in points for q in (p - 1, p, p + 1) if 0 <= q <= last)]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25, deadline=None)
 @given(st.lists(NETWORKS, min_size=1, max_size=6))
 @example(["0.0.0.0/0", "::/0"])
 @example(["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/8", "10.255.255.255/32"])

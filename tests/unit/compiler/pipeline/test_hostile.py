@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
@@ -21,6 +21,7 @@ from sigmac.compiler.pipeline.processing_conditions import (
 from sigmac.compiler.pipeline.transformations import TRANSFORMATIONS
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
+from tests.examples import examples
 
 
 def rule(detection: dict[str, Any]) -> Rule:
@@ -214,7 +215,7 @@ ITEMS = st.builds(
 )
 
 
-@settings(max_examples=100, **RELAXED)
+@examples(100, **RELAXED)
 @given(items=st.lists(st.one_of(ITEMS, NODES), max_size=3))
 def test_any_yaml_is_applied_or_refused(items: list[Any], tmp_path: Path) -> None:
     text = str(yaml.safe_dump({"transformations": items}, allow_unicode=True))
@@ -222,7 +223,7 @@ def test_any_yaml_is_applied_or_refused(items: list[Any], tmp_path: Path) -> Non
     assert made == "applied" or made.startswith("E_")
 
 
-@settings(max_examples=100, **RELAXED)
+@examples(100, **RELAXED)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_applied_or_refused(data: bytes, tmp_path: Path) -> None:
     made = outcome(b"transformations: " + data, tmp_path)

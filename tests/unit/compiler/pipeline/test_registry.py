@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
@@ -17,6 +17,7 @@ from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
+from tests.examples import examples
 
 CASES = yaml.safe_load(Path(__file__).with_name("registry.yml").read_text("utf-8"))
 AUDIT = load_pipelines(["windows-audit"])
@@ -113,7 +114,7 @@ def near(draw: Any) -> tuple[str, str | None, str]:
     return key, name, draw(st.sampled_from([piece, piece, draw(PATTERNS)]))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(found=near(), modifiers=MODIFIERS, more=st.sampled_from(["", "|neq", "|cased", "|all"]))
 @example(found=(r"\REGISTRY\MACHINE\SOFTWARE", None, r"\(Default)"), modifiers="|endswith", more="")
 @example(found=(r"\REGISTRY\MACHINE", "x", r"HKLM\x"), modifiers="", more="")

@@ -273,7 +273,7 @@ def test_an_event_is_a_mapping(pack: Pack, event: Any) -> None:
             np.array([b"x"]),
         ),
     ],
-    ids=ascii,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [1, v], lambda v: {"a": ({"b": v},)}])
 def test_what_json_cannot_hold_is_refused_whichever_rule_asks(

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
+from sigmac.runtime.service.replay import Returns, replay
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.record import Origin
-from sigmac.runtime.stream.replay import Returns, replay
 from sigmac.runtime.stream.sink import Message, Undeliverable
 from tests.unit.runtime.stream.stand_ins import MemorySink
 
