@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 # Upper bounds of the buckets of `Counts.batch_seconds`, in seconds; one more bucket counts what is beyond.
 BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -31,3 +33,25 @@ class Counts:
     stalled_seconds: float = 0.0  # spent waiting for a sink
     rebalances: int = 0
     engine: dict[str, dict[str, int]] = field(default_factory=dict)  # by pack
+
+    def add(self, more: Counts) -> None:
+        """Count what another has counted as well."""
+        for each in fields(self):
+            setattr(self, each.name, added(getattr(self, each.name), getattr(more, each.name)))
+
+    def counted(self) -> dict[str, Any]:
+        """What is not nothing, by name."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in found.items() if value}
+
+
+def added(one: Any, other: Any) -> Any:
+    """The sum of two counts: of numbers, or name by name, or element by element. Neither is changed."""
+    if isinstance(one, Mapping):
+        total = dict(one)
+        for name, value in other.items():
+            total[name] = added(total[name], value) if name in total else value
+        return total
+    if isinstance(one, list):
+        return [added(a, b) for a, b in zip(one, other, strict=True)]
+    return one + other

@@ -204,29 +204,30 @@ class Worker:
         finally:
             if self._slow_since:
                 self.counts.stalled_seconds += time.perf_counter() - waited
-        self._count(batches, made, time.perf_counter() - started)
+        done = self._counted(batches, made, time.perf_counter() - started)
+        self.counts.add(done)
+        if not self._report():
+            # Whatever ends this process, what it has committed is counted.
+            self.link.say({"say": "done", "counts": done.counted()})
         if self._watched:
             self._show(made.matches)
-        self._report()
 
-    def _count(self, batches: Sequence[Batch], made: Evaluated, seconds: float) -> None:
-        """A batch that is delivered: what is done again counts once."""
-        counts = self.counts
-        counts.events += made.events
-        counts.rejected += made.rejected
-        for name, found in made.found.items():
-            rules = counts.matches.setdefault(name, {})
-            for rule, count in found.items():
-                rules[rule] = rules.get(rule, 0) + count
+    def _counted(self, batches: Sequence[Batch], made: Evaluated, seconds: float) -> Counts:
+        """The counts of a batch that is delivered: what is done again counts once."""
+        counts = Counts(events=made.events, rejected=made.rejected)
+        counts.matches = {name: dict(found) for name, found in made.found.items()}
         for letter in (*made.dead, *self.outputs.buried()):
             counts.dead_letters[letter.kind] = counts.dead_letters.get(letter.kind, 0) + 1
         for batch in batches:
             for topic, records, size in batch.sizes():
                 counts.records[topic] = counts.records.get(topic, 0) + records
                 counts.bytes[topic] = counts.bytes.get(topic, 0) + size
-        counts.batches += 1
-        counts.batch_seconds[bisect_left(BATCH_BUCKETS, seconds)] += 1
-        counts.batch_seconds_sum += seconds
+        for sink, messages in self.outputs.delivered.items():
+            counts.delivered[sink] = messages - self.counts.delivered.get(sink, 0)
+        counts.batches = 1
+        counts.batch_seconds[bisect_left(BATCH_BUCKETS, seconds)] = 1
+        counts.batch_seconds_sum = seconds
+        return counts
 
     def _meanwhile(self) -> None:
         """What goes on while a sink is slow: who brings a pack must not take this worker for one that hangs."""
@@ -336,10 +337,11 @@ class Worker:
             self._reported = 0.0
             self._report()
 
-    def _report(self) -> None:
+    def _report(self) -> bool:
+        """Tell how it goes and all that was counted; False where that was told a moment ago."""
         now = time.monotonic()
         if now - self._reported < _REPORT:
-            return
+            return False
         self._reported = now
         counts = self.counts
         counts.rebalances = self._client.rebalances()
@@ -362,6 +364,7 @@ class Worker:
                 "counts": asdict(counts),
             }
         )
+        return True
 
     def _engine_counts(self, slot: PackSlot) -> dict[str, int]:
         total = dict(self._retired.get(slot.name, {}))

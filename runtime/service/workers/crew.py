@@ -19,7 +19,7 @@ import structlog
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import WorkerStatus
 from sigmac.runtime.service.workers.supervisor_process import Bell, signal_name
-from sigmac.runtime.service.workers.tally import Tally
+from sigmac.runtime.service.workers.tally import Tally, counts_of
 from sigmac.runtime.service.workers.worker_life import Farewell, Life, Message, Report
 
 log = structlog.get_logger("sigmac.service")
@@ -225,6 +225,10 @@ class Crew:
         match message["say"]:
             case "status":
                 self._take_report(life, Report.of(message))
+            case "done":
+                done = counts_of(message["counts"])
+                with self._changed:
+                    self._tally.add(life.worker, done)
             case "stopped":
                 life.farewell = Farewell.of(message)
             case _:

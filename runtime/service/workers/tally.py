@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sigmac.runtime.match import Rule
-from sigmac.runtime.stream.counts import Counts
+from sigmac.runtime.stream.counts import Counts, added
 
 # Counts of the engine that say how much is in use now: they end with the process.
 _GAUGES = ("bytes",)
@@ -69,9 +69,9 @@ class _Life:
 class Tally:
     """Adds up what workers report. One thread at a time uses it.
 
-    A worker counts from its start; what it reported last stays when it dies. It counts matches by the index of a rule
-    in the pack that it runs. When another pack is decided on, a rule keeps its count; the counts of rules that the new
-    pack has not are dropped.
+    A worker counts from its start, and says so each second and after each batch; that stays when it dies. It counts
+    matches by the index of a rule in the pack that it runs. When another pack is decided on, a rule keeps its count;
+    the counts of rules that the new pack has not are dropped.
     """
 
     def __init__(self) -> None:
@@ -94,6 +94,11 @@ class Tally:
         """What a worker has counted since it started."""
         self._lives[worker].counts = counts
 
+    def add(self, worker: int, counts: Counts) -> None:
+        """What a worker has counted since it said so last."""
+        life = self._lives[worker]
+        life.counts = _sum([life.counts, counts], without=())
+
     def swap(self, worker: int, pack: str, rules: RuleIndices) -> None:
         """What a worker matches from its last report on are these rules."""
         life = self._lives[worker]
@@ -110,7 +115,7 @@ class Tally:
             for pack, counts in life.counts.engine.items()
         }
         ended = _sum([self._ended, life.counts], without=("matches", "engine"))
-        ended.engine = _added(self._ended.engine, engine)
+        ended.engine = added(self._ended.engine, engine)
         self._ended = ended
 
     def total(self) -> Counts:
@@ -163,18 +168,6 @@ def _sum(counts: Sequence[Counts], without: Sequence[str]) -> Counts:
             continue
         value = getattr(total, each.name)
         for one in counts:
-            value = _added(value, getattr(one, each.name))
+            value = added(value, getattr(one, each.name))
         setattr(total, each.name, value)
     return total
-
-
-def _added(one: Any, other: Any) -> Any:
-    """The sum of two counts: of numbers, or name by name, or element by element."""
-    if isinstance(one, dict):
-        total = dict(one)
-        for name, value in other.items():
-            total[name] = _added(total[name], value) if name in total else value
-        return total
-    if isinstance(one, list):
-        return [_added(a, b) for a, b in zip(one, other, strict=True)]
-    return one + other

@@ -75,6 +75,9 @@ class StandIn:
         self.report()
         if start == "talk nonsense":
             self.connection.sendall(self.does["nonsense"].encode("latin-1"))
+        if start == "work":
+            self.say(say="done", counts=self.does["done"])
+            self.say(say="done", counts=self.does["done"])
         if start == "flood":
             for n in range(20_000):
                 self.say(say="match", line=json.dumps({"id": str(n)}))

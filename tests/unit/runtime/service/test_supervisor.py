@@ -102,6 +102,18 @@ def test_counts_outlive_a_worker_and_what_it_used_does_not(stage: Stage) -> None
         assert counts.engine == {"test": {"bytes": 14}}
 
 
+def test_what_a_killed_worker_has_done_is_counted(stage: Stage) -> None:
+    done = {"events": 7, "records": {"t": 7}, "matches": {"test": {"1": 2}}, "batches": 1}
+    stage.play(0, start="work", done=done)
+    with stage.running(1) as run:
+        run.when(lambda status: status.counts.events == 10 + 2 * 7)
+        stage.play(0)
+        kill(run, 0)
+        counts = run.when(lambda status: status.counts.events == 2 * 10 + 2 * 7).counts
+    assert (counts.records, counts.batches) == ({"t": 34}, 4)
+    assert counts.matches == {"test": {1: 4}}
+
+
 def test_an_error_that_cannot_be_mended_stops_the_service(stage: Stage) -> None:
     stage.play(1, start="give up")
     with stage.running() as run:
@@ -328,6 +340,8 @@ def test_a_slow_watcher_misses_some_and_is_told_how_many(stage: Stage) -> None:
         status(counts={"records": {"t": {"t": 1}}}),
         status(counts={"matches": {"test": {"rule": 1}}}),
         status(counts={"batch_seconds": [1]}),
+        '{"say": "done"}\n',
+        '{"say": "done", "counts": {"events": -1}}\n',
     ],
 )
 def test_a_worker_that_talks_nonsense_is_started_again(stage: Stage, nonsense: str) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime.errors import StreamError
+from sigmac.runtime.stream.counts import Counts
 from sigmac.runtime.stream.dead_letters import from_line
 from sigmac.runtime.stream.match_message import without_event
+from sigmac.runtime.stream.record import Batch
 from sigmac.runtime.stream.sink import DeliveryFailed
 from sigmac.runtime.stream.worker import Client
 from tests.unit.runtime.service.conftest import make
@@ -99,6 +101,38 @@ def test_a_batch_that_was_not_delivered_is_done_again_and_counted_once(pack: Pat
     assert bench.link.said[-1]["counts"]["delivery_failures"] == 2
     # Not ready until it is delivered, without a word of running in between
     assert bench.link.states() == ["running", "failing", "stopped"]
+
+
+def counted(bench: Bench) -> Counts:
+    """What a supervisor has added up of what the worker said."""
+    total = Counts()
+    for each in bench.link.said:
+        if each["say"] == "status":
+            total = Counts(**each["counts"])
+        elif each["say"] == "done":
+            total.add(Counts(**Counts().counted() | each["counts"]))
+    return total
+
+
+def test_what_is_committed_is_counted_before_anything_else_happens(pack: Path) -> None:
+    bench = Bench(pack, [APPLE, BROKEN, PLUM] * 4)
+    seen: list[Counts] = []
+    poll = bench.source.poll
+
+    def look(max_records: int, max_wait: float) -> list[Batch]:
+        seen.append(counted(bench))
+        return poll(max_records, max_wait)
+
+    bench.source.poll = look  # type: ignore[method-assign]
+    worker = bench.worker(max_records=3)
+    worker.run()
+    assert [each.events for each in seen] == [0, 2, 4, 6, 8]
+    assert [each.records for each in seen[1:]] == [{"topic": n} for n in (3, 6, 9, 12)]
+    assert [each.rejected for each in seen] == [sum(each.batch_seconds) for each in seen]
+    delivered = [each.delivered for each in seen[1:]]
+    assert delivered == [{"memory": n, "dead_letters": n} for n in (1, 2, 3, 4)]
+    assert seen[-1].matches == {"test": {0: 4}} == worker.counts.matches
+    assert counted(bench) == worker.counts
 
 
 def test_an_error_that_cannot_be_mended_ends_the_worker(pack: Path) -> None:
