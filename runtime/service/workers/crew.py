@@ -129,6 +129,8 @@ class Crew:
                 self._start(worker)
             else:
                 due = min(due, worker.start_at)
+        with self._changed:
+            self._overseer.noticed()  # silence is nothing that a worker reports
         return due - now
 
     def lives(self) -> list[Life]:

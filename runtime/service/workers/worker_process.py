@@ -281,10 +281,10 @@ class _KafkaClient(Client):
         self._source = parts.kafka_source
 
     def connected(self) -> bool:
-        return self._connection.connected
+        return self._connection.connected and not self._source.silence.reason
 
     def trouble(self) -> str:
-        return self._connection.trouble
+        return self._source.silence.reason or self._connection.trouble
 
     def assigned(self) -> dict[str, list[int]]:
         return self._source.assigned()

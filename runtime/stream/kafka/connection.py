@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
+from sigmac.runtime.stream.kafka.silence import INTERVAL
 
 Properties = Mapping[str, Any]
 
@@ -161,6 +162,8 @@ def consumer_properties(
         "queued.max.messages.kbytes": max(1024, int(max_mib * 2 * 1024)),
         # How long a partition is not fetched after the queue was full: librdkafka's second starves a quick worker.
         "fetch.queue.backoff.ms": 20,
+        # A broker that is frozen is known by them alone, for a minute or more.
+        "statistics.interval.ms": int(INTERVAL * 1000),
         **_without(properties, "message.timeout.ms", "transaction.timeout.ms"),
         **own,
         "enable.auto.commit": False,

@@ -35,6 +35,7 @@ from sigmac.runtime.stream.kafka.reading_points import (
     reading_point,
     unreadable,
 )
+from sigmac.runtime.stream.kafka.silence import Silence
 from sigmac.runtime.stream.kafka.topic_pattern import subscription, topic_pattern
 from sigmac.runtime.stream.kafka.waiting import Waiting
 from sigmac.runtime.stream.record import Batch
@@ -109,8 +110,10 @@ class KafkaSource:
         self._reset = RESETS.get(str(properties.get(PROPERTY, "earliest")), "")
         self._eager = _is_eager(properties)
         # An unknown reset is left to librdkafka, which refuses it.
-        told = {**properties, PROPERTY: "error"} if self._reset else properties
+        told = {**properties, **({PROPERTY: "error"} if self._reset else {})}
+        told["stats_cb"] = lambda statistics: self.silence.look(statistics)
         self.consumer = make_client(Consumer, told, connection)
+        self.silence: Silence = Silence(float(properties.get("fetch.wait.max.ms", 500)) / 1000)
         self._waiting = Waiting(self.consumer)
 
     def start(self) -> bool:
@@ -380,7 +383,7 @@ class KafkaSource:
         if message is not None:
             self._held += self._without_errors([message])  # it was on its way before the pause
         self._look_for_the_broker()
-        if self.connection.connected:
+        if self.connection.connected and not self.silence.reason:
             self._waiting.renew(self.owned)
 
     def _look_for_the_broker(self) -> None:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.service.observe.status import WorkerStatus
+from sigmac.runtime.service.workers import crew
 from sigmac.runtime.service.workers.crew import Backoff
 from tests.unit.runtime.service.conftest import Run, Stage, eventually
 
@@ -100,6 +101,19 @@ def test_counts_outlive_a_worker_and_what_it_used_does_not(stage: Stage) -> None
         counts = run.when(lambda status: status.counts.events == 30).counts
         assert (counts.records, counts.batches) == ({"t": 30}, 3)
         assert counts.engine == {"test": {"bytes": 14}}
+
+
+def test_a_worker_that_says_nothing_is_logged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_SILENT", 1.0)
+    with capture_logs() as logs, stage.running(1) as run:
+        os.kill(run.when_ready().workers[0].pid, signal.SIGSTOP)
+        (entry,) = eventually(
+            lambda: [each for each in logs if each["event"] == "the service is not ready"]
+        )
+        os.kill(run.status().workers[0].pid, signal.SIGCONT)
+    assert entry["reason"].startswith("worker 0 is failing: it has said nothing for")
 
 
 def test_what_a_killed_worker_has_done_is_counted(stage: Stage) -> None:
