@@ -1,6 +1,8 @@
-"""What earlier builds left behind: units by the digest of their source, as JSON, never code.
+"""What earlier builds left behind: units by the digest of their source.
 
-One file a rule set and options; a file that is damaged or of another sigmac is as good as none.
+One file a rule set and options; a file that is damaged or of another sigmac is as good as none. Units hold generated
+code, which goes into packs as it is: so the folder is used only where it is this user's alone, and a pack that is
+signed is made without it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 import os
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -18,9 +20,11 @@ from typing import Any
 
 import orjson
 
-from sigmac.compiler.packaging.replace import UNFINISHED, replace_file
+from sigmac.compiler.packaging.replace import UNFINISHED
+from sigmac.runtime.private_folder import NotPrivate, PrivateFolder
 
 MAX_FILES = 24
+MAX_BYTES = 1 << 30  # of one of them
 _HOUR = 3600  # seconds, in which every build that still writes has written
 
 
@@ -58,48 +62,63 @@ def _source_files(root: Path) -> list[Path]:
 
 
 class Cache:
-    """A folder of JSON files, the least recently used of which are dropped. With folder None nothing is kept."""
+    """A private folder of JSON files, the least recently used of which are dropped. With folder None nothing is kept.
+
+    `problem` says why the folder is not used although there is one.
+    """
 
     def __init__(self, folder: Path | None):
         self.folder = folder
+        self.problem: str | None = None
 
     def load(self, key: str) -> dict[str, Any]:
         """What was stored under a key; empty where that is nothing."""
-        if self.folder is None:
-            return {}
-        path = self.folder / f"{key}.json"
-        try:
-            data = path.read_bytes()
-            found = orjson.loads(data[64:])
-        except (OSError, ValueError):
-            return {}
-        if data[:64] != hashlib.sha256(data[64:]).hexdigest().encode() or not isinstance(
-            found, dict
-        ):
-            return {}
-        with contextlib.suppress(OSError):
-            os.utime(path)
-        return found
+        with self._opened(make=False) as folder:
+            if folder is None:
+                return {}
+            try:
+                data = folder.read(f"{key}.json", MAX_BYTES)
+                found = orjson.loads(data[64:])
+            except (OSError, ValueError):
+                return {}
+            if data[:64] != hashlib.sha256(data[64:]).hexdigest().encode() or not isinstance(
+                found, dict
+            ):
+                return {}
+            folder.touch(f"{key}.json")
+            return found
 
     def store(self, key: str, content: Mapping[str, Any]) -> None:
         """Keep JSON under a key. A cache that cannot be written is no error: the next build takes longer."""
-        if self.folder is None:
-            return
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
-        with contextlib.suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            digest = hashlib.sha256(body).hexdigest().encode()
-            replace_file(self.folder / f"{key}.json", digest + body)
-            self._prune(self.folder)
+        digest = hashlib.sha256(body).hexdigest().encode()
+        with self._opened(make=True) as folder, contextlib.suppress(OSError):
+            if folder is not None:
+                folder.write(f"{key}.json", digest + body, UNFINISHED)
+                _prune(folder)
 
-    def _prune(self, folder: Path) -> None:
-        kept = sorted(folder.glob("*.json"), key=_last_used, reverse=True)
-        left = (
-            each for each in folder.glob(f"{UNFINISHED}*") if _last_used(each) < time.time() - _HOUR
-        )
-        for path in (*kept[MAX_FILES:], *left):
-            path.unlink(missing_ok=True)
+    @contextlib.contextmanager
+    def _opened(self, *, make: bool) -> Iterator[PrivateFolder | None]:
+        if self.folder is None or not (make or self.folder.exists()):
+            yield None
+            return
+        try:
+            folder = PrivateFolder(self.folder)
+        except OSError as error:
+            if isinstance(error, NotPrivate):
+                self.problem = f"the cache is not used: {error}"
+            yield None
+            return
+        try:
+            yield folder
+        finally:
+            folder.close()
 
 
-def _last_used(path: Path) -> float:
-    return path.stat().st_mtime
+def _prune(folder: PrivateFolder) -> None:
+    names = folder.names_by_age()
+    kept = [name for name in names if name.endswith(".json") and not name.startswith(UNFINISHED)]
+    now = time.time()
+    left = [n for n in names if n.startswith(UNFINISHED) and folder.age(n, now) > _HOUR]
+    for name in (*kept[:-MAX_FILES], *left):
+        folder.remove(name)

@@ -10,9 +10,9 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,10 +22,11 @@ UNFINISHED = ".sigmac-"  # how the names of files begin that a killed process le
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file in place of the one that is there; all of it or nothing. Raises `OSError` that names it."""
     try:
-        handle, new = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+        new = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
+        # Who may read it is what the user's umask says.
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, 0o644)
                 file.write(data)
             os.replace(new, path)
         except OSError:
@@ -47,7 +48,6 @@ def replacing(folder: Path) -> Iterator[Path]:
     _remove_abandoned(folder, prefix)
     new, lock = _make(folder.parent, prefix)
     try:
-        new.chmod(0o755)
         yield new
         _put_in_place(new, folder)
     finally:
@@ -58,7 +58,8 @@ def replacing(folder: Path) -> Iterator[Path]:
 def _make(parent: Path, prefix: str) -> tuple[Path, int]:
     """A new folder and the handle that holds its lock."""
     while True:
-        new = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        new = parent / f"{prefix}{secrets.token_hex(8)}"
+        new.mkdir(mode=0o777)  # less what the umask takes
         try:
             lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:

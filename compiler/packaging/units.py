@@ -1,6 +1,6 @@
 """One source file compiled as far as it can be by itself: the unit of the build's cache and of its parallel work.
 
-A unit is plain JSON types from end to end, so that a cache never needs to be trusted with more than data.
+A unit is plain JSON types from end to end. Some of them are generated code: who can write a unit can write a pack.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES
@@ -16,11 +17,15 @@ MAX_FILES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A rule file: `file` as the user would name it, `source` as the pack names it, whatever the current folder."""
+    """A rule file: `file` as the user would name it, `source` as the pack names it, whatever the current folder.
+
+    One that was named itself, not found in a folder, may be a pipe: `sigmac check <(make-rules)`.
+    """
 
     file: str
     source: str
     path: Path
+    named: bool = False
 
     def read(self) -> bytes:
         """The bytes of the file, of a file that is too large no more than tells so.
@@ -29,9 +34,11 @@ class SourceFile:
         """
         try:
             # Opened without waiting: a pipe among the rules that nobody writes to must not hold up the build.
-            handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+            handle = os.open(self.path, os.O_RDONLY | (0 if self.named else os.O_NONBLOCK))
             with open(handle, "rb") as file:
-                os.set_blocking(handle, True)
+                mode = os.fstat(handle).st_mode
+                if not stat.S_ISREG(mode) and not (self.named and stat.S_ISFIFO(mode)):
+                    raise InputError(f"{self.file}: this is no regular file")
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"{self.file}: {error.strerror or error}") from None
@@ -56,7 +63,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
             if not inside:
                 raise InputError(f"{given}: the folder holds no .yml or .yaml file")
         elif os.path.exists(given):
-            _add(found, real, given, os.path.basename(given))
+            _add(found, real, given, os.path.basename(given), named=True)
         else:
             raise InputError(f"{given}: there is no such file or folder")
     if len(found) > MAX_FILES:
@@ -64,9 +71,11 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
     return sorted(_told_apart(found), key=lambda each: each.source)
 
 
-def _add(found: dict[str, SourceFile], real: str, file: str, source: str) -> None:
+def _add(
+    found: dict[str, SourceFile], real: str, file: str, source: str, *, named: bool = False
+) -> None:
     """Note a file; one that is given twice has the longer of its names, in whatever order they come."""
-    made = SourceFile(_text(file), _text(source), Path(file))
+    made = SourceFile(_text(file), _text(source), Path(file), named)
     known = found.get(real)
     if known is None or (len(known.source), known.source) < (len(made.source), made.source):
         found[real] = made
@@ -112,6 +121,6 @@ def _told_apart(files: dict[str, SourceFile]) -> Iterator[SourceFile]:
     for _, each in sorted(files.items(), key=lambda item: (item[1].source, item[0])):
         number = seen[each.source] = seen.get(each.source, 0) + 1
         if number > 1:
-            yield SourceFile(each.file, f"{number}/{each.source}", each.path)
+            yield replace(each, source=f"{number}/{each.source}")
         else:
             yield each

@@ -170,7 +170,8 @@ def build(
 
             print_trace(sources, options, explain_optimizer)
             return
-        kept = Cache((cache_dir or default_folder()) if cache else None)
+        # What is signed is made of the rules alone: a cache is as good as everybody who could write it.
+        kept = Cache((cache_dir or default_folder()) if cache and sign is None else None)
         # Signing and wheels need the files even where nothing changed.
         held = None if sign or wheel else output
         with _progress("compiling") as progress:
@@ -178,6 +179,8 @@ def build(
     except RuleError as error:
         _report([error.diagnostic], form)
         raise Exit(ExitStatus.FAILED) from None
+    if kept.problem is not None:
+        say(f"sigmac: {kept.problem}")
     told = [each for each in result.diagnostics if each.code not in unwanted]
     _report(told, form)
     if not _written(result, options, output, sign, wheel):

@@ -183,7 +183,7 @@ def _read_rules(given: str) -> tuple[list[Rule], list[Diagnostic]]:
     path, wanted = _split(given)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name one rule file")
-    contents = read_file(SourceFile(str(path), path.name, path).read(), str(path))
+    contents = read_file(SourceFile(str(path), path.name, path, named=True).read(), str(path))
     errors = contents.diagnostics.errors
     if wanted is None:
         others = len(contents.correlations) + len(contents.filters)

@@ -12,8 +12,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,9 +19,12 @@ from typing import Any
 
 from sigmac.runtime.engine.library import Kernels, KernelsError, log, sources_digest
 from sigmac.runtime.engine.machine_code.object_code import compiler_versions
+from sigmac.runtime.private_folder import NotPrivate, PrivateFolder
 
 MAX_FILES = 8  # of other versions and processors
 _DIGEST = 64  # hexadecimal digits before the object file
+_SUFFIX = ".kernels"
+_MAX_BYTES = 64 << 20  # of an object file, which has less than one MiB
 
 
 def load_compiled() -> Kernels:
@@ -41,13 +42,17 @@ def load_compiled() -> Kernels:
     made_of = (sources_digest(), compiler_versions(), llvm.get_process_triple(), cpu, features)
     key = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
     folder = _folder()
-    code = _recall(folder, key)
-    if code is None:
-        with _alone(folder):
-            code = _recall(folder, key)  # another process may have made it meanwhile
-            if code is None:
-                code = _compile(cpu, features)
-                _keep(folder, key, code)
+    try:
+        code = _recall(folder, key)
+        if code is None:
+            with _alone(folder):
+                code = _recall(folder, key)  # another process may have made it meanwhile
+                if code is None:
+                    code = _compile(cpu, features)
+                    _keep(folder, key, code)
+    finally:
+        if folder is not None:
+            folder.close()
     return _load(llvm, code)
 
 
@@ -81,7 +86,7 @@ def _load(llvm: Any, code: bytes) -> Kernels:
 # The cache
 
 
-def _folder() -> Path | None:
+def _folder() -> PrivateFolder | None:
     """The folder of kept files, made where it is missing; None where there is none that can be trusted."""
     if os.name != "posix":
         return None
@@ -91,30 +96,20 @@ def _folder() -> Path | None:
             base = os.path.join(
                 os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sigmac"
             )
-        folder = Path(base) / "kernels"
-        with suppress(FileExistsError):
-            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.mkdir(mode=0o700)
-        status = folder.lstat()
+        Path(base).mkdir(parents=True, exist_ok=True, mode=0o700)
+        return PrivateFolder(Path(base) / "kernels")
+    except NotPrivate as error:
+        log.warning("compiled kernels are not kept: %s", error)
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where this user's home is
         log.info("compiled kernels cannot be kept: %s", error)
-        return None
-    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    if not private or status.st_uid != os.geteuid():
-        log.warning("%s is not used: it must be a folder of this user alone (mode 700)", folder)
-        return None
-    return folder
+    return None
 
 
-def _path(folder: Path, key: str) -> Path:
-    return folder / f"{key}.kernels"
-
-
-def _recall(folder: Path | None, key: str) -> bytes | None:
+def _recall(folder: PrivateFolder | None, key: str) -> bytes | None:
     if folder is None:
         return None
     try:
-        data = _path(folder, key).read_bytes()
+        data = folder.read(f"{key}{_SUFFIX}", _MAX_BYTES)
     except OSError:
         return None
     code = data[_DIGEST:]
@@ -125,27 +120,20 @@ def _sealed(code: bytes) -> bytes:
     return hashlib.sha256(code).hexdigest().encode() + code
 
 
-def _keep(folder: Path | None, key: str, code: bytes) -> None:
+def _keep(folder: PrivateFolder | None, key: str, code: bytes) -> None:
     if folder is None:
         return
     try:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_sealed(code))
-            os.replace(name, _path(folder, key))
-        except OSError:
-            os.unlink(name)
-            raise
-        by_age = sorted(folder.glob("*.kernels"), key=lambda path: path.stat().st_mtime)
-        for path in by_age[:-MAX_FILES]:
-            path.unlink()
+        folder.write(f"{key}{_SUFFIX}", _sealed(code), ".")
+        kept = [name for name in folder.names_by_age() if name.endswith(_SUFFIX)]
+        for name in kept[:-MAX_FILES]:
+            folder.remove(name)
     except OSError as error:
         log.warning("compiled kernels cannot be kept, the next process compiles again: %s", error)
 
 
 @contextmanager
-def _alone(folder: Path | None) -> Iterator[None]:
+def _alone(folder: PrivateFolder | None) -> Iterator[None]:
     """While one process is in here the others of this user wait, where the folder can be written."""
     if folder is None:
         yield
@@ -153,7 +141,8 @@ def _alone(folder: Path | None) -> Iterator[None]:
     import fcntl
 
     try:
-        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open("lock", flags, 0o600, dir_fd=folder.descriptor)
     except OSError:
         yield
         return
