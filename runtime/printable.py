@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+# Most lines are such, and need no look at each character.
+_PLAIN = re.compile(rb"[\x20-\x7e\n]*")
+
 
 def escaped(text: str) -> str:
     r"""Text that a terminal can show as it is: controls, marks and unusual blanks as escapes.
@@ -25,3 +30,25 @@ def shortened(text: str, length: int, quote: str = "") -> str:
     if len(text) <= length:
         return f"{quote}{escaped(text)}{quote}"
     return f"{quote}{escaped(text[:length])}…{quote} ({len(text):,} characters)"
+
+
+def escaped_json(lines: bytes) -> bytes:
+    r"""JSON that a terminal can show, with the same meaning: what is not printable in it becomes `\uXXXX`.
+
+    >>> print(escaped_json('{"a": "ä \x9b31m \u202egpj \x7f"}\n'.encode()).decode(), end="")
+    {"a": "ä \u009b31m \u202egpj \u007f"}
+    """
+    if _PLAIN.fullmatch(lines):
+        return lines
+    text = lines.decode("utf-8", "backslashreplace")
+    return "".join(map(_shown_in_json, text)).encode("utf-8")
+
+
+def _shown_in_json(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 | code >> 10:04x}\\u{0xDC00 | code & 0x3FF:04x}"

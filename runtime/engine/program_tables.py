@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.alternatives import find_alternatives
 from sigmac.runtime.engine.layout import KEYWORDS_FIELD, Ints, Programs
-from sigmac.runtime.errors import PackError
 from sigmac.runtime.scalar.scalars import Number
 from sigmac.runtime.scalar.vocabulary import Strings, number_of_gate
 
@@ -32,25 +31,11 @@ def program_tables(
     `of_string` is the field, of so many `fields`, of each text of the pool that names one; `in_number` says of each
     text whether it may stand in a number. `order` is that of the networks by field. Each question that only Python
     answers, those of the networks last, is asked of a value of a `value_field`.
-    Raises `PackError` where the programs are damaged.
     """
     literals = arrays["literals"]
     network_field = of_string[arrays["networks"][order, 0]]
     networks = [_addresses(strings[i]) for i in arrays["networks"][order, 1].tolist()]
     code, ends = arrays["programs"].copy(), arrays["program_ends"]
-    counts = {
-        programs.CONSTANT: 2,
-        programs.TEXT: 4 * len(literals),
-        programs.COMPARE: len(arrays["comparisons"]),
-        programs.SAME: len(arrays["pairs"]),
-        programs.ADDRESS: len(arrays["networks"]),
-        programs.VALUE: len(arrays["value_questions"]),
-        programs.UNKNOWN: 1,
-    }
-    asked = len(arrays["program_fields"])
-    counts |= dict.fromkeys((programs.TEXTUAL, programs.EXISTS, programs.NULL), asked)
-    if not are_sound(code, ends, counts):
-        raise PackError("the decision programs of the pack are damaged; build it again")
     of_network = code[:, 0] & ~programs.NEGATED == programs.ADDRESS
     code[of_network, 1] = np.argsort(order)[code[of_network, 1]]
     numbers = np.arange(fields)
@@ -84,27 +69,6 @@ def program_tables(
         strings_start=np.concatenate([[0], arrays["string_ends"]])[literals[:, 1]],
         strings=np.ascontiguousarray(arrays["strings"]),
     )
-
-
-def are_sound(code: Ints, ends: NDArray[np.int64], counts: Mapping[int, int]) -> bool:
-    """Whether programs that end at `ends` go forward only, stay within themselves, and ask what there is.
-
-    `counts`: how many arguments each kind of row has. The kernels rely on it.
-    """
-    if np.any(np.diff(ends, prepend=0) < 1) or ends[-1:].sum() != len(code):
-        return False
-    lengths = np.diff(ends, prepend=0)
-    row = np.arange(len(code)) - np.repeat(ends - lengths, lengths)
-    length = np.repeat(lengths, lengths)
-    kinds = code[:, 0] & ~programs.NEGATED
-    if np.any((kinds < 0) | (kinds >= programs.NEGATED)):
-        return False
-    most = np.array([counts.get(kind, 0) for kind in range(programs.NEGATED)])[kinds]
-    sound = (code[:, 1] >= 0) & (code[:, 1] < most)
-    for target in code[:, 2:].T:
-        sound &= (target == programs.TRUE) | (target == programs.FALSE) | (target > row)
-        sound &= target < length
-    return bool(sound.all())
 
 
 def _comparison(

@@ -11,17 +11,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack import seal
+from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.pack import find_pack
-from sigmac.runtime.scalar.vocabulary import load_arrays
+from sigmac.runtime.pack.parts import RULES, read_tables
 
-MAX_MANIFEST = 256 << 20  # bytes of one that does not verify
+_DOCUMENTS = ("correlations", "filters")
 _LOGSOURCE_KEYS = ("product", "category", "service")
 # Questions of generated code. A quotation mark within a literal is escaped, so that none looks so.
 _QUESTION = re.compile(r'event\.\w+\(\s*(r?"(?:[^"\\]|\\.)*")')
@@ -77,41 +78,15 @@ class PackedRule:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A pack as it lies on the disk. `problem` says why it does not verify; `files` are empty then."""
+    """A pack as it lies on the disk. `problem` says why it does not verify; all else but the manifest is empty then."""
 
     folder: Path
     manifest: Mapping[str, Any]
     signature: Signature | None
     problem: str | None
     files: Mapping[str, bytes]
-
-    def rules(self) -> Iterator[PackedRule]:
-        """The rules in their order; none where the pack does not verify."""
-        if not self.files:
-            return
-        arrays = load_arrays(self.files["tables.npz"])
-        lines = {
-            name: data.decode("utf-8").splitlines(keepends=True)
-            for name, data in self.files.items()
-            if name.endswith(".py")
-        }
-
-        def function(module: int, first: int, last: int) -> Function:
-            name = self.manifest["modules"][module]
-            return Function(self.folder / name, first, "".join(lines[name][first - 1 : last]))
-
-        shared = [function(*row[:3]) for row in arrays["logsources"].tolist()]
-        spans = zip(arrays["functions"].tolist(), arrays["metadata"].tolist(), strict=True)
-        for name, (row, (first, last)) in zip(self.manifest["rules"], spans, strict=True):
-            metadata = _metadata("".join(lines["rules.py"][first - 1 : last]))
-            own = function(*row[:3])
-            guard = shared[row[3]] if row[3] >= 0 else None
-            yield PackedRule({**metadata, "function": name}, own, guard)
-
-    def documents(self, kind: str) -> list[dict[str, Any]]:
-        """What the pack keeps of `correlations` or `filters`; empty where it does not verify."""
-        found: list[dict[str, Any]] = json.loads(self.files.get(f"{kind}.json", b"[]"))
-        return found
+    rules: tuple[PackedRule, ...] = ()
+    documents: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)  # of _DOCUMENTS
 
     def logsources(self) -> Counter[tuple[str, str, str]]:
         """How many rules are for each product, category and service."""
@@ -123,7 +98,7 @@ class Contents:
         return found
 
 
-def read_contents(pack: str | Path, trusted_keys: Sequence[bytes | str] = ()) -> Contents:
+def read_contents(pack: str | Path, trusted_keys: Sequence[bytes | str] | None = None) -> Contents:
     """What lies in a pack's folder, or in an installed pack by its name.
 
     Raises `PackError` where there is no pack; a pack that does not verify has a `problem`.
@@ -132,8 +107,6 @@ def read_contents(pack: str | Path, trusted_keys: Sequence[bytes | str] = ()) ->
     if not (folder / seal.MANIFEST).is_file():
         seal.read_manifest(folder)  # says what is wrong
     manifest: Mapping[str, Any] = {}
-    files: Mapping[str, bytes] = {}
-    problem = None
     signature = _signature(folder, trusted_keys)
     try:
         manifest, data = seal.read_manifest(folder)
@@ -141,34 +114,77 @@ def read_contents(pack: str | Path, trusted_keys: Sequence[bytes | str] = ()) ->
         if signature is not None and signature.valid is False:
             raise PackError(f"{folder}: the signature does not belong to this pack")
         files = seal.read_files(folder, manifest)
+        try:
+            rules = tuple(_packed_rules(folder, manifest, files))
+            documents = {kind: _documents(files, kind) for kind in _DOCUMENTS}
+        except PackError as error:
+            raise PackError(f"{folder}: {error}") from None
     except PackError as error:
-        problem = str(error)
-        manifest = manifest or _legible(folder)
-    return Contents(folder, manifest, signature, problem, files)
+        return Contents(folder, manifest or _legible(folder), signature, str(error), {})
+    return Contents(folder, manifest, signature, None, files, rules, documents)
+
+
+def _packed_rules(
+    folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]
+) -> Iterator[PackedRule]:
+    """The rules in their order. Raises `PackError` where the parts of the pack do not fit together."""
+    arrays = read_tables(manifest, files)
+    sources = {name: LazySource(files[name], name, name) for name in (*manifest["modules"], RULES)}
+
+    def function(module: int, first: int, last: int) -> Function:
+        name = manifest["modules"][module]
+        return Function(folder / name, first, sources[name].lines(first, last))
+
+    shared = [function(*row[:3]) for row in arrays["logsources"].tolist()]
+    spans = zip(arrays["functions"].tolist(), arrays["metadata"].tolist(), strict=True)
+    for name, (row, (first, last)) in zip(manifest["rules"], spans, strict=True):
+        metadata = _metadata(name, sources[RULES].lines(first, last))
+        own = function(*row[:3])
+        guard = shared[row[3]] if row[3] >= 0 else None
+        yield PackedRule({**metadata, "function": name}, own, guard)
+
+
+def _documents(files: Mapping[str, bytes], kind: str) -> list[dict[str, Any]]:
+    """What a pack keeps of `correlations` or `filters`. Raises `PackError`."""
+    name = f"{kind}.json"
+    try:
+        found: list[dict[str, Any]] = json.loads(files.get(name, b"[]"))
+    except (ValueError, RecursionError):
+        raise PackError(f"{name} is no JSON; build the pack again") from None
+    if not isinstance(found, list) or not all(map(_is_document, found)):
+        raise PackError(f"{name} holds no {kind}; build the pack again")
+    return found
+
+
+def _is_document(document: Any) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("title"), str):
+        return False
+    rules = document.get("rules")
+    named = rules if isinstance(rules, list) else [rules]
+    return all(isinstance(each, str) for each in (*named, document.get("type", "")))
 
 
 def _legible(folder: Path) -> Mapping[str, Any]:
     """A manifest that does not verify, empty where it is not even JSON."""
     try:
-        with (folder / seal.MANIFEST).open("rb") as file:
-            content = json.loads(file.read(MAX_MANIFEST))
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(seal.read_member(folder, seal.MANIFEST))
+    except (OSError, PackError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _signature(folder: Path, trusted_keys: Sequence[bytes | str]) -> Signature | None:
+def _signature(folder: Path, trusted_keys: Sequence[bytes | str] | None) -> Signature | None:
     """Who signed the pack, None where nobody did or where that cannot be read."""
     try:
-        key = json.loads((folder / seal.SIGNATURE).read_bytes())["key"]
-        manifest = (folder / seal.MANIFEST).read_bytes()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        key = json.loads(seal.read_member(folder, seal.SIGNATURE))["key"]
+        manifest = seal.read_member(folder, seal.MANIFEST)
+    except (OSError, PackError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(key, str) or not re.fullmatch(r"[0-9a-f]{64}", key):
         return None
     if importlib.util.find_spec("cryptography") is None:
         return Signature(key, None, trusted=False)
-    trusted = bool(trusted_keys) and _accepted(folder, manifest, trusted_keys)
+    trusted = _accepted(folder, manifest, trusted_keys) if trusted_keys else False
     return Signature(key, _accepted(folder, manifest, [key]), trusted)
 
 
@@ -180,20 +196,52 @@ def _accepted(folder: Path, manifest: bytes, keys: Sequence[bytes | str]) -> boo
     return True
 
 
-def _metadata(source: str) -> dict[str, Any]:
-    """The keywords of `name = Rule(…)`, evaluated as literals."""
-    statement = ast.parse(source).body[0]
-    assert isinstance(statement, ast.Assign)
-    return _keywords(statement.value)
+# Of the metadata of a rule: what is one text, and what is a sequence of them
+_TEXTS = ("title", "id", "name", "level", "status", "description", "author", "date", "source")
+_LISTS = ("tags", "references", "falsepositives", "fields", "scope", "variants")
+
+
+def _metadata(name: str, source: str) -> dict[str, Any]:
+    """The keywords of `name = Rule(…)`, evaluated as literals. Raises `PackError` where the source is another one."""
+    try:
+        statement = ast.parse(source).body[0]
+        found = _keywords(statement.value) if isinstance(statement, ast.Assign) else {}
+    except _NO_LITERALS:
+        found = {}
+    logsource = found.get("logsource")
+    sound = (
+        {"title", "source"} <= found.keys()
+        and all(isinstance(found.get(key, ""), str) for key in _TEXTS)
+        and all(_are_texts(found.get(key, ())) for key in _LISTS)
+        and _are_related(found.get("related", ()))
+        and isinstance(logsource, dict)
+        and _are_texts(tuple(logsource.values()))
+    )
+    if not sound:
+        raise PackError(f"{RULES} says nothing of the rule {name}; build the pack again")
+    return found
+
+
+# What Python raises of source that is not a few literals
+_NO_LITERALS = (IndexError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, tuple) and all(isinstance(each, str) for each in values)
+
+
+def _are_related(values: Any) -> bool:
+    return isinstance(values, tuple) and all(map(_are_texts, values))
 
 
 def _keywords(call: ast.expr) -> dict[str, Any]:
-    assert isinstance(call, ast.Call)
+    if not isinstance(call, ast.Call) or call.args:
+        raise ValueError("no call with keywords")
     return {str(each.arg): _literal(each.value) for each in call.keywords}
 
 
 def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and node.keywords:
+    if isinstance(node, ast.Call) and not node.args:
         return _keywords(node)
     try:
         return ast.literal_eval(node)

@@ -13,6 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.errors import PackError
+
+# What source raises that is not as a compiler of ours wrote it, or whose pieces are not where its tables say
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 class LazySource:
     """One module of a pack: `text` its verified source in UTF-8, `path` for tracebacks, `name` as it is imported."""
@@ -26,9 +42,14 @@ class LazySource:
         self._ready = False
 
     def lines(self, first: int, last: int) -> str:
-        """Lines `first` to `last`, counted from 1, both included."""
+        """Lines `first` to `last`, counted from 1, both included. Raises `PackError` where there are no such lines."""
         starts = self._line_starts()
-        return self._text[int(starts[first - 1]) : int(starts[last])].decode("utf-8")
+        if not 1 <= first <= last + 1 <= len(starts):
+            raise PackError(f"{self.path}: there are no lines {first} to {last}")
+        try:
+            return self._text[int(starts[first - 1]) : int(starts[last])].decode("utf-8")
+        except UnicodeDecodeError:
+            raise PackError(f"{self.path}: the module is no UTF-8") from None
 
     def _line_starts(self) -> NDArray[np.int64]:
         if self._starts is None:
@@ -46,10 +67,15 @@ class LazySource:
         return self._namespace
 
     def piece(self, name: str, first: int, last: int) -> Any:
-        """The object called `name` that lines `first` to `last` define; `prepare` has run before."""
+        """The object called `name` that lines `first` to `last` define; `prepare` has run before.
+
+        Raises `PackError` where they do not define it.
+        """
         with self._lock:
             if name not in self._namespace:
                 self._execute(first, last)
+            if name not in self._namespace:
+                raise PackError(f"{self.path}: lines {first} to {last} do not define {name}")
             return self._namespace[name]
 
     def complete(self) -> None:
@@ -59,8 +85,13 @@ class LazySource:
             self._ready = True
 
     def _execute(self, first: int, last: int) -> None:
-        code = compile(self.lines(first, last), self.path, "exec", dont_inherit=True)
-        exec(_moved(code, first - 1), self._namespace)
+        text = self.lines(first, last)
+        try:
+            code = compile(text, self.path, "exec", dont_inherit=True)
+            exec(_moved(code, first - 1), self._namespace)
+        except _FAULTS as error:
+            where = f"{self.path}: lines {first} to {last}"
+            raise PackError(f"{where} fail: {type(error).__name__}: {error}") from error
 
 
 def _moved(code: CodeType, lines: int) -> CodeType:

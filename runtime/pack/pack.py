@@ -7,8 +7,9 @@ rule out most of them, and the generated functions decide the rest. No rule is t
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -19,12 +20,15 @@ from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
+from sigmac.runtime.pack.parts import read_tables
+from sigmac.runtime.pack.trust import check_identity
+from sigmac.runtime.printable import escaped
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
-from sigmac.runtime.scalar.vocabulary import Vocabulary, load_arrays
+from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
@@ -61,14 +65,18 @@ _LOGSOURCE_KEYS = ("product", "category", "service")
 def load_pack(
     pack: str | Path,
     *,
-    trusted_keys: Sequence[bytes | str] = (),
+    trusted_keys: Iterable[bytes | str] | None = None,
+    name: str | None = None,
+    least_version: str | None = None,
     memory_budget: int = DEFAULT_BUDGET,
     workers: int = 1,
 ) -> Pack:
     """Load a rule pack from a folder, or by the name of an installed one.
 
     Every file is checked against its digest before anything is imported; with `trusted_keys` (Ed25519 public keys as
-    PEM, hexadecimal or 32 bytes) the pack must be signed by one of them. `memory_budget` bounds the bytes that the
+    PEM, hexadecimal or 32 bytes) the pack must be signed by one of them; an empty list trusts nobody. A signature does
+    not say which pack it is of: with `name` the manifest must say this name, with `least_version` no lower version
+    (PEP 440). `memory_budget` bounds the bytes that the
     pack remembers about values, `workers` how many threads may be in `match_batch` at once. Packs share nothing: two
     versions can be loaded side by side.
 
@@ -77,12 +85,16 @@ def load_pack(
     folder = find_pack(pack)
     manifest, data = seal.read_manifest(folder)
     seal.check_signature(folder, data, trusted_keys)
+    try:
+        check_identity(manifest, name, least_version)
+    except PackError as error:
+        raise PackError(f"{folder}: {error}") from None
     files = seal.read_files(folder, manifest)
     try:
         return Pack(folder, manifest, files, memory_budget, workers)
-    except (LookupError, ValueError, TypeError) as error:
+    except PackError as error:
         # Every byte is as it was sealed, but no compiler of ours sealed it.
-        raise PackError(f"{folder}: the parts of the pack do not fit together: {error}") from error
+        raise PackError(f"{folder}: {error}") from error
 
 
 def find_pack(pack: str | Path) -> Path:
@@ -92,19 +104,35 @@ def find_pack(pack: str | Path) -> Path:
     """
     path = Path(pack)
     if isinstance(pack, str) and not path.exists() and pack.replace("-", "_").isidentifier():
-        import importlib.metadata
-        import importlib.util
-
-        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=pack):
-            spec = importlib.util.find_spec(entry.module)
-            if spec is not None and spec.origin:
-                return Path(spec.origin).parent
-        installed = sorted(
-            each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS)
-        )
-        known = f"; installed are {', '.join(installed)}" if installed else ""
-        raise PackError(f"there is no folder and no installed pack `{pack}`{known}")
+        return _installed(pack)
     return path
+
+
+def _installed(name: str) -> Path:
+    """The folder of an installed pack; nothing of its package is imported. Raises `PackError`."""
+    import importlib.metadata
+    import importlib.util
+
+    modules = {
+        entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name)
+    }
+    if not modules:
+        installed = sorted(
+            {each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+        )
+        known = f"; installed are {', '.join(map(escaped, installed))}" if installed else ""
+        raise PackError(f"there is no folder and no installed pack `{name}`{known}")
+    if len(modules) > 1:
+        said = ", ".join(map(escaped, sorted(modules)))
+        raise PackError(f"several installed packs are called `{name}`: {said}")
+    (module,) = modules
+    # To find what stands in a package Python runs the package.
+    if not module.isidentifier():
+        raise PackError(f"the installed pack `{name}` is no package of its own: {escaped(module)}")
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.origin:
+        raise PackError(f"the package {module} of the installed pack `{name}` is not there")
+    return Path(spec.origin).parent
 
 
 class RuleList(Sequence[Rule]):
@@ -133,7 +161,10 @@ class RuleList(Sequence[Rule]):
         if rule is None:
             self._source.prepare(self._header)
             first, last = self._spans[index].tolist()
-            rule = self._read[index] = self._source.piece(self._names[index], first, last)
+            rule = self._source.piece(self._names[index], first, last)
+            if not isinstance(rule, Rule):
+                raise PackError(f"{self._source.path}: {self._names[index]} is no rule")
+            self._read[index] = rule
         return rule
 
     def __repr__(self) -> str:
@@ -155,7 +186,7 @@ class Pack:
         self.manifest = manifest
         self.name: str = manifest["name"]
         self.version: str = manifest["version"]
-        arrays = load_arrays(files["tables.npz"])
+        arrays = read_tables(manifest, files)
         self._modules = {
             name: LazySource(data, str(folder / name), f"{self.name}.{name[:-3]}")
             for name, data in files.items()
@@ -186,7 +217,7 @@ class Pack:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Pack {self.name} {self.version}: {len(self.rules)} rules>"
+        return f"<Pack {escaped(self.name)} {escaped(self.version)}: {len(self.rules)} rules>"
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -306,7 +337,12 @@ class Pack:
         kernels = find_kernels()
         if kernels is None:
             return False
-        return Engines(self.dispatch, self._arrays, kernels, self.budget.limit, self._workers)
+        try:
+            return Engines(self.dispatch, self._arrays, kernels, self.budget.limit, self._workers)
+        except (LookupError, ValueError, TypeError) as error:
+            # Texts of the tables that should be numbers, networks or times, and are none
+            message = f"the parts of the pack do not fit together: {error}"
+            raise PackError(f"{self.path}: {message}") from error
 
     def _tagged(self, logsource: Mapping[str, str] | None) -> int:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
@@ -332,6 +368,8 @@ class Pack:
         source = self._modules[self._function_modules[module]]
         source.prepare(self._headers[module])
         found: Condition = source.piece(name, first, last)
+        if not isinstance(found, FunctionType) or found.__code__.co_argcount != 1:
+            raise PackError(f"{source.path}: {name} is no condition")
         return found
 
     def explain(self, rule: int, event: dict[str, Any]) -> Explanation:

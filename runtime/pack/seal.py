@@ -10,19 +10,22 @@ import hashlib
 import importlib.util
 import itertools
 import os
-import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sigmac.runtime.errors import PackError
+from sigmac.runtime.pack.trust import raw_keys
+from sigmac.runtime.regular_file import OddFile, read_regular
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-MAX_FILE = 1 << 30
+MAX_FILE = 1 << 30  # bytes
+MAX_MANIFEST = 256 << 20
+MAX_SIGNATURE = 64 << 10
 _DIGEST = "digest"
 
 
@@ -47,7 +50,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
     Raises `PackError` where there is none, where it is damaged or made in a newer format.
     """
     try:
-        data = _read(folder, MANIFEST)
+        data = read_member(folder, MANIFEST)
     except FileNotFoundError:
         what = "is no rule pack: it has no manifest.json" if folder.is_dir() else "does not exist"
         raise PackError(f"{folder} {what}; make one with `sigmac build`") from None
@@ -65,7 +68,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
         changed = render_manifest(content) != data
     except (ValueError, TypeError):  # no JSON, or nested too deeply to be written again
         raise PackError(damaged) from None
-    if changed or made_in != FORMAT:
+    if changed or type(made_in) is not int or made_in != FORMAT:
         raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
     if not all(_are(kind, [content.get(key)]) for key, kind in _TYPES.items()):
         raise PackError(damaged)
@@ -107,7 +110,7 @@ def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
         if not _inside(name):
             raise PackError(f"{folder}: the manifest names a file outside the pack: {name!r}")
         try:
-            data = _read(folder, name)
+            data = read_member(folder, name)
         except FileNotFoundError:
             raise PackError(f"{folder}: {name} is missing; build the pack again") from None
         except OSError as error:
@@ -118,19 +121,30 @@ def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     return files
 
 
-def _read(folder: Path, name: str) -> bytes:
-    """A regular file inside a folder. Raises `OSError`, and `PackError` where it is none or too large."""
+def read_member(folder: Path, name: str) -> bytes:
+    """A regular file inside a pack's folder, of no more than the bytes that it can have.
+
+    Raises `OSError`, and `PackError` where it is no such file.
+    """
     path = folder / name
-    # Opened without waiting: a pipe in the place of a file must not hold up who loads a pack.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise PackError(f"{folder}: {name} is no regular file; build the pack again")
-        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
-            raise PackError(f"{folder}: {name} is a link that leads out of the pack")
-        if status.st_size > MAX_FILE:
-            raise PackError(f"{folder}: {name} is larger than a pack's file can be")
-        return file.read()
+    limit = {MANIFEST: MAX_MANIFEST, SIGNATURE: MAX_SIGNATURE}.get(name, MAX_FILE)
+    try:
+        data = read_regular(path, limit)
+    except OddFile as error:
+        raise PackError(f"{folder}: {name} {error.strerror}; build the pack again") from None
+    if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
+        raise PackError(f"{folder}: {name} is a link that leads out of the pack")
+    return data
+
+
+def read_signature(folder: Path) -> bytes | None:
+    """The bytes of `manifest.sig`, None where there is none. Raises `PackError` where it cannot be read."""
+    try:
+        return read_member(folder, SIGNATURE)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PackError(f"{folder}: {SIGNATURE}: {error.strerror or error}") from None
 
 
 def _present(folder: Path) -> Iterable[str]:
@@ -178,20 +192,20 @@ def _signature_file(public: str, signature: str) -> bytes:
     return render_manifest(body)
 
 
-def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str]) -> None:
+def check_signature(folder: Path, manifest: bytes, trusted: Iterable[bytes | str] | None) -> None:
     """Check `manifest.sig` against the trusted Ed25519 public keys: raw bytes, hexadecimal, or PEM.
 
-    Without trusted keys only the file's form is checked, where there is one. Raises `PackError`.
+    With None only the file's form is checked, where there is one. Raises `PackError`, also where `trusted` has no key.
     """
-    try:
-        data = _read(folder, SIGNATURE)
-    except FileNotFoundError:
-        if trusted:
+    if trusted is not None:
+        _need_cryptography()
+    keys = raw_keys(trusted)
+    data = read_signature(folder)
+    if data is None:
+        if keys is not None:
             message = "the pack is not signed; only signed packs are trusted here"
-            raise PackError(f"{folder}: {message}") from None
+            raise PackError(f"{folder}: {message}")
         return
-    except OSError as error:
-        raise PackError(f"{folder}: {SIGNATURE}: {error.strerror or error}") from None
     try:
         content = orjson.loads(data)
         sound = render_manifest(content) == data
@@ -200,10 +214,9 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
         sound = False
     if not sound:
         raise PackError(f"{folder}: {SIGNATURE} is damaged; sign the pack again")
-    if not trusted:
+    if keys is None:
         return
-    _need_cryptography()
-    if key not in [_raw_key(each) for each in trusted]:
+    if key not in keys:
         raise PackError(f"{folder}: the pack is signed by a key that is not trusted here")
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -212,26 +225,3 @@ def check_signature(folder: Path, manifest: bytes, trusted: Sequence[bytes | str
         Ed25519PublicKey.from_public_bytes(key).verify(signature, manifest)
     except (InvalidSignature, ValueError):
         raise PackError(f"{folder}: the signature does not belong to this pack") from None
-
-
-def _raw_key(key: bytes | str) -> bytes:
-    data = key.encode() if isinstance(key, str) else key
-    if data.lstrip().startswith(b"-----"):
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        try:
-            loaded = serialization.load_pem_public_key(data)
-        except (ValueError, UnsupportedAlgorithm):
-            raise PackError("a trusted key is no public key in PEM") from None
-        if not isinstance(loaded, Ed25519PublicKey):
-            raise PackError("a trusted key is no Ed25519 key")
-        return loaded.public_bytes_raw()
-    try:
-        raw = data if len(data) == 32 else bytes.fromhex(data.decode("ascii").strip())
-    except ValueError:
-        raw = b""
-    if len(raw) != 32:
-        raise PackError("a trusted key is neither PEM, hexadecimal nor 32 bytes")
-    return raw

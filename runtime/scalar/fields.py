@@ -16,6 +16,7 @@ import numpy as np
 from ahocorasick_rs import AhoCorasick, Implementation
 from numpy.typing import NDArray
 
+from sigmac.runtime.errors import PackError
 from sigmac.runtime.scalar.folding import Fold
 from sigmac.runtime.scalar.scalars import Number, number_of, text_of
 
@@ -89,6 +90,15 @@ class Budget:
                 self.flushes += 1
 
 
+class _Ranks(dict[Number, int]):
+    """The place of each number that rules compare a field with; a rule that asks for another one is of no pack."""
+
+    def __missing__(self, number: Number) -> int:
+        raise PackError(
+            f"a rule compares with {number}, which its pack does not know; build it again"
+        )
+
+
 def automaton(literals: list[str]) -> AhoCorasick:
     """An Aho-Corasick automaton, in the layout that suits its size."""
     size = sum(map(len, literals))
@@ -132,7 +142,7 @@ class FieldIndex:
         self.name = name
         self.gates = gates
         self.thresholds: tuple[Number, ...] = ()
-        self.ranks: dict[Number, int] = {}
+        self.ranks = _Ranks()
         self.position: Position | None = None
         self._fold = fold
         self._budget = budget
@@ -164,7 +174,7 @@ class FieldIndex:
     def compare_with(self, thresholds: tuple[Number, ...], position: Position) -> None:
         """Say which numbers rules compare this field with and how a number's position is found."""
         self.thresholds = thresholds
-        self.ranks = {number: rank for rank, number in enumerate(thresholds)}
+        self.ranks = _Ranks((number, rank) for rank, number in enumerate(thresholds))
         self.position = position
 
     def facts_of(self, value: Any) -> Facts:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # No script above this plane has letter case in any version of Unicode.
-_LAST = 0x20000
+LAST_FOLDED = 0x20000
 
 _FOREIGN = re.compile("([^\\x00-\\x7f]+)")
 
@@ -29,7 +29,7 @@ Fold = Callable[[str], str]
 def fold_table() -> dict[int, int]:
     """Code point → folded code point of this Python's Unicode, where they differ."""
     table = {}
-    for code in range(_LAST):
+    for code in range(LAST_FOLDED):
         character = chr(code)
         for folded in (character.casefold(), character.lower()):
             if len(folded) == 1:

@@ -6,18 +6,15 @@ event first has it. Shared by all threads; whatever is made twice in a race is t
 
 from __future__ import annotations
 
-import io
 import itertools
-import math
 import re
-import zipfile
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import re2
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import PackError
@@ -28,7 +25,6 @@ from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.scalar.scalars import Number
 
 Arrays = Mapping[str, NDArray[Any]]
-MAX_TABLES = 1 << 30  # bytes
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "eq": lambda position, rank: position == 2 * rank + 1,
     "lt": lambda position, rank: position <= 2 * rank,
@@ -67,7 +63,7 @@ class Vocabulary:
                 field, self._literals_of(field), self._gates_of(field), self.fold, self.budget
             )
             if field in self.numeric:
-                made.compare_with(*self._matchers("NUMBERS")[field])
+                made.compare_with(*self._matcher("NUMBERS", field))
             found = self._fields.setdefault(field, made)
         return found
 
@@ -90,12 +86,25 @@ class Vocabulary:
         """The fields that rules compare with texts or numbers, or have gates in."""
         return sorted({*self._literals, *self.numeric, *self.gated_rules})
 
+    def examples(self) -> Iterator[tuple[str, str]]:
+        """Every field with each text that some rule compares it with."""
+        for field, text in self._arrays["literals"].tolist():
+            yield self.strings[field], self.strings[text]
+
     def thresholds(self) -> dict[str, tuple[Number, ...]]:
         """The sorted numbers that each field is compared with."""
         if not self.numeric:
             return {}
-        numbers = self._matchers("NUMBERS")
-        return {field: numbers[field][0] for field in sorted(self.numeric)}
+        return {field: self._matcher("NUMBERS", field)[0] for field in sorted(self.numeric)}
+
+    def _matcher(self, table: str, key: Any) -> Any:
+        """What the `matchers` module has in a table; `PackError` where that is nothing."""
+        try:
+            return self._matchers(table)[key]
+        except LookupError:
+            raise PackError(
+                f"{table} of matchers.py has no {key!r}; build the pack again"
+            ) from None
 
     def keyword_gates(self, rules: int) -> KeywordGates:
         """The gates of the keyword items of some rules, given as bits."""
@@ -113,7 +122,10 @@ class Vocabulary:
         found = self._regexes.get(pattern)
         if found is None:
             long = _LONG_LINE.fullmatch(pattern)
-            found = LongLine(int(long[1])) if long else compile_regex(pattern)
+            try:
+                found = LongLine(int(long[1])) if long else compile_regex(pattern)
+            except re2.error:
+                raise PackError(f"{pattern!r} is no pattern; build the pack again") from None
             self._regexes[pattern] = found
         return found
 
@@ -146,7 +158,9 @@ class Vocabulary:
         self, field: str, part: str, comparison: str, number: Number, value: int
     ) -> bool:
         """Whether a part of a timestamp compares so with a rule's number."""
-        thresholds, position = self._matchers("TIMES")[field, part]
+        thresholds, position = self._matcher("TIMES", (field, part))
+        if number not in thresholds:
+            raise PackError(f"no time of {field!r} is compared with {number}; build the pack again")
         return _COMPARISONS[comparison](position(value), thresholds.index(number))
 
 
@@ -228,8 +242,11 @@ def _gate_key(question: int, text: str) -> Any:
 
 
 def number_of_gate(text: str) -> Number:
-    """The number that a gate says as decimal text."""
-    return float(text) if set(text) & set(".e") else int(text)
+    """The number that a gate says as decimal text. Raises `PackError` where that is none."""
+    try:
+        return float(text) if set(text) & set(".e") else int(text)
+    except ValueError:
+        raise PackError(f"{text[:100]!r} is no number; build the pack again") from None
 
 
 def _required(arrays: Arrays, strings: Strings) -> dict[tuple[str, str], list[tuple[str, ...]]]:
@@ -240,34 +257,3 @@ def _required(arrays: Arrays, strings: Strings) -> dict[tuple[str, str], list[tu
     for (field, pattern), a, b in zip(arrays["regexes"].tolist(), [0, *ends], ends, strict=False):
         found[strings[field], strings[pattern]].append(tuple(strings[i] for i in literals[a:b]))
     return found
-
-
-def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a `tables.npz`, read-only.
-
-    Raises `PackError` where it is none, holds objects (pickles), or unpacks to more than `MAX_TABLES` bytes.
-    """
-    arrays = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            # zipfile never unpacks more of an entry than it says here.
-            if sum(entry.file_size for entry in entries) > MAX_TABLES:
-                raise PackError(f"tables.npz unpacks to more than {MAX_TABLES >> 20} MiB")
-            for entry in entries:
-                name = entry.filename.removesuffix(".npy")
-                arrays[name] = _array(archive.read(entry))
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
-        raise PackError(f"tables.npz is damaged: {error}; build the pack again") from None
-    return arrays
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """The array of a `.npy`, over its bytes. Raises `ValueError`."""
-    file = io.BytesIO(data)
-    np.lib.format.read_magic(file)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.kind not in "iuf":
-        raise ValueError(f"an array of {dtype}")
-    array = np.frombuffer(data, dtype, math.prod(shape), file.tell())
-    return array.reshape(shape)

@@ -47,7 +47,9 @@ class PackSlot:
         self.writer = MatchWriter(pack, event=self._event)
 
     def _load(self, folder: Path) -> Pack:
-        return load_pack(folder, trusted_keys=self._trusted_keys, memory_budget=self._budget)
+        return load_pack(
+            folder, trusted_keys=self._trusted_keys or None, memory_budget=self._budget
+        )
 
     def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:
         """Keep some of a batch (NDJSON) to try the next pack on."""

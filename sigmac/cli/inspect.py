@@ -15,7 +15,7 @@ from click.exceptions import Exit
 from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, file_to_read, output_format, say, wants_color
+from sigmac.cli.options import Form, file_to_read, output_format, read_keys, say, wants_color
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.printable import escaped, shortened
 
@@ -66,8 +66,8 @@ def inspect(
 
     if rules and rule is not None:
         raise click.BadParameter("give one of --rules and --rule", param_hint="--rules")
-    contents = read_contents(pack, [path.read_bytes() for path in trusted_key])
-    packed = list(contents.rules())
+    contents = read_contents(pack, read_keys(trusted_key))
+    packed = contents.rules
     chosen = [each for each in packed if rule is not None and each.is_called(rule)]
     if rule is not None and not chosen and contents.problem is None:
         wanted = shortened(rule, 80)
@@ -136,8 +136,8 @@ def _description(contents: Contents, rules: Iterable[PackedRule]) -> dict[str, A
         ],
         "levels": {level: levels[level] for level in LEVELS if levels[level]},
         "fields": [{"field": field, "rules": count} for field, count in _most(fields)],
-        "correlations": contents.documents("correlations"),
-        "filters": contents.documents("filters"),
+        "correlations": contents.documents.get("correlations", []),
+        "filters": contents.documents.get("filters", []),
     }
 
 
@@ -290,7 +290,7 @@ def _print_list(rules: Iterable[PackedRule]) -> None:
     console = _console()
     for rule in rules:
         meta = rule.metadata
-        head = f"{escaped(meta.get('id') or '-'):<36}  {meta.get('level') or '-':<13}"
+        head = f"{escaped(meta.get('id') or '-'):<36}  {escaped(meta.get('level') or '-'):<13}"
         title = shortened(meta["title"], 200)
         console.print(f"{head}  {title}  {_logsource(meta)}  {escaped(meta['source'])}")
 
@@ -331,10 +331,12 @@ def _print_metadata(console: Console, rule: PackedRule) -> None:
 
 
 def _print_source(console: Console, function: Function) -> None:
+    # What the compiler wrote is printable; what somebody else sealed may hide a line by the controls in it.
+    source = "\n".join(map(escaped, function.source.split("\n")))
     if console.color_system is None:
-        console.print(function.source, end="")
+        console.print(source, end="")
         return
     from rich.syntax import Syntax
 
-    code = Syntax(function.source, "python", background_color="default", word_wrap=True)
+    code = Syntax(source, "python", background_color="default", word_wrap=True)
     console.print(code, soft_wrap=False)

@@ -147,6 +147,20 @@ def read_source(file: str) -> bytes | None:
         return None
 
 
+MAX_KEY = 64 << 10  # bytes of a file with a key
+
+
+def read_keys(paths: Sequence[Path]) -> list[bytes] | None:
+    """The keys of `--trusted-key` options, None where there is none. Raises `InputError`."""
+    from sigmac.runtime.errors import InputError
+    from sigmac.runtime.regular_file import read_regular
+
+    try:
+        return [read_regular(path, MAX_KEY) for path in paths] if paths else None
+    except OSError as error:
+        raise InputError(f"--trusted-key: {error.strerror or error}") from None
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, as `1 rule` or `2,000 rules`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

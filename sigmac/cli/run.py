@@ -17,9 +17,10 @@ from click.exceptions import Exit
 from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import at_least, counted, logsource, say
+from sigmac.cli.options import at_least, counted, logsource, read_keys, say
 from sigmac.cli.serve import run_service
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.printable import escaped_json
 
 if TYPE_CHECKING:
     from sigmac.runtime.inputs.lines import Block
@@ -90,6 +91,12 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     metavar="FILE",
     help="The pack must be signed by this Ed25519 key. Repeatable.",
 )
+@click.option("--pack-name", metavar="NAME", help="The pack must have this name in its manifest.")
+@click.option(
+    "--least-version",
+    metavar="VERSION",
+    help="The pack must have this version or a later one.",
+)
 @click.option(
     "--memory-budget",
     type=at_least(1),
@@ -133,6 +140,8 @@ def run(
     evtx: bool,
     keep_going: bool | None,
     trusted_key: tuple[Path, ...],
+    pack_name: str | None,
+    least_version: str | None,
     memory_budget: int,
     workers: int | None,
     max_record: int,
@@ -166,7 +175,9 @@ def run(
     count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
-        trusted_keys=[path.read_bytes() for path in trusted_key],
+        trusted_keys=read_keys(trusted_key),
+        name=pack_name,
+        least_version=least_version,
         memory_budget=memory_budget << 20,
         workers=count,
     )
@@ -322,6 +333,7 @@ class _Output:
         self.path = path
         self.stream: IO[bytes] | None = None
         self.written = 0
+        self.is_terminal = path is None and sys.stdout.isatty()
 
     def __enter__(self) -> _Output:
         self.stream = sys.stdout.buffer if self.path is None else self.path.open("wb", buffering=0)
@@ -331,6 +343,8 @@ class _Output:
         if not lines:
             return
         assert self.stream is not None
+        if self.is_terminal:
+            lines = escaped_json(lines)
         data = memoryview(lines)
         try:
             done = 0

@@ -9,6 +9,7 @@ import click
 from sigmac.cli.command import Command
 from sigmac.cli.options import counted, say
 from sigmac.cli.service_options import Service, connection
+from sigmac.runtime.printable import escaped_json
 
 EXAMPLE = """Examples:
 
@@ -26,9 +27,11 @@ def watch(service: Service) -> None:
     It never slows the service: what comes too fast is left out, and standard error says how many.
     """
     with service.connect() as client:
+        shown = sys.stdout.isatty()
         for item in client.watch():
             if item.WhichOneof("item") == "missed":
                 say(f"{counted(item.missed, 'match', 'matches')} left out")
                 continue
-            sys.stdout.buffer.write(item.match + b"\n")
+            line = escaped_json(item.match) if shown else item.match
+            sys.stdout.buffer.write(line + b"\n")
             sys.stdout.buffer.flush()

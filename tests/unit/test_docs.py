@@ -48,7 +48,7 @@ from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.modifiers import MODIFIERS
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.scalar.vocabulary import load_arrays
+from sigmac.runtime.pack.checked_arrays import load_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (

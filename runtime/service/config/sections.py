@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from sigmac.runtime.errors import PackError
+from sigmac.runtime.pack.trust import version_key
 from sigmac.runtime.service.config.layers import Place
 from sigmac.runtime.service.config.mistakes import refuse
 from sigmac.runtime.service.config.secrets import Surroundings
@@ -77,9 +79,32 @@ class PackSettings(Model):
     trusted_keys: tuple[AnyPath, ...] = Field(
         (), description="Files with Ed25519 public keys; with any, the pack must be signed by one."
     )
+    name: str | None = Field(
+        None, min_length=1, description="Name that the pack must have in its manifest."
+    )
+    least_version: str | None = Field(
+        None, min_length=1, description="Version below which no pack is taken, as `1.4.0`."
+    )
     memory_budget_mib: float = Field(
         64, ge=1, le=65536, description="MiB that a worker may use to remember values, at most."
     )
+
+    @field_validator("trusted_keys")
+    @classmethod
+    def _some_key(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if not keys:
+            refuse([((), "an empty list trusts nobody: name a key, or leave the list out")])
+        return keys
+
+    @field_validator("least_version")
+    @classmethod
+    def _is_version(cls, version: str | None) -> str | None:
+        if version is not None:
+            try:
+                version_key(version)
+            except PackError as error:
+                refuse([((), str(error))])
+        return version
 
     @field_validator("path")
     @classmethod

@@ -28,6 +28,7 @@ from sigmac.runtime.service.control.messages import (
 from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
 from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid, unknown_pack
 from sigmac.runtime.service.observe.status import Outcome, Service
+from sigmac.runtime.service.packs.shelf import read_key
 
 log = structlog.get_logger("sigmac.service.control")
 
@@ -51,7 +52,7 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         self._service = service
         self._packs = settings.packs
         self._keys = {
-            name: [_read_key(path) for path in pack.trusted_keys]
+            name: [read_key(path) for path in pack.trusted_keys]
             for name, pack in settings.packs.items()
         }
         self._allow_unsigned = control.allow_unsigned_packs
@@ -259,13 +260,6 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
     def _without_paths(self, sentence: str) -> str:
         """A sentence about a pack without the place where this service happens to keep it."""
         return re.sub(rf"{re.escape(str(self._state))}[^\s:]*(: )?", "", sentence)
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"trusted_keys: {path}: {error.strerror}") from None
 
 
 def _logsource(given: wire.LogSource, field: str) -> Mapping[str, str] | None:

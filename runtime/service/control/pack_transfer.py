@@ -37,12 +37,7 @@ def messages(folder: Path, pack: str) -> Iterator[PushPackRequest]:
     """
     manifest, data = seal.read_manifest(folder)
     files = seal.read_files(folder, manifest)
-    try:
-        signature = (folder / seal.SIGNATURE).read_bytes()
-    except FileNotFoundError:
-        signature = b""
-    except OSError as error:
-        raise PackError(f"{folder}: {seal.SIGNATURE}: {error.strerror}") from None
+    signature = seal.read_signature(folder) or b""
     start = PushPackRequest.Start(pack=pack, manifest=data, signature=signature)
     return _messages(start, files)
 
@@ -90,7 +85,7 @@ class Receiver:
                 "a pack is code: configure trusted_keys for it, or control.allow_unsigned_packs"
             )
         try:
-            seal.check_signature(self._folder, data, keys)
+            seal.check_signature(self._folder, data, keys or None)
         except PackError as error:
             raise NotTrusted(str(error)) from None
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,6 +23,8 @@ import structlog
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.pack import Pack, find_pack, load_pack
+from sigmac.runtime.pack.trust import check_identity
+from sigmac.runtime.regular_file import read_regular
 from sigmac.runtime.service.config.sections import PackSettings
 
 log = structlog.get_logger("sigmac.service.packs")
@@ -32,9 +33,8 @@ KEPT = 5  # packs of one name
 _EVALUATING = 4  # threads that may evaluate with a pack at once, for clients of the control plane
 _RUNNING = "running.json"
 _MAX_PACK = 1 << 30  # bytes of all files
-_MAX_MANIFEST = 256 << 20  # bytes
 _MAX_FILES = 10_000
-_MAX_SIGNATURE = 64 << 10  # bytes
+_MAX_KEY = 64 << 10  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,12 +53,15 @@ class PackShelf:
     def __init__(self, name: str, settings: PackSettings, state: Path):
         """Raises `ConfigurationError` where the folder cannot be written or a key cannot be read."""
         self.name = name
-        self.keys = [_read_key(path) for path in settings.trusted_keys]
+        self.keys = [read_key(path) for path in settings.trusted_keys]
         self.path = settings.path
+        self._name, self._least_version = settings.name, settings.least_version
         self._budget = int(settings.memory_budget_mib * (1 << 20))
         self._folder = state / "packs" / name
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in (state, state / "packs", self._folder):
+                if not each.exists():
+                    each.mkdir(parents=True, exist_ok=True, mode=0o700)
             for left in self._folder.glob(".new-*"):
                 shutil.rmtree(left)
             self.decision = self._remembered()
@@ -82,9 +85,13 @@ class PackShelf:
         Raises `PackError` with one sentence where it does not verify or cannot be copied.
         """
         manifest, data = seal.read_manifest(source)
+        try:
+            check_identity(manifest, self._name, self._least_version)
+        except PackError as error:
+            raise PackError(f"{source}: {error}") from None
         _check_size(source, manifest["files"])
         files = {**seal.read_files(source, manifest), seal.MANIFEST: data}
-        signature = _read_signature(source)
+        signature = seal.read_signature(source)
         if signature is not None:
             files[seal.SIGNATURE] = signature
         digest = seal.sha256(data)
@@ -103,7 +110,7 @@ class PackShelf:
 
     def _check_signature(self, source: Path, copy: Path, manifest: bytes) -> None:
         try:
-            seal.check_signature(copy, manifest, self.keys)
+            seal.check_signature(copy, manifest, self.keys or None)
         except PackError as error:
             # The one who reads it knows the pack by where it came from.
             raise PackError(str(error).replace(str(copy), str(source))) from None
@@ -125,7 +132,9 @@ class PackShelf:
         """A pack of the shelf. Raises `PackError`."""
         return load_pack(
             self.folder(digest),
-            trusted_keys=self.keys,
+            trusted_keys=self.keys or None,
+            name=self._name,
+            least_version=self._least_version,
             memory_budget=self._budget,
             workers=_EVALUATING,
         )
@@ -250,8 +259,10 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int, int, int]]:
 
 def digest_of(folder: Path) -> str | None:
     """sha256 of a pack's manifest, which holds the digests of all other files; None where it cannot be read."""
-    data = _read(folder / seal.MANIFEST, _MAX_MANIFEST)
-    return seal.sha256(data) if data is not None else None
+    try:
+        return seal.sha256(seal.read_member(folder, seal.MANIFEST))
+    except (OSError, PackError):
+        return None
 
 
 def _check_size(source: Path, names: dict[str, str]) -> None:
@@ -265,28 +276,6 @@ def _check_size(source: Path, names: dict[str, str]) -> None:
             continue  # whoever reads the file says what is wrong with it
         if total > _MAX_PACK:
             raise PackError(f"{source}: the pack is larger than {_MAX_PACK >> 20:,} MiB")
-
-
-def _read_signature(source: Path) -> bytes | None:
-    if not os.path.lexists(source / seal.SIGNATURE):
-        return None
-    data = _read(source / seal.SIGNATURE, _MAX_SIGNATURE)
-    if data is None:
-        raise PackError(f"{source}: {seal.SIGNATURE} is damaged; sign the pack again")
-    return data
-
-
-def _read(path: Path, limit: int) -> bytes | None:
-    """A regular file's bytes; None where it is none, is too large or cannot be read."""
-    try:
-        # Opened without waiting: a pipe in the place of a file must not hold up the service.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-                return None
-            return file.read(limit)
-    except OSError:
-        return None
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -306,8 +295,10 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_key(path: Path) -> bytes:
-    data = _read(path.resolve(), _MAX_SIGNATURE)
-    if data is None:
-        raise ConfigurationError(f"trusted_keys: {path} cannot be read")
-    return data
+def read_key(path: Path) -> bytes:
+    """The content of a file with a key. Raises `ConfigurationError`."""
+    try:
+        return read_regular(path, _MAX_KEY)
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigurationError(f"trusted_keys: {path} cannot be read: {why}") from None

@@ -1,6 +1,7 @@
 """Tries a pack in a process of its own: what its code does there, for however long, does nothing to the service.
 
-All of the pack is compiled, and each rule is asked about an empty event.
+All of the pack is compiled, each rule is asked about an empty event, and the batch engine evaluates records of every
+text that the pack looks for.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
+import orjson
+
 from sigmac.runtime.errors import PackError, SigmacError
-from sigmac.runtime.pack.pack import load_pack
+from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.service.workers.supervisor_process import signal_name
 
 _MEMORY = 4 << 30  # bytes that a pack may need while it is tried
 _MAX_REASON = 500  # characters
+_AT_ONCE = 4096  # records
 _LOOK = 0.2  # seconds between two looks whether the trial is still wanted
 
 
@@ -85,7 +89,19 @@ def _try(folder: Path) -> None:
     event: dict[str, object] = {}
     for rule in range(len(pack)):
         pack.conditions[rule](Event(event, pack.vocabulary))
-    pack.match_batch(b"{}\n")
+    for records in _records(pack):
+        pack.match_batch(records)
+
+
+def _records(pack: Pack) -> Iterator[bytes]:
+    """Batches of records that hold, one after the other, every text that rules compare a field with."""
+    made = [
+        orjson.dumps({field: text, "": [text, 1]}) for field, text in pack.vocabulary.examples()
+    ]
+    for field, numbers in pack.vocabulary.thresholds().items():
+        made += [orjson.dumps({field: [number, str(number)]}) for number in numbers]
+    for first in range(0, len(made) + 1, _AT_ONCE):
+        yield b"\n".join([b"{}", *made[first : first + _AT_ONCE]])
 
 
 def _limit_memory() -> None:

@@ -72,7 +72,7 @@ def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
 def locked(state: Path) -> Iterator[None]:
     """The state folder, for this process alone. Raises `ConfigurationError`."""
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (state / "lock").open("wb")
     except OSError as error:
         raise ConfigurationError(

@@ -24,6 +24,7 @@ from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
+from sigmac.runtime.service.packs.shelf import read_key
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
@@ -92,7 +93,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         name: PackSlot(
             name,
             Path(packs[name]["folder"]) if name in packs else find_pack(str(pack.path)),
-            trusted_keys=[Path(key).read_bytes() for key in pack.trusted_keys],
+            trusted_keys=[read_key(Path(key)) for key in pack.trusted_keys],
             memory_budget=int(pack.memory_budget_mib * (1 << 20)),
             event=settings.matches.event,
             sample=settings.reload.sample,

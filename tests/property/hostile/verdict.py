@@ -43,7 +43,7 @@ from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Item, Rule, items
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
-from sigmac.runtime.scalar.vocabulary import load_arrays
+from sigmac.runtime.pack.checked_arrays import load_arrays
 from tests.property.hostile.grammar import NotGenerated, check_module
 
 CPU_SECONDS = 20  # several times what any case takes on a slow machine

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import PackError, load_pack
+from sigmac.runtime.pack.checked_arrays import load_arrays
 from sigmac.runtime.pack.seal import MANIFEST, SIGNATURE, render_manifest, sha256
-from sigmac.runtime.scalar.vocabulary import load_arrays
 from tests.unit.packs import compile_text, rule, titles
 
 RULES = rule("s: {A|contains: evil, B|gt: 3, C|cidr: 10.0.0.0/8}\ncondition: s", "Evil")

@@ -104,7 +104,7 @@ BAD: dict[str, tuple[Break, str]] = {
         lambda pack: first_line(pack, "raise RuntimeError('boom')"),
         "the pack fails: RuntimeError('boom')",
     ),
-    "a syntax error": (lambda pack: first_line(pack, "def"), "the pack fails: SyntaxError"),
+    "a syntax error": (lambda pack: first_line(pack, "def"), "fail: SyntaxError: "),
     "a failing matcher": (
         lambda pack: reseal(pack, matchers_py=(pack / "matchers.py").read_text() + RAISE),
         "the pack fails: RuntimeError('boom')",
@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Break, str]] = {
     "a failing rule": (lambda pack: condition(pack, "1 / 0"), "the pack fails: ZeroDivisionError"),
     "a missing package": (
         lambda pack: first_line(pack, "import no_such_package"),
-        "the pack fails: ModuleNotFoundError",
+        "fail: ModuleNotFoundError: ",
     ),
     "an exit": (
         lambda pack: first_line(pack, "raise SystemExit(0)"),

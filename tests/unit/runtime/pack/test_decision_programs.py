@@ -1,4 +1,4 @@
-"""Decision programs that kernels would run astray on are refused when a pack's tables are made."""
+"""Decision programs that kernels would run astray on are refused when a pack is loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sigmac.runtime.engine import programs
-from sigmac.runtime.engine.program_tables import are_sound
+from sigmac.runtime.pack.checked_arrays import are_sound
 
 COUNTS = {programs.CONSTANT: 2, programs.TEXT: 8, programs.UNKNOWN: 1}
 YES, NO = programs.TRUE, programs.FALSE
