@@ -74,7 +74,12 @@ def check_set(
     rest. Of those that an error leaves out, `refused`, only the metadata is looked at.
     """
     documents: list[metadata.Document] = [*rules, *correlations, *filters, *refused]
+    yield from check_outlines(list(map(sets.outline, documents)))
+
+
+def check_outlines(documents: Sequence[sets.Outline]) -> Iterator[Diagnostic]:
+    """What there is to say about documents among each other, from their outlines."""
     yield from sets.repeated_titles(documents)
     yield from sets.related_rules(documents)
-    yield from sets.same_rules(rules)
-    yield from sets.field_spellings(rules)
+    yield from sets.same_rules(documents)
+    yield from sets.field_spellings(documents)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from sigmac.compiler.checks.metadata import Document, place_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
@@ -13,37 +16,106 @@ from sigmac.compiler.syntax.rule import Detection, Item, Rule, items
 _EXISTING = frozenset({"derived", "similar", "correlation"})
 
 
-def repeated_titles(documents: Iterable[Document]) -> Iterator[Diagnostic]:
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a document is compared with others by: texts and places, which a build can keep.
+
+    `logsource`, `meaning` (a digest of what is asked of events) and `fields` are those of a detection rule.
+    """
+
+    title: str
+    name: str | None
+    id: str | None
+    places: Mapping[str, Place]  # of title, name and id
+    related: tuple[tuple[str, str, Place], ...] = ()  # id, type, and where the id stands
+    logsource: str = ""
+    meaning: str = ""
+    fields: Mapping[str, Place] = field(default_factory=dict)  # where each name stands first
+
+    def plain(self) -> list[Any]:
+        """The outline as JSON types."""
+        return [
+            self.title,
+            self.name,
+            self.id,
+            {key: astuple(place) for key, place in self.places.items()},
+            [[target, kind, astuple(place)] for target, kind, place in self.related],
+            self.logsource,
+            self.meaning,
+            {name: astuple(place) for name, place in self.fields.items()},
+        ]
+
+
+def outline_of(plain: list[Any]) -> Outline:
+    """The outline that `Outline.plain` took apart."""
+    title, name, id, places, related, logsource, meaning, fields = plain
+    return Outline(
+        title,
+        name,
+        id,
+        {key: Place(*place) for key, place in places.items()},
+        tuple((target, kind, Place(*place)) for target, kind, place in related),
+        logsource,
+        meaning,
+        {field_name: Place(*place) for field_name, place in fields.items()},
+    )
+
+
+def outline(document: Document) -> Outline:
+    """The outline of a document."""
+    meta = document.meta
+    places = {key: place_of(document, key) for key in ("title", "name", "id")}
+    related = tuple(_related(document))
+    if not isinstance(document, Rule):
+        return Outline(meta.title, meta.name, meta.id, places, related)
+    fields: dict[str, Place] = {}
+    for detection in document.detections.values():
+        for item in items(detection):
+            if item.field:
+                fields.setdefault(item.field, item.place)
+    meanings = [(name, _meaning(each)) for name, each in document.detections.items()]
+    asked = [condition.expression for condition in document.conditions]
+    said = repr((document.logsource.key, asked, meanings))
+    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+    logsource = str(document.logsource)
+    return Outline(meta.title, meta.name, meta.id, places, related, logsource, digest, fields)
+
+
+def _related(document: Document) -> Iterator[tuple[str, str, Place]]:
+    node = document.meta.nodes.get("related")
+    if node is None or not node.is_list:
+        return
+    for child in node.value:
+        entry = child.plain() if child.is_map else {}
+        target, kind = entry.get("id"), entry.get("type")
+        if isinstance(target, str) and (target, kind) in document.meta.related:
+            place = child.value["id"].place(document.place.file, document.place.document)
+            yield target, str(kind), place
+
+
+def repeated_titles(documents: Iterable[Outline]) -> Iterator[Diagnostic]:
     """W_TITLE_TWICE and W_NAME_TWICE: what people, and correlations, tell rules apart by."""
     for key, code in (("title", "W_TITLE_TWICE"), ("name", "W_NAME_TWICE")):
-        first: dict[str, Document] = {}
+        first: dict[str, Outline] = {}
         for each in documents:
-            text: str | None = getattr(each.meta, key)
+            text: str | None = getattr(each, key)
             if not text:
                 continue
             folded = " ".join(text.split()).lower() if key == "title" else text
             other = first.setdefault(folded, each)
-            here, there = place_of(each, key), place_of(other, key)
+            here, there = each.places[key], other.places[key]
             # The documents of an `action: global` share what stands there.
             if other is not each and str(here) != str(there):
                 message = f"the {key} `{text[:80]}` stands at {there} too"
                 yield Diagnostic(code, message, here, f"give it a {key} of its own")
 
 
-def related_rules(documents: Sequence[Document]) -> Iterator[Diagnostic]:
+def related_rules(documents: Sequence[Outline]) -> Iterator[Diagnostic]:
     """W_RELATED_SELF and N_RELATED: relations to the rule itself and to rules that are not here."""
-    known = {each.meta.id.lower() for each in documents if each.meta.id}
+    known = {each.id.lower() for each in documents if each.id}
     for each in documents:
-        node = each.meta.nodes.get("related")
-        if node is None or not node.is_list:
-            continue
-        for child in node.value:
-            entry = child.plain() if child.is_map else {}
-            target, kind = entry.get("id"), entry.get("type")
-            if not isinstance(target, str) or (target, kind) not in each.meta.related:
-                continue
-            place = child.value["id"].place(each.place.file, each.place.document)
-            if each.meta.id and target.lower() == each.meta.id.lower():
+        for target, kind, place in each.related:
+            if each.id and target.lower() == each.id.lower():
                 message = "the rule is related to itself"
                 yield Diagnostic("W_RELATED_SELF", message, place, "name the other rule's id")
             elif target.lower() not in known and kind in _EXISTING:
@@ -53,58 +125,50 @@ def related_rules(documents: Sequence[Document]) -> Iterator[Diagnostic]:
                 )
 
 
-def same_rules(rules: Sequence[Rule]) -> Iterator[Diagnostic]:
+def same_rules(rules: Iterable[Outline]) -> Iterator[Diagnostic]:
     """W_RULE_TWICE: two rules over the same logsource with the same detection."""
-    first: dict[object, Rule] = {}
+    first: dict[str, Outline] = {}
     for rule in rules:
-        detections = {name: _meaning(each) for name, each in rule.detections.items()}
-        asked = tuple(condition.expression for condition in rule.conditions)
-        other = first.setdefault((rule.logsource.key, asked, tuple(detections.items())), rule)
+        if not rule.meaning:
+            continue
+        other = first.setdefault(rule.meaning, rule)
         if other is not rule:
-            where = place_of(other, "title")
-            message = f"the detection is that of `{other.meta.title[:60]}` at {where}"
+            where = other.places["title"]
+            message = f"the detection is that of `{other.title[:60]}` at {where}"
             hint = "remove one of the rules; `related` keeps the id of a merged rule"
-            yield Diagnostic("W_RULE_TWICE", message, place_of(rule, "title"), hint)
+            yield Diagnostic("W_RULE_TWICE", message, rule.places["title"], hint)
 
 
 def _meaning(detection: Detection) -> object:
     """What a detection says, wherever it stands."""
     if isinstance(detection, Item):
         return detection.field, detection.values, detection.all, detection.negated
-    return type(detection), tuple(map(_meaning, detection.children))
+    return type(detection).__name__, tuple(map(_meaning, detection.children))
 
 
-def field_spellings(rules: Sequence[Rule]) -> Iterator[Diagnostic]:
+def field_spellings(rules: Sequence[Outline]) -> Iterator[Diagnostic]:
     """W_FIELD_CASE: a field name that other rules of the same logsource write in another letter
     case.
     """
-    spellings: dict[tuple[object, str], Counter[str]] = defaultdict(Counter)
-    used: dict[tuple[object, str], Place] = {}
+    spellings: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for rule in rules:
-        own: dict[str, Place] = {}
-        for detection in rule.detections.values():
-            for item in items(detection):
-                if item.field:
-                    own.setdefault(item.field, item.place)
-        for name, place in own.items():
-            spellings[rule.logsource.key, name.lower()][name] += 1
-            used[id(rule), name] = place
+        for name in rule.fields:
+            spellings[rule.logsource, name.lower()][name] += 1
     unusual = {key: counts for key, counts in spellings.items() if len(counts) > 1}
     if not unusual:
         return
     for rule in rules:
-        seen = {i.field for d in rule.detections.values() for i in items(d) if i.field}
-        for name in sorted(seen):
-            counts = unusual.get((rule.logsource.key, name.lower()))
+        for name in sorted(rule.fields):
+            counts = unusual.get((rule.logsource, name.lower()))
             if counts is None:
                 continue
             usual, number = counts.most_common(1)[0]
-            if usual != name and len({n for n in seen if n.lower() == name.lower()}) == 1:
+            if usual != name and len({n for n in rule.fields if n.lower() == name.lower()}) == 1:
                 message = (
                     f"{_others(number)} of {rule.logsource} write `{name[:60]}` as `{usual[:60]}`"
                 )
                 hint = "field names are compared exactly: only one of both can match"
-                yield Diagnostic("W_FIELD_CASE", message, used[id(rule), name], hint)
+                yield Diagnostic("W_FIELD_CASE", message, rule.fields[name], hint)
 
 
 def _others(number: int) -> str:

@@ -10,7 +10,8 @@ from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.pipeline.correlations import map_correlations
 from sigmac.compiler.syntax.documents import Refused, read_file
-from sigmac.compiler.syntax.links import check_references
+from sigmac.compiler.syntax.links import check_references, report_not_evaluated
+from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 
 
@@ -39,16 +40,22 @@ def check_sources(
         rules += contents.rules
         correlations += contents.correlations
         filters += contents.filters
+    sound: list[Rule] = []
+    left_out = list(refused_documents)
     for rule in rules:
         expression = None
         try:
             variants = loaded.apply(rule, diagnostics, strict_logsource=strict_logsource)
             expression = lower_rule(variants)
+            sound.append(rule)
         except RuleError as error:
             diagnostics.catch(error)
+            refused.update(name for name in (rule.meta.id, rule.meta.name) if name)
+            left_out.append(Refused(rule.meta, rule.place))
         diagnostics.extend(check_rule(rule, expression))
-    mapped, others_refused = map_correlations(correlations, rules, loaded, diagnostics)
+    mapped, others_refused = map_correlations(correlations, sound, loaded, diagnostics)
     refused |= others_refused
-    check_references(rules, mapped, filters, diagnostics, refused, refused_documents)
+    checked = check_references(sound, mapped, filters, diagnostics, refused, left_out)
+    report_not_evaluated(*checked, diagnostics)
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found

@@ -105,7 +105,7 @@ _HEAD = """\
 # What sigmac checks
 
 `sigmac check PATH...` reads rules, finds every problem of every file in one run, and builds
-nothing. `sigmac build` reports the errors and warnings that it meets on its way.
+nothing. `sigmac build` says the same errors and warnings of the rules that it compiles.
 
 - An **error** (`E_…`) refuses one document: it cannot be given a meaning. All others are compiled.
 - A **warning** (`W_…`) never changes what a rule means: it says that the rule may not mean what

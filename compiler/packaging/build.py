@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,8 @@ def _assemble(
     inputs: str,
     result: BuildResult,
 ) -> None:
+    from sigmac.compiler.checks import check_outlines
+    from sigmac.compiler.checks.among_rules import outline_of
     from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.relations import relate
     from sigmac.compiler.packaging.writer import Identity, render_pack
@@ -248,7 +251,15 @@ def _assemble(
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
     others = [(sources[i], data[i]) for i, unit in enumerate(units) if unit["others"]]
     refused = {name for unit in units for name in unit["refused_names"]}
-    documents = relate(rules, others, found, refused, pipelines)
+    outlines = {
+        kind: [outline_of(each) for unit in units for each in unit["outlines"][kind]]
+        for kind in ("rules", "correlations", "filters", "refused")
+    }
+    failed = [outline_of(each) for unit in units for each in unit["failed"]]
+    left_out = [*outlines["refused"], *failed]
+    documents = relate(rules, others, found, refused, pipelines, left_out)
+    compared = check_outlines(list(chain.from_iterable(outlines.values())))
+    found.extend(each for each in compared if each.severity != "note")
     result.refused = sum(unit["refused"] for unit in units)
     result.skipped = sum(unit["skipped"] for unit in units)
     result.rules = len(rules)

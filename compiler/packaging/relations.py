@@ -6,15 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigmac.compiler.checks.among_rules import Outline, outline_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.pipeline import Pipelines
 from sigmac.compiler.pipeline.correlations import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.links import check_references
+from sigmac.compiler.syntax.links import check_references, report_not_evaluated
 from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
+from sigmac.compiler.syntax.yaml_nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ def relate(
     diagnostics: Diagnostics,
     refused: Collection[str] = (),
     pipelines: Pipelines | None = None,
+    left_out: Sequence[Outline] = (),
 ) -> Documents:
     """Check the references between rules (as units), correlations and filters.
 
-    `refused` are the ids and names of the rules that an error has left out. The field names of
-    correlations are mapped by the pipelines.
+    `refused` are the ids and names of the rules that an error has left out, `left_out` the outlines of those that
+    can be told. The field names of correlations are mapped by the pipelines.
     """
     known = [_outline(rule) for rule in rules]
     correlations: list[Correlation] = []
@@ -55,17 +58,22 @@ def relate(
     if pipelines is not None:
         correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
         refused = {*refused, *others_refused}
-    sound = Documents(*check_references(known, correlations, filters, diagnostics, refused))
-    kept: list[Correlation | Filter] = [*sound.correlations, *sound.filters]
-    for each in kept:
-        kind = "correlation" if isinstance(each, Correlation) else "filter"
-        message = f"this {kind} is checked and kept in the pack, but not evaluated yet"
-        diagnostics.report("W_NOT_EVALUATED", message, each.place)
+    gone = [Refused(_meta(each), each.places["title"]) for each in left_out]
+    sound = Documents(*check_references(known, correlations, filters, diagnostics, refused, gone))
+    report_not_evaluated(sound.correlations, sound.filters, diagnostics)
     return sound
 
 
 def _outline(unit: dict[str, Any]) -> Rule:
     """As much of a rule as others can refer to."""
     product, category, service = unit["logsource"]
-    meta = Metadata(unit["title"], unit["id"], unit["rule_name"])
+    meta = _meta(outline_of(unit["outline"]))
     return Rule(meta, LogSource(category, product, service), {}, (), Place(*unit["place"]))
+
+
+def _meta(known: Outline) -> Metadata:
+    nodes = {
+        key: Node(None, place.line, place.column, place.width)
+        for key, place in known.places.items()
+    }
+    return Metadata(known.title, known.id, known.name, nodes=nodes)

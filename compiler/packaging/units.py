@@ -5,10 +5,13 @@ A unit is plain JSON types from end to end. Some of them are generated code: who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from sigmac.compiler.checks import check_file, check_rule
+from sigmac.compiler.checks.among_rules import outline
+from sigmac.compiler.checks.metadata import Document
 from sigmac.compiler.codegen.formatter import format_pieces
 from sigmac.compiler.codegen.printer import print_body, print_expression
 from sigmac.compiler.codegen.programs import program
@@ -100,18 +103,29 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
     """Everything a build needs of one file.
 
     `file` is the name for diagnostics, `source` the one for the pack. Keys of the result: `rules`, `diagnostics`,
-    `refused` and `skipped` (numbers of documents left out), and `others`: whether correlations or filters are in the
-    file, which are not kept in units.
+    `refused` and `skipped` (numbers of documents left out), `outlines` by kind, `failed` (those of the rules that a
+    pipeline refused), and `others`: whether correlations or filters are in the file, which are not kept in units.
     """
     contents = read_file(data, file)
+    contents.diagnostics.extend(check_file(contents))
     made: list[Plain] = []
+    kinds: dict[str, Sequence[Document]] = {
+        "rules": [rule for rule in contents.rules if _is_wanted(rule.logsource, options)],
+        "correlations": contents.correlations,
+        "filters": contents.filters,
+        "refused": contents.refused_documents,
+    }
+    failed: list[Any] = []
     skipped = 0
     for rule in contents.rules:
-        if options.logsources and not any(_wanted(rule.logsource, w) for w in options.logsources):
+        if not _is_wanted(rule.logsource, options):
             skipped += 1
             continue
         compiled = compile_rule(rule, options, contents)
-        if compiled.optimized is not None:
+        contents.diagnostics.extend(check_rule(rule, compiled.lowered))
+        if compiled.optimized is None:
+            failed.append(outline(rule).plain())
+        else:
             made.append(_rule_unit(compiled, compiled.optimized, source, options.profile))
     return {
         "source": source,
@@ -121,9 +135,17 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
         "diagnostics": [
             plain_diagnostic(each) for each in contents.diagnostics if each.severity != "note"
         ],
+        "outlines": {
+            kind: [outline(each).plain() for each in found] for kind, found in kinds.items()
+        },
+        "failed": failed,
         "refused_names": sorted(contents.refused_names),
         "others": bool(contents.correlations or contents.filters),
     }
+
+
+def _is_wanted(logsource: LogSource, options: Options) -> bool:
+    return not options.logsources or any(_wanted(logsource, w) for w in options.logsources)
 
 
 def _wanted(logsource: LogSource, wanted: Mapping[str, str]) -> bool:
@@ -170,6 +192,7 @@ def _rule_unit(
     }
     return {
         "name": base,
+        "outline": outline(rule).plain(),
         "title": rule.meta.title,
         "id": rule.meta.id,
         "rule_name": rule.meta.name,

@@ -90,6 +90,17 @@ def check_references(
     )
 
 
+def report_not_evaluated(
+    correlations: Iterable[Correlation], filters: Iterable[Filter], diagnostics: Diagnostics
+) -> None:
+    """W_NOT_EVALUATED: sound documents that have no effect on what is found."""
+    kept: list[Correlation | Filter] = [*correlations, *filters]
+    for each in kept:
+        kind = "correlation" if isinstance(each, Correlation) else "filter"
+        message = f"this {kind} is checked and kept in the pack, but not evaluated yet"
+        diagnostics.report("W_NOT_EVALUATED", message, each.place)
+
+
 def _report_repeated_ids(
     documents: Iterable[Target | Filter | Refused], diagnostics: Diagnostics
 ) -> None:

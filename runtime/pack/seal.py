@@ -54,6 +54,12 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
     except FileNotFoundError:
         what = "is no rule pack: it has no manifest.json" if folder.is_dir() else "does not exist"
         raise PackError(f"{folder} {what}; make one with `sigmac build`") from None
+    except NotADirectoryError:
+        what = "is a file, and a rule pack is a folder"
+        if folder.suffix.lower() in (".yml", ".yaml"):
+            what = "is no rule pack but a file of rules"
+            what += "; make a pack of it with `sigmac build`, or ask it about an event with `sigmac explain`"
+        raise PackError(f"{folder} {what}") from None
     except OSError as error:
         raise PackError(f"{folder}: {error.strerror or error}") from None
     damaged = f"{folder}: the manifest is damaged; build the pack again"

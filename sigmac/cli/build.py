@@ -186,6 +186,8 @@ def build(
     if not _written(result, options, output, sign, wheel):
         raise Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
+    if not options.pipelines:
+        say("no pipeline was given, so rules look at events of any log: see --pipeline")
     if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise Exit(ExitStatus.FAILED)
@@ -279,8 +281,10 @@ def _report(diagnostics: list[Diagnostic], form: Format) -> None:
     elif form is Format.sarif:
         print(render_sarif(diagnostics, read_source))
     elif diagnostics:
-        color = wants_color(sys.stderr)
-        sys.stderr.write(render_text(_told_once(diagnostics), read_source, color=color))
+        shown = _told_once(diagnostics)
+        if shown:
+            color = wants_color(sys.stderr)
+            sys.stderr.write(render_text(shown, read_source, color=color))
 
 
 def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

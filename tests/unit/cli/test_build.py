@@ -133,3 +133,35 @@ def test_strict_wheel_name_and_version(sigmac: Run, tmp_path: Path) -> None:
     assert (tmp_path / "sigmac_pack_night_watch-1.2-py3-none-any.whl").is_file()
     manifest = json.loads((tmp_path / "pack" / "manifest.json").read_bytes())
     assert (manifest["name"], manifest["version"]) == ("night-watch", "1.2")
+
+
+def test_many_missing_placeholders_are_one_line_and_no_word_of_success(
+    sigmac: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "rules").mkdir()
+    for number in range(4):
+        text = FAULTY.replace("f|startwith: a", "'f|expand': '%admns%'")
+        (tmp_path / "rules" / f"{number}.yml").write_text(text.replace("Faulty", f"P{number}"))
+    done = sigmac("build", "rules", "-o", "pack", "--no-cache", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "4 rules are left out" in done.stderr
+    assert "no problems found" not in done.stderr
+
+
+def test_a_build_without_a_pipeline_says_once_that_logsources_are_not_checked(
+    sigmac: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "sound.yml").write_text(SOUND)
+    done = sigmac("build", "sound.yml", "-o", "pack", "--no-cache", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("no pipeline was given")) == (0, 1)
+    mapped = sigmac("build", "sound.yml", "-o", "p", "-p", "windows", "--no-cache", cwd=tmp_path)
+    assert "no pipeline was given" not in mapped.stderr
+
+
+def test_a_rule_in_place_of_a_pack_is_told_as_one(sigmac: Run, tmp_path: Path) -> None:
+    (tmp_path / "sound.yml").write_text(SOUND)
+    (tmp_path / "e.ndjson").write_text("{}")
+    done = sigmac("run", "sound.yml", "e.ndjson", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "is no rule pack but a file of rules" in done.stderr
+    assert "sigmac build" in done.stderr
