@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sigmac.compiler.diagnostics.diagnostic import Diagnostics
+from sigmac.compiler.checks.among_rules import Outline
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.packaging.relations import relate
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.rule_files import SourceFile
@@ -31,10 +32,10 @@ filter:
 def written(folder: Path, mapping: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     pipeline = folder / "p.yml"
     pipeline.write_text(f"transformations: [{{type: field_name_mapping, mapping: {mapping}}}]")
+    place = Place("r.yml", 1, 1)
+    places = {"title": place, "name": place, "id": place}
     rule = {
-        "title": "Lookups",
-        "id": None,
-        "rule_name": "lookups",
+        "outline": Outline("Lookups", "lookups", None, places).plain(),
         "logsource": [None, "application", None],
         "place": ["r.yml", 1, 1, 1, 0],
     }
