@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,49 @@ class Rejected:
     reason: str
 
 
+class RejectedRecords(Sequence[Rejected]):
+    """The records of a batch that are no JSON objects, in order; it equals a tuple of the same.
+
+    16 bytes a record: line numbers (int32), byte offsets (int64) and, for each, which of `reasons` it is (int32).
+    """
+
+    def __init__(
+        self,
+        record: NDArray[np.int32],
+        position: NDArray[np.int64],
+        reason: NDArray[np.int32],
+        reasons: Sequence[str],
+    ):
+        self._record = record
+        self._position = position
+        self._reason = reason
+        self._reasons = reasons
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+    @overload
+    def __getitem__(self, index: int) -> Rejected: ...
+    @overload
+    def __getitem__(self, index: slice) -> RejectedRecords: ...
+    def __getitem__(self, index: int | slice) -> Rejected | RejectedRecords:
+        record, position, reason = self._record[index], self._position[index], self._reason[index]
+        if isinstance(index, slice):
+            return RejectedRecords(record, position, reason, self._reasons)
+        return Rejected(int(record), int(position), self._reasons[int(reason)])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (RejectedRecords, tuple)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # it holds arrays
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self[:3]))
+        return f"<{len(self)} rejected: {shown}{', …' if len(self) > 3 else ''}>"
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """Matches of a batch: `record` and `rule` are int32 arrays, one pair a match, ordered by record, then rule.
@@ -120,7 +163,7 @@ class BatchResult:
 
     record: NDArray[np.int32]
     rule: NDArray[np.int32]
-    rejected: tuple[Rejected, ...]
+    rejected: Sequence[Rejected]
     records: int
 
     def __len__(self) -> int:

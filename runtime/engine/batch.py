@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -25,34 +24,18 @@ from sigmac.runtime.engine.layout import (
     Records,
     State,
 )
+from sigmac.runtime.engine.left_over import Counters, decide_left
 from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
-from sigmac.runtime.errors import EventError
-from sigmac.runtime.match import BatchResult, Rejected
+from sigmac.runtime.match import BatchResult
 from sigmac.runtime.scalar.dispatch import Dispatch
-from sigmac.runtime.scalar.event import BriefEvent, Event
-from sigmac.runtime.scalar.json_record import parse_record
+from sigmac.runtime.scalar.event import BriefEvent
+from sigmac.runtime.scalar.rejections import Rejections
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
-FEW_RULES = 4  # left of a record, for which no index of its values is worth its making
 _NOTHING = bytes(PADDING)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the engine did.
-
-    Records: all, those left to the scalar path, and those of which some rules were; questions that Python answered of
-    values; kinds that were met.
-    """
-
-    records: int = 0
-    fallbacks: int = 0
-    undecided: int = 0
-    asked: int = 0
-    kinds: int = 0
 
 
 @dataclass(slots=True)
@@ -61,7 +44,7 @@ class Found:
 
     lines: list[NDArray[np.int32]] = field(default_factory=list)
     rules: list[NDArray[np.int32]] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: Rejections = field(default_factory=Rejections)
     blank: int = 0
     count: int = 0  # lines
 
@@ -140,7 +123,7 @@ class Engine:
         return BatchResult(
             np.concatenate(found.lines) if found.lines else nothing,
             np.concatenate(found.rules) if found.rules else nothing,
-            tuple(found.rejected),
+            found.rejected.in_order(),
             found.count - found.blank - len(found.rejected),
         )
 
@@ -292,7 +275,17 @@ class Engine:
         count = int(sizes[layout.FOUND])
         lines, rules = records.line[:count].copy(), records.rule[:count].copy()
         if sizes[layout.LEFT]:
-            lines, rules = self._decide(records, lines, rules, data, offset, wanted, found)
+            lines, rules = decide_left(
+                records,
+                lines,
+                rules,
+                data,
+                offset,
+                wanted,
+                self._dispatch,
+                self.counters,
+                found.rejected,
+            )
         if len(lines):
             found.lines.append(lines)
             found.rules.append(rules)
@@ -308,55 +301,3 @@ class Engine:
             if number is None and self._tables.gated[which]:
                 # What opens gates and cannot be searched is read at once.
                 self.caches.memo.policy[which] = layout.FORGET
-
-    def _decide(
-        self,
-        records: Records,
-        lines: NDArray[np.int32],
-        rules: NDArray[np.int32],
-        data: bytes,
-        offset: int,
-        wanted: int,
-        found: Found,
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Lines and rules of the matches among what was listed, by the scalar path where rules are negative."""
-        left = np.flatnonzero(rules < 0)
-        good = np.ones(len(rules), bool)
-        further: list[tuple[int, int]] = []
-        each = zip(
-            left.tolist(),
-            lines[left].tolist(),
-            rules[left].tolist(),
-            (offset + records.start[left]).tolist(),
-            (offset + records.stop[left]).tolist(),
-            strict=True,
-        )
-        for line, some in itertools.groupby(each, key=lambda entry: entry[1]):
-            entries = list(some)
-            places = [entry[0] for entry in entries]
-            _, _, rule, start, stop = entries[0]
-            good[places] = False
-            try:
-                fields = parse_record(data[start:stop].strip(b" \t\r"))
-                if rule == RECORD_LEFT:
-                    self.counters.fallbacks += 1
-                    matching = self._dispatch.matching(fields, wanted)
-                else:
-                    self.counters.undecided += 1
-                    brief = len(entries) <= FEW_RULES
-                    event = (BriefEvent if brief else Event)(fields, self._vocabulary)
-                    asked = [-1 - entry[2] for entry in entries]
-                    matching = [each for each in asked if self._conditions[each](event)]
-            except EventError as error:
-                # The first line begins with its byte-order mark.
-                found.rejected.append(Rejected(line, start if line else 0, str(error)))
-                continue
-            further += [(line, each) for each in matching]
-        lines, rules = lines[good], rules[good]
-        if further:
-            more = np.array(further, np.int32)
-            lines = np.concatenate([lines, more[:, 0]])
-            rules = np.concatenate([rules, more[:, 1]])
-            order = np.lexsort((rules, lines))
-            lines, rules = lines[order], rules[order]
-        return lines, rules

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.engine.pool import Engines
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.match import BatchResult, Explanation, Match, Rejected, Rule
+from sigmac.runtime.match import BatchResult, Explanation, Match, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
@@ -26,6 +26,7 @@ from sigmac.runtime.printable import escaped
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import parse_record, plain_event, record_of
+from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary
@@ -298,7 +299,7 @@ class Pack:
     def match_each(self, data: bytes, wanted: int = -1) -> BatchResult:
         """As `match_batch`, by the scalar path: each record parsed and evaluated by itself."""
         found: list[tuple[int, int]] = []
-        rejected: list[Rejected] = []
+        rejected = Rejections()
         evaluated = position = 0
         for record, line in enumerate(data.split(b"\n")):
             text = line.removeprefix(b"\xef\xbb\xbf") if record == 0 else line
@@ -309,10 +310,10 @@ class Pack:
                     found.extend((record, rule) for rule in self.dispatch.matching(event, wanted))
                     evaluated += 1
                 except EventError as error:
-                    rejected.append(Rejected(record, position, str(error)))
+                    rejected.add(record, position, str(error))
             position += len(line) + 1
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
-        return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), tuple(rejected), evaluated)
+        return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), rejected.in_order(), evaluated)
 
     def engines(self) -> Engines | None:
         """The batch engine of this pack, made when it is first asked for; None where no kernels run here."""

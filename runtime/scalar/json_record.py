@@ -30,9 +30,14 @@ def parse_record(text: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise EventError(f"not JSON: {error}") from None
     if not isinstance(event, dict):
-        kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
-        raise EventError(f"not a JSON object but {kind.get(type(event), 'a number')}")
+        raise EventError(reason_of(event))
     return event
+
+
+def reason_of(value: Any) -> str:
+    """Why a JSON value that is no object is no event."""
+    kind = {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}
+    return f"not a JSON object but {kind.get(type(value), 'a number')}"
 
 
 def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:

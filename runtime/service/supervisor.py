@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from sigmac.runtime.errors import StreamError
-from sigmac.runtime.match import Rule
+from sigmac.runtime.match import Rejected, Rule
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
 from sigmac.runtime.service.packs.swap import PacksInService
@@ -188,7 +188,7 @@ class Supervisor:
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
-    ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
+    ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:
         running = self._packs.running(pack)
         result = running.match_batch(records, logsource=logsource)
         described = {"name": running.name, "version": running.version}
@@ -196,7 +196,7 @@ class Supervisor:
             (record, {"rule": running.rules[rule].on_the_wire(), "pack": described})
             for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True)
         ]
-        return matches, [(each.record, each.reason) for each in result.rejected]
+        return matches, result.rejected
 
     def push(self, pack: str, folder: Path) -> Outcome:
         return self._packs.push(pack, folder)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from sigmac.runtime.printable import escaped_json
 
 if TYPE_CHECKING:
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.match import BatchResult
+    from sigmac.runtime.match import BatchResult, Rejected
     from sigmac.runtime.pack.event_profile import Profiler
     from sigmac.runtime.pack.pack import Pack
 
@@ -239,12 +239,12 @@ class _Tally:
         for rule, count in counted["rules"]:
             self.rules[rule] += count
             self.matches += count
-        for record, reason in counted["rejected"]:
-            self.rejected += 1
-            if self.rejected <= MAX_REPORTED:
-                say(f"{block.name}:{block.first + record + 1}: rejected: {reason}")
-            elif self.rejected == MAX_REPORTED + 1:
-                say("further rejected records are counted only")
+        rejected: Sequence[Rejected] = counted["rejected"]
+        for each in rejected[: max(0, MAX_REPORTED - self.rejected)]:
+            say(f"{block.name}:{block.first + each.record + 1}: rejected: {each.reason}")
+        if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
+            say("further rejected records are counted only")
+        self.rejected += len(rejected)
 
 
 class _Evaluation:
@@ -281,7 +281,7 @@ class _Evaluation:
             self.profiler.look_at(data.split(b"\n"))
         counted = {
             "records": result.records,
-            "rejected": [(each.record, each.reason) for each in result.rejected],
+            "rejected": result.rejected,
             "rules": list(Counter(result.rule.tolist()).items()),
         }
         return self._lines(block, result), counted

@@ -26,7 +26,7 @@ class BatchAnswer:
         self,
         window: bytes,
         matches: Sequence[tuple[int, Mapping[str, Any]]],
-        rejected: Sequence[tuple[int, str]],
+        rejected: Sequence[evaluated.Rejected],
     ) -> None:
         """Add what came of a run of lines."""
         made, before = self.made, self.made.lines
@@ -39,8 +39,8 @@ class BatchAnswer:
         )
         made.rejected_count += len(rejected)
         made.rejected.extend(
-            wire.ProcessBatchResponse.Rejected(line=before + line, reason=reason)
-            for line, reason in rejected[: MAX_REJECTED - len(made.rejected)]
+            wire.ProcessBatchResponse.Rejected(line=before + each.record, reason=each.reason)
+            for each in rejected[: MAX_REJECTED - len(made.rejected)]
         )
         made.lines = before + window.count(b"\n") + (not window.endswith(b"\n"))
 

@@ -87,7 +87,7 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         line = request.event.replace(b"\n", b" ")
         matches, rejected = self._service.evaluate(pack, line, source)
         if rejected:
-            raise invalid("event", rejected[0][1])
+            raise invalid("event", rejected[0].reason)
         return wire.ProcessEventResponse(matches=[matched_rule(match) for _, match in matches])
 
     def ProcessBatch(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sigmac.runtime.match import Rule
+from sigmac.runtime.match import Rejected, Rule
 from sigmac.runtime.stream.counts import Counts
 
 
@@ -85,7 +85,7 @@ class Service(Protocol):
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
-    ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
+    ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:
         """Evaluate NDJSON with a pack in service: matches as (line, match on the wire) and rejects as (line, reason).
 
         Raises `KeyError` for an unknown pack.

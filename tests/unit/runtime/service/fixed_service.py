@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sigmac.runtime.match import LogSource, Rule
+from sigmac.runtime.match import LogSource, Rejected, Rule
 from sigmac.runtime.service.observe.status import (
     Outcome,
     PackStatus,
@@ -113,7 +113,7 @@ class FixedService:
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
-    ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
+    ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:
         return [], []
 
     def push(self, pack: str, folder: Path) -> Outcome:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sigmac.compiler.packaging.writer import write_pack
-from sigmac.runtime import Pack, PackError, Rule, load_pack
+from sigmac.runtime import Pack, PackError, Rejected, Rule, load_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import Outcome, PackStatus, ServiceStatus
 from sigmac.runtime.service.watchers import Watchers
@@ -108,7 +108,7 @@ class LoadedService:
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
-    ) -> tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, str]]]:
+    ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:
         assert pack == "windows"
         running = self._pack.running
         result = running.match_batch(records, logsource=logsource)
@@ -116,7 +116,7 @@ class LoadedService:
         return [
             (record, {"rule": running.rules[index].on_the_wire(), "pack": described})
             for record, index in zip(result.record.tolist(), result.rule.tolist(), strict=True)
-        ], [(each.record, each.reason) for each in result.rejected]
+        ], result.rejected
 
     def push(self, pack: str, folder: Path) -> Outcome:
         self.pushing.set()

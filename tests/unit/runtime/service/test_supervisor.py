@@ -276,7 +276,7 @@ def test_evaluation_for_a_client(
             (3, "Apple"),
         ]
         assert matches[0][1]["pack"] == {"name": "test", "version": "1"}
-        assert [line for line, _ in rejected] == [2]
+        assert [each.record for each in rejected] == [2]
 
 
 # Pause and watch
