@@ -158,6 +158,33 @@ def test_standard_input(sigmac: Run, write: Write, configuration: dict[str, Any]
     assert len(done.stdout.splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        (0, ["sigmac: standard input cannot be read: Bad file descriptor"]),
+        (1, ["sigmac: standard output: Bad file descriptor"]),
+        (2, []),  # nobody hears anything, and the work is done
+    ],
+)
+def test_a_standard_stream_that_is_closed(
+    stream: int, said: list[str], write: Write, configuration: dict[str, Any]
+) -> None:
+    configuration["source"] = {"stdin": {"pack": "admins"}}
+    program = [sys.executable, "-m", "sigmac", "serve", str(write(configuration))]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}<&-', "sh", *program],
+        input=ADMIN,
+        capture_output=True,
+        check=False,
+        env={**os.environ, **ENVIRONMENT},
+        timeout=60,
+    )
+    lines = done.stderr.decode().splitlines()
+    assert [line for line in lines if not line.startswith("{")] == said
+    assert sum('"a worker starts"' in line for line in lines) == len(said)
+    assert (done.returncode, len(done.stdout.splitlines())) == ((1, 0) if said else (0, 1))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_when_its_batch_is_done(
     number: int, write: Write, configuration: dict[str, Any]
