@@ -17,6 +17,7 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rejected, Rule
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
+from sigmac.runtime.service.packs.kernels import prepare_kernels
 from sigmac.runtime.service.packs.swap import PacksInService
 from sigmac.runtime.service.packs.trial import interpreter
 from sigmac.runtime.service.watchers import Watchers
@@ -58,7 +59,9 @@ class Supervisor:
         self._signals = 0
         self._tally = Tally()
         self._watchers = Watchers(self._tell_watch)
-        environment = without_secrets(os.environ, settings)
+        environment = self._environment = without_secrets(os.environ, settings)
+        self._trial_environment = dict(environment)
+        self._kernels_ready = False
         self._crew = Crew(
             settings,
             self,
@@ -70,7 +73,9 @@ class Supervisor:
             environment=environment,
             backoff=backoff or Backoff(),
         )
-        self._packs = PacksInService(settings, self._crew, self._changed, self._tally, environment)
+        self._packs = PacksInService(
+            settings, self._crew, self._changed, self._tally, self._trial_environment
+        )
 
     def run(self) -> None:
         """Run until a signal, `stop`, the end of the source, or an error.
@@ -85,6 +90,7 @@ class Supervisor:
             self._serve(stack)
             try:
                 log.info("the service starts", version=self._version, workers=len(self._crew))
+                self._prepare_kernels()
                 self._packs.load()
                 threading.Thread(target=self._packs.watch_paths, name="packs", daemon=True).start()
                 while self._crew.goes_on:
@@ -96,6 +102,15 @@ class Supervisor:
         if self._crew.failure is not None:
             raise StreamError(self._crew.failure)
         log.info("the service has stopped")
+
+    def _prepare_kernels(self) -> None:
+        found = prepare_kernels(self._environment, self.settings.state, lambda: self._crew.stopping)
+        for environment in (self._environment, self._trial_environment):
+            environment.update(found.everywhere)
+        self._trial_environment.update(found.trials)
+        # This process evaluates for clients.
+        os.environ.update(found.everywhere)
+        self._kernels_ready = True
 
     def stop(self) -> None:
         """Make `run` return, as a first signal does."""
@@ -155,6 +170,8 @@ class Supervisor:
     def _not_ready(self) -> str:
         if not self._crew.goes_on:
             return "the service is stopping"
+        if not self._kernels_ready:
+            return "the kernels of the batch engine are not there yet"
         if not self._packs.are_loaded:
             return "the packs are not loaded yet"
         for worker in self._crew.unfinished():

@@ -37,6 +37,22 @@ def find_kernels() -> Kernels | None:
         return _found[choice]
 
 
+def needs_compiling(choice: str) -> bool:
+    """Whether `find_kernels` would turn to Numba, with this value of the environment variable.
+
+    That is so where no library that was compiled ahead of time runs here.
+    """
+    if choice and choice != "jit":
+        return False
+    for way in _libraries(choice):
+        try:
+            check_answers(way())
+            return False
+        except KernelsError as error:
+            log.debug("a library of kernels is of no use here: %s", error)
+    return True
+
+
 def _search(choice: str) -> Kernels | None:
     if choice in _OFF:
         return None
@@ -55,6 +71,12 @@ def _search(choice: str) -> Kernels | None:
 
 
 def _ways(choice: str) -> Iterator[Callable[[], Kernels]]:
+    yield from _libraries(choice)
+    if not choice or choice == "jit":
+        yield _compiled_here
+
+
+def _libraries(choice: str) -> Iterator[Callable[[], Kernels]]:
     if choice and choice != "jit":
         yield functools.partial(load_library, Path(choice))
         return
@@ -63,7 +85,6 @@ def _ways(choice: str) -> Iterator[Callable[[], Kernels]]:
             path = library_path(kind)
             if path.exists():
                 yield functools.partial(load_library, path)
-    yield _compiled_here
 
 
 def _compiled_here() -> Kernels:

@@ -32,6 +32,40 @@ def load_compiled() -> Kernels:
 
     Raises `KernelsError` where Numba is missing or does not work.
     """
+    llvm, cpu, features, key = _this_machine()
+    folder = _folder()
+    try:
+        code = _code(folder, cpu, features, key)
+    finally:
+        if folder is not None:
+            folder.close()
+    return _load(llvm, code)
+
+
+def keep_compiled() -> bool:
+    """See that the next process finds the kernels in the cache; False, at once, where nothing can be kept there.
+
+    Raises `KernelsError` where Numba is missing or does not work.
+    """
+    _, cpu, features, key = _this_machine()
+    folder = _folder()
+    if folder is None:
+        return False
+    try:
+        if _recall(folder, key) is None:
+            folder.write("room", b"", ".")  # better told now than in a minute
+            folder.remove("room")
+            _code(folder, cpu, features, key)
+        return _recall(folder, key) is not None
+    except OSError as error:
+        log.info("compiled kernels cannot be kept: %s", error)
+        return False
+    finally:
+        folder.close()
+
+
+def _this_machine() -> tuple[Any, str, str, str]:
+    """LLVM, this processor and what it can do, and the name of what is compiled for it."""
     if importlib.util.find_spec("numba") is None:
         raise KernelsError("Numba is not installed (`pip install 'sigmac[jit]'`)")
     try:
@@ -41,19 +75,18 @@ def load_compiled() -> Kernels:
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     made_of = (sources_digest(), compiler_versions(), llvm.get_process_triple(), cpu, features)
     key = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
-    folder = _folder()
-    try:
-        code = _recall(folder, key)
-        if code is None:
-            with _alone(folder):
-                code = _recall(folder, key)  # another process may have made it meanwhile
-                if code is None:
-                    code = _compile(cpu, features)
-                    _keep(folder, key, code)
-    finally:
-        if folder is not None:
-            folder.close()
-    return _load(llvm, code)
+    return llvm, cpu, features, key
+
+
+def _code(folder: PrivateFolder | None, cpu: str, features: str, key: str) -> bytes:
+    code = _recall(folder, key)
+    if code is None:
+        with _alone(folder):
+            code = _recall(folder, key)  # another process may have made it meanwhile
+            if code is None:
+                code = _compile(cpu, features)
+                _keep(folder, key, code)
+    return code
 
 
 def _compile(cpu: str, features: str) -> bytes:

@@ -12,20 +12,26 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import orjson
 
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.pack import Pack, load_pack
+from sigmac.runtime.printable import escaped
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.service.workers.supervisor_process import signal_name
 
 _MEMORY = 4 << 30  # bytes that a pack may need while it is tried
 _MAX_REASON = 500  # characters
+_MAX_LINE = 200  # characters of what a pack says
+_KEPT = 4096  # bytes of what it writes
 _AT_ONCE = 4096  # records
 _LOOK = 0.2  # seconds between two looks whether the trial is still wanted
 
@@ -41,37 +47,63 @@ def try_pack(
     Raises `PackError` with one sentence where the pack fails, ends the process or is not done in time.
     """
     until = time.monotonic() + timeout
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*interpreter(), "-m", "sigmac.runtime.service.packs.trial", str(folder), str(timeout)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=environment,
-    ) as process:
-        try:
-            while True:
-                try:
-                    said, _ = process.communicate(timeout=_LOOK)
-                    break
-                except subprocess.TimeoutExpired:
-                    if cancelled():
-                        raise PackError("the service is stopping") from None
-                    if time.monotonic() > until:
-                        raise PackError(_too_slow(timeout)) from None
-        finally:
-            process.kill()
-    reason = said.decode("utf-8", "replace")
+        start_new_session=True,
+    )
+    answer, errors = _Tail(process.stdout), _Tail(process.stderr)
+    try:
+        while process.poll() is None:
+            if cancelled():
+                raise PackError("the service is stopping")
+            if time.monotonic() > until:
+                raise PackError(_too_slow(timeout) + errors.last_line())
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and what the pack has started
+        process.wait()
+    reason = answer.text()
     if process.returncode == -signal.SIGALRM:
-        raise PackError(_too_slow(timeout))
+        raise PackError(_too_slow(timeout) + errors.last_line())
     if process.returncode < 0:
         name = signal_name(-process.returncode)
-        raise PackError(f"the pack ended the process that tried it with {name}")
+        raise PackError(f"the pack ended the process that tried it with {name}{errors.last_line()}")
     if reason != "good":
-        raise PackError(reason or "the pack ended the process that tried it")
+        raise PackError(reason or f"the pack ended the process that tried it{errors.last_line()}")
 
 
 def _too_slow(timeout: float) -> str:
     return f"the pack is too slow: it could not be loaded and tried within {timeout:g} s"
+
+
+class _Tail:
+    """The end of what a process writes, however much that is; read in a thread."""
+
+    def __init__(self, stream: IO[bytes] | None):
+        assert stream is not None
+        self._end = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while some := os.read(stream.fileno(), 1 << 16):
+                self._end = (self._end + some)[-_KEPT:]
+
+    def text(self) -> str:
+        self._thread.join(1.0)
+        return self._end.decode("utf-8", "replace")
+
+    def last_line(self) -> str:
+        """To be put behind a reason."""
+        lines = [" ".join(line.split()) for line in self.text().splitlines() if line.strip()]
+        return f"; it said last: {escaped(lines[-1][:_MAX_LINE])}" if lines else ""
 
 
 def interpreter() -> list[str]:
@@ -113,11 +145,9 @@ def _limit_memory() -> None:
 
 
 def _main(folder: str, timeout: str) -> None:
-    # What the pack prints goes nowhere; the answer goes where the output went.
+    # What the pack prints goes nowhere; the answer goes where the output went. What it says on standard error is kept.
     answer = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
 
     def failed(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
         text = str(error) if isinstance(error, SigmacError) else f"the pack fails: {error!r}"

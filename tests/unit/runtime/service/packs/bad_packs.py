@@ -122,6 +122,22 @@ BAD: dict[str, tuple[Break, str]] = {
         lambda pack: first_line(pack, "import os; os._exit(0)"),
         "the pack ended the process that tried it",
     ),
+    "last words": (
+        lambda pack: first_line(
+            pack, "import os; os.write(2, b'one\\n\\x1b two  words\\n'); os._exit(0)"
+        ),
+        "the pack ended the process that tried it; it said last: \\x1b two words",
+    ),
+    "a lot of complaints": (
+        lambda pack: condition(pack, "any(iter(lambda: __import__('os').write(2, b'x' * 999), 0))"),
+        "the pack is too slow",
+    ),
+    "a child that stays": (
+        lambda pack: first_line(
+            pack, "import os, time; os.fork() or time.sleep(1000); os._exit(0)"
+        ),
+        "the pack ended the process that tried it",
+    ),
     "a crash": (
         lambda pack: condition(pack, "import os; os.kill(os.getpid(), 11)"),
         "the pack ended the process that tried it with SIGSEGV",
