@@ -30,7 +30,7 @@ from sigmac.runtime.engine.searches import GRAMS, LEAST, WINDOWS
 from sigmac.runtime.scalar.fields import CONTAINS, ENDSWITH, EQUALS, STARTSWITH
 from sigmac.runtime.scalar.keywords import KEYWORDS
 from sigmac.runtime.scalar.number_texts import could_be_in_numbers
-from sigmac.runtime.scalar.scalars import Number
+from sigmac.runtime.scalar.scalars import PARTS, Number
 from sigmac.runtime.scalar.vocabulary import NUMBER_GATE, PRESENT_GATE, Strings, number_of_gate
 
 PADDING = 128
@@ -378,6 +378,8 @@ def _questions(rows: Ints, strings: Strings) -> list[Question]:
         arguments: tuple[str | Number, ...] = (text,)
         if method == "time":
             part, comparison, number = text.split(" ")
+            if part not in PARTS or comparison not in programs.COMPARISONS:
+                raise ValueError(f"{text!r} is no question of a time")
             arguments = part, comparison, number_of_gate(number)
         found.append(Question(strings[field], method, arguments))
     return found

@@ -182,6 +182,9 @@ def time_of(value: Any) -> datetime.datetime | None:
         return None
 
 
+PARTS = ("minute", "hour", "day", "week", "month", "year")
+
+
 def part_of(when: datetime.datetime, part: str) -> int:
     """A part of a time: minute, hour, day, week (ISO 8601), month or year."""
     return when.isocalendar().week if part == "week" else int(getattr(when, part))

@@ -16,6 +16,7 @@ import structlog
 from sigmac.runtime.errors import ConfigurationError, EventError, PackError
 from sigmac.runtime.scalar.json_record import parse_record
 from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import ControlSettings
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc
@@ -28,7 +29,6 @@ from sigmac.runtime.service.control.messages import (
 from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
 from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid, unknown_pack
 from sigmac.runtime.service.observe.status import Outcome, Service
-from sigmac.runtime.service.packs.shelf import read_key
 
 log = structlog.get_logger("sigmac.service.control")
 

@@ -24,7 +24,7 @@ from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.pack import Pack, find_pack, load_pack
 from sigmac.runtime.pack.trust import check_identity
-from sigmac.runtime.regular_file import read_regular
+from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import PackSettings
 
 log = structlog.get_logger("sigmac.service.packs")
@@ -34,7 +34,6 @@ _EVALUATING = 4  # threads that may evaluate with a pack at once, for clients of
 _RUNNING = "running.json"
 _MAX_PACK = 1 << 30  # bytes of all files
 _MAX_FILES = 10_000
-_MAX_KEY = 64 << 10  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -293,12 +292,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def read_key(path: Path) -> bytes:
-    """The content of a file with a key. Raises `ConfigurationError`."""
-    try:
-        return read_regular(path, _MAX_KEY)
-    except OSError as error:
-        why = error.strerror or error
-        raise ConfigurationError(f"trusted_keys: {path} cannot be read: {why}") from None

@@ -22,9 +22,9 @@ from sigmac import __version__
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
-from sigmac.runtime.service.packs.shelf import read_key
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
