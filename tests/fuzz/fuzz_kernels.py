@@ -66,7 +66,9 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
     pack = make_pack(rules, folder, pipelines=("windows",))
     twins, compiled = twin_kernels(), find_kernels()
     tables = Engines(pack.dispatch, pack._arrays, twins, min(BUDGETS), 1).tables
-    kept = [Engine(pack, tables, compiled, budget) for budget in BUDGETS] if compiled else []
+    kept = (
+        [Engine(pack.dispatch, tables, compiled, budget) for budget in BUDGETS] if compiled else []
+    )
     if not kept:
         print("There are no compiled kernels here: only their twins are tried.", file=sys.stderr)
 
@@ -74,8 +76,8 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
         expected = said(pack.match_each(data))
         wrong = wrongly_taken(data, (record for record, _, _ in expected[1]))
         assert not wrong, f"orjson and the scalar path differ in lines {wrong}"
-        fresh, tiny = (Engine(pack, tables, twins, budget) for budget in BUDGETS)
-        learnt = Engine(pack, tables, twins, BUDGETS[0])
+        fresh, tiny = (Engine(pack.dispatch, tables, twins, budget) for budget in BUDGETS)
+        learnt = Engine(pack.dispatch, tables, twins, BUDGETS[0])
         learnt.caches.memo.policy[:] = layout.DEFER | layout.FORGET
         for way, engine in {
             "twins": fresh,
