@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from sigmac.compiler.checks.items import asks_for_array
-from sigmac.compiler.checks.logic import contradicts_itself, truth_table
+from sigmac.compiler.checks.logic import MAX_NAMES, contradicts_itself, truth_table
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
-from sigmac.compiler.ir.expressions import Expression, Named, Not, children, walk
+from sigmac.compiler.ir.expressions import And, Expression, Named, Not, children, walk
 from sigmac.compiler.lowering.lower_rule import lower_detection
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.syntax.condition import (
@@ -118,7 +118,10 @@ def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagn
         return  # which the condition is too, or is wrong about
     for condition in rule.conditions:
         lowered = expression if len(rule.conditions) == 1 else None
-        yield from _condition(condition, meanings, arrays, lowered)
+        found_here = list(_condition(condition, meanings, arrays, lowered))
+        yield from found_here
+        if not found_here:
+            yield from _dead_parts(rule, condition, meanings, arrays, lowered)
 
 
 def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
@@ -166,6 +169,52 @@ def _condition(
             message = f"`{name[:60]}` makes no difference to the condition"
             hint = "the condition is true or false whatever it is: look for a missing bracket"
             yield Diagnostic("W_NO_EFFECT", message, condition.place_of(name), hint)
+
+
+def _dead_parts(
+    rule: Rule,
+    condition: Condition,
+    meanings: dict[str, Expression],
+    arrays: Collection[str],
+    lowered: Expression | None,
+) -> Iterator[Diagnostic]:
+    """Search identifiers that cannot be true where the rule matches, though the rule itself can: one of
+    alternatives. Without arrays; what a condition negates is let alone.
+    """
+    names = list(meanings)
+    if len(names) > MAX_NAMES:
+        return  # each is a question of its own
+    whole = lowered or resolve(condition.expression, names, meanings.__getitem__)
+    for name, signs in _signs(condition, names).items():
+        meaning = meanings[name]
+        if signs != {True} or name not in rule.places:
+            continue
+        both = And(meaning, whole)
+        if contradicts_itself(both):
+            hint = "remove it, or look for the part that contradicts it"
+            message = f"`{name[:60]}` can never be true where the rule matches"
+            yield Diagnostic("W_NEVER", message, rule.places[name], hint)
+        elif contradicts_itself(both, single_valued=True, arrays=arrays):
+            message = f"`{name[:60]}` asks for another value than the rest of the rule"
+            if lowered is not None:
+                message += " and its pipelines do"
+            hint = "only an array can satisfy both: remove it, or mend the value or the logsource"
+            yield Diagnostic("W_ARRAY_ONLY", message, rule.places[name], hint)
+
+
+def _signs(condition: Condition, names: Collection[str]) -> dict[str, set[bool]]:
+    """Of each search identifier that a condition names, whether it is asked for, negated, or both."""
+    found: dict[str, set[bool]] = {}
+    stack = [(condition.expression, True)]
+    while stack:
+        node, sign = stack.pop()
+        if isinstance(node, Identifier):
+            found.setdefault(node.name, set()).add(sign)
+        elif isinstance(node, Quantifier):
+            for name in names_matching(node.target, list(names)):
+                found.setdefault(name, set()).add(sign)
+        stack.extend((each, sign is not isinstance(node, Not)) for each in children(node))
+    return found
 
 
 def _constant(

@@ -10,6 +10,7 @@ work. A field may hold an array of which each predicate needs only one member, s
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -135,6 +136,9 @@ def implies(one: Predicate, other: Predicate) -> bool:
         return one.op is not Op.EXISTS  # a scalar has satisfied `one`
     if one.op in _NUMERIC and other.op in _NUMERIC:
         return _range_within(_range(one), _range(other))
+    if one.op is Op.EQUALS and other.op in _NUMERIC:
+        number = _number_of(one.argument)
+        return number is not None and _range_within(_point(number), _range(other))
     if one.op is Op.CIDR and other.op is Op.CIDR:
         a, b = network(one.argument), network(other.argument)
         return bool(a.version == b.version and a.subnet_of(b))
@@ -167,6 +171,12 @@ def excludes(one: Predicate, other: Predicate) -> bool:
         return one.op is not other.op and Op.EXISTS not in (one.op, other.op)
     if one.op in _NUMERIC and other.op in _NUMERIC:
         return _disjoint(_range(one), _range(other))
+    for text, numeric in ((one, other), (other, one)):
+        if text.op is Op.EQUALS and numeric.op in _NUMERIC:
+            number = _number_of(text.argument)
+            if number is None:
+                return not _may_be_a_number(text.argument)
+            return _disjoint(_point(number), _range(numeric))
     if one.op is Op.CIDR and other.op is Op.CIDR:
         a, b = network(one.argument), network(other.argument)
         return a.version == b.version and not a.overlaps(b)
@@ -208,6 +218,22 @@ def _range(predicate: Predicate) -> _Range:
         case Op.GREATER:
             return number, False, infinite, False
     return number, True, infinite, False
+
+
+def _point(number: float | int) -> _Range:
+    return number, True, number, True
+
+
+def _number_of(text: str) -> float | int | None:
+    """The number that a value of this text surely is; see "Text and numbers" in `docs/semantics.md`."""
+    if len(text) > 30 or not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text):
+        return None
+    return float(text) if "." in text else int(text)
+
+
+def _may_be_a_number(text: str) -> bool:
+    """Whether a value of this text may be a number of JSON, as 1e+300 is."""
+    return re.fullmatch(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
 
 
 def _range_within(inner: _Range, outer: _Range) -> bool:
