@@ -1,4 +1,4 @@
-"""A pack's decision programs as the kernels run them: checked, and with what their arguments stand for."""
+"""A pack's decision programs as the kernels run them, with what their arguments stand for."""
 
 from __future__ import annotations
 
