@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -76,8 +77,9 @@ class PackSettings(Model):
         min_length=1,
         description="Folder of the pack, or the name of an installed one. Watched for changes.",
     )
-    trusted_keys: tuple[AnyPath, ...] = Field(
-        (), description="Files with Ed25519 public keys; with any, the pack must be signed by one."
+    trusted_keys: tuple[AnyPath, ...] | None = Field(
+        None,
+        description="Files with Ed25519 public keys; with any, the pack must be signed by one.",
     )
     name: str | None = Field(
         None, min_length=1, description="Name that the pack must have in its manifest."
@@ -91,8 +93,8 @@ class PackSettings(Model):
 
     @field_validator("trusted_keys")
     @classmethod
-    def _some_key(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if not keys:
+    def _some_key(cls, keys: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        if keys is not None and not keys:
             refuse([((), "an empty list trusts nobody: name a key, or leave the list out")])
         return keys
 

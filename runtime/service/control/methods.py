@@ -52,7 +52,7 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         self._service = service
         self._packs = settings.packs
         self._keys = {
-            name: [read_key(path) for path in pack.trusted_keys]
+            name: [read_key(path) for path in pack.trusted_keys or ()]
             for name, pack in settings.packs.items()
         }
         self._allow_unsigned = control.allow_unsigned_packs

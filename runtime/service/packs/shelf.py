@@ -52,7 +52,7 @@ class PackShelf:
     def __init__(self, name: str, settings: PackSettings, state: Path):
         """Raises `ConfigurationError` where the folder cannot be written or a key cannot be read."""
         self.name = name
-        self.keys = [read_key(path) for path in settings.trusted_keys]
+        self.keys = [read_key(path) for path in settings.trusted_keys or ()]
         self.path = settings.path
         self._name, self._least_version = settings.name, settings.least_version
         self._budget = int(settings.memory_budget_mib * (1 << 20))
