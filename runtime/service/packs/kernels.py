@@ -83,4 +83,4 @@ def _keep(environment: Mapping[str, str], cancelled: Callable[[], bool]) -> int:
 def _log_lines(stream: IO[bytes]) -> None:
     with stream:
         for line in stream:
-            log.info("kernels", said=line.decode("utf-8", "replace").strip())
+            log.info(line.decode("utf-8", "replace").strip())

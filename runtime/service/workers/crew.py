@@ -246,6 +246,8 @@ class Crew:
         if before is None or (before.state, before.detail) != (report.state, report.detail):
             detail = {"detail": report.detail} if report.detail else {}
             log.info(f"a worker is {report.state}", worker=life.worker, **detail)
+        if not report.connected and report.state != "failing" and (not before or before.connected):
+            log.warning("a worker has no connection to the broker", worker=life.worker)
 
     def _ended(self, life: Life, status: int) -> None:
         """A worker's process is gone."""

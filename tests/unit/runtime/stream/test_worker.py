@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.counts import Counts
@@ -351,6 +352,41 @@ def test_a_service_that_does_not_read_says_so(
     told = [(each["state"], each["detail"]) for each in bench.link.said if each["say"] == "status"]
     assert state in told
     assert "running" not in bench.link.states()
+
+
+STATES = Path(__file__).parents[1] / "service" / "states.yml"
+TOLD = {
+    each["name"]: (each["client"], each["worker"])
+    for each in yaml.safe_load(STATES.read_text())
+    if "client" in each
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_stand_ins_say_of_a_state_is_what_workers_say(name: str, pack: Path) -> None:
+    client, wanted = TOLD[name]
+    bench = Bench(pack, [APPLE])
+    worker = bench.worker()
+    since = time.monotonic()
+    failures = []
+
+    def trouble() -> bool:
+        if sink != "slow" and not failures:
+            failures.append(DeliveryFailed(sink))
+            raise failures[0]
+        time.sleep(0.05)
+        return sink != "slow" or time.monotonic() - since > 1.5
+
+    if sink := client.get("sink", ""):
+        bench.matches.trouble = trouble
+    worker._client = Troubled(**{name: what for name, what in client.items() if name != "sink"})
+    worker.run()
+    told = [
+        (each["state"], each["detail"], each["connected"])
+        for each in bench.link.said
+        if each["say"] == "status"
+    ]
+    assert (wanted["state"], wanted.get("detail", ""), wanted.get("connected", True)) in told
 
 
 def test_what_was_lost_or_not_committed_is_reported(pack: Path) -> None:
