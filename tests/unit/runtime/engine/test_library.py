@@ -19,7 +19,7 @@ from sigmac.runtime import load_pack
 from sigmac.runtime.engine import library, self_test
 from sigmac.runtime.engine.library import Kernels, KernelsError, load_library
 from sigmac.runtime.engine.machine_code import ahead_of_time, jit_cache
-from sigmac.runtime.engine.machine_code.choice import CHOICE, find_kernels
+from sigmac.runtime.engine.machine_code.choice import CHOICE, find_kernels, needs_compiling
 from sigmac.runtime.engine.processor import fitting_kinds, levels_of
 
 # Loads a pack, evaluates standard input, tells the answers and what was needed for them.
@@ -435,3 +435,32 @@ MACOS = (
 )
 def test_the_levels_of_a_processor(features: str, levels: list[str]) -> None:
     assert levels_of(features) == tuple(f"x86-64-{level}" for level in levels)
+
+
+# Before anything whose time is measured
+
+
+@needs_numba
+def test_kernels_are_kept_for_the_next_process_or_not_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(jit_cache, "_compile", lambda cpu, _: compiled.append(cpu) or b"code")
+    monkeypatch.setenv("SIGMAC_CACHE_DIR", str(tmp_path / "cache"))
+    assert jit_cache.keep_compiled()
+    assert jit_cache.keep_compiled()
+    assert len(compiled) == 1
+    assert only_file(tmp_path / "cache").read_bytes().endswith(b"code")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SIGMAC_CACHE_DIR", str(tmp_path / "file"))
+    assert not jit_cache.keep_compiled()
+    assert len(compiled) == 1
+
+
+def test_only_where_no_library_runs_something_is_compiled(
+    compiled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wanted = {"": False, "jit": True, "off": False, "python": False, str(compiled): False}
+    assert {choice: needs_compiling(choice) for choice in wanted} == wanted
+    monkeypatch.setattr(library, "NATIVE", tmp_path)
+    assert needs_compiling("")
