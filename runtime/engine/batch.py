@@ -59,7 +59,7 @@ class Engine:
         self._tables = tables
         self._kernels = kernels
         self.counters = Counters()
-        self.caches = Caches(tables, budget)
+        self.caches = Caches(tables, budget, dispatch.most_values)
         self._searches = SearchTables(tables.factors, self.caches.searches)
         room = max(FOUND, len(self._conditions))
         self._records = Records(
@@ -266,6 +266,7 @@ class Engine:
                 values[start, number] = event
             if not getattr(event, question.method)(question.field, *question.arguments):
                 asked[i, 2] = ~number
+        asked[:] = asked[np.argsort(asked[:, 0], kind="stable")]
         self.counters.asked += count
         scratch.sizes[layout.ASKED], scratch.sizes[layout.REPLIED] = 0, count
 

@@ -425,8 +425,9 @@ NOTED_BITS = 9
     ASKED,
     REPLIED,
     JUDGED,
-) = range(22)
-MOST_ASKED = 64  # questions at once
+    MOST_VALUES,
+) = range(23)
+MOST_ASKED = 1024  # questions at once
 # Places in sizes of Records
 POSITION, END, LINE, FOUND, BLANK, LEFT = range(6)
 DEPTH = 64

@@ -36,7 +36,7 @@ class Caches:
     Shares of the budget: a half for values, a quarter for automata, an eighth for classes and kinds.
     """
 
-    def __init__(self, tables: Tables, budget: int):
+    def __init__(self, tables: Tables, budget: int, most_values: int):
         self.budget = max(budget, LEAST_BUDGET)
         fields, rules = len(tables.fields), len(tables.gates.first_free)
         slots = _power_of_two(self.budget // 4 // 8 // layout.MEMO_WORDS)
@@ -122,7 +122,7 @@ class Caches:
             high=_zeros(fields, np.int32),
             only=_zeros(fields, np.int32),
             asked=_zeros(4 * layout.MOST_ASKED, np.int64),
-            sizes=_zeros(22, np.int64),
+            sizes=_zeros(23, np.int64),
         )
         self.scratch.sizes[layout.SPECIAL] = tables.special
         self.scratch.sizes[layout.N_FIELDS] = fields
@@ -131,6 +131,7 @@ class Caches:
         self.scratch.sizes[layout.FIRST_FACTOR] = tables.first_factor
         self.scratch.sizes[layout.FIRST_VALUE] = tables.first_value
         self.scratch.sizes[layout.SEED] = _seed()
+        self.scratch.sizes[layout.MOST_VALUES] = most_values
         # What opens no gate is looked at only when a candidate asks.
         self.memo.policy[~tables.gated] = layout.DEFER
         self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET

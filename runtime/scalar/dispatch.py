@@ -18,6 +18,7 @@ from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 MAX_ACTIVE = 4096  # logsource conditions remembered
+MOST_VALUES = 16_384  # of one record: the kernels have room for as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Active:
 class Dispatch:
     """From an event to the rules that match it, by way of logsources and gates.
 
-    `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask.
+    `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask; `most_values` is
+    how many values a record may have (who has records checks that: `check_values`).
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class Dispatch:
         vocabulary: Vocabulary,
         arrays: Mapping[str, Any],
         logsource_fields: Sequence[str],
+        most_values: int = MOST_VALUES,
     ):
+        self.most_values = most_values
         self.conditions = conditions
         self.vocabulary = vocabulary
         self._always = mask_of(arrays["always"])

@@ -23,6 +23,25 @@ def record_of(event: dict[str, Any]) -> bytes | None:
         return None
 
 
+def check_values(event: dict[str, Any], most: int, size: int | None = None) -> None:
+    """Raises `EventError` where an event has more than `most` values, containers counted, at any depth.
+
+    Each costs more than the bytes that it takes: without a bound one record could hold up all others. `size` is the
+    event's length in bytes as JSON, where that is known: two bytes at least are needed for each value.
+    """
+    if size is not None and size <= 2 * most:
+        return
+    count = 0
+    left: list[Any] = [event]
+    while left:
+        held = left.pop()
+        values = held.values() if isinstance(held, dict) else held
+        count += len(values)
+        if count > most:
+            raise EventError(f"the record has more than {most:,} values")
+        left += [value for value in values if isinstance(value, (dict, list))]
+
+
 def parse_record(text: bytes) -> dict[str, Any]:
     """A record as a dict. Raises `EventError` saying why it is no JSON object."""
     try:

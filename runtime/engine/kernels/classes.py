@@ -197,9 +197,19 @@ def with_replies(class_: int, start: int, field: int, state: State) -> int:
     scratch, classes = state.scratch, state.classes
     sizes, asked = scratch.sizes, scratch.asked
     n = 0
-    for i in range(sizes[REPLIED]):
+    # Replies are in the order of the values that they are of.
+    first, last = 0, sizes[REPLIED]
+    while first < last:
+        middle = (first + last) // 2
+        if asked[4 * middle] < start:
+            first = middle + 1
+        else:
+            last = middle
+    for i in range(first, sizes[REPLIED]):
+        if asked[4 * i] != start:
+            break
         yes = asked[4 * i + 2] == field
-        if asked[4 * i] == start and (yes or asked[4 * i + 2] == ~field):
+        if yes or asked[4 * i + 2] == ~field:
             if n == 0:
                 sizes[EPOCH] += 1
                 for at in range(classes.start[class_], classes.start[class_ + 1]):

@@ -29,6 +29,7 @@ from sigmac.runtime.engine.kernels.classes import (
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.decide import decide, note_facts
 from sigmac.runtime.engine.kernels.factor_search import find_factors
+from sigmac.runtime.engine.kernels.hashing import mix
 from sigmac.runtime.engine.kernels.json_index import index_record
 from sigmac.runtime.engine.kernels.json_scan import scan_record, skip_blanks
 from sigmac.runtime.engine.kernels.long_text import is_long
@@ -65,6 +66,7 @@ from sigmac.runtime.engine.layout import (
     RECORD,
     RECORD_LEFT,
     REPLIED,
+    SEED,
     TAG,
     TOKENS,
     YES,
@@ -91,9 +93,11 @@ def has_equal_keys(scratch: Scratch) -> bool:
     n = sizes[KEYS]
     if 2 * n > len(table):
         return True
+    # Keys can be chosen that agree where a known hash would put them.
+    seed = np.uint64(sizes[SEED])
     for i in range(n):
         h, number = scratch.key_hash[i], scratch.key_object[i]
-        slot = np.int64(h >> np.uint64(20)) + number & mask
+        slot = np.int64(mix(h + np.uint64(number), seed) >> np.uint64(20)) & mask
         while used[slot] == epoch:
             other = table[slot]
             if scratch.key_hash[other] == h and scratch.key_object[other] == number:

@@ -20,6 +20,7 @@ from sigmac.runtime.engine.layout import (
     ENTRY_TAG,
     EXOTIC,
     KEYS,
+    MOST_VALUES,
     MOST_ENTRIES,
     NULL,
     OBJECT,
@@ -164,7 +165,7 @@ def scan_record(at: int, end: int, state: State) -> bool:
     token_field, token_start, token_stop = scratch.field, scratch.start, scratch.stop
     token_form = scratch.form
     record = sizes[RECORD]
-    n_tokens, n_keys, exotic = 0, 0, sizes[EXOTIC]
+    n_tokens, n_keys, n_values, exotic = 0, 0, 0, sizes[EXOTIC]
     collect = sizes[COLLECT_KEYS] != 0 or exotic & OUTLANDISH_TEXT != 0
     most_tokens, most_keys = len(token_field), len(scratch.key_hash)
     if data[at] != 123:
@@ -253,6 +254,7 @@ def scan_record(at: int, end: int, state: State) -> bool:
         elif mode == _AFTER:
             return False
         # A value
+        n_values += 1
         start, stop, form = at, at, TEXT
         if c == 34:
             start, stop = at + 1, quotes[quote + 1]
@@ -310,6 +312,8 @@ def scan_record(at: int, end: int, state: State) -> bool:
             token_form[n_tokens] = form
             n_tokens += 1
         mode = _AFTER
+    if n_values > sizes[MOST_VALUES]:
+        return False
     sizes[EXOTIC] = exotic
     sizes[TOKENS] = n_tokens
     sizes[KEYS] = n_keys if collect else -1

@@ -21,6 +21,7 @@ from sigmac.runtime.engine.layout import (
 
 _SPREAD = np.uint64(20)
 _HALF = np.uint64(32)
+_TEXT = np.uint64(1 << 31)
 
 
 @kernel
@@ -34,6 +35,16 @@ def value_hash(data: Bytes, start: int, length: int, field: int, scratch: Scratc
 def is_remembered(field: int, length: int, memo: Memo) -> bool:
     """Whether values of a field are remembered, if they are so long."""
     return memo.policy[field] & FORGET == 0 and length * 16 <= len(memo.text)
+
+
+@kernel
+def what_of(data: Bytes, start: int, length: int, field: int) -> np.uint64:
+    """A uint64 of a value's field, its length and whether it is a string, which only a quote follows.
+
+    To a question about a time a number is not what a string of the same text is.
+    """
+    what = np.uint64(field) << _HALF | np.uint64(length)
+    return what | _TEXT if data[start + length] == 34 else what
 
 
 @kernel
@@ -59,7 +70,7 @@ def slot_of(data: Bytes, start: int, length: int, field: int, h: np.uint64, memo
     slots = memo.slots
     mask = len(slots) // MEMO_WORDS - 1
     slot = np.int64(h >> _SPREAD) & mask
-    what = np.uint64(field) << _HALF | np.uint64(length)
+    what = what_of(data, start, length, field)
     while True:
         at = slot * MEMO_WORDS
         found = slots[at]
@@ -103,7 +114,7 @@ def remember(
         slot = (slot + 1) & mask
     at = slot * MEMO_WORDS
     slots[at] = h
-    slots[at + 1] = np.uint64(field) << _HALF | np.uint64(length)
+    slots[at + 1] = what_of(data, start, length, field)
     slots[at + 2] = np.uint64(class_)
     memo.sizes[0] = entries + 1
     if length <= MEMO_INLINE:
