@@ -14,7 +14,7 @@ from sigmac.runtime.engine.layout import RECORD_LEFT, Records
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.event import BriefEvent, Event
-from sigmac.runtime.scalar.json_record import parse_record, reason_of
+from sigmac.runtime.scalar.json_record import check_values, parse_record, reason_of
 from sigmac.runtime.scalar.rejections import Rejections, is_foreign
 
 FEW_RULES = 4  # left of a record, for which no index of its values is worth its making
@@ -102,7 +102,7 @@ class _Left:
         """The matches of whole records among the bits `wanted`."""
         for line, start, stop in self._spans(places):
             try:
-                fields = orjson.loads(self.data[start:stop].strip(_BLANKS))
+                fields = orjson.loads(text := self.data[start:stop].strip(_BLANKS))
             except orjson.JSONDecodeError as error:
                 self._reject(line, start, f"not JSON: {error}")
                 continue
@@ -111,6 +111,7 @@ class _Left:
                 continue
             self.counters.fallbacks += 1
             try:
+                check_values(fields, self.dispatch.most_values, len(text))
                 matching = self.dispatch.matching(fields, wanted)
             except EventError as error:
                 self._reject(line, start, str(error))

@@ -23,9 +23,9 @@ from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
 from sigmac.runtime.pack.trust import check_identity
 from sigmac.runtime.printable import escaped
-from sigmac.runtime.scalar.dispatch import Dispatch
+from sigmac.runtime.scalar.dispatch import MOST_VALUES, Dispatch
 from sigmac.runtime.scalar.fields import Budget, mask_of
-from sigmac.runtime.scalar.json_record import parse_record, plain_event, record_of
+from sigmac.runtime.scalar.json_record import check_values, parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
@@ -71,15 +71,16 @@ def load_pack(
     least_version: str | None = None,
     memory_budget: int = DEFAULT_BUDGET,
     workers: int = 1,
+    max_values: int = MOST_VALUES,
 ) -> Pack:
     """Load a rule pack from a folder, or by the name of an installed one.
 
     Every file is checked against its digest before anything is imported; with `trusted_keys` (Ed25519 public keys as
     PEM, hexadecimal or 32 bytes) the pack must be signed by one of them; an empty list trusts nobody. A signature does
     not say which pack it is of: with `name` the manifest must say this name, with `least_version` no lower version
-    (PEP 440). `memory_budget` bounds the bytes that the
-    pack remembers about values, `workers` how many threads may be in `match_batch` at once. Packs share nothing: two
-    versions can be loaded side by side.
+    (PEP 440). `memory_budget` bounds the bytes that the pack remembers about values, `workers` how many threads may be
+    in `match_batch` at once. A record with more than `max_values` values, at any depth, is rejected. Packs share
+    nothing: two versions can be loaded side by side.
 
     Raises `PackError` with one sentence where the pack is missing, damaged, changed or not trusted.
     """
@@ -92,7 +93,7 @@ def load_pack(
         raise PackError(f"{folder}: {error}") from None
     files = seal.read_files(folder, manifest)
     try:
-        return Pack(folder, manifest, files, memory_budget, workers)
+        return Pack(folder, manifest, files, memory_budget, workers, max_values)
     except PackError as error:
         # Every byte is as it was sealed, but no compiler of ours sealed it.
         raise PackError(f"{folder}: {error}") from error
@@ -182,6 +183,7 @@ class Pack:
         files: Mapping[str, bytes],
         memory_budget: int,
         workers: int = 1,
+        max_values: int = MOST_VALUES,
     ):
         self.path = folder
         self.manifest = manifest
@@ -209,7 +211,7 @@ class Pack:
             arrays["logsources"],
         )
         self.dispatch = Dispatch(
-            self.conditions, self.vocabulary, arrays, manifest["logsource_fields"]
+            self.conditions, self.vocabulary, arrays, manifest["logsource_fields"], max_values
         )
         self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
         self._events = 0  # that `match` was given
@@ -242,6 +244,7 @@ class Pack:
         if data is None:
             plain = plain_event(event)
             data = record_of(plain)
+        check_values(plain, self.dispatch.most_values, None if data is None else len(data))
         return [
             Match(self.rules[i], event, self.explain(i, plain) if explain else None)
             for i in self._matching(plain, data, self._tagged(logsource))
@@ -307,6 +310,7 @@ class Pack:
             if text:
                 try:
                     event = parse_record(text)
+                    check_values(event, self.dispatch.most_values, len(text))
                     found.extend((record, rule) for rule in self.dispatch.matching(event, wanted))
                     evaluated += 1
                 except EventError as error:

@@ -34,8 +34,8 @@ class Active:
 class Dispatch:
     """From an event to the rules that match it, by way of logsources and gates.
 
-    `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask; `most_values` is
-    how many values a record may have (who has records checks that: `check_values`).
+    `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask; `most_values`
+    says how many values a record may have (who has records checks that: `check_values`).
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack, load_pack
+from sigmac.runtime.scalar.dispatch import MOST_VALUES
 from sigmac.runtime.stream.match_message import MatchWriter
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
@@ -26,6 +27,7 @@ class PackSlot:
         *,
         trusted_keys: Sequence[bytes] = (),
         memory_budget: int = 64 << 20,
+        max_values: int = MOST_VALUES,
         event: bool = True,
         sample: int = 200,
         max_slowdown: float = 5.0,
@@ -33,6 +35,7 @@ class PackSlot:
         self.name = name
         self._trusted_keys = trusted_keys
         self._budget = memory_budget
+        self._max_values = max_values
         self._event = event
         self._max_slowdown = max_slowdown
         self._recent: deque[tuple[bytes, Mapping[str, str] | None]] = deque(maxlen=max(sample, 1))
@@ -48,7 +51,10 @@ class PackSlot:
 
     def _load(self, folder: Path) -> Pack:
         return load_pack(
-            folder, trusted_keys=self._trusted_keys or None, memory_budget=self._budget
+            folder,
+            trusted_keys=self._trusted_keys or None,
+            memory_budget=self._budget,
+            max_values=self._max_values,
         )
 
     def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:

@@ -105,6 +105,13 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     help="Bound of all that is remembered about values, all workers together.",
 )
 @click.option(
+    "--max-values",
+    type=at_least(1),
+    default=16_384,
+    metavar="N",
+    help="A record with more values, at any depth, is rejected.",
+)
+@click.option(
     "--workers",
     type=at_least(1),
     metavar="N",
@@ -143,6 +150,7 @@ def run(
     pack_name: str | None,
     least_version: str | None,
     memory_budget: int,
+    max_values: int,
     workers: int | None,
     max_record: int,
     profile: Path | None,
@@ -180,6 +188,7 @@ def run(
         least_version=least_version,
         memory_budget=memory_budget << 20,
         workers=count,
+        max_values=max_values,
     )
     tag = logsource(stream_logsource) if stream_logsource else None
     evaluation = _Evaluation(

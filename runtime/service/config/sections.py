@@ -21,6 +21,7 @@ from pydantic import (
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.trust import version_key
+from sigmac.runtime.scalar.dispatch import MOST_VALUES
 from sigmac.runtime.service.config.layers import Place
 from sigmac.runtime.service.config.mistakes import refuse
 from sigmac.runtime.service.config.secrets import Surroundings
@@ -89,6 +90,12 @@ class PackSettings(Model):
     )
     memory_budget_mib: float = Field(
         64, ge=1, le=65536, description="MiB that a worker may use to remember values, at most."
+    )
+    max_values: int = Field(
+        MOST_VALUES,
+        ge=1,
+        le=100_000_000,
+        description="Values of one record, at any depth; one with more is a dead letter.",
     )
 
     @field_validator("trusted_keys")

@@ -56,6 +56,7 @@ class PackShelf:
         self.path = settings.path
         self._name, self._least_version = settings.name, settings.least_version
         self._budget = int(settings.memory_budget_mib * (1 << 20))
+        self._max_values = settings.max_values
         self._folder = state / "packs" / name
         try:
             for each in (state, state / "packs", self._folder):
@@ -135,6 +136,7 @@ class PackShelf:
             name=self._name,
             least_version=self._least_version,
             memory_budget=self._budget,
+            max_values=self._max_values,
             workers=_EVALUATING,
         )
 

@@ -95,6 +95,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
             Path(packs[name]["folder"]) if name in packs else find_pack(str(pack.path)),
             trusted_keys=[read_key(Path(key)) for key in pack.trusted_keys or ()],
             memory_budget=int(pack.memory_budget_mib * (1 << 20)),
+            max_values=pack.max_values,
             event=settings.matches.event,
             sample=settings.reload.sample,
             max_slowdown=settings.reload.max_slowdown,
