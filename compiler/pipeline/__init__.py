@@ -22,12 +22,12 @@ from sigmac.compiler.diagnostics.diagnostic import (
     Place,
     RuleError,
 )
+from sigmac.compiler.pipeline.conditions.parameters import CODE, Parameters
+from sigmac.compiler.pipeline.conditions.processing_conditions import LogsourceTest, logsource
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.differences import report_differences
 from sigmac.compiler.pipeline.order import Named, added_fields, mapped_fields, too_early
-from sigmac.compiler.pipeline.parameters import CODE, Parameters
 from sigmac.compiler.pipeline.placeholder_changes import resolve
-from sigmac.compiler.pipeline.processing_conditions import LogsourceTest, logsource
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.transformations import (
     FormError,
     ProcessingItems,

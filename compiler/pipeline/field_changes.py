@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
 from sigmac.compiler.pipeline.levels import FieldChange
-from sigmac.compiler.pipeline.parameters import Parameters
 
 
 def field_name_mapping(given: Parameters) -> FieldChange:

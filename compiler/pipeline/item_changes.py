@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sigmac.compiler.ir.values import Text, parse_text
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.plain_text import PlainText
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.levels import ItemChange, weight
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.plain_text import PlainText
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item
 
 _HASH_LENGTHS = {32: "MD5", 40: "SHA1", 64: "SHA256", 128: "SHA512"}

@@ -13,9 +13,14 @@ from dataclasses import dataclass, replace
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Alternatives, FieldRef, Regex, Text, Value
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.processing_conditions import FieldName, FieldTest, ItemTest, leaves
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.processing_conditions import (
+    FieldName,
+    FieldTest,
+    ItemTest,
+    leaves,
+)
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
 from sigmac.compiler.syntax.read_rule import MAX_NAME

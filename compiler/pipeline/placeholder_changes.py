@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.ir.values import ANY, Alternatives, Placeholder, Regex, Text, Value, Wildcard
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.processing_conditions import all_items, leaves
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.levels import ValueChange
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.processing_conditions import all_items, leaves
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
 from sigmac.compiler.syntax.encodings import finish
 from sigmac.compiler.syntax.modifiers import ModifierError

@@ -28,12 +28,12 @@ from sigmac.compiler.ir.values import (
     Wildcard,
     join,
 )
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.plain_text import PlainText
+from sigmac.compiler.pipeline.conditions.processing_run import CannotAsk, Run
 from sigmac.compiler.pipeline.glob_parts import Symbols, cuts, matches, rest, symbols
 from sigmac.compiler.pipeline.levels import ItemChange
-from sigmac.compiler.pipeline.parameters import Parameters
 from sigmac.compiler.pipeline.placeholder_changes import filled
-from sigmac.compiler.pipeline.plain_text import PlainText
-from sigmac.compiler.pipeline.processing_run import CannotAsk, Run
 from sigmac.compiler.syntax.regex_values import check_regex
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item
 

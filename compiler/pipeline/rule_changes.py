@@ -9,9 +9,9 @@ from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform, walk
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChange
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.read_rule import check_identifier, read_detection
 from sigmac.compiler.syntax.reader import Reader

@@ -16,7 +16,16 @@ from sigmac.compiler.pipeline import placeholder_changes as placeholders
 from sigmac.compiler.pipeline import registry_changes as registry
 from sigmac.compiler.pipeline import rule_changes as rules
 from sigmac.compiler.pipeline import value_changes as texts
-from sigmac.compiler.pipeline.joined_conditions import read_conditions
+from sigmac.compiler.pipeline.conditions.joined_conditions import read_conditions
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.processing_conditions import (
+    FIELD_CONDITIONS,
+    ITEM_CONDITIONS,
+    RULE_CONDITIONS,
+    LogsourceTest,
+    RuleTest,
+)
+from sigmac.compiler.pipeline.conditions.processing_run import CannotAsk, Refusal, Run
 from sigmac.compiler.pipeline.levels import (
     Scope,
     Transformation,
@@ -28,15 +37,6 @@ from sigmac.compiler.pipeline.levels import (
     on_run,
     on_values,
 )
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.processing_conditions import (
-    FIELD_CONDITIONS,
-    ITEM_CONDITIONS,
-    RULE_CONDITIONS,
-    LogsourceTest,
-    RuleTest,
-)
-from sigmac.compiler.pipeline.processing_run import CannotAsk, Refusal, Run
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.rule import LogSource, Rule
 from sigmac.compiler.syntax.yaml_nodes import Document, Node

@@ -20,12 +20,12 @@ from sigmac.compiler.ir.values import (
     join,
     parse_text,
 )
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.plain_text import PlainText
+from sigmac.compiler.pipeline.conditions.processing_conditions import sigma_value
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.glob_parts import matches, symbols
 from sigmac.compiler.pipeline.levels import ValueChange
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.plain_text import PlainText
-from sigmac.compiler.pipeline.processing_conditions import sigma_value
-from sigmac.compiler.pipeline.processing_run import Refusal, Run
 from sigmac.compiler.syntax.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 from sigmac.compiler.syntax.yaml_nodes import Node

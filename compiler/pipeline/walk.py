@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
-from sigmac.compiler.pipeline.processing_run import Refusal
+from sigmac.compiler.pipeline.conditions.processing_run import Refusal
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 

@@ -23,7 +23,7 @@ from sigmac.compiler.ir.values import (
 )
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.pipeline.processing_conditions import (
+from sigmac.compiler.pipeline.conditions.processing_conditions import (
     FIELD_CONDITIONS,
     ITEM_CONDITIONS,
     RULE_CONDITIONS,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.pipeline.processing_conditions import (
+from sigmac.compiler.pipeline.conditions.processing_conditions import (
     FIELD_CONDITIONS,
     ITEM_CONDITIONS,
     RULE_CONDITIONS,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.pipeline.processing_conditions import (
+from sigmac.compiler.pipeline.conditions.processing_conditions import (
     FIELD_CONDITIONS,
     ITEM_CONDITIONS,
     RULE_CONDITIONS,
@@ -83,7 +83,7 @@ def test_hostile_file(text: str | bytes, code: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sigmac.compiler.pipeline.processing_run.MAX_MADE", 10_000)
+    monkeypatch.setattr("sigmac.compiler.pipeline.conditions.processing_run.MAX_MADE", 10_000)
 
 
 def test_fields_that_multiply_are_stopped(tmp_path: Path, small_budget: None) -> None:

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from sigmac.compiler.diagnostics.diagnostic import RuleError, did_you_mean
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or
-from sigmac.compiler.pipeline.parameters import CODE, Parameters
-from sigmac.compiler.pipeline.processing_conditions import Reader, Test
+from sigmac.compiler.pipeline.conditions.parameters import CODE, Parameters
+from sigmac.compiler.pipeline.conditions.processing_conditions import Reader, Test
 from sigmac.compiler.syntax import condition as conditions
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.yaml_nodes import Node

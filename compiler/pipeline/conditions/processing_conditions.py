@@ -24,9 +24,9 @@ from sigmac.compiler.ir.values import (
     Text,
     Value,
 )
-from sigmac.compiler.pipeline.parameters import Parameters
-from sigmac.compiler.pipeline.plain_text import PlainText
-from sigmac.compiler.pipeline.processing_run import Run
+from sigmac.compiler.pipeline.conditions.parameters import Parameters
+from sigmac.compiler.pipeline.conditions.plain_text import PlainText
+from sigmac.compiler.pipeline.conditions.processing_run import Run
 from sigmac.compiler.syntax.apply_modifiers import apply
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.regex_values import re2_options
