@@ -21,7 +21,7 @@ from sigmac.compiler.syntax.condition import (
     names_matching,
     resolve,
 )
-from sigmac.compiler.syntax.placeholders import placeholders
+from sigmac.compiler.syntax.modifiers.placeholders import placeholders
 from sigmac.compiler.syntax.rule import Rule, items
 
 

@@ -18,9 +18,9 @@ from sigmac.compiler.ir.values import (
     Value,
     parse_text,
 )
-from sigmac.compiler.syntax.apply_modifiers import plain_number
-from sigmac.compiler.syntax.modifiers import PLACEMENTS
-from sigmac.compiler.syntax.placeholders import placeholders
+from sigmac.compiler.syntax.modifiers.apply_modifiers import plain_number
+from sigmac.compiler.syntax.modifiers.modifiers import PLACEMENTS
+from sigmac.compiler.syntax.modifiers.placeholders import placeholders
 from sigmac.compiler.syntax.rule import Item
 from sigmac.runtime.scalar.folding import default_fold
 

@@ -39,8 +39,8 @@ from sigmac.compiler.ir.values import (
     glob,
 )
 from sigmac.compiler.syntax.condition import resolve
-from sigmac.compiler.syntax.modifiers import ModifierError
-from sigmac.compiler.syntax.regex_values import MAX_PROGRAM, check_regex
+from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
+from sigmac.compiler.syntax.modifiers.regex_values import MAX_PROGRAM, check_regex
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.runtime.scalar.folding import default_fold
 from sigmac.runtime.scalar.globs import plan, regex_of

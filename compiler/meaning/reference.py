@@ -34,7 +34,7 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.syntax.regex_values import re2_options
+from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 
 

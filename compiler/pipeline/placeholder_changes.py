@@ -12,9 +12,9 @@ from sigmac.compiler.pipeline.conditions.processing_conditions import all_items,
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.levels import ValueChange
 from sigmac.compiler.pipeline.walk import change_items
-from sigmac.compiler.syntax.encodings import finish
-from sigmac.compiler.syntax.modifiers import ModifierError
-from sigmac.compiler.syntax.placeholders import placeholders, replace_placeholders
+from sigmac.compiler.syntax.modifiers.encodings import finish
+from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
+from sigmac.compiler.syntax.modifiers.placeholders import placeholders, replace_placeholders
 from sigmac.compiler.syntax.rule import Item, Rule
 
 Replacement = Callable[[str], list[str | Wildcard] | None]

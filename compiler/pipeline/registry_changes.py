@@ -34,7 +34,7 @@ from sigmac.compiler.pipeline.conditions.processing_run import CannotAsk, Run
 from sigmac.compiler.pipeline.glob_parts import Symbols, cuts, matches, rest, symbols
 from sigmac.compiler.pipeline.levels import ItemChange
 from sigmac.compiler.pipeline.placeholder_changes import filled
-from sigmac.compiler.syntax.regex_values import check_regex
+from sigmac.compiler.syntax.modifiers.regex_values import check_regex
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item
 
 

@@ -26,7 +26,7 @@ from sigmac.compiler.pipeline.conditions.processing_conditions import sigma_valu
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.glob_parts import matches, symbols
 from sigmac.compiler.pipeline.levels import ValueChange
-from sigmac.compiler.syntax.regex_values import re2_options
+from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Item
 from sigmac.compiler.syntax.yaml_nodes import Node
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.syntax import condition as conditions
-from sigmac.compiler.syntax.apply_modifiers import MAX_COST, apply
 from sigmac.compiler.syntax.condition import KEYWORDS, Condition
 from sigmac.compiler.syntax.known_keys import SHARED, near
-from sigmac.compiler.syntax.modifiers import ModifierError, split
+from sigmac.compiler.syntax.modifiers.apply_modifiers import MAX_COST, apply
+from sigmac.compiler.syntax.modifiers.modifiers import ModifierError, split
 from sigmac.compiler.syntax.read_metadata import (
     VERSION,
     declared_version,

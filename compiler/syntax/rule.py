@@ -14,7 +14,7 @@ from typing import Any
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Value, anywhere
 from sigmac.compiler.syntax.condition import Condition
-from sigmac.compiler.syntax.modifiers import PLACEMENTS
+from sigmac.compiler.syntax.modifiers.modifiers import PLACEMENTS
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")

@@ -33,8 +33,8 @@ from sigmac.compiler.ir.values import (
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.syntax.documents import FileContents, read_file
-from sigmac.compiler.syntax.modifiers import MODIFIERS
-from sigmac.compiler.syntax.placeholders import placeholders, replace_placeholders
+from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
+from sigmac.compiler.syntax.modifiers.placeholders import placeholders, replace_placeholders
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
 
 RULES = Path(__file__).resolve().parents[2] / "rules"

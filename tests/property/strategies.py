@@ -33,7 +33,7 @@ from sigmac.compiler.ir.values import (
     Value,
     Wildcard,
 )
-from sigmac.compiler.syntax.regex_values import re2_options
+from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import Rule, items
 
 Event = dict[str, Any]

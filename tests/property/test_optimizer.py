@@ -37,7 +37,7 @@ from sigmac.compiler.optimizer.regex_literals import (
 )
 from sigmac.compiler.optimizer.reorder import reorder
 from sigmac.compiler.optimizer.weaken import weaken
-from sigmac.compiler.syntax.regex_values import re2_options
+from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from tests.examples import examples
 from tests.property.evaluate_ir import evaluate
 

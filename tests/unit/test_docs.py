@@ -45,7 +45,7 @@ from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
-from sigmac.compiler.syntax.modifiers import MODIFIERS
+from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.pack.checked_arrays import load_arrays

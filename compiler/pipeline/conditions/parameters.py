@@ -17,8 +17,8 @@ from sigmac.compiler.diagnostics.diagnostic import (
     RuleError,
     did_you_mean,
 )
-from sigmac.compiler.syntax.modifiers import ModifierError
-from sigmac.compiler.syntax.regex_values import check_regex
+from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
+from sigmac.compiler.syntax.modifiers.regex_values import check_regex
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 CODE = "E_PIPELINE"

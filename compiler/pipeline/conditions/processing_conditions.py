@@ -27,9 +27,9 @@ from sigmac.compiler.ir.values import (
 from sigmac.compiler.pipeline.conditions.parameters import Parameters
 from sigmac.compiler.pipeline.conditions.plain_text import PlainText
 from sigmac.compiler.pipeline.conditions.processing_run import Run
-from sigmac.compiler.syntax.apply_modifiers import apply
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.regex_values import re2_options
+from sigmac.compiler.syntax.modifiers.apply_modifiers import apply
+from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
 
 

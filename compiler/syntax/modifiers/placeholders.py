@@ -19,10 +19,10 @@ from sigmac.compiler.ir.values import (
     join,
     parse_text,
 )
-from sigmac.compiler.syntax.apply_modifiers import MAX_COST, cost
-from sigmac.compiler.syntax.encodings import finish
-from sigmac.compiler.syntax.modifiers import ModifierError
-from sigmac.compiler.syntax.regex_values import check_regex
+from sigmac.compiler.syntax.modifiers.apply_modifiers import MAX_COST, cost
+from sigmac.compiler.syntax.modifiers.encodings import finish
+from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
+from sigmac.compiler.syntax.modifiers.regex_values import check_regex
 
 MAX_EXPANSIONS = 10_000
 

@@ -9,7 +9,7 @@ from typing import Any
 import re2
 
 from sigmac.compiler.ir.values import Placeholder, Regex
-from sigmac.compiler.syntax.modifiers import REGEX_FLAGS, ModifierError
+from sigmac.compiler.syntax.modifiers.modifiers import REGEX_FLAGS, ModifierError
 
 MAX_PATTERN = 100_000  # characters
 MAX_PROGRAM = 200_000  # instructions of RE2: the steps that a character takes at worst

@@ -16,7 +16,7 @@ from sigmac.compiler.ir.values import (
     Value,
     join,
 )
-from sigmac.compiler.syntax.modifiers import BASE64, PLACEMENTS, UTF16, ModifierError
+from sigmac.compiler.syntax.modifiers.modifiers import BASE64, PLACEMENTS, UTF16, ModifierError
 
 MAX_ENCODED_DASHES = 200
 MAX_ENCODED = 2_000_000  # characters of a value in all its forms

@@ -32,8 +32,8 @@ from sigmac.compiler.ir.values import (
     join,
     parse_text,
 )
-from sigmac.compiler.syntax.encodings import finish
-from sigmac.compiler.syntax.modifiers import (
+from sigmac.compiler.syntax.modifiers.encodings import finish
+from sigmac.compiler.syntax.modifiers.modifiers import (
     BASE64,
     COMPARE,
     MODIFIERS,
@@ -44,7 +44,7 @@ from sigmac.compiler.syntax.modifiers import (
     check_names,
     check_order,
 )
-from sigmac.compiler.syntax.regex_values import regex
+from sigmac.compiler.syntax.modifiers.regex_values import regex
 
 MAX_COST = 2_000_000  # of a rule's values, see `cost`
 

@@ -27,9 +27,9 @@ from sigmac.compiler.ir.values import (
     TimePart,
     Value,
 )
-from sigmac.compiler.syntax.apply_modifiers import apply
-from sigmac.compiler.syntax.modifiers import MODIFIERS, ModifierError, split
-from sigmac.compiler.syntax.placeholders import placeholders, replace_placeholders
+from sigmac.compiler.syntax.modifiers.apply_modifiers import apply
+from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS, ModifierError, split
+from sigmac.compiler.syntax.modifiers.placeholders import placeholders, replace_placeholders
 from sigmac.compiler.syntax.rule import Item
 
 CASES: list[dict[str, Any]] = yaml.safe_load(

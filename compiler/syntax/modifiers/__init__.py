@@ -1,0 +1,1 @@
+"""Modifiers: the table, and what each makes of a value."""
