@@ -8,7 +8,7 @@ from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.pipeline.correlations import map_correlations
+from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.links import check_references, report_not_evaluated
 from sigmac.compiler.syntax.rule import Rule

@@ -9,7 +9,7 @@ from typing import Any
 from sigmac.compiler.checks.among_rules import Outline, outline_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.pipeline import Pipelines
-from sigmac.compiler.pipeline.correlations import map_correlations
+from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.filter import Filter

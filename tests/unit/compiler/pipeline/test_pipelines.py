@@ -12,7 +12,7 @@ import yaml
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.pipeline.correlations import map_correlations
+from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation, Threshold
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import LogSource, Rule
