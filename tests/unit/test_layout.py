@@ -25,7 +25,7 @@ MADE = re.compile(r"\.(?!ci$).*|build|dist|__pycache__|.*\.egg-info")
 ARROWS = yaml.safe_load((Path(__file__).parent / "arrows.yml").read_text(encoding="utf-8"))
 MOST_FILES = 15  # of a room that is not a plain list
 MOST_LINES = 500
-PLAIN_LISTS = ("compiler/optimizer", "compiler/syntax", "runtime/engine/kernels", "sigmac/cli")
+PLAIN_LISTS = ("compiler/optimizer", "runtime/engine/kernels", "sigmac/cli")
 # File names that stand twice, without their `s`, as they are one thing on two sides
 ONE_THING = {"build", "program", "statu"}
 # Events and rules speak of the paths of attacked machines; everything else speaks of none.
