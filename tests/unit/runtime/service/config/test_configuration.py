@@ -247,6 +247,20 @@ def test_a_wrong_variable_is_named(refused: Refused) -> None:
 # What is wrong
 
 
+def test_what_is_trusted_is_said_plainly(refused: Refused) -> None:
+    text = """\
+packs:
+  windows: {path: a, trusted_keys: [], least_version: newest}
+source: {stdin: {pack: windows}}
+matches: {stdout: {}}
+"""
+    assert refused(text)[:2] == [
+        "c.yml:2: packs.windows.trusted_keys: "
+        "an empty list trusts nobody: name a key, or leave the list out",
+        "c.yml:2: packs.windows.least_version: 'newest' is no version: write it as 1.2.3 (PEP 440)",
+    ]
+
+
 def test_every_wrong_key_is_named_at_once_with_its_line(refused: Refused) -> None:
     text = """\
 nam: x

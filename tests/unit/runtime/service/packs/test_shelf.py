@@ -131,6 +131,21 @@ def test_a_state_folder_that_cannot_be_written(path: Path, tmp_path: Path) -> No
         PackShelf("test", PackSettings(path=str(path)), tmp_path / "state")
 
 
+def test_only_the_pack_that_the_configuration_means_is_taken(path: Path, tmp_path: Path) -> None:
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    named = PackSettings(path=str(path), name=manifest["name"], least_version="1")
+    shelf = PackShelf("test", named, tmp_path / "named")
+    shelf.decide(digest := shelf.adopt(path))
+    with pytest.raises(PackError, match=r"version 0\.9, which is below 1"):
+        shelf.adopt(reseal(path, {"version": "0.9"}))
+    later = PackShelf("test", named.model_copy(update={"least_version": "2"}), tmp_path / "named")
+    with pytest.raises(PackError, match="which is below 2"):
+        later.load(digest)
+    other = PackShelf("test", PackSettings(path=str(path), name="other"), tmp_path / "other")
+    with pytest.raises(PackError, match="not 'other'"):
+        other.adopt(path)
+
+
 def test_a_key_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
     settings = PackSettings(path=str(path), trusted_keys=(tmp_path / "none.pub",))
     with pytest.raises(ConfigurationError, match=r"trusted_keys: .*none.pub cannot be read"):
