@@ -5,11 +5,12 @@ The shapes are those of evtx_dump; names follow the Sigma taxonomy (blanks in na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
+
+from sigmac.runtime.scalar.json_record import json_bytes
 
 _ATTRIBUTES = "#attributes"
 _TEXT = "#text"
@@ -55,12 +56,9 @@ def _flatten_line(line: bytes) -> bytes:
         return line
     flat = flatten(event)
     try:
-        return orjson.dumps(flat)
-    except orjson.JSONEncodeError:  # it reads four times deeper than it writes
-        try:
-            return json.dumps(flat).encode()
-        except RecursionError:
-            return b"nested too deep"  # no JSON: rejected, not evaluated as what it is not
+        return json_bytes(flat)
+    except RecursionError:
+        return b"nested too deep"  # no JSON: rejected, not evaluated as what it is not
 
 
 def _system(system: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -349,6 +349,11 @@ class Pack:
             message = f"the parts of the pack do not fit together: {error}"
             raise PackError(f"{self.path}: {message}") from error
 
+    def logsource_values(self, key: str) -> list[str]:
+        """What rules name as their `product`, `category` or `service`: in lower case, sorted, each once."""
+        at = _LOGSOURCE_KEYS.index(key)
+        return sorted({row[at].lower() for row in self._logsources} - {""})
+
     def _tagged(self, logsource: Mapping[str, str] | None) -> int:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
         if not logsource:

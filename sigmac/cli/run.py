@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import difflib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.exceptions import Exit
@@ -18,9 +18,9 @@ from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import at_least, counted, logsource, read_keys, say
+from sigmac.cli.outputs import Output, refuse_overlap
 from sigmac.cli.serve import run_service
-from sigmac.runtime.errors import InputError
-from sigmac.runtime.printable import escaped_json
+from sigmac.runtime.errors import InputError, SigmacError
 
 if TYPE_CHECKING:
     from sigmac.runtime.inputs.lines import Block
@@ -176,10 +176,10 @@ def run(
         raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
+    refuse_overlap(names, {"--output": output, "--profile": profile})
     if profile is not None:
-        profile.open(
-            "ab"
-        ).close()  # one that cannot be written is told before the work, not after it
+        # One that cannot be written is told before the work, not after it.
+        profile.open("ab").close()
     count = _workers(workers, names, profile)
     loaded = load_pack(
         pack,
@@ -190,17 +190,15 @@ def run(
         workers=count,
         max_values=max_values,
     )
-    tag = logsource(stream_logsource) if stream_logsource else None
-    evaluation = _Evaluation(
-        loaded, dict(tag) if tag else None, event, explain, evtx, profile is not None
-    )
+    tag = _tag(stream_logsource, loaded) if stream_logsource else None
+    evaluation = _Evaluation(loaded, tag, event, explain, evtx, profile is not None)
     # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
     show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
     tally = _Tally()
     if loaded.engines() is None:
         count = 1  # without kernels threads only wait for each other
-    with _Output(output) as out:
+    with Output(output) as out:
         for name in names:
             blocks = _watched(name, show=show_bar, max_record=max_record << 20)
             try:
@@ -217,6 +215,20 @@ def run(
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)
+
+
+def _tag(given: str, pack: Pack) -> dict[str, str]:
+    """What `--logsource` says; a value that no rule of the pack has is a mistake, or nothing that it can find."""
+    tag = dict(logsource(given))
+    for key, value in tag.items():
+        known = pack.logsource_values(key)
+        if known and value.lower() not in known:
+            near = difflib.get_close_matches(value.lower(), known, 1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; it has {', '.join(known[:12])}"
+            raise click.BadParameter(
+                f"no rule of {pack.name} is for {key} `{value}`{hint}", param_hint="--logsource"
+            )
+    return tag
 
 
 def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
@@ -308,7 +320,7 @@ class _Evaluation:
             source = {"name": block.name, "position": block.first + record}
             line = self._head(rule) + b',"source":' + dumps(source)
             if self.explain:
-                line += b',"explanation":' + dumps(self._explanation(rule, records[record]))
+                line += b',"explanation":' + self._explanation(rule, block, record, records)
             if self.event:
                 line += b',"event":' + _record_bytes(records[record], first=record == 0)
             made.append(line + b"}\n")
@@ -322,63 +334,27 @@ class _Evaluation:
             known = self._heads[rule] = b'{"rule":' + dumps(self.pack.rules[rule].on_the_wire())
         return known
 
-    def _explanation(self, rule: int, record: bytes) -> Any:
+    def _explanation(
+        self, rule: int, block: Block, record: int, records: Mapping[int, bytes]
+    ) -> bytes:
+        """Why a rule matched a record, as JSON; null, and one line on standard error, where that cannot be said."""
         from sigmac.runtime.inputs.evtx_json import flatten
-        from sigmac.runtime.scalar.json_record import parse_record
+        from sigmac.runtime.scalar.json_record import json_bytes, parse_record
 
-        event = parse_record(_record_bytes(record, first=True))
-        return self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
+        try:
+            event = parse_record(_record_bytes(records[record], first=True))
+            return json_bytes(
+                self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
+            )
+        except (SigmacError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            place = f"{block.name}:{block.first + record + 1}"
+            say(f"{place}: no explanation of {self.pack.rules[rule].title}: {error}")
+            return b"null"
 
 
 def _record_bytes(record: bytes, *, first: bool) -> bytes:
     text = record.strip(b" \t\r")
     return text.removeprefix(b"\xef\xbb\xbf") if first else text
-
-
-class _Output:
-    """A file or standard output that holds whole lines only, whatever happens."""
-
-    def __init__(self, path: Path | None):
-        self.path = path
-        self.stream: IO[bytes] | None = None
-        self.written = 0
-        self.is_terminal = path is None and sys.stdout.isatty()
-
-    def __enter__(self) -> _Output:
-        self.stream = sys.stdout.buffer if self.path is None else self.path.open("wb", buffering=0)
-        return self
-
-    def write(self, lines: bytes) -> None:
-        if not lines:
-            return
-        assert self.stream is not None
-        if self.is_terminal:
-            lines = escaped_json(lines)
-        data = memoryview(lines)
-        try:
-            done = 0
-            while done < len(data):
-                done += self.stream.write(data[done:])
-            self.stream.flush()
-        except BrokenPipeError:
-            # Python flushes standard output once more at exit: give it somewhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise
-        except OSError as error:
-            self._keep_whole_lines(bytes(data[:done]))
-            where = self.path or "standard output"
-            raise OSError(
-                error.errno, f"{error.strerror}; what was written is whole lines", str(where)
-            ) from None
-        self.written += len(data)
-
-    def _keep_whole_lines(self, partial: bytes) -> None:
-        if self.path is not None and self.stream is not None and self.path.is_file():
-            self.stream.truncate(self.written + partial.rfind(b"\n") + 1)
-
-    def __exit__(self, *failure: object) -> None:
-        if self.path is not None and self.stream is not None:
-            self.stream.close()
 
 
 def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:

@@ -20,6 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from sigmac.runtime.errors import SigmacError
+from sigmac.runtime.scalar.json_record import json_bytes
 from sigmac.runtime.service.config.setting_types import split_address
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc, pack_transfer
@@ -135,7 +136,7 @@ class ControlClient:
         logsource: Mapping[str, str] | None = None,
     ) -> list[wire.MatchedRule]:
         """The rules of a pack in service that match one event."""
-        data = event if isinstance(event, bytes) else orjson.dumps(event)
+        data = event if isinstance(event, bytes) else json_bytes(event)
         source = wire.LogSource(**(logsource or {}))
         request = wire.ProcessEventRequest(pack=pack, event=data, logsource=source)
         return list(self._ask("ProcessEvent", request).matches)
