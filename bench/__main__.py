@@ -12,7 +12,19 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from bench import batch, compiler, consumer, growth, profile, scalar, stream, versus, workers
+from bench import (
+    batch,
+    compiler,
+    consumer,
+    growth,
+    hostile,
+    profile,
+    scalar,
+    stalls,
+    stream,
+    versus,
+    workers,
+)
 from bench.chart import save_chart
 from bench.corpus import ROOT
 from bench.figures import Figure, describe, machine, note, save, table
@@ -23,6 +35,8 @@ PARTS = {
     "batch": batch.measure,
     "scalar": scalar.measure,
     "growth": growth.measure,
+    "stalls": stalls.measure,
+    "hostile": hostile.measure,
     "profile": profile.measure,
     "workers": workers.measure,
     "consumer": consumer.measure,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
-from sigmac.runtime.engine.kernel_tables import PADDING, Tables
+from sigmac.runtime.engine.kernel_tables import PADDING, Question, Tables
 from sigmac.runtime.engine.layout import (
     ASK,
     DONE,
@@ -253,22 +254,28 @@ class Engine:
         scratch = self.caches.scratch
         count = int(scratch.sizes[layout.ASKED])
         asked = scratch.asked[: 4 * count].reshape(-1, 4)
-        values: dict[tuple[int, int], BriefEvent] = {}
+        values: dict[int, Any] = {}
         for i, (start, stop, number, which) in enumerate(asked.tolist()):
-            question = self._tables.questions[which]
-            event = values.get((start, number))
-            if event is None:
+            value = values.get(start)
+            if value is None:
                 text = data[offset + start : offset + stop]
                 # A string is known by the quote behind it: behind other values there is none.
                 string = data[offset + stop : offset + stop + 1] == b'"'
-                value = orjson.loads(b'"%b"' % text if string else text)
-                event = BriefEvent({question.field: value}, self._vocabulary)
-                values[start, number] = event
-            if not getattr(event, question.method)(question.field, *question.arguments):
+                value = values[start] = orjson.loads(b'"%b"' % text if string else text)
+            if not self._holds(self._tables.questions[which], value):
                 asked[i, 2] = ~number
         asked[:] = asked[np.argsort(asked[:, 0], kind="stable")]
         self.counters.asked += count
         scratch.sizes[layout.ASKED], scratch.sizes[layout.REPLIED] = 0, count
+
+    def _holds(self, question: Question, value: Any) -> bool:
+        """Whether a value is what a question asks for."""
+        if question.method == "regex" and value.__class__ is str:
+            # Most that is asked, and by hostile records without end: no event is made for it.
+            searches = (self._vocabulary.regex(str(pattern)) for pattern in question.arguments)
+            return any(each.search(value) is not None for each in searches)
+        event = BriefEvent({question.field: value}, self._vocabulary)
+        return bool(getattr(event, question.method)(question.field, *question.arguments))
 
     def _take(self, records: Records, data: bytes, offset: int, wanted: int, found: Found) -> None:
         """Take what the kernels have listed, and decide what they have left."""

@@ -75,8 +75,13 @@ class SearchTables:
         self._searches = searches
         self._factors = factors
         self._all: list[frozenset[int]] = []  # the factors of each search
+        self._short: dict[
+            int, dict[int, int]
+        ] = {}  # and those that it knows by windows, with their offsets
         # How often each gram, by its shortened hash, and each byte was seen.
         self._grams = {size: np.zeros(1 << GRAM_BITS, np.int64) for size in GRAMS}
+        # The hashes of all grams of all factors, made once: plans only pick among them.
+        self._hashes = {size: hashes_of_grams(factors.text, size) for size in GRAMS}
         self._bytes = np.ones(256, np.int64)
         self._sampled = self._due = 0  # bytes
 
@@ -125,7 +130,7 @@ class SearchTables:
         has = searches.has[number * count : (number + 1) * count]
         has[:] = 0
         has[factors] = 1
-        windows = {factor: self._window_of(factor) for factor in factors}
+        windows = self._windows_of(np.array(factors, np.int64))
         plan = min((self._plan(windows, size) for size in GRAMS), key=lambda plan: plan.cost)
         hashes = plan.grams[:, 0].astype(np.uint32)
         wanted = searches.wanted[number << GRAM_BITS : (number + 1) << GRAM_BITS]
@@ -141,7 +146,10 @@ class SearchTables:
         searches.first[number * count : (number + 1) * count] = firsts
         entries = self._entries(plan.grams[order, 2], plan.grams[order, 1])
         searches.entries[ENTRY * begin : ENTRY * begin + len(entries)] = entries
-        self._write_windows(number, {factor: windows[factor][0] for factor in plan.short})
+        short = {factor: windows[factor][0] for factor in plan.short}
+        if self._short.get(number) != short:  # spreading windows over buckets is most of the work
+            self._write_windows(number, short)
+            self._short[number] = short
 
     def _write_windows(self, number: int, short: Mapping[int, int]) -> None:
         """Write the tables of the windows of some factors, given with their offsets."""
@@ -165,21 +173,45 @@ class SearchTables:
 
     def _entries(self, factor: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Four words for each factor: its first eight bytes, the bits of these that count, the offset, the factor."""
-        texts = [self._text(each)[:8] & 0xDF for each in factor.tolist()]
-        heads = [int.from_bytes(text.tobytes(), "little") for text in texts]
-        masks = [0xDFDFDFDFDFDFDFDF & (1 << 8 * len(text)) - 1 for text in texts]
-        rows = [heads, masks, offset.tolist(), factor.tolist()]
-        return np.array(rows, np.uint64).T.reshape(-1)
+        text, places = self._factors.text, self._factors.start[factor, None] + np.arange(8)
+        within = np.arange(8) < self._factors.length[factor, None]
+        masks = np.where(within, 0xDF, 0).astype(np.uint8)
+        heads = text[np.minimum(places, max(len(text) - 1, 0))] & masks
+        rows = np.empty((len(factor), ENTRY), np.uint64)
+        rows[:, 0], rows[:, 1] = (each.view("<u8")[:, 0] for each in (heads, masks))
+        rows[:, 2], rows[:, 3] = offset, factor
+        return rows.reshape(-1)
 
-    def _window_of(self, factor: int) -> tuple[int, float]:
-        """The offset of the rarest window of a factor, and how often that is at a place."""
-        text = self._text(factor)
-        size = min(WINDOW, len(text))
-        if size not in self._grams:
-            return 0, 0.0
-        often = self._grams[size][_shortened(hashes_of_grams(text, size), GRAM_BITS)]
-        at = int(np.argmin(often))
-        return at, float(often[at]) / max(self._sampled, 1)
+    def _windows_of(self, factors: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
+        """The offset of the rarest window of each factor, and how often that is at a place."""
+        found = dict.fromkeys(factors.tolist(), (0, 0.0))
+        lengths = np.minimum(self._factors.length[factors], WINDOW)
+        for size, seen in self._grams.items():
+            these = factors[lengths == size]
+            often = seen[_shortened(self._hashes[size], GRAM_BITS)]
+            at, least = self._least(these, often, self._factors.length[these] - size + 1)
+            shares = least / max(self._sampled, 1)
+            found.update(
+                zip(these.tolist(), zip(at.tolist(), shares.tolist(), strict=True), strict=True)
+            )
+        return found
+
+    def _least(
+        self, factors: NDArray[np.int64], values: NDArray[np.int64], counts: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each factor the offset of the least of `values`, one for each byte of the text, and that value.
+
+        The first so many (`counts`, at least one) of a factor are looked at; of equal ones the first is taken.
+        """
+        if not len(factors):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        begins = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        offsets = np.arange(int(counts.sum())) - np.repeat(begins, counts)
+        each = values[np.repeat(self._factors.start[factors].astype(np.int64), counts) + offsets]
+        least = np.minimum.reduceat(each, begins)
+        hits = np.flatnonzero(each == np.repeat(least, counts))
+        first = hits[np.searchsorted(hits, begins)]
+        return offsets[first], least
 
     def _plan(self, windows: Mapping[int, tuple[int, float]], size: int) -> _Plan:
         """The best way to look for some factors, given with their windows, by grams of a size."""
@@ -195,20 +227,36 @@ class SearchTables:
         # So many bits of a hash keep false hits rare.
         bits = min(GRAM_BITS, max(_LEAST_BITS, (stride * len(long)).bit_length() + _SPARSE))
         seen = self._grams[size].reshape(1 << bits, -1).sum(1)
-        rows: list[NDArray[np.int64]] = []
-        for factor in long:
-            hashes = hashes_of_grams(self._text(factor), size)
-            common = seen[_shortened(hashes, bits)]
-            best = int(np.argmin(np.convolve(common, np.ones(stride, np.int64), "valid")))
-            place = np.arange(best, best + stride)
-            rows.append(np.stack([hashes[place], place, np.full(stride, factor)], axis=1))
-        grams = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
+        grams = self._rarest_grams(np.array(long, np.int64), size, stride, bits, seen)
         hits = seen[np.unique(_shortened(grams[:, 0].astype(np.uint32), bits))].sum()
         look = _LOOK + _HIT * float(hits) / max(self._sampled, 1)
         cost = look / stride if stride else 0.0
         if short:
             cost += _cost_of_windows(often[lengths < least])
         return _Plan(size, stride, bits, grams, short, cost)
+
+    def _rarest_grams(
+        self, factors: NDArray[np.int64], size: int, stride: int, bits: int, seen: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Of each factor the `stride` grams behind each other that were seen least; rows as of `_Plan.grams`."""
+        if not len(factors):
+            return np.zeros((0, 3), np.int64)
+        hashes = self._hashes[size]
+        sums = np.concatenate([[0], np.cumsum(seen[_shortened(hashes, bits)])])
+        runs = sums[stride:] - sums[: len(sums) - stride]
+        counts = self._factors.length[factors] - size - stride + 2
+        best, _ = self._least(factors, runs, counts)
+        places = best[:, None] + np.arange(stride)
+        starts = self._factors.start[factors].astype(np.int64)[:, None]
+        rows = np.stack(
+            [
+                hashes[starts + places].astype(np.int64),
+                places,
+                np.broadcast_to(factors[:, None], places.shape),
+            ],
+            axis=2,
+        )
+        return rows.reshape(-1, 3)
 
 
 def _cost_of_windows(often: NDArray[np.float64]) -> float:
