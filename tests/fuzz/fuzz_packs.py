@@ -10,6 +10,7 @@ printed; a mutant that ended in anything else is named with its number, and the 
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import re
 import resource
@@ -269,6 +270,7 @@ def ask(folder: Path, data: bytes) -> str:
 
 def work(base: Path, folder: Path, first: int, last: int) -> None:
     """Try the mutants of a pack from `first` up to `last`; a line each says what came of it."""
+    faulthandler.enable()  # a signal says where it came from
     manifest, _ = read_manifest(base)
     files = read_files(base, manifest)
     for name, content in files.items():
