@@ -60,6 +60,18 @@ def audit_network_connection(difference: Difference) -> bool:
     )
 
 
+def audit_registry(difference: Difference) -> bool:
+    """The oracle asks event 4657 for one spelling of a key, without the name of its value, and for words alone."""
+    event = difference.event
+    category = difference.rule.logsource.category or ""
+    return (
+        difference.ours
+        and category.startswith("registry_")
+        and (event.get("Channel"), event.get("EventID")) == ("Security", 4657)
+        and _matches(difference.variants, event)
+    )
+
+
 def legacy_documents(difference: Difference) -> bool:
     """The oracle does not read files with `action: global`: it takes each document for a rule without a title."""
     file, _, _ = difference.source.removeprefix("sigma/").rpartition(":")
@@ -89,6 +101,7 @@ REASONS: tuple[Reason, ...] = (
     registry_event_type,
     audit_integrity_level,
     audit_network_connection,
+    audit_registry,
     legacy_documents,
     antivirus,
 )
