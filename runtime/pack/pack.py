@@ -378,7 +378,8 @@ class Pack:
         source = self._modules[self._function_modules[module]]
         source.prepare(self._headers[module])
         found: Condition = source.piece(name, first, last)
-        if not isinstance(found, FunctionType) or found.__code__.co_argcount != 1:
+        code = found.__code__ if isinstance(found, FunctionType) else None
+        if code is None or (code.co_argcount, code.co_firstlineno) != (1, first):
             raise PackError(f"{source.path}: {name} is no condition")
         return found
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sigmac.runtime.errors import PackError
 from sigmac.runtime.match import Explanation, Question
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.vocabulary import Vocabulary
@@ -63,8 +64,11 @@ def explain(
     identifiers to these; lines of questions count from the function's first.
     """
     tree = ast.parse(source)
-    function = tree.body[-1]
-    assert isinstance(function, ast.FunctionDef)
+    function = tree.body[0]
+    if len(tree.body) != 1 or not isinstance(function, ast.FunctionDef):
+        raise PackError("a rule's lines are not its function; build the pack again")
+    if not isinstance(function.body[-1], ast.Return):
+        raise PackError("a rule's lines are not all of its function; build the pack again")
     spans: list[tuple[int, int, str]] = []
     body: list[ast.stmt] = []
     for statement in function.body:
