@@ -86,9 +86,10 @@ def identifier(text: str, prefix: str = "rule") -> Code:
     name = name or prefix
     if name[0].isdigit():
         name = f"{prefix}_{name}"
-    if name.startswith("__"):
-        name = f"{prefix}{name}"
-    return Code(f"{name}_" if name in _TAKEN else name)
+    if name in _TAKEN:
+        name = f"{name}_"
+    # Names of that form are Python's own; a pack with one is refused.
+    return Code(f"{prefix}{name}" if name.startswith("__") else name)
 
 
 def prose(text: str, width: int = 200) -> Code:

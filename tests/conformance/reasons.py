@@ -42,7 +42,7 @@ def audit_integrity_level(difference: Difference) -> bool:
     event = {k: v for k, v in difference.event.items() if k != "MandatoryLabel"}
     return (
         difference.ours
-        and (event.get("Channel"), event.get("EventID")) == ("Security", 4688)
+        and _audited(event, 4688)
         and "IntegrityLevel" in _fields(difference.rule)
         and _matches(difference.variants, difference.event)
         and not _matches(difference.variants, event)
@@ -55,7 +55,7 @@ def audit_network_connection(difference: Difference) -> bool:
     return (
         difference.ours
         and difference.rule.logsource.category == "network_connection"
-        and (event.get("Channel"), event.get("EventID")) == ("Security", 5156)
+        and _audited(event, 5156)
         and _matches(difference.variants, event)
     )
 
@@ -67,7 +67,7 @@ def audit_registry(difference: Difference) -> bool:
     return (
         difference.ours
         and category.startswith("registry_")
-        and (event.get("Channel"), event.get("EventID")) == ("Security", 4657)
+        and _audited(event, 4657)
         and _matches(difference.variants, event)
     )
 
@@ -114,6 +114,11 @@ def reason_of(difference: Difference) -> Reason | None:
 
 def _matches(rules: list[Rule] | tuple[Rule, ...], event: Event) -> bool:
     return any(reference.matches(rule, event) for rule in rules)
+
+
+def _audited(event: Event, event_id: int) -> bool:
+    # Collectors differ in the case of a channel's name.
+    return (str(event.get("Channel")).lower(), event.get("EventID")) == ("security", event_id)
 
 
 def _fields(rule: Rule) -> set[str | None]:

@@ -281,7 +281,9 @@ class KafkaSource:
             self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             kafka = error.args[0]
-            self._stop_if_permanent(kafka, "the consumer group")
+            denied = kafka.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            topics = ", ".join(sorted({topic for topic, _ in self._owed}))
+            self._stop_if_permanent(kafka, topics if denied else "the consumer group")
             moved = kafka.code() in _GROUP_MOVED
             level = log.info if moved else log.warning
             level("offsets were not committed; records may be evaluated again", error=kafka.str())

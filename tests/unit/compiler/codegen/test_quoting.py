@@ -64,6 +64,7 @@ def test_a_literal_is_its_value(value: Any) -> None:
 
 @given(TEXT, st.sampled_from(["rule", "field", "selection", "logsource"]))
 @example("__import__", "rule")
+@example("_", "rule")
 @example("match", "rule")
 @example("print", "rule")
 @example("event", "rule")
