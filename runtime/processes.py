@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from multiprocessing.connection import wait
 
 
 def cores() -> int:
@@ -28,6 +26,8 @@ def held_interrupt() -> Iterator[None]:
 
 def follow_parent() -> None:
     """In a process of `multiprocessing`: leave Ctrl-C to the parent, and end when it has ended, however it did."""
+    import multiprocessing  # which who counts cores has no use for
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -35,5 +35,7 @@ def follow_parent() -> None:
 
 
 def _end_after(sentinel: int) -> None:
+    from multiprocessing.connection import wait
+
     wait([sentinel])
     os._exit(1)

@@ -90,7 +90,7 @@ def lines_at(data: bytes, numbers: NDArray[np.int32]) -> dict[int, bytes]:
     """Some lines of a block, given by their numbers from 0."""
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
     found = {}
-    for number in np.unique(numbers).tolist():
+    for number in sorted({*numbers.tolist()}):
         start = int(ends[number - 1]) + 1 if number else 0
         end = int(ends[number]) if number < len(ends) else len(data)
         found[number] = data[start:end]

@@ -10,12 +10,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.engine.pool import Engines
 from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rule
 from sigmac.runtime.pack import seal
@@ -30,6 +29,9 @@ from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from sigmac.runtime.engine.pool import Engines
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
@@ -295,12 +297,17 @@ class Pack:
         data, wanted = bytes(records), self._tagged(logsource)
         engines = self.engines()
         if engines is None:
-            return self.match_each(data, wanted)
+            return self._match_each(data, wanted)
         with engines.borrow() as engine:
             return engine.match_batch(data, wanted)
 
-    def match_each(self, data: bytes, wanted: int = -1) -> BatchResult:
-        """As `match_batch`, by the scalar path: each record parsed and evaluated by itself."""
+    def match_each(
+        self, records: bytes, *, logsource: Mapping[str, str] | None = None
+    ) -> BatchResult:
+        """As `match_batch`, by the scalar path: each record parsed and evaluated by itself, no engine is loaded."""
+        return self._match_each(records, self._tagged(logsource))
+
+    def _match_each(self, data: bytes, wanted: int) -> BatchResult:
         found: list[tuple[int, int]] = []
         rejected = Rejections()
         evaluated = position = 0
@@ -338,6 +345,7 @@ class Pack:
     def _make_engines(self) -> Engines | Literal[False]:
         # Not before they are needed: the search loads a library, or asks Numba.
         from sigmac.runtime.engine.machine_code.choice import find_kernels
+        from sigmac.runtime.engine.pool import Engines
 
         kernels = find_kernels()
         if kernels is None:

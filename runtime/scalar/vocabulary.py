@@ -69,7 +69,7 @@ class Vocabulary:
 
     def _literals_of(self, field: str) -> list[tuple[str, int]]:
         rows = self._literals.get(field, slice(0))
-        texts = map(self.strings.__getitem__, self._arrays["literals"][rows, 1].tolist())
+        texts = self.strings.take(self._arrays["literals"][rows, 1])
         return [*zip(texts, self._arrays["literal_asked"][rows].tolist(), strict=True)]
 
     def _gates_of(self, field: str) -> tuple[dict[Any, list[int]], dict[Any, list[int]]]:
@@ -183,13 +183,19 @@ class Strings:
 
     def __init__(self, arrays: Arrays):
         self._data = arrays["strings"].tobytes()
-        self._ends = [0, *arrays["string_ends"].tolist()]
+        self._ends = np.concatenate([[0], arrays["string_ends"]])
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, number: int) -> str:
         return self._data[self._ends[number] : self._ends[number + 1]].decode("utf-8")
+
+    def take(self, numbers: NDArray[np.int32]) -> list[str]:
+        """Many of them at once: a field of thousands of rules has tens of thousands."""
+        data = self._data
+        starts, ends = self._ends[numbers].tolist(), self._ends[numbers + 1].tolist()
+        return [data[a:b].decode() for a, b in zip(starts, ends, strict=True)]
 
 
 def _rows_by_field(rows: NDArray[Any], strings: Strings) -> dict[str, slice]:
@@ -214,12 +220,14 @@ class _GateTable:
     def of(self, field: str) -> dict[Any, list[int]]:
         """The rules of each gate in a field."""
         rows = self._rows.get(field, slice(0))
-        ends = self._ends[rows.start or 0 : rows.stop + 1].tolist()
+        ends = self._ends[rows.start or 0 : rows.stop + 1]
+        rules = self._rules[ends[0] : ends[-1]].tolist()
+        spans = itertools.pairwise((ends - ends[0]).tolist())
+        gates = self._gates[rows]
+        keys = zip(gates[:, 1].tolist(), self._strings.take(gates[:, 2]), strict=True)
         return {
-            _gate_key(question, self._strings[argument]): self._rules[a:b].tolist()
-            for (_, question, argument), (a, b) in zip(
-                self._gates[rows].tolist(), itertools.pairwise(ends), strict=True
-            )
+            key if 0 < key[0] < NUMBER_GATE else _gate_key(*key): rules[a:b]
+            for key, (a, b) in zip(keys, spans, strict=True)
         }
 
     def rules(self) -> dict[str, int]:

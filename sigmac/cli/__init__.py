@@ -90,6 +90,8 @@ def main() -> None:
     """Entry point of the console script: a user's mistake is one line on standard error, never a traceback."""
     from sigmac.runtime.errors import SigmacError
 
+    # NumPy's linear algebra, which nothing here asks for, would start a thread for each core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

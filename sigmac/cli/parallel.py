@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.inputs.lines import Block
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 MIN_PARALLEL = 32 << 20  # bytes of input below which a second worker costs more than it gains
 _AHEAD = 2  # blocks for each worker that wait or are in work
@@ -31,6 +33,8 @@ def evaluate_all(
         for block in blocks:
             yield block, evaluate(block)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     waiting: deque[tuple[Block, Future[Outcome]]] = deque()
     failure: InputError | None = None
     pool = ThreadPoolExecutor(workers)

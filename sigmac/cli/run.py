@@ -39,6 +39,7 @@ EXAMPLE = """Examples:
   sigmac run build/windows events.ndjson --profile events.profile.json
 """
 TOP_RULES = 10
+FEW, FEW_BYTES = 64, 64 << 10  # records, bytes
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
@@ -196,7 +197,7 @@ def run(
     show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
     tally = _Tally()
-    if loaded.engines() is None:
+    if count > 1 and loaded.engines() is None:
         count = 1  # without kernels threads only wait for each other
     with Output(output) as out:
         for name in names:
@@ -291,13 +292,14 @@ class _Evaluation:
 
             self.profiler = Profiler(pack)
         self._heads: dict[int, bytes] = {}
+        self._before_engine = FEW_BYTES
 
     def outcome(self, block: Block) -> tuple[bytes, dict[str, Any]]:
         """The matches of a block, one line each, and what there is to count."""
         from sigmac.runtime.inputs.evtx_json import flatten_lines
 
         data = flatten_lines(block.data) if self.evtx else block.data
-        result = self.pack.match_batch(data, logsource=self.tag)
+        result = self._evaluate(data)
         if self.profiler is not None:
             self.profiler.look_at(data.split(b"\n"))
         counted = {
@@ -306,6 +308,14 @@ class _Evaluation:
             "rules": list(Counter(result.rule.tolist()).items()),
         }
         return self._lines(block, result), counted
+
+    def _evaluate(self, data: bytes) -> BatchResult:
+        # So few records are answered before the batch engine would be loaded.
+        if len(data) < self._before_engine and data.count(b"\n") < FEW:
+            self._before_engine -= len(data)
+            return self.pack.match_each(data, logsource=self.tag)
+        self._before_engine = 0
+        return self.pack.match_batch(data, logsource=self.tag)
 
     def _lines(self, block: Block, result: BatchResult) -> bytes:
         from orjson import dumps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -118,10 +119,24 @@ def copied(compiled: Path, tmp_path: Path) -> Path:
 def together(
     pack_folders: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[tuple[dict[str, Any], str]]]:
-    """The cache that three processes filled together, and what each said: the kernels are compiled only here."""
-    cache = tmp_path_factory.mktemp("cache")
+    """The cache that three processes filled together, and what each said: the kernels are compiled only here.
+
+    Once in a run of the tests: their processes share it.
+    """
+    run = tmp_path_factory.getbasetemp()
+    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "compiled-together"
+    folder.mkdir(exist_ok=True)
+    cache, said = folder / "cache", folder / "said.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            said.write_text(json.dumps(fill_together(pack_folders("all"), cache)))
+    return cache, [(found, text) for found, text in json.loads(said.read_text())]
+
+
+def fill_together(pack: Path, cache: Path) -> list[tuple[dict[str, Any], str]]:
     variables = {CHOICE: "jit", "SIGMAC_CACHE_DIR": str(cache)}
-    processes = [start(pack_folders("all"), **variables) for _ in range(3)]
+    processes = [start(pack, **variables) for _ in range(3)]
     for process in processes:  # they must not wait for each other's input
         assert process.stdin is not None
         process.stdin.write(EVENTS)
@@ -129,7 +144,7 @@ def together(
         process.stdin = None
     spoken = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 3, spoken
-    return cache, [(json.loads(out), err.decode()) for out, err in spoken]
+    return [(json.loads(out), err.decode()) for out, err in spoken]
 
 
 def copy_of(cache: Path, folder: Path) -> Path:
@@ -154,6 +169,7 @@ def test_a_library_answers_without_numba_and_llvm(
     assert found == {**answers, "origin": str(compiled), "loaded": []}
 
 
+@pytest.mark.slow
 @needs_numba
 def test_processes_that_start_together_compile_once(
     answers: dict[str, Any], together: tuple[Path, list[tuple[dict[str, Any], str]]]
@@ -168,6 +184,7 @@ def test_processes_that_start_together_compile_once(
     assert only_file(cache).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @needs_numba
 def test_what_was_compiled_is_loaded_without_numba(
     folder: Path,
@@ -204,6 +221,7 @@ def test_a_missing_library_is_told_once_and_the_scalar_path_answers(
     ]
 
 
+@pytest.mark.slow
 @needs_numba
 def test_a_library_of_other_sources_gives_way_to_numba(
     folder: Path,
@@ -336,6 +354,7 @@ def load_twice(cache: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
         self_test.check_answers(jit_cache.load_compiled())
 
 
+@pytest.mark.slow
 def test_a_cache_is_filled_once(
     compiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +363,7 @@ def test_a_cache_is_filled_once(
     assert (tmp_path / "new" / "kernels").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_made_costs_only_time(
     compiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +372,7 @@ def test_a_cache_that_cannot_be_made_costs_only_time(
     assert len(compiles) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o777, 0o750, 0o702])
 def test_a_cache_that_others_may_enter_is_not_used(
     compiles: list[str],
@@ -368,6 +389,7 @@ def test_a_cache_that_others_may_enter_is_not_used(
     assert "must be a folder of this user alone" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_cache_behind_a_link_is_not_used(
     compiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +399,7 @@ def test_a_cache_behind_a_link_is_not_used(
     assert len(compiles) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"\0" * 1000, b"f" * 64])
 def test_a_damaged_file_is_compiled_anew(
     compiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
@@ -388,6 +411,7 @@ def test_a_damaged_file_is_compiled_anew(
     assert len(compiles) == 2
 
 
+@pytest.mark.slow
 def test_old_files_are_dropped(
     compiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

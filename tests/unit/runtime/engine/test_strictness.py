@@ -74,6 +74,7 @@ def test_nothing(pack: Pack) -> None:
         assert agreed(pack, data) == ([], [], 0)
 
 
+@pytest.mark.slow
 def test_huge_records(pack_folders: Callable[[str], Path]) -> None:
     pack = load_pack(pack_folders("all"), max_values=1_000_000)
     check(pack, in_one_batch(huge_records()))

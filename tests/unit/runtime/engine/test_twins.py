@@ -26,7 +26,12 @@ BATCHES = [b"\n".join(RECORDS), b"\n".join(reversed(RECORDS)), b"\n".join(RECORD
 @pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="Numba is not installed")
 @pytest.mark.parametrize(
     ("name", "budget"),
-    [("all", 1 << 20), ("all", 1 << 15), ("keywords", 1 << 20), ("keywords", 1 << 12)],
+    [
+        pytest.param("all", 1 << 20, marks=pytest.mark.slow),
+        pytest.param("all", 1 << 15, marks=pytest.mark.slow),
+        ("keywords", 1 << 20),
+        ("keywords", 1 << 12),
+    ],
 )
 def test_twins_do_what_compiled_kernels_do(
     name: str,

@@ -29,6 +29,7 @@ def eventually(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_frozen_broker(
     paused: bool, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
