@@ -18,7 +18,9 @@ from sigmac.runtime.errors import InputError
 
 CHUNK = 4 << 20  # bytes of decompressed text read at once
 MAX_RECORD = 16 << 20  # bytes
+MAX_EXPANSION = 500  # times: logs that are compressed well reach a tenth of it
 STDIN = "-"
+_HARMLESS = 64 << 20  # bytes of text that no ratio is asked of: they take a moment
 _AT_ONCE = 1 << 16  # bytes that stay in the processor's cache
 
 
@@ -38,17 +40,25 @@ class Block:
 
 
 def read_blocks(
-    name: str, chunk: int = CHUNK, max_record: int = MAX_RECORD, keep: int | None = None
+    name: str,
+    chunk: int = CHUNK,
+    max_record: int = MAX_RECORD,
+    keep: int | None = None,
+    max_expansion: int = MAX_EXPANSION,
 ) -> Iterator[Block]:
     """The lines of a file (`.gz` and `.zst` are decompressed) or of standard input (`-`), in blocks.
 
-    Raises `InputError` where it cannot be opened or read to its end, or where a line is longer than `max_record`
-    (with `keep` such a line is cut to so many bytes instead); what came before has been yielded.
+    Raises `InputError` where it cannot be opened or read to its end, where a line is longer than `max_record`
+    (with `keep` such a line is cut to so many bytes instead), or where more than 64 MiB came out of less than a
+    `max_expansion`th of them; what came before has been yielded.
     """
     try:
         with contextlib.ExitStack() as stack:
             raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
-            yield from _blocks(name, raw, chunk, max_record, keep)
+            text = _decompressed(name, raw, chunk)
+            if name.endswith(_COMPRESSED):
+                text = _bounded(name, raw, text, max_expansion)
+            yield from _blocks(name, raw, text, max_record, keep)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: not a gzip file, or a damaged one") from None
@@ -58,11 +68,11 @@ def read_blocks(
 
 
 def _blocks(
-    name: str, raw: IO[bytes], chunk: int, max_record: int, keep: int | None
+    name: str, raw: IO[bytes], texts: Iterator[bytes], max_record: int, keep: int | None
 ) -> Iterator[Block]:
     rest, line = b"", 0
     size = 0  # of the line that `rest` is only the beginning of
-    for text in _decompressed(name, raw, chunk):
+    for text in texts:
         if size:
             more, newline, text = text.partition(b"\n")
             size += len(more)
@@ -109,6 +119,24 @@ def _position(raw: IO[bytes]) -> int:
         return raw.tell()
     except OSError:
         return 0  # a pipe
+
+
+def _bounded(
+    name: str, raw: IO[bytes], texts: Iterator[bytes], max_expansion: int
+) -> Iterator[bytes]:
+    """What was decompressed, as long as it is no bomb: memory is bounded anyway, time would not be."""
+    size = 0
+    for text in texts:
+        size += len(text)
+        if size > _HARMLESS and 0 < max_expansion * _position(raw) < size:
+            raise InputError(
+                f"{name}: more than {max_expansion} times as long as the compressed file, which no"
+                " log is; the rest is not read"
+            )
+        yield text
+
+
+_COMPRESSED = (".gz", ".zst")
 
 
 def _decompressed(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:

@@ -31,6 +31,7 @@ from sigmac.cli.options import (
     say,
     strict,
     strict_logsource,
+    tell_unused,
     wants_color,
 )
 
@@ -181,6 +182,7 @@ def build(
         raise Exit(ExitStatus.FAILED) from None
     if kept.problem is not None:
         say(f"sigmac: {kept.problem}")
+    tell_unused(options.placeholders, sources)
     told = [each for each in result.diagnostics if each.code not in unwanted]
     _report(told, form)
     if not _written(result, options, output, sign, wheel):

@@ -22,6 +22,7 @@ from sigmac.cli.options import (
     read_source,
     strict,
     strict_logsource,
+    tell_unused,
     wants_color,
 )
 
@@ -84,13 +85,11 @@ def check(
     from sigmac.compiler.syntax.rule_files import find_sources
 
     unwanted = ignored(ignore)
+    values = placeholders(placeholder)
     try:
-        found = check_sources(
-            find_sources(paths),
-            pipeline,
-            placeholders(placeholder),
-            strict_logsource=strict_logsource,
-        )
+        sources = find_sources(paths)
+        found = check_sources(sources, pipeline, values, strict_logsource=strict_logsource)
+        tell_unused(values, sources)
     except RuleError as error:
         found = [error.diagnostic]
     found = [

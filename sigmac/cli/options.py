@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sigmac.cli import completion
+from sigmac.runtime.errors import InputError
 from sigmac.runtime.printable import escaped
+
+if TYPE_CHECKING:
+    from sigmac.compiler.syntax.rule_files import SourceFile
 
 COMPILER = ("jinja2", "lark", "ruff", "yaml")  # the packages that compiling needs
 LOGSOURCE_KEYS = ("product", "category", "service")
@@ -107,6 +113,19 @@ def placeholders(given: Sequence[str]) -> dict[str, list[str | int | float]]:
     return found
 
 
+def tell_unused(given: Mapping[str, object], sources: Sequence[SourceFile]) -> None:
+    """Say which placeholders stand in none of these rule files: a misspelt name would fill nothing, silently."""
+    if not all(source.path.is_file() for source in sources):
+        return  # a pipe is read once
+    missing = {name: f"%{name}%".encode("utf-8", "surrogateescape") for name in given}
+    for source in sources if missing else ():
+        with suppress(InputError):  # which is told as an error of the rule
+            text = source.read()
+            missing = {name: sign for name, sign in missing.items() if sign not in text}
+    for name in missing:
+        say(f"sigmac: --placeholder {name}: no rule has %{name}%")
+
+
 def logsource(given: str) -> Mapping[str, str]:
     """`product=windows,category=process_creation` as a map. Raises `click.BadParameter`."""
     found = {}
@@ -152,7 +171,6 @@ MAX_KEY = 64 << 10  # bytes of a file with a key
 
 def read_keys(paths: Sequence[Path]) -> list[bytes] | None:
     """The keys of `--trusted-key` options, None where there is none. Raises `InputError`."""
-    from sigmac.runtime.errors import InputError
     from sigmac.runtime.regular_file import read_regular
 
     try:

@@ -126,6 +126,13 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     help="A longer line ends the run of its file.",
 )
 @click.option(
+    "--max-expansion",
+    type=at_least(1),
+    default=500,
+    metavar="TIMES",
+    help="A compressed file whose text is so many times as long is read no further.",
+)
+@click.option(
     "--profile",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -154,6 +161,7 @@ def run(
     max_values: int,
     workers: int | None,
     max_record: int,
+    max_expansion: int,
     profile: Path | None,
     config: Path | None,
     quiet: bool,
@@ -201,7 +209,7 @@ def run(
         count = 1  # without kernels threads only wait for each other
     with Output(output) as out:
         for name in names:
-            blocks = _watched(name, show=show_bar, max_record=max_record << 20)
+            blocks = _watched(name, max_record << 20, max_expansion, show=show_bar)
             try:
                 for block, (lines, counted) in evaluate_all(blocks, evaluation.outcome, count):
                     tally.add(block, counted)
@@ -367,11 +375,11 @@ def _record_bytes(record: bytes, *, first: bool) -> bytes:
     return text.removeprefix(b"\xef\xbb\xbf") if first else text
 
 
-def _watched(name: str, *, show: bool, max_record: int) -> Iterator[Block]:
+def _watched(name: str, max_record: int, max_expansion: int, *, show: bool) -> Iterator[Block]:
     """The blocks of an input, with a progress bar on a terminal."""
     from sigmac.runtime.inputs.lines import STDIN, read_blocks
 
-    blocks = read_blocks(name, max_record=max_record)
+    blocks = read_blocks(name, max_record=max_record, max_expansion=max_expansion)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
         yield from blocks
         return

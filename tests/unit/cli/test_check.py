@@ -108,3 +108,16 @@ def test_unreadable_files_do_not_hide_the_others(sigmac: Run, file: Path) -> Non
     for name in ("binary.yml", "broken.yml", "other.yml"):
         assert name in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["build", "-o", "pack"]])
+def test_a_placeholder_that_no_rule_has_is_told(
+    sigmac: Run, tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rule = "{title: T, logsource: {category: a}, detection: {s: {User|expand: '%admins%'}, condition: s}}"
+    Path("rules.yml").write_text(rule)
+    given = ["--placeholder", "admins=root", "--placeholder", "admin=root"]
+    done = sigmac(*command[:1], "rules.yml", *command[1:], *given)
+    told = [line for line in done.stderr.splitlines() if "--placeholder" in line]
+    assert told == ["sigmac: --placeholder admin: no rule has %admin%"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.inputs import lines
 from sigmac.runtime.inputs.lines import Block, read_blocks
 
 if sys.version_info >= (3, 14):
@@ -101,6 +102,27 @@ def test_a_line_that_is_too_long_is_named_by_its_number(tmp_path: Path) -> None:
     assert next(blocks).first == 0
     with pytest.raises(InputError, match=r"a:3: the line is longer than 1,000 bytes"):
         list(blocks)
+
+
+@pytest.mark.parametrize("name", ["a.gz", "a.zst", "a"])
+def test_a_bomb_is_read_no_further(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_HARMLESS", 1 << 20)
+    text = b"\n" * (4 << 20)
+    pack = {"a.gz": gzip.compress, "a.zst": zstd.compress, "a": bytes}[name]
+    file = tmp_path / name
+    file.write_bytes(pack(text))
+    assert len(joined(list(read_blocks(str(file), max_expansion=100_000)))) == len(text)
+    if name == "a":
+        assert len(joined(list(read_blocks(str(file), max_expansion=1)))) == len(text)
+        return
+    found: list[bytes] = []
+    with pytest.raises(InputError, match="more than 50 times as long"):
+        found.extend(
+            block.data for block in read_blocks(str(file), chunk=1 << 16, max_expansion=50)
+        )
+    assert len(b"".join(found)) == 1 << 20
 
 
 def test_a_binary_file_is_read_as_lines(tmp_path: Path) -> None:
