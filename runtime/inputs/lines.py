@@ -6,8 +6,9 @@ import contextlib
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -55,10 +56,8 @@ def read_blocks(
     try:
         with contextlib.ExitStack() as stack:
             raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
-            text = _decompressed(name, raw, chunk)
-            if name.endswith(_COMPRESSED):
-                text = _bounded(name, raw, text, max_expansion)
-            yield from _blocks(name, raw, text, max_record, keep)
+            texts = _texts(name, raw, chunk, max_expansion)
+            yield from _blocks(name, raw, texts, max_record, keep)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: not a gzip file, or a damaged one") from None
@@ -121,10 +120,17 @@ def _position(raw: IO[bytes]) -> int:
         return 0  # a pipe
 
 
-def _bounded(
-    name: str, raw: IO[bytes], texts: Iterator[bytes], max_expansion: int
-) -> Iterator[bytes]:
-    """What was decompressed, as long as it is no bomb: memory is bounded anyway, time would not be."""
+def _texts(name: str, raw: IO[bytes], chunk: int, max_expansion: int) -> Iterator[bytes]:
+    """What stands in an input; of a compressed one as long as it is no bomb: memory is bounded anyway, time is not."""
+    if name.endswith(".zst"):
+        texts = _zstandard(name, raw, chunk)
+    elif name.endswith(".gz"):
+        texts = iter(partial(gzip.GzipFile(fileobj=raw).read, chunk), b"")
+    else:
+        read = getattr(raw, "read1", raw.read)  # what is there, so that a pipe is not waited for
+        while text := read(chunk):
+            yield text
+        return
     size = 0
     for text in texts:
         size += len(text)
@@ -133,21 +139,6 @@ def _bounded(
                 f"{name}: more than {max_expansion} times as long as the compressed file, which no"
                 " log is; the rest is not read"
             )
-        yield text
-
-
-_COMPRESSED = (".gz", ".zst")
-
-
-def _decompressed(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
-    if name.endswith(".zst"):
-        yield from _zstandard(name, raw, chunk)
-        return
-    if name.endswith(".gz"):
-        read: Callable[[int], bytes] = gzip.GzipFile(fileobj=raw).read
-    else:
-        read = getattr(raw, "read1", raw.read)  # what is there, so that a pipe is not waited for
-    while text := read(chunk):
         yield text
 
 

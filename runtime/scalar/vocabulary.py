@@ -88,8 +88,8 @@ class Vocabulary:
 
     def examples(self) -> Iterator[tuple[str, str]]:
         """Every field with each text that some rule compares it with."""
-        for field, text in self._arrays["literals"].tolist():
-            yield self.strings[field], self.strings[text]
+        fields, texts = map(self.strings.take, self._arrays["literals"].T)
+        yield from zip(fields, texts, strict=True)
 
     def thresholds(self) -> dict[str, tuple[Number, ...]]:
         """The sorted numbers that each field is compared with."""

@@ -115,10 +115,10 @@ def placeholders(given: Sequence[str]) -> dict[str, list[str | int | float]]:
 
 def tell_unused(given: Mapping[str, object], sources: Sequence[SourceFile]) -> None:
     """Say which placeholders stand in none of these rule files: a misspelt name would fill nothing, silently."""
-    if not all(source.path.is_file() for source in sources):
+    if not given or not all(source.path.is_file() for source in sources):
         return  # a pipe is read once
     missing = {name: f"%{name}%".encode("utf-8", "surrogateescape") for name in given}
-    for source in sources if missing else ():
+    for source in sources:
         with suppress(InputError):  # which is told as an error of the rule
             text = source.read()
             missing = {name: sign for name, sign in missing.items() if sign not in text}

@@ -39,7 +39,7 @@ EXAMPLE = """Examples:
   sigmac run build/windows events.ndjson --profile events.profile.json
 """
 TOP_RULES = 10
-FEW, FEW_BYTES = 64, 64 << 10  # records, bytes
+BYTES_BEFORE_ENGINE = 64 << 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
@@ -300,7 +300,7 @@ class _Evaluation:
 
             self.profiler = Profiler(pack)
         self._heads: dict[int, bytes] = {}
-        self._before_engine = FEW_BYTES
+        self._before_engine = BYTES_BEFORE_ENGINE
 
     def outcome(self, block: Block) -> tuple[bytes, dict[str, Any]]:
         """The matches of a block, one line each, and what there is to count."""
@@ -318,8 +318,10 @@ class _Evaluation:
         return self._lines(block, result), counted
 
     def _evaluate(self, data: bytes) -> BatchResult:
+        from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
+
         # So few records are answered before the batch engine would be loaded.
-        if len(data) < self._before_engine and data.count(b"\n") < FEW:
+        if len(data) < self._before_engine and data.count(b"\n") < EVENTS_BEFORE_ENGINE:
             self._before_engine -= len(data)
             return self.pack.match_each(data, logsource=self.tag)
         self._before_engine = 0

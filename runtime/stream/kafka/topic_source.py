@@ -281,9 +281,10 @@ class KafkaSource:
             self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             kafka = error.args[0]
-            denied = kafka.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
-            topics = ", ".join(sorted({topic for topic, _ in self._owed}))
-            self._stop_if_permanent(kafka, topics if denied else "the consumer group")
+            what = "the consumer group"
+            if kafka.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                what = ", ".join(sorted({topic for topic, _ in self._owed}))
+            self._stop_if_permanent(kafka, what)
             moved = kafka.code() in _GROUP_MOVED
             level = log.info if moved else log.warning
             level("offsets were not committed; records may be evaluated again", error=kafka.str())
