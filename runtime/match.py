@@ -23,7 +23,8 @@ class LogSource:
 class Rule:
     """A rule's metadata, as its author wrote it.
 
-    `source` is file and line, `variants` are the names of the forms that pipelines gave the rule.
+    `source` is file and line, `filters` are the titles of the filters that act on the rule, `variants` the names of
+    the forms that pipelines gave it.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Rule:
     fields: tuple[str, ...] = ()
     related: tuple[tuple[str, str], ...] = ()
     scope: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)  # local variable → search identifier

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sigmac.compiler.checks import check_file, check_rule, check_set
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
+from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.lowering.lower_rule import lower_rule
-from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.documents import Refused, read_file
-from sigmac.compiler.syntax.links import check_references, report_not_evaluated
+from sigmac.compiler.syntax.filter import Filter, join
+from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 
@@ -40,22 +43,50 @@ def check_sources(
         rules += contents.rules
         correlations += contents.correlations
         filters += contents.filters
-    sound: list[Rule] = []
-    left_out = list(refused_documents)
-    for rule in rules:
-        expression = None
-        try:
-            variants = loaded.apply(rule, diagnostics, strict_logsource=strict_logsource)
-            expression = lower_rule(variants)
-            sound.append(rule)
-        except RuleError as error:
-            diagnostics.catch(error)
-            refused.update(name for name in (rule.meta.id, rule.meta.name) if name)
-            left_out.append(Refused(rule.meta, rule.place))
-        diagnostics.extend(check_rule(rule, expression))
-    mapped, others_refused = map_correlations(correlations, sound, loaded, diagnostics)
-    refused |= others_refused
-    checked = check_references(sound, mapped, filters, diagnostics, refused, left_out)
-    report_not_evaluated(*checked, diagnostics)
+    lowered = [_lower(rule, (), loaded, strict_logsource) for rule in rules]
+    # As in a build: filters refer to rules that are sound without them.
+    sound = [i for i, each in enumerate(lowered) if each.expression is not None]
+    acting = acting_filters(
+        [rules[i] for i in sound], correlations, filters, diagnostics, refused | _names(lowered)
+    )
+    for i, on_it in zip(sound, acting.on, strict=True):
+        if on_it:
+            lowered[i] = _lower(rules[i], on_it, loaded, strict_logsource)
+    for each in lowered:
+        diagnostics.extend(each.diagnostics)
+        diagnostics.extend(check_rule(each.rule, each.expression))
+    known = [each.rule for each in lowered if each.expression is not None]
+    left_out = [Refused(e.rule.meta, e.rule.place) for e in lowered if e.expression is None]
+    mapped, others_refused = map_correlations(correlations, known, loaded, diagnostics)
+    refused |= _names(lowered) | others_refused
+    gone = [*refused_documents, *left_out]
+    checked = check_references(known, mapped, filters, diagnostics, refused, gone)
+    report_not_evaluated(checked, diagnostics)
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found
+
+
+@dataclass(slots=True)
+class _Lowered:
+    """A rule with its filters; `expression` is None where something refuses it."""
+
+    rule: Rule
+    expression: Expression | None = None
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+
+def _lower(rule: Rule, filters: Sequence[Filter], pipelines: Pipelines, strict: bool) -> _Lowered:
+    made = _Lowered(rule)
+    try:
+        made.rule = join(rule, filters)
+        variants = pipelines.apply(made.rule, made.diagnostics, strict_logsource=strict)
+        made.expression = lower_rule(variants)
+    except RuleError as error:
+        made.diagnostics.catch(error)
+    return made
+
+
+def _names(lowered: Iterable[_Lowered]) -> set[str]:
+    """The ids and names of the rules that are refused."""
+    refused = [each.rule.meta for each in lowered if each.expression is None]
+    return {name for meta in refused for name in (meta.id, meta.name) if name}

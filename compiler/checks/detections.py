@@ -116,12 +116,15 @@ def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagn
     yield from _same_meaning(rule, meanings)
     if constant:
         return  # which the condition is too, or is wrong about
+    added = "its filters and the pipelines add" if rule.filters else "the pipelines add"
     for condition in rule.conditions:
         lowered = expression if len(rule.conditions) == 1 else None
-        found_here = list(_condition(condition, meanings, arrays, lowered))
+        found_here = list(_condition(condition, meanings, arrays, lowered, added))
         yield from found_here
         if not found_here:
-            yield from _dead_parts(rule, condition, meanings, arrays, lowered)
+            # That a filter keeps out one of several things is what it may be for.
+            whole = None if rule.filters else lowered
+            yield from _dead_parts(rule, condition, meanings, arrays, whole)
 
 
 def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
@@ -146,6 +149,7 @@ def _condition(
     meanings: dict[str, Expression],
     arrays: Collection[str],
     lowered: Expression | None,
+    added: str,
 ) -> Iterator[Diagnostic]:
     names = list(meanings)
     table = truth_table(condition.expression, names)
@@ -161,7 +165,7 @@ def _condition(
         for found in _constant(lowered or alone, arrays, "the condition", condition.place):
             constant = True
             if lowered is not None and not any(_constant(alone, arrays, "", condition.place)):
-                message = f"with what the pipelines add, {found.message}"
+                message = f"with what {added}, {found.message}"
                 found = replace(found, message=message)
             yield found
     if not constant and table is not None:

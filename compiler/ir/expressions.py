@@ -174,13 +174,15 @@ class AtLeast(Expression):
 
 
 INTERNAL = ":"  # how the names begin that are no search identifiers
+FILTER = f"{INTERNAL}filter "  # and of these, those of the search identifiers of filters
 ADDED = "_cond_"  # how those of the selections begin that a pipeline's `add_condition` makes
 
 
 class Named(Expression):
     """An operand under the name that the rule gives it, which generated code shows.
 
-    One condition of a list and one variant of a rule have `INTERNAL` names: a match tells which of them held.
+    One condition of a list and one variant of a rule have `INTERNAL` names: a match tells which of them held. So
+    have the search identifiers of filters, of which a match tells nothing.
     """
 
     __slots__ = ("name", "operand")

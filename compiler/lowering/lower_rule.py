@@ -10,6 +10,7 @@ from sigmac.compiler.ir.expressions import (
     ADDED,
     COMPARISONS,
     FALSE,
+    FILTER,
     INTERNAL,
     And,
     Expression,
@@ -39,12 +40,14 @@ from sigmac.compiler.ir.values import (
     glob,
 )
 from sigmac.compiler.syntax.condition import resolve
+from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
 from sigmac.compiler.syntax.modifiers.regex_values import MAX_PROGRAM, check_regex
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 from sigmac.runtime.scalar.folding import default_fold
 from sigmac.runtime.scalar.globs import plan, regex_of
 
+MAX_TITLE = 60  # characters of a filter's title in the names of its search identifiers
 MAX_WILDCARDS = 1000  # in a value: each takes RE2 a few steps a character of an event, at worst
 
 
@@ -58,7 +61,7 @@ class RuleVariant(Protocol):
 
 
 def lower_rule(variants: Sequence[RuleVariant]) -> Expression:
-    """The expression of a rule: the Or of its variants, each the Or of its conditions.
+    """The expression of a rule: the Or of its variants, each the Or of its conditions and its filters.
 
     Search identifiers are `Named`, and so are conditions where there are several; where there are several variants
     each is `Named` and its identifiers carry its name in front. Raises `RuleError` (`E_VALUE_TYPE`) for a
@@ -81,9 +84,28 @@ def _variant(rule: Rule, prefix: str) -> Expression:
         for name, detection in rule.detections.items()
     }
     made = [resolve(each.expression, names, meanings.__getitem__) for each in rule.conditions]
+    if rule.filters:
+        filters = [lower_filter(each, prefix) for each in rule.filters]
+        made = [_filtered(each, filters) for each in made]
     if len(made) == 1:
         return made[0]
     return Or(*(Named(f"{INTERNAL}{prefix}condition {i}", each) for i, each in enumerate(made)))
+
+
+def _filtered(condition: Expression, filters: Sequence[Expression]) -> Expression:
+    # Flat, so that what pipelines have added still stands on top.
+    own = condition.operands if isinstance(condition, And) else (condition,)
+    return And(*own, *filters)
+
+
+def lower_filter(joined: Filter, prefix: str = "") -> Expression:
+    """The expression of a filter's condition, its search identifiers `Named` so that no rule's is called alike."""
+    title = joined.meta.title.lower().removeprefix("filter").strip()[:MAX_TITLE]
+    meanings = {
+        name: Named(f"{FILTER}{title} {prefix}{name}", lower_detection(detection))
+        for name, detection in joined.detections.items()
+    }
+    return resolve(joined.condition.expression, list(meanings), meanings.__getitem__)
 
 
 def lower_detection(detection: Detection) -> Expression:

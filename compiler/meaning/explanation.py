@@ -5,7 +5,7 @@ Every truth is that of `reference.py`; this module keeps them in the shape of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from sigmac.compiler.ir.values import (
 from sigmac.compiler.lowering.lower_rule import RuleVariant, text_predicate
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
 from sigmac.runtime.errors import EventError
 
@@ -128,16 +129,31 @@ class ConditionTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterTruth:
+    """A filter that acts on the rule, over search identifiers of its own; `matched` where it lets the event pass."""
+
+    filter: Filter
+    condition: ConditionTruth
+    selections: tuple[SelectionTruth, ...]
+
+    @property
+    def matched(self) -> bool:
+        return self.condition.matched
+
+
+@dataclass(frozen=True, slots=True)
 class VariantTruth:
     """The rule as pipelines left it; `name` is None where they made no variants."""
 
     name: str | None
     conditions: tuple[ConditionTruth, ...]
     selections: tuple[SelectionTruth, ...]
+    filters: tuple[FilterTruth, ...]
 
     @property
     def matched(self) -> bool:
-        return any(each.matched for each in self.conditions)
+        held = any(each.matched for each in self.conditions)
+        return held and all(each.matched for each in self.filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +203,24 @@ def _bound_depth(event: Event) -> None:
 
 def _variant(variant: RuleVariant, event: Event) -> VariantTruth:
     rule = variant.rule
+    conditions, selections = _search(rule, rule.conditions, event)
+    filters = []
+    for each in rule.filters:
+        (condition,), own = _search(each, [each.condition], event)
+        filters.append(FilterTruth(each, condition, own))
+    return VariantTruth(variant.name, conditions, selections, tuple(filters))
+
+
+def _search(
+    part: Rule | Filter, conditions: Iterable[Condition], event: Event
+) -> tuple[tuple[ConditionTruth, ...], tuple[SelectionTruth, ...]]:
+    """Conditions over the search identifiers of a rule or filter, and these."""
     selections = {
-        name: SelectionTruth(name, rule.places.get(name, rule.place), _detection(detection, event))
-        for name, detection in rule.detections.items()
+        name: SelectionTruth(name, part.places.get(name, part.place), _detection(detection, event))
+        for name, detection in part.detections.items()
     }
-    conditions = tuple(ConditionTruth(c, _term(c.expression, selections)) for c in rule.conditions)
-    return VariantTruth(variant.name, conditions, tuple(selections.values()))
+    made = tuple(ConditionTruth(c, _term(c.expression, selections)) for c in conditions)
+    return made, tuple(selections.values())
 
 
 def _term(expression: Expression, selections: Mapping[str, SelectionTruth]) -> TermTruth:
@@ -320,24 +348,37 @@ def _plain_variant(variant: VariantTruth) -> dict[str, Any]:
     return {
         "name": variant.name,
         "matched": variant.matched,
-        "conditions": [
+        "conditions": list(map(_plain_condition, variant.conditions)),
+        "selections": list(map(_plain_selection, variant.selections)),
+        "filters": [
             {
-                "condition": each.condition.text,
-                "line": each.condition.place.line,
+                "id": each.filter.meta.id,
+                "title": each.filter.meta.title,
+                **_plain_place(each.filter.place),
                 "matched": each.matched,
-                "term": _plain_term(each.term),
+                "condition": _plain_condition(each.condition),
+                "selections": list(map(_plain_selection, each.selections)),
             }
-            for each in variant.conditions
+            for each in variant.filters
         ],
-        "selections": [
-            {
-                "name": each.name,
-                **_plain_place(each.place),
-                "matched": each.matched,
-                "detection": _plain_detection(each.detection),
-            }
-            for each in variant.selections
-        ],
+    }
+
+
+def _plain_condition(condition: ConditionTruth) -> dict[str, Any]:
+    return {
+        "condition": condition.condition.text,
+        "line": condition.condition.place.line,
+        "matched": condition.matched,
+        "term": _plain_term(condition.term),
+    }
+
+
+def _plain_selection(selection: SelectionTruth) -> dict[str, Any]:
+    return {
+        "name": selection.name,
+        **_plain_place(selection.place),
+        "matched": selection.matched,
+        "detection": _plain_detection(selection.detection),
     }
 
 

@@ -34,14 +34,24 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 
 
 def matches(rule: Rule, event: dict[str, Any]) -> list[int]:
-    """The indices of the rule's conditions that hold for an event; empty where the rule does not match."""
+    """The indices of the rule's conditions that hold for an event, its filters included; empty where the
+    rule does not match.
+    """
+    if not all(_lets_pass(each, event) for each in rule.filters):
+        return []
     detected = {name: _detection(each, event) for name, each in rule.detections.items()}
     return [i for i, c in enumerate(rule.conditions) if _condition(c.expression, detected)]
+
+
+def _lets_pass(joined: Filter, event: dict[str, Any]) -> bool:
+    detected = {name: _detection(each, event) for name, each in joined.detections.items()}
+    return _condition(joined.condition.expression, detected)
 
 
 def _condition(node: Expression, detected: dict[str, bool]) -> bool:

@@ -8,7 +8,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from sigmac.compiler.diagnostics.diagnostic import (
 )
 from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
+from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
@@ -94,6 +96,8 @@ def compile_sources(
     empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
     read and `RuleError` for a faulty pipeline.
     """
+    from sigmac.compiler.packaging.relations import read_others, relate_filters
+
     _collect_rarely()
     loaded = load_pipelines(options.pipelines, options.placeholders)
     data = [source.read() for source in sources]
@@ -112,22 +116,46 @@ def compile_sources(
         if known:
             return _result_of(known)
     key = f"units-{_digest(settings, shown)}"
-    known_units = cache.load(key)
-    units: list[Plain | None] = [
-        known_units.get(f"{digest} {source.source}")
-        for source, digest in zip(sources, digests, strict=True)
+    units = _Units(options, cache.load(key), progress)
+    work = [
+        _Work(f"{digest} {source.source}", content, source.file, source.source)
+        for source, digest, content in zip(sources, digests, data, strict=True)
     ]
-    missing = [i for i, unit in enumerate(units) if unit is None]
-    result = BuildResult(files=len(sources), cached=len(sources) - len(missing))
-    work = [(data[i], sources[i].file, sources[i].source) for i in missing]
-    for i, unit in zip(missing, _compile_all(work, options, progress), strict=True):
-        units[i] = unit
-    done = [unit for unit in units if unit is not None]
-    if missing:
-        kept = zip(sources, digests, done, strict=True)
-        cache.store(key, {f"{digest} {source.source}": unit for source, digest, unit in kept})
-    result.diagnostics = list(loaded.warnings)
-    _assemble(done, sources, data, digests, options, loaded, settings, inputs, result)
+    done = units.of(work)
+    result = BuildResult(files=len(sources), diagnostics=list(loaded.warnings))
+    others = [i for i, unit in enumerate(done) if unit["others"]]
+    files = [(sources[i].file, data[i]) for i in others]
+    correlations, filters = read_others(files)
+    sound: list[Filter] = []
+    if filters:
+        # Which rules a filter acts on is known when all files are: a name may be another rule's too. So the files
+        # of these rules are compiled once more.
+        found = Diagnostics()
+        sound, filtered = relate_filters(done, correlations, filters, found)
+        result.diagnostics += found.found
+        result.refused = len(filters) - len(sound)
+        digest_of = {sources[i].file: digests[i] for i in others}
+        named = [[digest_of[each.place.file], each.place.document] for each in filters]
+        again = [
+            each.with_filters(by_document, named)
+            for each, by_document in zip(work, filtered, strict=True)
+        ]
+        done = units.of(again, files)
+    units.keep(cache, key)
+    result.cached = len(sources) - len(units.compiled)
+    _assemble(
+        done,
+        correlations,
+        filters,
+        sound,
+        sources,
+        digests,
+        options,
+        loaded,
+        settings,
+        inputs,
+        result,
+    )
     if result.rendered:
         cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
     return result
@@ -166,18 +194,68 @@ def _collect_rarely() -> None:
     gc.set_threshold(200_000, 20, 100)
 
 
-# Set in each worker by `_start`: pipelines hold functions and do not travel.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A file to compile: `key` is that of its unit, `filters` has the numbers of those that act on the rule of a
+    document.
+    """
+
+    key: str
+    data: bytes
+    file: str
+    source: str
+    filters: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+    def with_filters(
+        self, filters: Mapping[int, Sequence[int]], named: Sequence[Sequence[Any]]
+    ) -> _Work:
+        """The same file with filters, of which `named` says what the unit depends on."""
+        if not filters:
+            return self
+        taken = [[document, *(named[i] for i in each)] for document, each in filters.items()]
+        return replace(self, key=f"{self.key} {_digest(taken)}", filters=filters)
+
+
+class _Units:
+    """The units of a build, those `known` from earlier ones and those that it compiles."""
+
+    def __init__(
+        self, options: BuildOptions, known: Mapping[str, Plain], progress: Progress | None
+    ):
+        self.options, self.known, self.progress = options, known, progress
+        self.made: dict[str, Plain] = {}
+        self.compiled: set[str] = set()  # files
+
+    def of(self, work: Sequence[_Work], filters: Sequence[tuple[str, bytes]] = ()) -> list[Plain]:
+        """The unit of each file. `filters` are the files, name and data, that the numbers of filters count through."""
+        self.made |= {each.key: self.known[each.key] for each in work if each.key in self.known}
+        missing = [each for each in work if each.key not in self.made]
+        compiled = _compile_all(missing, self.options, self.progress, filters)
+        self.made |= {each.key: unit for each, unit in zip(missing, compiled, strict=True)}
+        self.compiled |= {each.source for each in missing}
+        return [self.made[each.key] for each in work]
+
+    def keep(self, cache: Cache, key: str) -> None:
+        """Store the units for the next build, where some are new."""
+        if self.compiled:
+            cache.store(key, self.made)
+
+
+# Set in each worker by `_start`: pipelines hold functions and do not travel, nor do filters.
 _options: Any = None
+_filters: list[Filter] = []
 
 
-def _start(options: BuildOptions) -> None:
-    global _options
+def _start(options: BuildOptions, filters: Sequence[tuple[str, bytes]]) -> None:
+    global _options, _filters
     if multiprocessing.parent_process() is not None:
         follow_parent()
     from sigmac.compiler.optimizer.measured_profile import load_profile
+    from sigmac.compiler.packaging.relations import read_others
     from sigmac.compiler.packaging.units import Options
 
     _collect_rarely()
+    _, _filters = read_others(filters)
     _options = Options(
         load_pipelines(options.pipelines, options.placeholders),
         options.strict_logsource,
@@ -187,17 +265,23 @@ def _start(options: BuildOptions) -> None:
     )
 
 
-def _compile_chunk(work: Sequence[tuple[bytes, str, str]]) -> bytes:
+def _compile_chunk(work: Sequence[_Work]) -> bytes:
     """Units as JSON: what a worker sends back is data."""
     from sigmac.compiler.packaging.units import compile_unit, format_units
 
-    units = [compile_unit(*each, _options) for each in work]
+    units = []
+    for each in work:
+        filters = {document: [_filters[i] for i in n] for document, n in each.filters.items()}
+        units.append(compile_unit(each.data, each.file, each.source, _options, filters))
     format_units(units)
     return orjson.dumps(units)
 
 
 def _compile_all(
-    work: Sequence[tuple[bytes, str, str]], options: BuildOptions, progress: Progress | None
+    work: Sequence[_Work],
+    options: BuildOptions,
+    progress: Progress | None,
+    filters: Sequence[tuple[str, bytes]],
 ) -> Iterable[Plain]:
     jobs = min(options.jobs or cores(), len(work) // CHUNK + 1)
     chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
@@ -210,11 +294,11 @@ def _compile_all(
 
     if jobs == 1 or len(work) < MIN_PARALLEL:
         if work:
-            _start(options)
+            _start(options, filters)
         for chunk in chunks:
             take(_compile_chunk(chunk))
         return done
-    pool = ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+    pool = ProcessPoolExecutor(jobs, initializer=_start, initargs=(options, filters))
     try:
         with held_interrupt():
             compiled = pool.map(_compile_chunk, chunks)  # starts the processes
@@ -232,8 +316,10 @@ def _compile_all(
 
 def _assemble(
     units: Sequence[Plain],
+    correlations: list[Correlation],
+    filters: Sequence[Filter],
+    sound: list[Filter],
     sources: Sequence[SourceFile],
-    data: Sequence[bytes],
     digests: Sequence[str],
     options: BuildOptions,
     pipelines: Pipelines,
@@ -244,12 +330,11 @@ def _assemble(
     from sigmac.compiler.checks import check_outlines
     from sigmac.compiler.checks.among_rules import outline_of
     from sigmac.compiler.optimizer.measured_profile import load_profile
-    from sigmac.compiler.packaging.relations import relate
+    from sigmac.compiler.packaging.relations import Documents, relate
     from sigmac.compiler.packaging.writer import Identity, render_pack
 
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
-    others = [(sources[i], data[i]) for i, unit in enumerate(units) if unit["others"]]
     refused = {name for unit in units for name in unit["refused_names"]}
     outlines = {
         kind: [outline_of(each) for unit in units for each in unit["outlines"][kind]]
@@ -257,10 +342,12 @@ def _assemble(
     }
     failed = [outline_of(each) for unit in units for each in unit["failed"]]
     left_out = [*outlines["refused"], *failed]
-    documents = relate(rules, others, found, refused, pipelines, left_out)
+    documents = Documents(
+        relate(rules, correlations, filters, found, refused, pipelines, left_out), sound
+    )
     compared = check_outlines(list(chain.from_iterable(outlines.values())))
     found.extend(each for each in compared if each.severity != "note")
-    result.refused = sum(unit["refused"] for unit in units)
+    result.refused += sum(unit["refused"] for unit in units)
     result.skipped = sum(unit["skipped"] for unit in units)
     result.rules = len(rules)
     result.correlations = len(documents.correlations)

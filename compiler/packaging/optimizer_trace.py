@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.optimizer import gate, optimize
 from sigmac.compiler.packaging.build import BuildOptions
 from sigmac.compiler.packaging.units import Options, compile_rule
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.links import acting_in
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import InputError
 
@@ -22,15 +24,19 @@ def print_trace(sources: Sequence[SourceFile], options: BuildOptions, wanted: st
     pipelines = load_pipelines(options.pipelines, options.placeholders)
     unoptimized = Options(pipelines, options.strict_logsource, optimize=False)
     found = False
-    for source in sources:
-        contents = read_file(source.read(), source.file)
+    files = [read_file(source.read(), source.file) for source in sources]
+    filters = iter(acting_in(files, Diagnostics()).on)
+    for source, contents in zip(sources, files, strict=True):
         in_file = wanted in (source.file, source.source, source.path.name, source.path.stem)
         for rule in contents.rules:
+            on_it = next(filters)
             if not in_file and wanted not in (rule.meta.id, rule.meta.title):
                 continue
             found = True
-            compiled = compile_rule(rule, unoptimized, contents)
+            compiled = compile_rule(rule, unoptimized, contents, on_it)
             print(f"{rule.meta.title}  ({rule.place})")
+            for each in on_it:
+                print(f"  filter: {each.meta.title}  ({each.place})")
             if compiled.lowered is None:
                 print(
                     "  refused: " + "; ".join(each.message for each in contents.diagnostics.errors)

@@ -13,9 +13,8 @@ from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.links import check_references, report_not_evaluated
+from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
 from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
-from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 
@@ -35,36 +34,65 @@ class Documents:
         return {name: content for name, content in made.items() if content}
 
 
+def read_others(
+    files: Sequence[tuple[str, bytes]],
+) -> tuple[list[Correlation], list[Filter]]:
+    """The correlations and the filters of some files, given as name and data."""
+    contents = [read_file(data, file) for file, data in files]
+    return (
+        [each for file in contents for each in file.correlations],
+        [each for file in contents for each in file.filters],
+    )
+
+
+# For each unit: by a rule's document the numbers of the filters that act on it.
+Filtered = dict[int, tuple[int, ...]]
+
+
+def relate_filters(
+    units: Sequence[dict[str, Any]],
+    correlations: Sequence[Correlation],
+    filters: Sequence[Filter],
+    diagnostics: Diagnostics,
+) -> tuple[list[Filter], list[Filtered]]:
+    """The filters whose references to the rules of some units are sound, and where they act."""
+    rules = [(i, rule) for i, unit in enumerate(units) for rule in unit["rules"]]
+    refused = {name for unit in units for name in unit["refused_names"]}
+    known = [rule_of(rule) for _, rule in rules]
+    acting = acting_filters(known, correlations, filters, diagnostics, refused)
+    number = {id(each): i for i, each in enumerate(filters)}
+    found: list[Filtered] = [{} for _ in units]
+    for (i, rule), on_it in zip(rules, acting.on, strict=True):
+        if on_it:
+            found[i][rule["document"]] = tuple(number[id(each)] for each in on_it)
+    return acting.filters, found
+
+
 def relate(
     rules: Sequence[dict[str, Any]],
-    others: Sequence[tuple[SourceFile, bytes]],
+    correlations: list[Correlation],
+    filters: Sequence[Filter],
     diagnostics: Diagnostics,
     refused: Collection[str] = (),
     pipelines: Pipelines | None = None,
     left_out: Sequence[Outline] = (),
-) -> Documents:
-    """Check the references between rules (as units), correlations and filters.
+) -> list[Correlation]:
+    """The correlations whose references to rules (as units) and to each other are sound.
 
     `refused` are the ids and names of the rules that an error has left out, `left_out` the outlines of those that
     can be told. The field names of correlations are mapped by the pipelines.
     """
-    known = [_outline(rule) for rule in rules]
-    correlations: list[Correlation] = []
-    filters: list[Filter] = []
-    for source, data in others:
-        contents = read_file(data, source.file)
-        correlations += contents.correlations
-        filters += contents.filters
+    known = [rule_of(unit) for unit in rules]
     if pipelines is not None:
         correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
         refused = {*refused, *others_refused}
     gone = [Refused(_meta(each), each.places["title"]) for each in left_out]
-    sound = Documents(*check_references(known, correlations, filters, diagnostics, refused, gone))
-    report_not_evaluated(sound.correlations, sound.filters, diagnostics)
+    sound = check_references(known, correlations, filters, diagnostics, refused, gone)
+    report_not_evaluated(sound, diagnostics)
     return sound
 
 
-def _outline(unit: dict[str, Any]) -> Rule:
+def rule_of(unit: dict[str, Any]) -> Rule:
     """As much of a rule as others can refer to."""
     product, category, service = unit["logsource"]
     meta = _meta(outline_of(unit["outline"]))

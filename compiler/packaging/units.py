@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sigmac.compiler.checks import check_file, check_rule
@@ -35,6 +36,7 @@ from sigmac.compiler.optimizer.gate import gate
 from sigmac.compiler.optimizer.logsource_part import logsource_part
 from sigmac.compiler.pipeline import Pipelines, Variant
 from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.filter import Filter, join
 from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
 
 Plain = dict[str, Any]
@@ -62,10 +64,13 @@ class Compiled:
     passes: list[list[Any]] = field(default_factory=list)
 
 
-def compile_rule(rule: Rule, options: Options, contents: FileContents) -> Compiled:
-    """Pipelines, lowering and optimizer for one rule; a refusal goes to the file's diagnostics."""
+def compile_rule(
+    rule: Rule, options: Options, contents: FileContents, filters: Sequence[Filter] = ()
+) -> Compiled:
+    """Filters, pipelines, lowering and optimizer for one rule; a refusal goes to the file's diagnostics."""
     compiled = Compiled(rule)
     try:
+        compiled.rule = rule = join(rule, filters)
         variants = options.pipelines.apply(
             rule, contents.diagnostics, strict_logsource=options.strict_logsource
         )
@@ -99,10 +104,17 @@ def _size(expression: Expression) -> tuple[int, int]:
     return bottom_up(expression, add)
 
 
-def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain:
+def compile_unit(
+    data: bytes,
+    file: str,
+    source: str,
+    options: Options,
+    filters: Mapping[int, Sequence[Filter]] = MappingProxyType({}),
+) -> Plain:
     """Everything a build needs of one file.
 
-    `file` is the name for diagnostics, `source` the one for the pack. Keys of the result: `rules`, `diagnostics`,
+    `file` is the name for diagnostics, `source` the one for the pack, `filters` are those that act on a rule, by its
+    document. Keys of the result: `rules`, `diagnostics`,
     `refused` and `skipped` (numbers of documents left out), `outlines` by kind, `failed` (those of the rules that a
     pipeline refused), and `others`: whether correlations or filters are in the file, which are not kept in units.
     """
@@ -121,8 +133,8 @@ def compile_unit(data: bytes, file: str, source: str, options: Options) -> Plain
         if not _is_wanted(rule.logsource, options):
             skipped += 1
             continue
-        compiled = compile_rule(rule, options, contents)
-        contents.diagnostics.extend(check_rule(rule, compiled.lowered))
+        compiled = compile_rule(rule, options, contents, filters.get(rule.place.document, ()))
+        contents.diagnostics.extend(check_rule(compiled.rule, compiled.lowered))
         if compiled.optimized is None:
             failed.append(outline(rule).plain())
         else:
@@ -176,6 +188,7 @@ def _rule_unit(
         title=prose(rule.meta.title),
         level=prose(rule.meta.level or ""),
         source=prose(place),
+        filters=prose(", ".join(each.meta.title for each in rule.filters)),
         guarded=guard is not None,
         statements=body.statements,
         result=body.result,
@@ -262,6 +275,8 @@ def _attributes(
         if value
     )
     found.append((Code("logsource"), Code(f"LogSource({source})")))
+    if compiled.rule.filters:
+        found.append((Code("filters"), literal([f.meta.title for f in compiled.rule.filters])))
     variants = [each.name for each in compiled.variants if each.name]
     if variants:
         found.append((Code("variants"), literal(variants)))

@@ -15,7 +15,7 @@ from sigmac.compiler.pipeline.levels import MetadataChange, RuleChange, RunChang
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
 from sigmac.compiler.syntax.read_rule import check_identifier, read_detection
 from sigmac.compiler.syntax.reader import Reader
-from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Rule, items
+from sigmac.compiler.syntax.rule import Detection, LogSource, Metadata, Rule, all_items, items
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 MAX_GENERATED = 100  # selections that pipelines add to one rule
@@ -159,9 +159,7 @@ def strict_field_mapping_failure(given: Parameters) -> RuleChange:
     def change(rule: Rule, run: Run) -> Rule:
         missing = {
             item.field: item.place
-            for name, detection in rule.detections.items()
-            if name not in run.generated
-            for item in items(detection)
+            for item in all_items(rule, without=run.generated)
             if item.field is not None and item.field not in run.mapped
         }
         if missing:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import is_
 
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal
-from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
+from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
 
 ItemChange = Callable[[Item], Detection | None]
@@ -16,24 +18,47 @@ _GONE = And()  # stands for an operand that is taken out; no condition of a rule
 
 
 def change_items(rule: Rule, change: ItemChange) -> Rule:
-    """The rule with each detection item replaced by what `change` gives; None drops it.
+    """The rule with each detection item, of its filters too, replaced by what `change` gives; None drops it.
 
     A selection that loses all its items is taken out of the conditions: And and Or go on without
     it. The rule itself is given back where nothing changed, that is every item is the same object.
-    Raises `Refusal` (`E_EMPTY`) where nothing is left.
+    A filter of which nothing is left is left out. Raises `Refusal` (`E_EMPTY`) where nothing is
+    left of the rule.
     """
-    detections: dict[str, Detection] = {}
-    changed = False
-    for name, detection in rule.detections.items():
-        made = _changed(detection, change)
-        changed = changed or made is not detection
-        if made is not None:
-            detections[name] = made
-    if not changed:
+    made = _in_detections(rule.detections, change)
+    filters = _in_filters(rule.filters, change)
+    if made is rule.detections and filters is rule.filters:
         return rule
-    if len(detections) == len(rule.detections):
-        return replace(rule, detections=detections)
-    return _without_dropped(rule, detections)
+    if len(made) == len(rule.detections):
+        return replace(rule, detections=made, filters=filters)
+    conditions = _without_dropped(rule.conditions, made)
+    if not conditions:
+        message = "the pipelines drop every detection item that the condition asks for"
+        raise Refusal(message, code="E_EMPTY")
+    places = {name: place for name, place in rule.places.items() if name in made}
+    return replace(rule, detections=made, conditions=conditions, places=places, filters=filters)
+
+
+def _in_detections(detections: dict[str, Detection], change: ItemChange) -> dict[str, Detection]:
+    """The changed detections without those that are dropped; the same dict where none changed."""
+    made = {name: _changed(detection, change) for name, detection in detections.items()}
+    if all(made[name] is detection for name, detection in detections.items()):
+        return detections
+    return {name: each for name, each in made.items() if each is not None}
+
+
+def _in_filters(filters: tuple[Filter, ...], change: ItemChange) -> tuple[Filter, ...]:
+    """The changed filters without those of which nothing is left; the same tuple where none changed."""
+    made = []
+    for each in filters:
+        detections = _in_detections(each.detections, change)
+        if detections is each.detections:
+            made.append(each)
+        else:
+            left = _without_dropped([each.condition], detections)
+            made += [replace(each, detections=detections, condition=one) for one in left]
+    same = len(made) == len(filters) and all(map(is_, made, filters))
+    return filters if same else tuple(made)
 
 
 def _changed(detection: Detection, change: ItemChange) -> Detection | None:
@@ -56,7 +81,10 @@ def _changed(detection: Detection, change: ItemChange) -> Detection | None:
     return replace(detection, children=tuple(kept)) if kept else None
 
 
-def _without_dropped(rule: Rule, detections: dict[str, Detection]) -> Rule:
+def _without_dropped(
+    conditions: Iterable[Condition], detections: dict[str, Detection]
+) -> tuple[Condition, ...]:
+    """The conditions without the search identifiers that are not left in `detections`."""
     names = list(detections)
 
     def change(node: Expression) -> Expression:
@@ -78,13 +106,8 @@ def _without_dropped(rule: Rule, detections: dict[str, Detection]) -> Rule:
             return left[0] if len(left) == 1 else type(node)(*left)
         return node
 
-    conditions = tuple(
+    return tuple(
         replace(condition, expression=expression)
-        for condition in rule.conditions
+        for condition in conditions
         if (expression := transform(condition.expression, change)) is not _GONE
     )
-    if not conditions:
-        message = "the pipelines drop every detection item that the condition asks for"
-        raise Refusal(message, code="E_EMPTY")
-    places = {name: place for name, place in rule.places.items() if name in detections}
-    return replace(rule, detections=detections, conditions=conditions, places=places)

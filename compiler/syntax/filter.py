@@ -1,23 +1,34 @@
 """Filters: conditions that are added to other rules, made from YAML nodes.
 
-Read, checked and kept as data; `references.py` checks what they refer to. Source: Sigma filters
-specification 2.1.0.
+`links.py` says which rules a filter acts on; they carry it through the compiler. Source: Sigma
+filters specification 2.1.0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.syntax.condition import Condition
 from sigmac.compiler.syntax.read_metadata import read_logsource, read_metadata
-from sigmac.compiler.syntax.read_rule import read_search
+from sigmac.compiler.syntax.read_rule import read_detections, read_search
 from sigmac.compiler.syntax.reader import Reader
-from sigmac.compiler.syntax.rule import AllOf, Detection, Item, LogSource, Metadata, Reference
+from sigmac.compiler.syntax.rule import (
+    AllOf,
+    Detection,
+    Item,
+    LogSource,
+    Metadata,
+    Reference,
+    Rule,
+)
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
+MAX_FILTERS = 1000  # that act on one rule
 _RESERVED = frozenset({"rules", "condition"})
+_Search = tuple[dict[str, Detection], dict[str, Place], Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class Filter:
 
     def covers(self, logsource: LogSource) -> bool:
         """Whether every key that the filter's logsource sets is set and equal in a rule's."""
-        pairs = zip(self.logsource.key, logsource.key, strict=True)
+        pairs = zip(self.logsource.folded, logsource.folded, strict=True)
         return all(mine is None or mine == theirs for mine, theirs in pairs)
 
     def plain(self) -> dict[str, Any]:
@@ -55,6 +66,14 @@ class Filter:
             "detections": {name: _plain(each) for name, each in self.detections.items()},
             "condition": self.condition.text,
         }
+
+
+def join(rule: Rule, filters: Sequence[Filter]) -> Rule:
+    """The rule with the filters that act on it. Raises `RuleError` (`E_FILTER`) where they are too many."""
+    if len(filters) > MAX_FILTERS:
+        message = f"more than {MAX_FILTERS:,} filters act on the rule"
+        raise RuleError("E_FILTER", message, rule.place, "join their selections to one filter")
+    return replace(rule, filters=tuple(filters)) if filters else rule
 
 
 def _plain(detection: Detection) -> dict[str, Any]:
@@ -76,7 +95,7 @@ def read_filter(document: Document, diagnostics: Diagnostics) -> Filter:
     """
     reader = Reader(document, diagnostics)
     root = document.root
-    meta, logsource, (rules, detections, places, condition) = reader.attempt(
+    meta, logsource, (rules, (detections, places, condition)) = reader.attempt(
         lambda: read_metadata(reader, root, frozenset({"logsource", "filter"})),
         lambda: read_logsource(reader, root),
         lambda: _read_filter(reader, root.value["filter"]),
@@ -84,17 +103,14 @@ def read_filter(document: Document, diagnostics: Diagnostics) -> Filter:
     return Filter(meta, logsource, rules, detections, condition, reader.place(root), places)
 
 
-def _read_filter(
-    reader: Reader, node: Node
-) -> tuple[tuple[Reference, ...], dict[str, Detection], dict[str, Place], Condition]:
+def _read_filter(reader: Reader, node: Node) -> tuple[tuple[Reference, ...], _Search]:
     if not node.is_map:
         raise reader.fail("E_FILTER", "the filter must be a map", node)
-    rules, _, (detections, places, (condition,)) = reader.attempt(
+    rules, search = reader.attempt(
         lambda: _rules(reader, node),
-        lambda: _refuse_many(reader, node.value.get("condition")),
-        lambda: read_search(reader, node, _RESERVED),
+        lambda: _read_search(reader, node, node.value.get("condition")),
     )
-    return rules, detections, places, condition
+    return rules, search
 
 
 def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
@@ -105,10 +121,6 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
         raise reader.fail("E_FILTER", message, child or node, "add `rules: any`, or ids or names")
     if isinstance(child.value, str) and child.value.lower() == "any":
         return ()
-    if child.is_list and not child.value:
-        message = "the list of rules is empty"
-        hint = "add ids or names; `any` is for every rule of the logsource"
-        raise reader.fail("E_FILTER", message, child, hint)
     found: dict[str, Reference] = {}
     for rule in reader.references(child, "E_FILTER"):
         if found.setdefault(rule.text, rule) is not rule:
@@ -117,7 +129,12 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
     return tuple(found.values())
 
 
-def _refuse_many(reader: Reader, condition: Node | None) -> None:
-    if condition is not None and condition.is_list:
-        message = "a filter has exactly one condition"
-        raise reader.fail("E_FILTER", message, condition, "join them by `and` or `or`")
+def _read_search(reader: Reader, node: Node, condition: Node | None) -> _Search:
+    if condition is None or condition.value is None or isinstance(condition.value, str):
+        detections, places, (made,) = read_search(reader, node, _RESERVED)
+        return detections, places, made
+    message = "a filter has exactly one condition, a text"
+    hint = "join them by `and` or `or`" if condition.is_list else ""
+    wrong = reader.fail("E_FILTER", message, condition, hint)
+    reader.attempt(lambda: read_detections(reader, node, _RESERVED), lambda: reader.refuse([wrong]))
+    raise wrong

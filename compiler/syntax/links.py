@@ -14,13 +14,14 @@ from graphlib import CycleError, TopologicalSorter
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, did_you_mean
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.documents import Refused
-from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.documents import FileContents, Refused
+from sigmac.compiler.syntax.filter import MAX_FILTERS, Filter
 from sigmac.compiler.syntax.rule import Reference, Rule
 
 MAX_SUGGESTIONS = 100  # each compares a faulty reference with every name
 
 Target = Rule | Correlation
+_Key = tuple[bytes | None, bytes | None, bytes | None]
 
 
 @dataclass(slots=True)
@@ -75,29 +76,22 @@ def check_references(
     diagnostics: Diagnostics,
     refused: Collection[str] = (),
     refused_documents: Sequence[Refused] = (),
-) -> tuple[list[Correlation], list[Filter]]:
-    """The correlations and filters whose references are sound, in their order.
+) -> list[Correlation]:
+    """The correlations whose references are sound, in their order.
 
     `refused` are the ids and names of the documents that an error has left out already. What is
     wrong is reported: errors for what is left out here; warnings for references without effect, and
-    for ids that stand twice in the set, `refused_documents` included.
+    for ids that stand twice in the set, those of `filters` and `refused_documents` included.
     """
     _report_repeated_ids([*rules, *correlations, *filters, *refused_documents], diagnostics)
     targets = _Targets.of([*rules, *correlations], refused)
-    return (
-        _sound_correlations(correlations, targets, diagnostics),
-        [each for each in filters if _is_sound(each, rules, targets, diagnostics)],
-    )
+    return _sound_correlations(correlations, targets, diagnostics)
 
 
-def report_not_evaluated(
-    correlations: Iterable[Correlation], filters: Iterable[Filter], diagnostics: Diagnostics
-) -> None:
-    """W_NOT_EVALUATED: sound documents that have no effect on what is found."""
-    kept: list[Correlation | Filter] = [*correlations, *filters]
-    for each in kept:
-        kind = "correlation" if isinstance(each, Correlation) else "filter"
-        message = f"this {kind} is checked and kept in the pack, but not evaluated yet"
+def report_not_evaluated(correlations: Iterable[Correlation], diagnostics: Diagnostics) -> None:
+    """W_NOT_EVALUATED: sound correlations, which have no effect on what is found."""
+    for each in correlations:
+        message = "this correlation is checked and kept in the pack, but not evaluated yet"
         diagnostics.report("W_NOT_EVALUATED", message, each.place)
 
 
@@ -248,30 +242,96 @@ def _report_cycle(
 # Filters
 
 
-def _is_sound(
-    each: Filter, rules: Sequence[Rule], targets: _Targets, diagnostics: Diagnostics
-) -> bool:
-    """Whether it is clear what a filter refers to; references without effect are reported only."""
-    if not each.rules and not any(each.covers(rule.logsource) for rule in rules):
-        message = f"no rule has the logsource {each.logsource} of the filter"
-        diagnostics.report("W_FILTER_UNUSED", message, each.place)
-    sound = True
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The filters whose references are sound, and for each rule, in its order, those that act on it."""
+
+    filters: list[Filter]
+    on: list[list[Filter]]
+
+
+def acting_filters(
+    rules: Sequence[Rule],
+    correlations: Sequence[Correlation],
+    filters: Sequence[Filter],
+    diagnostics: Diagnostics,
+    refused: Collection[str] = (),
+) -> Acting:
+    """Which filters act on which rules, both in pack order; of the rules little more than logsource
+    and names need be known.
+
+    `refused` are the ids and names of the documents that an error has left out. What is wrong is
+    reported: errors (`E_FILTER`, `E_REFERENCE`) for filters that are left out, `W_FILTER_UNUSED`
+    for what has no effect.
+    """
+    acting = Acting([], [[] for _ in rules])
+    if not filters:
+        return acting
+    targets = _Targets.of([*rules, *correlations], refused)
+    number = {id(rule): i for i, rule in enumerate(rules)}
+    covered = _by_logsource(rules)
+    for each in filters:
+        own = Diagnostics()
+        found = _listed(each, targets, own)
+        diagnostics.extend(own)
+        if own.errors:
+            continue
+        acting.filters.append(each)
+        if each.rules:
+            chosen: Iterable[int] = sorted({number[id(rule)] for rule in found})
+        else:
+            chosen = covered.get(each.logsource.folded, ())
+            if not chosen:
+                message = f"no rule has the logsource {each.logsource} of the filter"
+                diagnostics.report("W_FILTER_UNUSED", message, each.place)
+        for i in chosen:
+            if len(acting.on[i]) <= MAX_FILTERS:  # one more is enough to refuse the rule
+                acting.on[i].append(each)
+    return acting
+
+
+def acting_in(files: Sequence[FileContents], diagnostics: Diagnostics) -> Acting:
+    """Which filters of some files act on which of their rules, as far as reading can tell: `acting_filters`."""
+    return acting_filters(
+        [each for file in files for each in file.rules],
+        [each for file in files for each in file.correlations],
+        [each for file in files for each in file.filters],
+        diagnostics,
+        [name for file in files for name in file.refused_names],
+    )
+
+
+def _by_logsource(rules: Sequence[Rule]) -> dict[_Key, list[int]]:
+    """The rules by each logsource that covers theirs: theirs itself, and all that leave keys of it out."""
+    found: dict[_Key, list[int]] = {}
+    for i, rule in enumerate(rules):
+        product, category, service = rule.logsource.folded
+        for key in {
+            (p, c, s) for p in (product, None) for c in (category, None) for s in (service, None)
+        }:
+            found.setdefault(key, []).append(i)
+    return found
+
+
+def _listed(each: Filter, targets: _Targets, diagnostics: Diagnostics) -> list[Rule]:
+    """The rules that a filter lists and acts on."""
+    found = []
     for reference in each.rules:
-        found = targets.find(reference)
-        message = hint = ""
-        if len(found) > 1:
-            _report_ambiguous(reference, found, diagnostics)
-            sound = False
-        elif not found:
+        shown = reference.text[:80]
+        meant = targets.find(reference)
+        if len(meant) > 1:
+            _report_ambiguous(reference, meant, diagnostics)
+        elif not meant:
             message, hint = targets.why_unknown(reference)
-        elif isinstance(found[0], Correlation):
-            message = (
-                f"`{reference.text[:80]}` is a correlation, and filters act on detection rules"
-            )
-            hint = "list the rules that it refers to"
-        elif not each.covers(found[0].logsource):
-            other = f"has the logsource {found[0].logsource}, the filter {each.logsource}"
-            message = f"the filter does not act on `{reference.text[:80]}`, which {other}"
-        if message:
             diagnostics.report("W_FILTER_UNUSED", message, reference.place, hint)
-    return sound
+        elif isinstance(meant[0], Correlation):
+            message = f"`{shown}` is a correlation, and filters act on detection rules"
+            hint = "list the rules that it refers to"
+            diagnostics.report("E_FILTER", message, reference.place, hint)
+        elif not each.covers(meant[0].logsource):
+            other = f"has the logsource {meant[0].logsource}, the filter {each.logsource}"
+            message = f"the filter does not act on `{shown}`, which {other}"
+            diagnostics.report("W_FILTER_UNUSED", message, reference.place)
+        else:
+            found.append(meant[0])
+    return found

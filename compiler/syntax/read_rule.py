@@ -72,7 +72,7 @@ def _read_detection(
     return read_search(reader, node, _RESERVED, str(timeframe.plain()) if timeframe else None)
 
 
-def _detections(
+def read_detections(
     reader: Reader, node: Node, reserved: frozenset[str]
 ) -> tuple[dict[str, Detection], dict[str, Place]]:
     """The search identifiers of a map; keys in `reserved` are not identifiers.
@@ -228,7 +228,7 @@ def read_search(
 
     made, (detections, places) = reader.attempt(
         lambda: _conditions(reader, node, names, timeframe),
-        lambda: _detections(reader, node, reserved),
+        lambda: read_detections(reader, node, reserved),
     )
     used: set[str] = set()
     for each in made:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Value, anywhere
 from sigmac.compiler.syntax.condition import Condition
 from sigmac.compiler.syntax.modifiers.modifiers import PLACEMENTS
 from sigmac.compiler.syntax.yaml_nodes import Node
+
+if TYPE_CHECKING:
+    from sigmac.compiler.syntax.filter import Filter
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -35,6 +38,15 @@ class LogSource:
     @property
     def key(self) -> tuple[str | None, str | None, str | None]:
         return self.product, self.category, self.service
+
+    @property
+    def folded(self) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """The key as filters compare it: the letter case of ASCII makes no difference."""
+        product, category, service = (
+            None if part is None else part.encode("utf-8", "surrogatepass").lower()
+            for part in self.key
+        )
+        return product, category, service
 
     def __str__(self) -> str:
         return "/".join(part for part in self.key if part)
@@ -144,7 +156,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A detection rule: metadata, logsource, search identifiers in their order, and conditions (any of them)."""
+    """A detection rule: metadata, logsource, search identifiers in their order, and conditions (any of them).
+
+    With `filters` each condition holds only where all of theirs do, over their own search identifiers.
+    """
 
     meta: Metadata
     logsource: LogSource
@@ -152,11 +167,22 @@ class Rule:
     conditions: tuple[Condition, ...]
     place: Place
     places: dict[str, Place] = field(default_factory=dict)  # of the search identifiers
+    filters: tuple[Filter, ...] = ()  # in pack order
 
     @property
     def label(self) -> str:
         """How messages call the rule: its id, else its title."""
         return self.meta.id or self.meta.title
+
+
+def all_items(rule: Rule, without: Collection[str] = ()) -> Iterator[Item]:
+    """Every detection item of a rule and of its filters, those of some search identifiers of the rule left out."""
+    for name, detection in rule.detections.items():
+        if name not in without:
+            yield from items(detection)
+    for each in rule.filters:
+        for detection in each.detections.values():
+            yield from items(detection)
 
 
 def items(detection: Detection) -> Iterator[Item]:

@@ -198,7 +198,7 @@ def _accepted(folder: Path, manifest: bytes, keys: Sequence[bytes | str]) -> boo
 
 # Of the metadata of a rule: what is one text, and what is a sequence of them
 _TEXTS = ("title", "id", "name", "level", "status", "description", "author", "date", "source")
-_LISTS = ("tags", "references", "falsepositives", "fields", "scope", "variants")
+_LISTS = ("tags", "references", "falsepositives", "fields", "scope", "filters", "variants")
 
 
 def _metadata(name: str, source: str) -> dict[str, Any]:

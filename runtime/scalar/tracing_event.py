@@ -14,7 +14,8 @@ from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 _INTERNAL = ":"  # how the names begin that the compiler gives to what is no search identifier
-_CONDITION = re.compile(r":.*condition (\d+)")
+_FILTER = ":filter "  # and of these, those of what is a filter's
+_CONDITION = re.compile(r":(?:\w+_)?condition (\d+)")
 _SINGLE = frozenset(
     {"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"}
 )
@@ -61,7 +62,7 @@ def explain(
     """Run a rule's function from its source text so that all its selections are evaluated and kept.
 
     `renamed` maps those local variables of the function that are spelled differently from the rule's search
-    identifiers to these; lines of questions count from the function's first.
+    identifiers to these; lines of questions count from the function's first. What filters ask is left out.
     """
     tree = ast.parse(source)
     function = tree.body[0]
@@ -101,6 +102,7 @@ def explain(
             q.line,
         )
         for q in event.questions
+        if not _selection(q.line, spans, renamed).startswith(_FILTER)
     )
     selections: dict[str, bool] = {}
     for name, text in spelled.items():

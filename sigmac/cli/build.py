@@ -304,9 +304,10 @@ def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     state = "unchanged" if result.unchanged else "built"
     more = [counted(result.rules, "rule")]
-    for count, what in ((result.correlations, "correlation"), (result.filters, "filter")):
-        if count:
-            more.append(f"{counted(count, what)} (not evaluated yet)")
+    if result.correlations:
+        more.append(f"{counted(result.correlations, 'correlation')} (not evaluated yet)")
+    if result.filters:
+        more.append(counted(result.filters, "filter"))
     for count, what in ((result.refused, "refused"), (result.skipped, "of other logsources")):
         if count:
             more.append(f"{count:,} {what}")

@@ -34,7 +34,16 @@ EXAMPLE = """Examples:
 """
 LEVELS = ("critical", "high", "medium", "low", "informational", "none")
 MAX_LISTED = 20  # lines of a list in the overview; --format json has all
-_LISTS = ("tags", "references", "falsepositives", "fields", "related", "scope", "variants")
+_LISTS = (
+    "tags",
+    "references",
+    "falsepositives",
+    "fields",
+    "related",
+    "scope",
+    "filters",
+    "variants",
+)
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
@@ -254,7 +263,7 @@ def _counted(counts: Mapping[str, int]) -> str:
         ("logsources", "logsource", ""),
         ("literals", "text", ""),
         ("correlations", "correlation", " (not evaluated yet)"),
-        ("filters", "filter", " (not evaluated yet)"),
+        ("filters", "filter", ""),
     )
     return ", ".join(
         _number(counts[key], word) + remark for key, word, remark in words if key in counts

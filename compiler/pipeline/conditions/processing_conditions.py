@@ -30,7 +30,8 @@ from sigmac.compiler.pipeline.conditions.processing_run import Run
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.modifiers.apply_modifiers import apply
 from sigmac.compiler.syntax.modifiers.regex_values import re2_options
-from sigmac.compiler.syntax.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule, items
+from sigmac.compiler.syntax.rule import LEVELS, STATUSES, Item, LogSource, Metadata, Rule
+from sigmac.compiler.syntax.rule import all_items as rule_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,10 +353,8 @@ FIELD_CONDITIONS: Mapping[str, Reader[FieldName]] = {
 
 
 def all_items(rule: AnyRule) -> Iterable[Item]:
-    """Every detection item of a rule; a correlation has none."""
-    if isinstance(rule, Correlation):
-        return ()
-    return (item for detection in rule.detections.values() for item in items(detection))
+    """Every detection item of a rule and of its filters; a correlation has none."""
+    return () if isinstance(rule, Correlation) else rule_items(rule)
 
 
 def leaves(values: Iterable[Value]) -> Iterable[Value]:
