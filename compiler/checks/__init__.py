@@ -19,8 +19,7 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import FileContents, Refused
-from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.rule import Rule, items
+from sigmac.compiler.syntax.rule import Filter, Rule, items
 
 DOCUMENT_CHECKS = metadata.DOCUMENT_CHECKS
 SELECTION_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS)

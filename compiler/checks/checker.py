@@ -12,9 +12,9 @@ from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.documents import Refused, read_file
-from sigmac.compiler.syntax.filter import Filter, join
+from sigmac.compiler.syntax.filter import join
 from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
-from sigmac.compiler.syntax.rule import Rule
+from sigmac.compiler.syntax.rule import Filter, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 
 

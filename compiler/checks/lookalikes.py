@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from sigmac.compiler.checks.items import ENCODINGS, strings
 from sigmac.compiler.checks.metadata import place_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
-from sigmac.compiler.syntax.rule import Item, Rule, items
+from sigmac.compiler.syntax.rule import Filter, Item, Rule, items
 
 # Letters of other scripts that look like a Latin one in most fonts. Source: Unicode TR 39.
 LOOKALIKES = dict(

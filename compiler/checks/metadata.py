@@ -10,9 +10,8 @@ from typing import Any
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_mean
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused
-from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.read_metadata import VERSION, declared_version
-from sigmac.compiler.syntax.rule import Metadata, Rule
+from sigmac.compiler.syntax.rule import Filter, Metadata, Rule
 
 Document = Rule | Correlation | Filter | Refused
 

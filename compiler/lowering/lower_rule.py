@@ -40,10 +40,9 @@ from sigmac.compiler.ir.values import (
     glob,
 )
 from sigmac.compiler.syntax.condition import resolve
-from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers.modifiers import ModifierError
 from sigmac.compiler.syntax.modifiers.regex_values import MAX_PROGRAM, check_regex
-from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Filter, Item, Rule
 from sigmac.runtime.scalar.folding import default_fold
 from sigmac.runtime.scalar.globs import plan, regex_of
 

@@ -30,8 +30,7 @@ from sigmac.compiler.ir.values import (
 from sigmac.compiler.lowering.lower_rule import RuleVariant, text_predicate
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
-from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
+from sigmac.compiler.syntax.rule import AllOf, Detection, Filter, Item, Rule
 from sigmac.runtime.errors import EventError
 
 MAX_DEPTH = 400  # of an event: the reference evaluator recurses

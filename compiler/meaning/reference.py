@@ -34,9 +34,8 @@ from sigmac.compiler.ir.values import (
     Value,
 )
 from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_matching
-from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.modifiers.regex_values import re2_options
-from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Filter, Item, Rule
 
 
 def matches(rule: Rule, event: dict[str, Any]) -> list[int]:

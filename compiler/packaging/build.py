@@ -24,7 +24,7 @@ from sigmac.compiler.diagnostics.diagnostic import (
 from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.filter import Filter
+from sigmac.compiler.syntax.rule import Filter
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256

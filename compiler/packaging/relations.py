@@ -12,9 +12,8 @@ from sigmac.compiler.pipeline import Pipelines
 from sigmac.compiler.pipeline.correlation_fields import map_correlations
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused, read_file
-from sigmac.compiler.syntax.filter import Filter
 from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
-from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
+from sigmac.compiler.syntax.rule import Filter, LogSource, Metadata, Rule
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 

@@ -36,8 +36,8 @@ from sigmac.compiler.optimizer.gate import gate
 from sigmac.compiler.optimizer.logsource_part import logsource_part
 from sigmac.compiler.pipeline import Pipelines, Variant
 from sigmac.compiler.syntax.documents import FileContents, read_file
-from sigmac.compiler.syntax.filter import Filter, join
-from sigmac.compiler.syntax.rule import LogSource, Metadata, Rule
+from sigmac.compiler.syntax.filter import join
+from sigmac.compiler.syntax.rule import Filter, LogSource, Metadata, Rule
 
 Plain = dict[str, Any]
 

@@ -9,8 +9,7 @@ from operator import is_
 from sigmac.compiler.ir.expressions import And, AtLeast, Expression, Not, Or, transform
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier, names_matching
-from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Rule
+from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Filter, Item, Rule
 
 ItemChange = Callable[[Item], Detection | None]
 

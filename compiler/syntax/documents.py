@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.syntax.correlation import Correlation, read_correlation
-from sigmac.compiler.syntax.filter import Filter, read_filter
+from sigmac.compiler.syntax.filter import read_filter
 from sigmac.compiler.syntax.read_metadata import read_metadata
 from sigmac.compiler.syntax.read_rule import read_rule
 from sigmac.compiler.syntax.reader import Reader
-from sigmac.compiler.syntax.rule import Metadata, Rule
+from sigmac.compiler.syntax.rule import Filter, Metadata, Rule
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Document, Node, documents
 
 

@@ -1,4 +1,4 @@
-"""Filters: conditions that are added to other rules, made from YAML nodes.
+"""Filters: made from YAML nodes, and joined to the rules that they act on.
 
 `links.py` says which rules a filter acts on; they carry it through the compiler. Source: Sigma
 filters specification 2.1.0.
@@ -7,65 +7,19 @@ filters specification 2.1.0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.syntax.condition import Condition
 from sigmac.compiler.syntax.read_metadata import read_logsource, read_metadata
 from sigmac.compiler.syntax.read_rule import read_detections, read_search
 from sigmac.compiler.syntax.reader import Reader
-from sigmac.compiler.syntax.rule import (
-    AllOf,
-    Detection,
-    Item,
-    LogSource,
-    Metadata,
-    Reference,
-    Rule,
-)
+from sigmac.compiler.syntax.rule import Detection, Filter, Reference, Rule
 from sigmac.compiler.syntax.yaml_nodes import Document, Node
 
 MAX_FILTERS = 1000  # that act on one rule
 _RESERVED = frozenset({"rules", "condition"})
 _Search = tuple[dict[str, Detection], dict[str, Place], Condition]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter: the rules that it is for match only where its condition holds too.
-
-    The condition is over the filter's own search identifiers. `rules` is empty where the filter is
-    for any rule of its logsource.
-    """
-
-    meta: Metadata
-    logsource: LogSource
-    rules: tuple[Reference, ...]
-    detections: dict[str, Detection]
-    condition: Condition
-    place: Place
-    places: dict[str, Place] = field(default_factory=dict)  # of the search identifiers
-
-    @property
-    def label(self) -> str:
-        """How messages call the filter: its id, else its title."""
-        return self.meta.id or self.meta.title
-
-    def covers(self, logsource: LogSource) -> bool:
-        """Whether every key that the filter's logsource sets is set and equal in a rule's."""
-        pairs = zip(self.logsource.folded, logsource.folded, strict=True)
-        return all(mine is None or mine == theirs for mine, theirs in pairs)
-
-    def plain(self) -> dict[str, Any]:
-        """The filter as JSON types; items with field, modifiers and values as written."""
-        return {
-            **self.meta.plain(),
-            "logsource": self.logsource.plain(),
-            "rules": [rule.text for rule in self.rules] or "any",
-            "detections": {name: _plain(each) for name, each in self.detections.items()},
-            "condition": self.condition.text,
-        }
 
 
 def join(rule: Rule, filters: Sequence[Filter]) -> Rule:
@@ -74,17 +28,6 @@ def join(rule: Rule, filters: Sequence[Filter]) -> Rule:
         message = f"more than {MAX_FILTERS:,} filters act on the rule"
         raise RuleError("E_FILTER", message, rule.place, "join their selections to one filter")
     return replace(rule, filters=tuple(filters)) if filters else rule
-
-
-def _plain(detection: Detection) -> dict[str, Any]:
-    if isinstance(detection, Item):
-        return {
-            "field": detection.field,
-            "modifiers": list(detection.modifiers),
-            "values": list(detection.raw),
-        }
-    word = "all_of" if isinstance(detection, AllOf) else "any_of"
-    return {word: [_plain(child) for child in detection.children]}
 
 
 def read_filter(document: Document, diagnostics: Diagnostics) -> Filter:

@@ -15,8 +15,8 @@ from graphlib import CycleError, TopologicalSorter
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, did_you_mean
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import FileContents, Refused
-from sigmac.compiler.syntax.filter import MAX_FILTERS, Filter
-from sigmac.compiler.syntax.rule import Reference, Rule
+from sigmac.compiler.syntax.filter import MAX_FILTERS
+from sigmac.compiler.syntax.rule import Filter, Reference, Rule
 
 MAX_SUGGESTIONS = 100  # each compares a faulty reference with every name
 

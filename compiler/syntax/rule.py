@@ -1,4 +1,4 @@
-"""The document model of a rule, which correlations and filters share parts of.
+"""The document model of a rule, of the filters that act on it, and what correlations share with it.
 
 `read_rule.py` and `read_metadata.py` make it from YAML nodes. Source: Sigma specification 2.1.0.
 """
@@ -9,16 +9,13 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Value, anywhere
 from sigmac.compiler.syntax.condition import Condition
 from sigmac.compiler.syntax.modifiers.modifiers import PLACEMENTS
 from sigmac.compiler.syntax.yaml_nodes import Node
-
-if TYPE_CHECKING:
-    from sigmac.compiler.syntax.filter import Filter
 
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -155,6 +152,43 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter: the rules that it is for match only where its condition holds too.
+
+    The condition is over the filter's own search identifiers. `rules` is empty where the filter is
+    for any rule of its logsource.
+    """
+
+    meta: Metadata
+    logsource: LogSource
+    rules: tuple[Reference, ...]
+    detections: dict[str, Detection]
+    condition: Condition
+    place: Place
+    places: dict[str, Place] = field(default_factory=dict)  # of the search identifiers
+
+    @property
+    def label(self) -> str:
+        """How messages call the filter: its id, else its title."""
+        return self.meta.id or self.meta.title
+
+    def covers(self, logsource: LogSource) -> bool:
+        """Whether every key that the filter's logsource sets is set and equal in a rule's."""
+        pairs = zip(self.logsource.folded, logsource.folded, strict=True)
+        return all(mine is None or mine == theirs for mine, theirs in pairs)
+
+    def plain(self) -> dict[str, Any]:
+        """The filter as JSON types; items with field, modifiers and values as written."""
+        return {
+            **self.meta.plain(),
+            "logsource": self.logsource.plain(),
+            "rules": [rule.text for rule in self.rules] or "any",
+            "detections": {name: _plain(each) for name, each in self.detections.items()},
+            "condition": self.condition.text,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A detection rule: metadata, logsource, search identifiers in their order, and conditions (any of them).
 
@@ -192,3 +226,14 @@ def items(detection: Detection) -> Iterator[Item]:
     else:
         for child in detection.children:
             yield from items(child)
+
+
+def _plain(detection: Detection) -> dict[str, Any]:
+    if isinstance(detection, Item):
+        return {
+            "field": detection.field,
+            "modifiers": list(detection.modifiers),
+            "values": list(detection.raw),
+        }
+    word = "all_of" if isinstance(detection, AllOf) else "any_of"
+    return {word: [_plain(child) for child in detection.children]}

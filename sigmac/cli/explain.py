@@ -29,15 +29,16 @@ from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.printable import escaped, shortened
 
 if TYPE_CHECKING:
-    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
     from sigmac.compiler.meaning.explanation import (
+        ConditionTruth,
         DetectionTruth,
         Explanation,
         Found,
         ItemTruth,
+        SelectionTruth,
         TermTruth,
         ValueTruth,
-        VariantTruth,
     )
     from sigmac.compiler.syntax.documents import FileContents
     from sigmac.compiler.syntax.rule import Rule
@@ -49,6 +50,8 @@ EXAMPLE = """Examples:
   sed -n 18p events.ndjson | sigmac explain 'rules.yml#Whoami As System' -
 
   sigmac explain rule.yml '{"Image": "C:\\\\Windows\\\\cmd.exe"}' --format json
+
+  sigmac explain rules/whoami.yml event.json --with filters/
 """
 MAX_EVENT = 4 << 20  # bytes; the evaluator that explains is the slow one
 MAX_SHOWN = 160  # characters of a value
@@ -73,6 +76,14 @@ _Span = tuple[str, str]
     metavar="EVENT",
     help="File with one JSON object, - for standard input, or the JSON.",
 )
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(),
+    metavar="PATH",
+    help="File or folder of the same rule set: its filters act on the rule. Repeatable.",
+)
 @pipeline
 @placeholder
 @click.option(
@@ -84,6 +95,7 @@ _Span = tuple[str, str]
 def explain(
     rule: str,
     event: str,
+    others: tuple[str, ...],
     pipeline: tuple[str, ...],
     placeholder: tuple[str, ...],
     evtx: bool,
@@ -96,7 +108,7 @@ def explain(
     from sigmac.compiler.pipeline import load_pipelines
 
     fields = _read_event(event, evtx)
-    rules, errors = _read_rules(rule)
+    rules, errors = _read_rules(rule, others)
     explanations = []
     try:
         pipelines = load_pipelines(pipeline, placeholders(placeholder))
@@ -172,8 +184,9 @@ def _advice(record: bytes) -> str:
     return "; choose one event, as `sed -n 18p FILE | sigmac explain RULE -`" if rest else ""
 
 
-def _read_rules(given: str) -> tuple[list[Rule], list[Diagnostic]]:
-    """The rules that are meant, and the errors of those that cannot be read.
+def _read_rules(given: str, others: tuple[str, ...]) -> tuple[list[Rule], list[Diagnostic]]:
+    """The rules that are meant, with the filters of their file and of `others`, and the errors of what cannot
+    be read.
 
     Raises `InputError` where there is no such file or rule.
     """
@@ -184,20 +197,49 @@ def _read_rules(given: str) -> tuple[list[Rule], list[Diagnostic]]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name one rule file")
     contents = read_file(SourceFile(str(path), path.name, path, named=True).read(), str(path))
-    errors = contents.diagnostics.errors
+    rules, faults = _filtered(contents, others)
+    errors = contents.diagnostics.errors + faults
     if wanted is None:
-        others = len(contents.correlations) + len(contents.filters)
-        if others and contents.rules:
-            say(f"sigmac: {path}: only detection rules are explained; {others} others are not")
-        if not contents.rules and not errors:
+        if contents.correlations and rules:
+            number = len(contents.correlations)
+            say(f"sigmac: {path}: only detection rules are explained; {number} others are not")
+        if not rules and not errors:
             raise InputError(f"{path}: holds no detection rule")
-        return contents.rules, errors
-    chosen = [each for each in contents.rules if _is_called(each, wanted)]
+        return rules, errors
+    chosen = [each for each in rules if _is_called(each, wanted)]
     if chosen:
-        return chosen, []
+        return chosen, faults
     if wanted not in contents.refused_names or not errors:
         raise InputError(_unknown(path, wanted, contents))
     return [], errors
+
+
+def _filtered(
+    contents: FileContents, others: tuple[str, ...]
+) -> tuple[list[Rule], list[Diagnostic]]:
+    """The rules of a file with the filters that act on them, and the errors of filters."""
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
+    from sigmac.compiler.syntax.documents import read_file
+    from sigmac.compiler.syntax.filter import join
+    from sigmac.compiler.syntax.links import acting_in
+    from sigmac.compiler.syntax.rule_files import find_sources
+
+    files = [
+        read_file(source.read(), source.file)
+        for source in (find_sources(others) if others else ())
+        if not source.path.samefile(contents.file)
+    ]
+    if left_out := sum(file.refused for file in files):
+        say(f"sigmac: --with: {left_out} documents are left out: `sigmac check` tells their errors")
+    found = Diagnostics()
+    rules = []
+    acting = acting_in([contents, *files], found)
+    for rule, filters in zip(contents.rules, acting.on, strict=False):
+        try:
+            rules.append(join(rule, filters))
+        except RuleError as error:
+            found.catch(error)
+    return rules, found.errors
 
 
 def _split(given: str) -> tuple[Path, str | None]:
@@ -276,28 +318,35 @@ def _lines(explanation: Explanation) -> Iterator[tuple[int, bool, list[_Span]]]:
         if variant.name is not None:
             yield 1, variant.matched, [("variant ", ""), (variant.name, "bold")]
             depth = 2
-        yield from _variant_lines(variant, rule, depth)
+        file = rule.place.file
+        yield from _search_lines(variant.conditions, variant.selections, file, depth)
+        for each in variant.filters:
+            place, name = each.filter.place, shortened(each.filter.meta.title, MAX_SHOWN)
+            yield depth, each.matched, [("filter ", ""), (name, "bold"), _place(place, file)]
+            yield from _search_lines((each.condition,), each.selections, place.file, depth + 1)
 
 
-def _variant_lines(
-    variant: VariantTruth, rule: Rule, depth: int
+def _search_lines(
+    conditions: Iterable[ConditionTruth],
+    selections: Iterable[SelectionTruth],
+    file: str,
+    depth: int,
 ) -> Iterator[tuple[int, bool, list[_Span]]]:
-    for condition in variant.conditions:
+    for condition in conditions:
         text = shortened(" ".join(condition.condition.text.split()), 4 * MAX_SHOWN)
         yield depth, condition.matched, [("condition ", ""), (text, "cyan")]
         if condition.term.operands:
             yield from _term_lines(condition.term, depth + 1)
-    for selection in variant.selections:
-        spans = [(shortened(selection.name, MAX_SHOWN), "bold cyan")]
-        yield depth, selection.matched, spans + _place(selection, rule)
-        yield from _detection_lines(selection.detection, rule, depth + 1)
+    for selection in selections:
+        name = (shortened(selection.name, MAX_SHOWN), "bold cyan")
+        yield depth, selection.matched, [name, _place(selection.place, file)]
+        yield from _detection_lines(selection.detection, depth + 1)
 
 
-def _place(selection: Any, rule: Rule) -> list[_Span]:
-    """Where a pipeline put it, or its line in the rule's file."""
-    place = selection.place
-    where = f"line {place.line}" if place.file == rule.place.file else str(place)
-    return [(f"  {escaped(where)}", "dim")]
+def _place(place: Place, file: str) -> _Span:
+    """Where it stands, as a line of the file that is spoken of or as a place in another one, a pipeline perhaps."""
+    where = f"line {place.line}" if place.file == file else str(place)
+    return f"  {escaped(where)}", "dim"
 
 
 def _term_lines(term: TermTruth, depth: int) -> Iterator[tuple[int, bool, list[_Span]]]:
@@ -310,7 +359,7 @@ def _term_lines(term: TermTruth, depth: int) -> Iterator[tuple[int, bool, list[_
 
 
 def _detection_lines(
-    detection: DetectionTruth, rule: Rule, depth: int
+    detection: DetectionTruth, depth: int
 ) -> Iterator[tuple[int, bool, list[_Span]]]:
     from sigmac.compiler.meaning.explanation import ItemTruth
 
@@ -325,9 +374,9 @@ def _detection_lines(
     for part in detection.parts:
         if not isinstance(part, ItemTruth) and part.all and len(part.parts) > 1:
             yield depth, part.matched, [("all of", "")]
-            yield from _detection_lines(part, rule, depth + 1)
+            yield from _detection_lines(part, depth + 1)
         else:
-            yield from _detection_lines(part, rule, depth)
+            yield from _detection_lines(part, depth)
 
 
 def _item_spans(truth: ItemTruth) -> list[_Span]:

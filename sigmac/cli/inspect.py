@@ -164,7 +164,8 @@ def _most(counted: Counter[Any]) -> list[tuple[Any, int]]:
 
 def _summary(rule: PackedRule) -> dict[str, Any]:
     meta = rule.metadata
-    return {key: meta.get(key) for key in ("id", "level", "title", "logsource", "source")}
+    found = {key: meta.get(key) for key in ("id", "level", "title", "logsource", "source")}
+    return found | {"filters": meta.get("filters", ())}
 
 
 def _detail(rule: PackedRule) -> dict[str, Any]:

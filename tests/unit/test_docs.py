@@ -45,6 +45,8 @@ from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.filter import join
+from sigmac.compiler.syntax.links import acting_in
 from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
@@ -362,8 +364,10 @@ def test_examples_say_what_the_reference_evaluator_says(built: Built) -> None:
     pipelines = load_pipelines((), built.values)
     wrong = []
     for each in built.examples:
-        for rule in read_file(each.rule.encode(), each.title).rules if each.verdicts else ():
-            (variant,) = pipelines.apply(rule, Diagnostics())
+        contents = read_file(each.rule.encode(), each.title)
+        filters = acting_in([contents], Diagnostics()).on
+        for rule, on_it in zip(contents.rules, filters, strict=True) if each.verdicts else ():
+            (variant,) = pipelines.apply(join(rule, on_it), Diagnostics())
             wrong += [
                 f"{each.title}: {event} is not {'yes' if matched else 'no'}"
                 for matched, event in each.verdicts
@@ -386,7 +390,7 @@ def test_examples_say_what_a_pack_says(built: Built) -> None:
 
 
 def test_examples_are_refused_or_warned_of_as_they_say(built: Built) -> None:
-    # A correlation or filter by itself always says that it is not evaluated; and that an example is like another
+    # A correlation by itself always says that it is not evaluated; and that an example is like another
     # one of the page is not what it is about.
     beside = {"W_NOT_EVALUATED", "W_RULE_TWICE", "W_FIELD_CASE", "W_TITLE_TWICE", "W_NAME_TWICE"}
     said = {title: codes - beside for title, codes in built.codes.items()}

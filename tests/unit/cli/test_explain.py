@@ -206,6 +206,7 @@ def test_the_json_form(sigmac: Run, rule_file: Path) -> None:
                                 },
                             },
                         ],
+                        "filters": [],
                     }
                 ],
             }

@@ -103,6 +103,7 @@ def test_the_list_of_rules(sigmac: Run, built: Path) -> None:
         "title": "Admin # one",
         "logsource": {"product": "linux", "service": "auth"},
         "source": "admins.yml:21",
+        "filters": [],
     }
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from sigmac.compiler.checks.among_rules import Outline
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
-from sigmac.compiler.packaging.relations import relate
+from sigmac.compiler.packaging.relations import Documents, read_others, relate
 from sigmac.compiler.pipeline import load_pipelines
-from sigmac.compiler.syntax.rule_files import SourceFile
 
 TEXT = b"""
 title: Many names
@@ -39,10 +38,11 @@ def written(folder: Path, mapping: dict[str, Any]) -> tuple[dict[str, Any], list
         "logsource": [None, "application", None],
         "place": ["r.yml", 1, 1, 1, 0],
     }
-    source = SourceFile("c.yml", "c.yml", folder / "c.yml")
     diagnostics = Diagnostics()
-    made = relate([rule], [(source, TEXT)], diagnostics, (), load_pipelines([str(pipeline)]))
-    return made.plain(), [each.code for each in diagnostics.errors]
+    correlations, filters = read_others([("c.yml", TEXT)])
+    pipelines = load_pipelines([str(pipeline)])
+    sound = relate([rule], correlations, filters, diagnostics, (), pipelines)
+    return Documents(sound, filters).plain(), [each.code for each in diagnostics.errors]
 
 
 def test_names_of_a_correlation_are_mapped_and_a_filter_is_kept(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from sigmac.compiler.diagnostics.diagnostic import RuleError
 from sigmac.compiler.syntax.documents import read_file
-from sigmac.compiler.syntax.filter import Filter
-from sigmac.compiler.syntax.rule import LogSource
+from sigmac.compiler.syntax.filter import MAX_FILTERS, join
+from sigmac.compiler.syntax.rule import Filter, LogSource
 
 HEAD = "title: Administrators\nlogsource: {product: windows, category: process_creation}\n"
 
@@ -87,7 +88,7 @@ filter:
     }
 
 
-@pytest.mark.parametrize("rules", ["any", "Any"])
+@pytest.mark.parametrize("rules", ["any", "Any", "[]"])
 def test_a_filter_for_any_rule(rules: str) -> None:
     found, said = read(f"{HEAD}filter: {{rules: {rules}, s: {{User: x}}, condition: not s}}")
     assert found is not None
@@ -99,10 +100,6 @@ def test_a_filter_for_any_rule(rules: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (
-            "filter: {rules: [], s: {A: b}, condition: not s}",
-            ["E_FILTER [], s: {A: b}, condition: not s}"],
-        ),
         ("filter: [any]", ["E_FILTER [any]"]),
         ("filter: {s: {A: b}, condition: s}", ["E_FILTER {s: {A: b}, condition: s}"]),
         (
@@ -116,7 +113,12 @@ def test_a_filter_for_any_rule(rules: str) -> None:
         ),
         ("filter: {rules: any, s: {A: b}}", ["E_CONDITION {rules: any, s: {A: b}}"]),
         ("filter: {rules: any, s: {A: b}, condition: [s]}", ["E_FILTER [s]}"]),
-        ("filter: {rules: any, s: {A: b}, condition: 5}", ["E_CONDITION 5}"]),
+        ("filter: {rules: any, s: {A: b}, condition: 5}", ["E_FILTER 5}"]),
+        ("filter: {rules: any, s: {A: b}, condition: {a: b}}", ["E_FILTER {a: b}}"]),
+        (
+            "filter: {rules: any, s: {A: b}, condition: null}",
+            ["E_CONDITION null}"],
+        ),
         ("filter: {rules: any, s: {A: b}, condition: s and t}", ["E_CONDITION t}"]),
         ("filter: {rules: any, s: {A: b}, condition: 1 of t*}", ["E_SELECTOR_EMPTY t*}"]),
         (
@@ -132,9 +134,9 @@ def test_a_filter_for_any_rule(rules: str) -> None:
         (
             "filter: {s: {A|has: b}, condition: [s]}",
             [
+                "E_MODIFIER A|has: b}, condition: [s]}",
                 "E_FILTER {s: {A|has: b}, condition: [s]}",
                 "E_FILTER [s]}",
-                "E_MODIFIER A|has: b}, condition: [s]}",
             ],
         ),
         (
@@ -172,7 +174,8 @@ def test_warnings_leave_a_filter_in_use() -> None:
         (LogSource("process_creation", "windows", "sysmon"), True),
         (LogSource("process_creation"), False),
         (LogSource("process_creation", "linux"), False),
-        (LogSource("process_creation", "Windows"), False),
+        (LogSource("Process_Creation", "WINDOWS"), True),
+        (LogSource("process_creation", "window\u017f"), False),
         (LogSource(None, "windows", "security"), False),
     ],
 )
@@ -180,3 +183,14 @@ def test_a_filter_covers_rules_that_set_all_its_keys(logsource: LogSource, cover
     found, _ = read(f"{HEAD}filter: {{rules: any, s: {{A: b}}, condition: s}}")
     assert found is not None
     assert found.covers(logsource) is covered
+
+
+def test_a_rule_takes_a_bounded_number_of_filters() -> None:
+    rule = "title: T\nlogsource: {product: windows}\ndetection: {s: {A: b}, condition: s}"
+    (found,) = read_file(rule.encode(), "rule.yml").rules
+    filter_, _ = read(f"{HEAD}filter: {{rules: any, s: {{A: b}}, condition: s}}")
+    assert filter_ is not None
+    assert join(found, []) is found
+    assert join(found, [filter_] * MAX_FILTERS).filters == (filter_,) * MAX_FILTERS
+    with pytest.raises(RuleError, match="more than 1,000 filters act on the rule"):
+        join(found, [filter_] * (MAX_FILTERS + 1))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.syntax.documents import read_file
-from sigmac.compiler.syntax.links import check_references
+from sigmac.compiler.syntax.links import acting_in, check_references
 
 ID = "5638f7c0-ac70-491d-8465-2a65075e0d86"
 OTHER_ID = "0e95725d-7320-415d-80f7-004da920fc11"
@@ -40,13 +40,14 @@ def check(*documents: str) -> tuple[list[str], list[str]]:
     """Titles of the correlations and filters that are kept; what was said: code, message, hint."""
     contents = read_file("---\n".join(documents).encode(), "rules.yml")
     diagnostics = Diagnostics()
-    correlations, filters = check_references(
+    correlations = check_references(
         contents.rules,
         contents.correlations,
         contents.filters,
         diagnostics,
         contents.refused_names,
     )
+    filters = acting_in([contents], diagnostics).filters
     kept = [each.meta.title for each in [*correlations, *filters]]
     return kept, [f"{d.code} {d.message}. {d.hint}" for d in diagnostics]
 
@@ -240,14 +241,63 @@ def test_an_alias_need_not_cover_correlations() -> None:
 
 def test_filters_act_on_detection_rules_of_their_logsource() -> None:
     linux = rule("Rule L", "name: linux", "linux")
-    kept, said = check(A, B, linux, temporal("C", "a, b"), filter_("[a, C, linux]"))
+    kept, said = check(A, B, linux, temporal("C", "a, b"), filter_("[a, linux]"))
     assert kept == ["C", "F"]
     assert said == [
-        "W_FILTER_UNUSED `C` is a correlation, and filters act on detection rules. "
-        "list the rules that it refers to",
         "W_FILTER_UNUSED the filter does not act on `linux`, which has the logsource linux, "
         "the filter windows. ",
     ]
+
+
+def test_a_filter_that_lists_a_correlation_is_refused() -> None:
+    kept, said = check(A, B, temporal("C", "a, b"), filter_("[a, C]"))
+    assert kept == ["C"]
+    assert said == [
+        "E_FILTER `C` is a correlation, and filters act on detection rules. "
+        "list the rules that it refers to"
+    ]
+
+
+def acting(*documents: str) -> list[tuple[str, list[str]]]:
+    """The title of each rule with those of the filters that act on it."""
+    contents = read_file("---\n".join(documents).encode(), "rules.yml")
+    found = acting_in([contents], Diagnostics()).on
+    return [
+        (rule.meta.title, [each.meta.title for each in on_it])
+        for rule, on_it in zip(contents.rules, found, strict=True)
+    ]
+
+
+def titled(title: str, rules: str, logsource: str = "product: windows") -> str:
+    text = filter_(rules).replace("title: F", f"title: {title}")
+    return text.replace("product: windows", logsource)
+
+
+def test_which_filters_act_on_a_rule() -> None:
+    service = rule("Rule S", "name: s").replace("windows", "windows, service: security")
+    linux = rule("Rule L", "name: linux", "Linux")
+    found = acting(
+        titled("listed", f"[{ID}, a]"),
+        A,
+        titled("any", "any"),
+        service,
+        titled("narrow", "ANY", "product: WINDOWS, service: security"),
+        titled("name", "[any]"),
+        linux,
+        titled("linux", "[]", "product: linux"),
+        titled("of a correlation", "[a, C]"),
+        temporal("C", "a, s"),
+    )
+    assert found == [
+        ("Rule A", ["listed", "any"]),
+        ("Rule S", ["any", "narrow"]),
+        ("Rule L", ["linux"]),
+    ]
+
+
+def test_any_in_a_list_is_a_name() -> None:
+    found = acting(A, rule("Rule X", "name: any"), titled("one", "[any]"), titled("all", "any"))
+    assert found == [("Rule A", ["all"]), ("Rule X", ["one", "all"])]
 
 
 def test_a_filter_for_any_rule_needs_one_of_its_logsource() -> None:
