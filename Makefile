@@ -62,6 +62,7 @@ conformance: kernels ## Compile and run the public rule sets and list every diff
 
 fuzz: kernels $(fuzz_tools) ## Fuzz packs and the batch engine. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
 	$(bin)/python -m tests.fuzz.fuzz_packs
+	$(bin)/python -m tests.fuzz.fuzz_batch
 	$(bin)/python -m tests.fuzz.fuzz_kernels $(FUZZ_ARGS)
 
 bench: kernels ## Measure speed and memory and print the figures.

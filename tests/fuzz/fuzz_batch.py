@@ -2,8 +2,9 @@
 
     python -m tests.fuzz.fuzz_batch [SECONDS] [SEED]
 
-It changes lines of recorded kinds (bits, bytes, pieces, bytes that mean something to JSON or UTF-8) and compares both
-paths on the whole batch, with the compiled kernels alone: `fuzz_kernels.py` is guided, and a hundred times slower.
+It changes lines of recorded kinds and hostile shapes (bits, bytes, pieces, bytes that mean something to JSON or UTF-8)
+and compares both paths on the whole batch, with the compiled kernels alone: `fuzz_kernels.py` is guided, and a hundred
+times slower.
 A difference is printed with the batch that shows it, and the exit status is 1.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 from sigmac.runtime import Pack
+from tests.fuzz.shapes import shaped
 from tests.unit.packs import make_pack, rule
 
 RULES = "---\n".join(
@@ -74,9 +76,12 @@ def mutated(line: bytes, random: Random) -> bytes:
 
 
 def batches(random: Random) -> Iterator[bytes]:
-    """Batches of mutated lines without end."""
+    """Batches of mutated lines without end; some lines have a hostile shape."""
     while True:
-        lines = [mutated(random.choice(LINES), random) for _ in range(random.randint(1, 40))]
+        lines = [
+            mutated(shaped(random) if random.random() < 0.05 else random.choice(LINES), random)
+            for _ in range(random.randint(1, 40))
+        ]
         yield random.choice((b"\n", b"\n", b"\r\n", b"\n\n")).join(lines)
 
 

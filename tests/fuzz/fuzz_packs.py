@@ -3,9 +3,9 @@
     python -m tests.fuzz.fuzz_packs [-runs=10000] [-first=0]
 
 Each mutant is a pack with one part changed and sealed again, made from its number alone. It is loaded, looked into and
-asked about awkward records, by the scalar path and by the batch engine, in a process that takes one mutant after the
-other: a signal ends that process and is seen, a hang ends it by an alarm, memory has a limit. What came of how many is
-printed; a mutant that ended in anything else is named with its number, and the exit status is 1.
+asked about awkward records and hostile shapes, by the scalar path and by the batch engine, in a process that takes one
+mutant after the other: a signal ends that process and is seen, a hang ends it by an alarm, memory has a limit. It
+prints what came of how many; a mutant that ended in anything else is named with its number, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from sigmac.runtime import PackError, load_pack
 from sigmac.runtime.pack.checked_arrays import load_arrays
 from sigmac.runtime.pack.contents import read_contents
 from sigmac.runtime.pack.seal import MANIFEST, read_files, read_manifest, render_manifest, sha256
-from tests.fuzz.fuzz_kernels import RULES
+from tests.fuzz.fuzz_kernels import MOST_BYTES, RULES
+from tests.fuzz.shapes import small_shapes
 from tests.unit.packs import rule, write_text_pack
 from tests.unit.runtime.engine.records import read_records
 
@@ -276,7 +277,8 @@ def work(base: Path, folder: Path, first: int, last: int) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    records = [*filter(lambda record: len(record) < 600, read_records())]
+    awkward = (*read_records(), *small_shapes())
+    records = [record for record in awkward if len(record) < MOST_BYTES]
     data = b"\n".join([*records, b'{"A":"evil keyword","N":5}', *records[:1]])
     write(folder, files, manifest)
     assert ask(folder, data) == "answers"
