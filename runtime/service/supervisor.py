@@ -150,6 +150,8 @@ class Supervisor:
             case "prepared":
                 number, ok, reason = message["id"], message["ok"], message["reason"]
                 self._packs.prepared(life, int(number), bool(ok), str(reason))
+            case "recent":
+                self._packs.recent.heard(life, message)
             case "swapped":
                 self._packs.swapped(life, int(message["id"]))
             case other:

@@ -38,7 +38,7 @@ class PackSlot:
         self._max_values = max_values
         self._event = event
         self._max_slowdown = max_slowdown
-        self._recent: deque[tuple[bytes, Mapping[str, str] | None]] = deque(maxlen=max(sample, 1))
+        self._recent: deque[tuple[bytes, Mapping[str, str] | None]] = deque(maxlen=sample)
         self._recent_bytes = 0
         # Several while a sink is slow and none can be swapped in
         self._prepared: dict[int, Pack] = {}
@@ -59,7 +59,9 @@ class PackSlot:
 
     def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:
         """Keep some of a batch (NDJSON) to try the next pack on."""
-        wanted = max(1, (self._recent.maxlen or 1) // 8)
+        if not self._recent.maxlen:
+            return
+        wanted = max(1, self._recent.maxlen // 8)
         start = 0
         for _ in range(wanted):
             if start > len(data):
@@ -75,6 +77,16 @@ class PackSlot:
             self._recent_bytes += len(line)
             while self._recent_bytes > _MAX_SAMPLE:
                 self._recent_bytes -= len(self._recent.popleft()[0])
+
+    def recent(self, most: int) -> list[tuple[bytes, Mapping[str, str] | None]]:
+        """The newest of the records that are kept, at most so many bytes of them, as NDJSON by logsource."""
+        newest, size = [], 0
+        for record, logsource in reversed(self._recent):
+            size += len(record) + 1
+            if size > most:
+                break
+            newest.append((record, logsource))
+        return _by_logsource(newest[::-1])
 
     def prepare(self, number: int, folder: Path) -> None:
         """Load a pack beside the one that runs and try it on recent records.

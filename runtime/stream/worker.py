@@ -6,6 +6,7 @@ bounded. Another thread reads what the supervisor says; a pack is tried in a thi
 
 from __future__ import annotations
 
+import base64
 import queue
 import threading
 import time
@@ -280,6 +281,8 @@ class Worker:
                 self._paused = False
             case "watch":
                 self._watched = bool(command["on"])
+            case "recent":
+                self._tell_recent(command)
             case "prepare":
                 threading.Thread(target=self._prepare, args=(command,), daemon=True).start()
             case "swap":
@@ -289,6 +292,13 @@ class Worker:
             case "drop":
                 for slot in self.slots.values():
                     slot.drop(command["id"])
+
+    def _tell_recent(self, command: Command) -> None:
+        recent = self.slots[command["pack"]].recent(command["bytes"])
+        records = [
+            (base64.b64encode(some).decode("ascii"), logsource or {}) for some, logsource in recent
+        ]
+        self.link.say({"say": "recent", "id": command["id"], "records": records})
 
     def _prepare(self, command: Command) -> None:
         try:

@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -53,10 +54,15 @@ class PackShelf:
         """Raises `ConfigurationError` where the folder cannot be written or a key cannot be read."""
         self.name = name
         self.keys = [read_key(path) for path in settings.trusted_keys or ()]
+        # As `load_pack` takes it, wherever a pack of this name is loaded
+        self.loading: Mapping[str, Any] = {
+            "trusted_keys": self.keys or None,
+            "name": settings.name,
+            "least_version": settings.least_version,
+            "memory_budget": int(settings.memory_budget_mib * (1 << 20)),
+            "max_values": settings.max_values,
+        }
         self.path = settings.path
-        self._name, self._least_version = settings.name, settings.least_version
-        self._budget = int(settings.memory_budget_mib * (1 << 20))
-        self._max_values = settings.max_values
         self._folder = state / "packs" / name
         try:
             for each in (state, state / "packs", self._folder):
@@ -86,7 +92,7 @@ class PackShelf:
         """
         manifest, data = seal.read_manifest(source)
         try:
-            check_identity(manifest, self._name, self._least_version)
+            check_identity(manifest, self.loading["name"], self.loading["least_version"])
         except PackError as error:
             raise PackError(f"{source}: {error}") from None
         _check_size(source, manifest["files"])
@@ -130,15 +136,7 @@ class PackShelf:
 
     def load(self, digest: str) -> Pack:
         """A pack of the shelf. Raises `PackError`."""
-        return load_pack(
-            self.folder(digest),
-            trusted_keys=self.keys or None,
-            name=self._name,
-            least_version=self._least_version,
-            memory_budget=self._budget,
-            max_values=self._max_values,
-            workers=_EVALUATING,
-        )
+        return load_pack(self.folder(digest), **self.loading, workers=_EVALUATING)
 
     def version(self, digest: str | None) -> str | None:
         """The version of a pack of the shelf; None where it is not there."""

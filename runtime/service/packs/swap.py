@@ -3,10 +3,13 @@
 A new pack takes these steps; a crash after any of them leaves what the last column says:
 
     1. copied to the shelf, verified                        the old pack runs
-    2. tried in a process of its own, bounded in time       the old pack runs
+    2. tried in a process of its own, bounded in time,
+       also on records that the workers saw last            the old pack runs
     3. prepared in all workers, beside the one that runs    the old pack runs
     4. written down as the one that runs                    the new pack runs, in all workers
     5. swapped in each worker between two of its batches    the new pack runs, in all workers
+
+A pack that is rolled back to is on the shelf; it takes the other steps.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import Outcome, PackStatus
+from sigmac.runtime.service.packs.recent import RecentRecords
 from sigmac.runtime.service.packs.shelf import PackShelf, PathWatch, digest_of
 from sigmac.runtime.service.packs.trial import try_pack
 from sigmac.runtime.service.workers.crew import Crew
@@ -103,6 +107,7 @@ class PacksInService:
         self._changed = changed
         self._tally = tally
         self._environment = environment
+        self.recent = RecentRecords(crew, changed)
         self._changing = threading.Lock()  # held for as long as a pack is being swapped in
         self._packs: dict[str, _InService] = {}
         self._vote: _Vote | None = None
@@ -196,6 +201,7 @@ class PacksInService:
             if previous is None or each.shelf.version(previous) is None:
                 return Outcome(False, "no pack ran before this one", each.pack.version)
             try:
+                self._try(each.shelf, previous)
                 return self._swap(each, previous, None)
             except PackError as error:
                 return self._refuse(each, str(error))
@@ -223,6 +229,7 @@ class PacksInService:
 
     def ended(self, life: Life, how: str) -> None:
         """A worker's process is gone. Under the lock."""
+        self.recent.ended(life)
         vote = self._vote
         if vote is not None and life in vote.asked and life not in vote.ready:
             said = f"worker {life.worker} {how} while it tried the pack"
@@ -301,6 +308,8 @@ class PacksInService:
             self._settings.reload.timeout,
             self._environment,
             lambda: self._crew.stopping,
+            loading=shelf.loading,
+            recent=self.recent.ask(shelf.name),
         )
 
     def _take(self, each: _InService, source: Path, *, from_path: bool) -> Outcome:

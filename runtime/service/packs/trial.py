@@ -1,7 +1,8 @@
 """Tries a pack in a process of its own: what its code does there, for however long, does nothing to the service.
 
 All of the pack is compiled, each rule is asked about an empty event, and the batch engine evaluates records of every
-text that the pack looks for.
+text that the pack looks for, then records that the service has seen last. Those reach the process through a pipe alone,
+and nothing that the pack says of them goes anywhere.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -28,7 +30,9 @@ from sigmac.runtime.printable import escaped
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.service.workers.supervisor_process import signal_name
 
-_MEMORY = 4 << 30  # bytes that a pack may need while it is tried
+Records = tuple[bytes, Mapping[str, str] | None]  # as NDJSON, of one logsource
+
+_MEMORY = 4 << 30  # bytes that a pack may need while it is tried, beside its memory budget
 _MAX_REASON = 500  # characters
 _MAX_LINE = 200  # characters of what a pack says
 _KEPT = 4096  # bytes of what it writes
@@ -41,20 +45,27 @@ def try_pack(
     timeout: float,
     environment: Mapping[str, str] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    *,
+    loading: Mapping[str, Any],
+    recent: Sequence[Records] = (),
 ) -> None:
     """Try a verified pack, for at most `timeout` seconds or until `cancelled` says so.
+
+    `loading` says how `load_pack` loads it; `recent` are records that it has to evaluate.
 
     Raises `PackError` with one sentence where the pack fails, ends the process or is not done in time.
     """
     until = time.monotonic() + timeout
+    told = _written(loading, recent)
     process = subprocess.Popen(
         [*interpreter(), "-m", "sigmac.runtime.service.packs.trial", str(folder), str(timeout)],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,
     )
+    _give(process.stdin, told)
     answer, errors = _Tail(process.stdout), _Tail(process.stderr)
     try:
         while process.poll() is None:
@@ -115,14 +126,49 @@ def interpreter() -> list[str]:
     return [sys.executable] if here else [sys.executable, "-P"]
 
 
-def _try(folder: Path) -> None:
-    pack = load_pack(folder)
+def _give(stream: IO[bytes] | None, data: bytes) -> None:
+    """Write all of it, in a thread, as nobody knows whether the process reads."""
+    assert stream is not None
+
+    def write() -> None:
+        with suppress(BrokenPipeError), stream:
+            stream.write(data)
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+def _written(loading: Mapping[str, Any], recent: Sequence[Records]) -> bytes:
+    """What a trial needs to know, as JSON; keys and records may be any bytes."""
+    keys = loading["trusted_keys"]
+    plain = {**loading, "trusted_keys": keys and [b64encode(key).decode() for key in keys]}
+    records = [(b64encode(some).decode(), logsource) for some, logsource in recent]
+    return orjson.dumps({"loading": plain, "recent": records})
+
+
+def _read(data: bytes) -> tuple[dict[str, Any], list[Records]]:
+    """What `_written` wrote."""
+    told = orjson.loads(data)
+    keys = told["loading"]["trusted_keys"]
+    loading = {**told["loading"], "trusted_keys": keys and [b64decode(key) for key in keys]}
+    return loading, [(b64decode(some), logsource) for some, logsource in told["recent"]]
+
+
+def _try(folder: Path, loading: Mapping[str, Any], recent: Sequence[Records]) -> None:
+    pack = load_pack(folder, **loading)
     pack.warm()
     event: dict[str, object] = {}
     for rule in range(len(pack)):
         pack.conditions[rule](Event(event, pack.vocabulary))
-    for records in _records(pack):
-        pack.match_batch(records)
+    for made in _records(pack):
+        pack.match_batch(made)
+    # From here on a pack could tell what stands in a record.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        for records, logsource in recent:
+            pack.match_batch(records, logsource=logsource)
+    except BaseException as error:  # noqa: BLE001 - an exit, too, may say what stands there
+        name = type(error).__name__
+        raise PackError(f"the pack fails on a recent record: {name}") from None
 
 
 def _records(pack: Pack) -> Iterator[bytes]:
@@ -136,18 +182,19 @@ def _records(pack: Pack) -> Iterator[bytes]:
         yield b"\n".join([b"{}", *made[first : first + _AT_ONCE]])
 
 
-def _limit_memory() -> None:
+def _limit_memory(budget: int) -> None:
     if sys.platform == "linux":
         # What libraries have reserved before, some of them by the number of cores, is not the pack's.
         reserved = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-        limit = reserved * resource.getpagesize() + _MEMORY
+        limit = reserved * resource.getpagesize() + _MEMORY + budget
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _main(folder: str, timeout: str) -> None:
     # What the pack prints goes nowhere; the answer goes where the output went. What it says on standard error is kept.
     answer = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
 
     def failed(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
         text = str(error) if isinstance(error, SigmacError) else f"the pack fails: {error!r}"
@@ -155,8 +202,10 @@ def _main(folder: str, timeout: str) -> None:
 
     sys.excepthook = failed
     signal.alarm(math.ceil(float(timeout)) + 1)  # ends it even if nobody waits any more
-    _limit_memory()
-    _try(Path(folder))
+    loading, recent = _read(sys.stdin.buffer.read())
+    os.dup2(nowhere, 0)
+    _limit_memory(loading["memory_budget"])
+    _try(Path(folder), loading, recent)
     os.write(answer, b"good")
 
 

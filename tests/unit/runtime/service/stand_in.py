@@ -98,6 +98,8 @@ class StandIn:
         if wanted == "hang":
             return
         match command["do"]:
+            case "recent":
+                self.say(say="recent", id=command["id"], records=self.does.get("records", []))
             case "prepare":
                 self.say(
                     say="prepared",

@@ -84,6 +84,22 @@ def test_a_pack_that_is_much_slower_is_refused(
     PackSlot("test", slow, sample=100).prepare(1, same)
 
 
+def test_the_newest_records_by_logsource(first: Path) -> None:
+    slot = PackSlot("test", first)
+    slot.remember(b"old\nnew", None)
+    slot.remember(b"other", {"product": "any"})
+    slot.remember(b"newest", None)
+    assert slot.recent(1 << 20) == [(b"old\nnew\nnewest", None), (b"other", {"product": "any"})]
+    assert slot.recent(20) == [(b"new\nnewest", None), (b"other", {"product": "any"})]
+    assert slot.recent(6) == []
+
+
+def test_nothing_is_remembered_where_no_sample_is_wanted(first: Path) -> None:
+    slot = PackSlot("test", first, sample=0)
+    slot.remember(APPLE, None)
+    assert slot.recent(1 << 20) == []
+
+
 def test_what_is_remembered_is_bounded(first: Path) -> None:
     slot = PackSlot("test", first, sample=50)
     for size in (10, 1000, 1 << 16, 1 << 17, 1 << 20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from pathlib import Path
 
@@ -222,6 +223,31 @@ def test_a_pause_polls_nothing_and_keeps_the_group(pack: Path) -> None:
     assert len(beats) == 2
     assert matched(bench) == [0]
     assert bench.link.states() == ["paused", "running", "stopped"]
+
+
+def test_recent_records_are_told_as_they_came(pack: Path) -> None:
+    raw = b'{"Name": "\xff"}'
+    bench = Bench(pack, [APPLE, raw])
+    deliver = bench.matches.flush
+
+    def flush(timeout: float) -> bool:
+        for number, most in ((3, 1 << 20), (4, len(raw) + 1)):
+            bench.link.commands.put({"do": "recent", "id": number, "pack": "test", "bytes": most})
+        worker._hear()
+        return deliver(timeout)
+
+    bench.matches.flush = flush  # type: ignore[method-assign]
+    worker = bench.worker()
+    worker.run()
+    told = [each for each in bench.link.said if each["say"] == "recent"]
+    assert [(each["id"], [*map(decoded, each["records"])]) for each in told] == [
+        (3, [(APPLE + b"\n" + raw, {})]),
+        (4, [(raw, {})]),
+    ]
+
+
+def decoded(told: tuple[str, dict[str, str]]) -> tuple[bytes, dict[str, str]]:
+    return base64.b64decode(told[0]), told[1]
 
 
 def test_packs_are_swapped_between_two_batches(pack: Path, tmp_path: Path) -> None:

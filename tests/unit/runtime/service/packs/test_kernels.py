@@ -89,7 +89,9 @@ def test_trials_and_workers_find_what_was_kept(
     added = KernelsAtHand({"SIGMAC_CACHE_DIR": "/kept"}, {"SIGMAC_KERNELS": "off"})
     tried: list[Mapping[str, str]] = []
 
-    def try_pack(_: Path, __: float, environment: Mapping[str, str], ___: object) -> None:
+    def try_pack(
+        _: Path, __: float, environment: Mapping[str, str], *___: object, **____: object
+    ) -> None:
         tried.append(environment)
 
     monkeypatch.delenv("SIGMAC_CACHE_DIR", raising=False)
