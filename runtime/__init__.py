@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sigmac.runtime.correlation.alert import Alert
+    from sigmac.runtime.correlation.correlator import Limits
+    from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
     from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
     from sigmac.runtime.pack.pack import Pack, load_pack
@@ -16,11 +19,14 @@ if TYPE_CHECKING:
     from sigmac.runtime.scalar.jit import njit
 
 __all__ = [
+    "Alert",
     "BatchResult",
+    "Correlation",
     "Event",
     "EventError",
     "Explanation",
     "InputError",
+    "Limits",
     "LogSource",
     "Match",
     "Pack",
@@ -33,6 +39,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    "correlation.alert": ("Alert",),
+    "correlation.correlator": ("Limits",),
+    "correlation.definition": ("Correlation",),
     "errors": ("EventError", "InputError", "PackError", "SigmacError"),
     "scalar.event": ("Event",),
     "scalar.jit": ("njit",),

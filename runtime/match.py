@@ -70,11 +70,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a rule matched: `conditions` by index, search identifiers with their truth, and every question."""
+    """Why a rule matched: `conditions` by index, search identifiers with their truth, and every question.
+
+    `variants` are those of the rule's forms that the event fits, where pipelines made several.
+    """
 
     conditions: tuple[int, ...]
     selections: Mapping[str, bool]
     questions: tuple[Question, ...]
+    variants: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """JSON types, for output."""

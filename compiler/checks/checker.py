@@ -10,10 +10,10 @@ from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Rule
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.lowering.lower_rule import lower_rule
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.pipeline.correlation_fields import map_correlations
+from sigmac.compiler.pipeline.correlation_fields import map_correlations, map_fields
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.filter import join
-from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
+from sigmac.compiler.syntax.links import Targets, acting_filters, check_references
 from sigmac.compiler.syntax.rule import Filter, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 
@@ -60,8 +60,9 @@ def check_sources(
     mapped, others_refused = map_correlations(correlations, known, loaded, diagnostics)
     refused |= _names(lowered) | others_refused
     gone = [*refused_documents, *left_out]
-    checked = check_references(known, mapped, filters, diagnostics, refused, gone)
-    report_not_evaluated(checked, diagnostics)
+    linked = check_references(known, mapped, filters, diagnostics, refused, gone)
+    targets = Targets.of([*known, *linked])
+    map_fields(linked, targets, loaded, lambda rule: rule, diagnostics)
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found
 

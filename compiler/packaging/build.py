@@ -24,7 +24,8 @@ from sigmac.compiler.diagnostics.diagnostic import (
 from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.rule import Filter
+from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.rule import Filter, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
@@ -148,7 +149,7 @@ def compile_sources(
         correlations,
         filters,
         sound,
-        sources,
+        work,
         digests,
         options,
         loaded,
@@ -319,7 +320,7 @@ def _assemble(
     correlations: list[Correlation],
     filters: Sequence[Filter],
     sound: list[Filter],
-    sources: Sequence[SourceFile],
+    work: Sequence[_Work],
     digests: Sequence[str],
     options: BuildOptions,
     pipelines: Pipelines,
@@ -342,15 +343,25 @@ def _assemble(
     }
     failed = [outline_of(each) for unit in units for each in unit["failed"]]
     left_out = [*outlines["refused"], *failed]
-    documents = Documents(
-        relate(rules, correlations, filters, found, refused, pipelines, left_out), sound
+    at = [(i, rule["document"]) for i, unit in enumerate(units) for rule in unit["rules"]]
+
+    def read(rule: int) -> Rule:
+        """The whole rule that one in a unit was made of."""
+        number, document = at[rule]
+        contents = read_file(work[number].data, work[number].file)
+        return next(each for each in contents.rules if each.place.document == document)
+
+    linked, known = relate(
+        rules, correlations, filters, found, read, pipelines, refused, left_out
     )
+    linked.sources.update((each.file, each.source) for each in work)
+    documents = Documents(linked, sound, known)
     compared = check_outlines(list(chain.from_iterable(outlines.values())))
     found.extend(each for each in compared if each.severity != "note")
     result.refused += sum(unit["refused"] for unit in units)
     result.skipped = sum(unit["skipped"] for unit in units)
     result.rules = len(rules)
-    result.correlations = len(documents.correlations)
+    result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)
     result.passes = _pass_reports(rules)
     result.diagnostics += found.found
@@ -368,10 +379,10 @@ def _assemble(
             "strict_logsource": options.strict_logsource,
             "settings": settings,
         },
-        {source.source: digest for source, digest in zip(sources, digests, strict=True)},
+        {each.source: digest for each, digest in zip(work, digests, strict=True)},
     )
     rare = [] if options.profile is None else load_profile(options.profile).rare_fields()
-    result.rendered = render_pack(rules, documents.plain(), identity, rare)
+    result.rendered = render_pack(rules, documents, identity, rare)
 
 
 def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.checks.among_rules import Outline, outline_of
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
+from sigmac.compiler.packaging.correlation_module import Linked
 from sigmac.compiler.pipeline import Pipelines
-from sigmac.compiler.pipeline.correlation_fields import map_correlations
+from sigmac.compiler.pipeline.correlation_fields import map_correlations, map_fields
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused, read_file
-from sigmac.compiler.syntax.links import acting_filters, check_references, report_not_evaluated
+from sigmac.compiler.syntax.links import Targets, acting_filters, check_references
 from sigmac.compiler.syntax.rule import Filter, LogSource, Metadata, Rule
 from sigmac.compiler.syntax.yaml_nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The correlations and filters of a rule set whose references hold."""
+    """The correlations and filters of a rule set whose references hold; `outlines` are those of its rules."""
 
-    correlations: list[Correlation] = field(default_factory=list)
+    linked: Linked = field(default_factory=Linked)
     filters: list[Filter] = field(default_factory=list)
+    outlines: list[Rule] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         """JSON files for the pack; none for a kind that does not occur."""
-        made = {
-            "correlations.json": [each.plain() for each in self.correlations],
-            "filters.json": [each.plain() for each in self.filters],
-        }
+        made = {"filters.json": [each.plain() for each in self.filters]}
         return {name: content for name, content in made.items() if content}
 
 
@@ -72,23 +71,25 @@ def relate(
     correlations: list[Correlation],
     filters: Sequence[Filter],
     diagnostics: Diagnostics,
+    read: Callable[[int], Rule],
+    pipelines: Pipelines,
     refused: Collection[str] = (),
-    pipelines: Pipelines | None = None,
     left_out: Sequence[Outline] = (),
-) -> list[Correlation]:
-    """The correlations whose references to rules (as units) and to each other are sound.
+) -> tuple[Linked, list[Rule]]:
+    """The correlations whose references to rules (as units) and to each other are sound, and the rules' outlines.
 
     `refused` are the ids and names of the rules that an error has left out, `left_out` the outlines of those that
-    can be told. The field names of correlations are mapped by the pipelines.
+    can be told; `read` gives the whole rule of a unit, by its place among `rules`.
     """
     known = [rule_of(unit) for unit in rules]
-    if pipelines is not None:
-        correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
-        refused = {*refused, *others_refused}
+    correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
+    refused = {*refused, *others_refused}
     gone = [Refused(_meta(each), each.places["title"]) for each in left_out]
     sound = check_references(known, correlations, filters, diagnostics, refused, gone)
-    report_not_evaluated(sound, diagnostics)
-    return sound
+    targets = Targets.of([*known, *sound])
+    places = {id(outline): i for i, outline in enumerate(known)}
+    mapped = map_fields(sound, targets, pipelines, lambda rule: read(places[id(rule)]), diagnostics)
+    return Linked(mapped, targets), known
 
 
 def rule_of(unit: dict[str, Any]) -> Rule:

@@ -5,6 +5,7 @@ A unit is plain JSON types from end to end. Some of them are generated code: who
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
@@ -224,8 +225,15 @@ def _rule_unit(
             "guard_program": guarded,
         },
         "passes": compiled.passes,
+        "meaning": _meaning(compiled),
         "place": list(astuple(rule.place)),
     }
+
+
+def _meaning(compiled: Compiled) -> str:
+    """A digest of what the rule asks of events, whatever it is called and wherever it stands."""
+    said = repr(compiled.lowered).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 def _guard(expression: Expression) -> tuple[Expression | None, Expression]:

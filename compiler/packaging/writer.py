@@ -13,10 +13,13 @@ import orjson
 from sigmac import __version__
 from sigmac.compiler.codegen.formatter import format_pieces, format_source
 from sigmac.compiler.codegen.matchers import render_matchers
-from sigmac.compiler.codegen.quoting import Code, literal, prose
+from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_array
 from sigmac.compiler.codegen.templates import render
+from sigmac.compiler.packaging.correlation_module import render_correlations
+from sigmac.compiler.packaging.relations import Documents
 from sigmac.compiler.packaging.replace import replacing
+from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.seal import (
     FORMAT,
@@ -37,6 +40,7 @@ _OF_PACKS = {
     "conditions",
     "conditions.py",
     "correlations.json",
+    "correlations.py",
     "filters.json",
     "matchers.py",
     "native",
@@ -72,16 +76,19 @@ class _Module:
 
 def render_pack(
     rules: Sequence[Plain],
-    documents: Mapping[str, Any],
+    documents: Documents,
     identity: Identity,
     rare_fields: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Every file of a pack, name → bytes, the manifest included; the same for the same input.
 
-    `rules` are rule units in the order that they shall have, `documents` further JSON files (correlations, filters),
+    `rules` are rule units in the order that they shall have, `documents` the correlations and filters over them,
     `rare_fields` those whose values are long and hardly repeat, as a profile says.
     """
-    names = _names(rules)
+    linked = documents.linked
+    wanted = [identifier(_called(each), "correlation") for each, _ in linked.correlations]
+    taken = _names([*(rule["name"] for rule in rules), *wanted])
+    names, correlations = taken[: len(rules)], taken[len(rules) :]
     modules = _modules(rules)
     files: dict[str, bytes] = {}
     layout = _Layout(rules, names, modules)
@@ -102,7 +109,18 @@ def render_pack(
         "metadata": span_array(spans, 2),
     }
     files["tables.npz"] = render_npz(arrays)
-    for name, content in documents.items():
+    if correlations:
+        outlines = documents.outlines
+        called = {id(each): name for each, name in zip(outlines, names, strict=True)}
+        called |= {
+            id(each): name
+            for (each, _), name in zip(linked.correlations, correlations, strict=True)
+        }
+        meanings = {id(each): rule["meaning"] for each, rule in zip(outlines, rules, strict=True)}
+        files["correlations.py"] = render_correlations(linked, called, meanings)
+    silent = linked.silent
+    others = documents.plain()
+    for name, content in others.items():
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
         files[name] = f"{text}\n".encode()
     manifest = {
@@ -117,9 +135,14 @@ def render_pack(
             "rules": len(rules),
             "logsources": len({tuple(rule["logsource"]) for rule in rules}),
             "literals": int(arrays["literals"].shape[0]),
-            **{name.removesuffix(".json"): len(content) for name, content in documents.items()},
+            "correlations": len(correlations),
+            **{name.removesuffix(".json"): len(content) for name, content in others.items()},
         },
         "rules": names,
+        "correlations": correlations,
+        "silent": [
+            name for each, name in zip(documents.outlines, names, strict=True) if id(each) in silent
+        ],
         "modules": [module.file for module in modules],
         "logsources": [[part or "" for part in rule["logsource"]] for rule in rules],
         "logsource_functions": layout.logsource_names,
@@ -130,16 +153,19 @@ def render_pack(
     return files
 
 
-def _names(rules: Iterable[Plain]) -> list[str]:
-    """A distinct function name for each rule."""
+def _called(correlation: Correlation) -> str:
+    """What a correlation is called in the pack: its name, else its title."""
+    return correlation.meta.name or correlation.meta.title
+
+
+def _names(wanted: Iterable[str]) -> list[str]:
+    """A distinct name for each rule and correlation."""
     seen: set[str] = set()
     numbers: dict[str, int] = {}  # the last one taken, so that rules of one title cost no search
     names = []
-    for rule in rules:
+    for each in wanted:
         # The functions of a module that all its rules share are called so.
-        base = name = (
-            f"rule_{rule['name']}" if rule["name"].startswith("logsource") else rule["name"]
-        )
+        base = name = f"rule_{each}" if each.startswith("logsource") else each
         number = numbers.get(base, 1)
         while name in seen:
             number += 1

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,14 @@ Placeholders = Mapping[str, Sequence[str | int | float]]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A rule after its pipelines; `name` is None where no pipeline of a variant changed it."""
+    """A rule after its pipelines; `name` is None where no pipeline of a variant changed it.
+
+    `names` are what was asked for, each with the fields that it has become.
+    """
 
     name: str | None
     rule: Rule
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,16 @@ class Pipelines:
     warnings: tuple[Diagnostic, ...] = ()
 
     def apply(
-        self, rule: Rule, diagnostics: Diagnostics, *, strict_logsource: bool = False
+        self,
+        rule: Rule,
+        diagnostics: Diagnostics,
+        *,
+        strict_logsource: bool = False,
+        names: Mapping[str, tuple[str, ...]] | None = None,
     ) -> tuple[Variant, ...]:
         """The variants of a rule, at least one; warnings go to `diagnostics`.
+
+        `names` are field names that stand alone, to be mapped as those of the rule are.
 
         A variant is there when a pipeline of its own changed the rule; when there is none, the
         pipelines without a variant alone make the rule. Raises `RuleError` to refuse the rule:
@@ -102,21 +113,21 @@ class Pipelines:
         left_out: dict[str, FormError] = {}
         for name in self._variant_names():
             try:
-                made, changed_here, run = self._run(rule, name)
+                made, changed_here, run = self._run(rule, name, names)
             except FormError as error:
                 left_out[name] = error
                 continue
             changed |= changed_here
             if any(p.variant == name and p.file in changed_here for p in self.pipelines):
                 warnings.update(dict.fromkeys(run.warnings))
-                variants.append(Variant(name, _finished(made, run)))
+                variants.append(Variant(name, _finished(made, run), run.names))
         if not variants and left_out:
             raise next(iter(left_out.values()))
         if not variants:
-            made, changed_here, run = self._run(rule, None)
+            made, changed_here, run = self._run(rule, None, names)
             changed |= changed_here
             warnings.update(dict.fromkeys(run.warnings))
-            variants.append(Variant(None, _finished(made, run)))
+            variants.append(Variant(None, _finished(made, run), run.names))
         diagnostics.found.extend(warnings)
         for name, reason in left_out.items():
             found = reason.diagnostic
@@ -128,10 +139,11 @@ class Pipelines:
     def apply_to_correlation(
         self, correlation: Correlation, logsources: Sequence[LogSource] = ()
     ) -> Correlation:
-        """The correlation with its field names mapped: of groups, aliases and the condition.
+        """The correlation with what pipelines say of it as a whole: attributes, and that it is refused.
 
         `logsources` are those of the rules that it refers to, for conditions on them. Pipelines of
-        a variant take part where there is one variant only. Raises `RuleError` (`E_PIPELINE`).
+        a variant take part where there is one variant only. What its field names mean is asked of
+        each rule, see `fields_of`. Raises `RuleError` (`E_PIPELINE`).
         """
         names = self._variant_names()
         run = Run(self.variables, tuple(logsources))
@@ -140,12 +152,25 @@ class Pipelines:
                 correlation = pipeline.items.on_correlation(correlation, run)
         return correlation
 
+    def fields_of(
+        self, rule: Rule, names: Iterable[str]
+    ) -> dict[str | None, Mapping[str, tuple[str, ...]]]:
+        """The fields that names stand for in the events of a rule, by variant (None: it has none).
+
+        Conditions on detection items and values do not apply to a name that stands alone. Raises
+        `RuleError` where the rule is refused.
+        """
+        asked = {name: (name,) for name in names}
+        return {each.name: each.names for each in self.apply(rule, Diagnostics(), names=asked)}
+
     def _variant_names(self) -> list[str]:
         return list(dict.fromkeys(p.variant for p in self.pipelines if p.variant is not None))
 
-    def _run(self, rule: Rule, variant: str | None) -> tuple[Rule, set[str], Run]:
+    def _run(
+        self, rule: Rule, variant: str | None, names: Mapping[str, tuple[str, ...]] | None
+    ) -> tuple[Rule, set[str], Run]:
         """The rule after the common pipelines and a variant's, and the files that changed it."""
-        run = Run(self.variables)
+        run = Run(self.variables, names=dict(names or {}))
         changed: set[str] = set()
         for pipeline in self.pipelines:
             if pipeline.variant in (None, variant):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.values import Alternatives, FieldRef, Regex, Text, Value
 from sigmac.compiler.pipeline.conditions.parameters import Parameters
 from sigmac.compiler.pipeline.conditions.processing_conditions import (
@@ -22,7 +21,7 @@ from sigmac.compiler.pipeline.conditions.processing_conditions import (
 )
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.walk import change_items
-from sigmac.compiler.syntax.correlation import Correlation, Threshold
+from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.read_rule import MAX_NAME
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule
 
@@ -89,9 +88,8 @@ RunChange = Callable[[Run], None]
 def on_fields(read: Callable[[Parameters], FieldChange]) -> TransformationType:
     """Field names of detection items, of what `fieldref` refers to, and of the rule's `fields`.
 
-    One name that becomes several is an Or of as many items, within `neq` a negated one. Of a
-    correlation, the names that it groups by, that its aliases stand for and that its condition
-    looks at.
+    One name that becomes several is an Or of as many items, within `neq` a negated one. Names that
+    stand alone are those by which correlations look at the rule's events.
     """
 
     def make(given: Parameters, scope: Scope) -> Transformation:
@@ -127,13 +125,9 @@ class _Renaming:
         """The new names of one that stands outside of detection items."""
         return self.names(FieldName(name, run.renamed.get(name, frozenset())), run) or (name,)
 
-    def only(self, name: str, run: Run, place: Place) -> str:
-        names = self.alone(name, run)
-        if len(names) > 1:
-            raise Refusal(
-                f"`{name[:60]}` maps to several fields, which cannot be compared here", place
-            )
-        return names[0]
+    def all(self, names: Iterable[str], run: Run) -> tuple[str, ...]:
+        """The new names of several that stand outside of detection items, each once."""
+        return tuple(dict.fromkeys(new for name in names for new in self.alone(name, run)))
 
     def value(self, value: Value, run: Run) -> Value:
         if isinstance(value, Alternatives):
@@ -169,40 +163,18 @@ class _Renaming:
         return made[0] if len(made) == 1 else AllOf(made) if item.negated else AnyOf(made)
 
     def metadata(self, meta: Metadata, run: Run) -> Metadata:
-        fields = tuple(dict.fromkeys(new for name in meta.fields for new in self.alone(name, run)))
+        fields = self.all(meta.fields, run)
         return meta if fields == meta.fields else replace(meta, fields=fields)
 
     def rule(self, rule: Rule, run: Run) -> Rule:
         meta = self.metadata(rule.meta, run)
         if meta is not rule.meta:
             rule = replace(rule, meta=meta)
+        run.names = {name: self.all(fields, run) for name, fields in run.names.items()}
         return change_items(rule, lambda item: self.item(item, run))
 
     def correlation(self, correlation: Correlation, run: Run) -> Correlation:
-        place = correlation.place
-        names = {alias.name for alias in correlation.aliases}
-        grouped = (
-            (name,) if name in names else self.alone(name, run) for name in correlation.group_by
-        )
-        condition = correlation.condition
-        if isinstance(condition, Threshold):
-            fields = tuple(self.only(name, run, place) for name in condition.fields)
-            condition = replace(condition, fields=fields)
-        return replace(
-            correlation,
-            meta=self.metadata(correlation.meta, run),
-            group_by=tuple(dict.fromkeys(name for group in grouped for name in group)),
-            aliases=tuple(
-                replace(
-                    alias,
-                    fields=tuple(
-                        (rule, self.only(name, run, alias.place)) for rule, name in alias.fields
-                    ),
-                )
-                for alias in correlation.aliases
-            ),
-            condition=condition,
-        )
+        return replace(correlation, meta=self.metadata(correlation.meta, run))
 
 
 def on_items(read: Callable[[Parameters], ItemChange], *named: str) -> TransformationType:

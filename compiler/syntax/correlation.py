@@ -85,6 +85,11 @@ class Correlation:
         """How messages call the correlation: its id, else its title."""
         return self.meta.id or self.meta.title
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The names whose values a `value_…` type looks at."""
+        return self.condition.fields if isinstance(self.condition, Threshold) else ()
+
     def plain(self) -> dict[str, Any]:
         """The correlation as JSON types.
 

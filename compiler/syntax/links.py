@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, did_you_mean
-from sigmac.compiler.syntax.correlation import Correlation
+from sigmac.compiler.syntax.correlation import Alias, Correlation
 from sigmac.compiler.syntax.documents import FileContents, Refused
 from sigmac.compiler.syntax.filter import MAX_FILTERS
 from sigmac.compiler.syntax.rule import Filter, Reference, Rule
@@ -25,7 +25,7 @@ _Key = tuple[bytes | None, bytes | None, bytes | None]
 
 
 @dataclass(slots=True)
-class _Targets:
+class Targets:
     """Rules and correlations by what they can be referred to; ids are in lower case."""
 
     by_id: dict[str, Target]  # the last of each
@@ -35,7 +35,7 @@ class _Targets:
     suggestions: int = 0  # asked for so far
 
     @classmethod
-    def of(cls, targets: Sequence[Target], refused: Iterable[str]) -> _Targets:
+    def of(cls, targets: Sequence[Target], refused: Iterable[str] = ()) -> Targets:
         by_name: dict[str, list[Target]] = {}
         for target in targets:
             if target.meta.name:
@@ -51,6 +51,13 @@ class _Targets:
         """What a reference can mean: nothing, or one rule, or all that share a name."""
         by_id = self.by_id.get(reference.text.lower())
         return [by_id] if by_id else self.by_name.get(reference.text, [])
+
+    def one(self, reference: Reference) -> Target:
+        """What a reference of a sound correlation means. Raises `LookupError` where that is not one thing."""
+        found = self.find(reference)
+        if len(found) != 1:
+            raise LookupError(reference.text)
+        return found[0]
 
     def why_unknown(self, reference: Reference) -> tuple[str, str]:
         """Why a reference finds nothing, and a hint."""
@@ -84,15 +91,8 @@ def check_references(
     for ids that stand twice in the set, those of `filters` and `refused_documents` included.
     """
     _report_repeated_ids([*rules, *correlations, *filters, *refused_documents], diagnostics)
-    targets = _Targets.of([*rules, *correlations], refused)
+    targets = Targets.of([*rules, *correlations], refused)
     return _sound_correlations(correlations, targets, diagnostics)
-
-
-def report_not_evaluated(correlations: Iterable[Correlation], diagnostics: Diagnostics) -> None:
-    """W_NOT_EVALUATED: sound correlations, which have no effect on what is found."""
-    for each in correlations:
-        message = "this correlation is checked and kept in the pack, but not evaluated yet"
-        diagnostics.report("W_NOT_EVALUATED", message, each.place)
 
 
 def _report_repeated_ids(
@@ -115,7 +115,7 @@ def _report_repeated_ids(
 
 
 def _sound_correlations(
-    correlations: Sequence[Correlation], targets: _Targets, diagnostics: Diagnostics
+    correlations: Sequence[Correlation], targets: Targets, diagnostics: Diagnostics
 ) -> list[Correlation]:
     number = {id(each): i for i, each in enumerate(correlations)}
     faulty: set[int] = set()
@@ -143,7 +143,7 @@ def _sound_correlations(
 
 
 def _resolve(
-    correlation: Correlation, targets: _Targets, diagnostics: Diagnostics
+    correlation: Correlation, targets: Targets, diagnostics: Diagnostics
 ) -> list[tuple[Reference, Target]]:
     """The references of a correlation that mean one rule; what is wrong is reported."""
     known = {rule.text: _one(rule, targets, diagnostics) for rule in correlation.rules}
@@ -159,27 +159,46 @@ def _resolve(
             message = f"`{rule.text[:80]}` and `{other.text[:80]}` are the same rule"
             diagnostics.report("W_META", message, rule.place, "refer to it in one way")
     for alias in correlation.aliases:
-        covered = set()
-        for rule, _ in alias.fields:
-            if rule.text not in known:
-                known[rule.text] = _one(rule, targets, diagnostics)
-            covered.add(id(known[rule.text]))
-            if known[rule.text] and id(known[rule.text]) not in first:
-                message = f"`{rule.text[:80]}` is not among the rules of the correlation"
-                diagnostics.report("W_META", message, rule.place, "add it to `rules` or remove it")
-        if alias.name not in correlation.group_by:
-            message = f"nothing uses the alias `{alias.name[:80]}`"
-            diagnostics.report("W_META", message, alias.place, "add it to `group-by` or remove it")
-            continue
-        for rule, target in found:
-            if isinstance(target, Rule) and id(target) not in covered:
-                message = f"the alias `{alias.name[:80]}` has no field for `{rule.text[:80]}`"
-                hint = f"add `{rule.text[:80]}: <field>`"
-                diagnostics.report("E_CORRELATION", message, alias.place, hint)
+        _check_alias(alias, correlation, found, known, targets, diagnostics)
     return found
 
 
-def _one(reference: Reference, targets: _Targets, diagnostics: Diagnostics) -> Target | None:
+def _check_alias(
+    alias: Alias,
+    correlation: Correlation,
+    found: Sequence[tuple[Reference, Target]],
+    known: dict[str, Target | None],
+    targets: Targets,
+    diagnostics: Diagnostics,
+) -> None:
+    """Whether an alias has one field for each rule that is referred to; `known` are targets by their references."""
+    listed = {id(target) for _, target in found}
+    covered: dict[int, str] = {}
+    for rule, field in alias.fields:
+        if rule.text not in known:
+            known[rule.text] = _one(rule, targets, diagnostics)
+        target = known[rule.text]
+        if target is None:
+            continue
+        if id(target) not in listed:
+            message = f"`{rule.text[:80]}` is not among the rules of the correlation"
+            diagnostics.report("W_META", message, rule.place, "add it to `rules` or remove it")
+        if covered.setdefault(id(target), field) != field:
+            message = f"the alias `{alias.name[:80]}` has two fields for `{rule.text[:80]}`"
+            diagnostics.report("E_CORRELATION", message, rule.place, "keep one")
+    if alias.name not in (*correlation.group_by, *correlation.looks_at):
+        message = f"nothing uses the alias `{alias.name[:80]}`"
+        hint = "add it to `group-by` or to the condition's `field`, or remove it"
+        diagnostics.report("W_META", message, alias.place, hint)
+        return
+    for rule, target in found:
+        if isinstance(target, Rule) and id(target) not in covered:
+            message = f"the alias `{alias.name[:80]}` has no field for `{rule.text[:80]}`"
+            hint = f"add `{rule.text[:80]}: <field>`"
+            diagnostics.report("E_CORRELATION", message, alias.place, hint)
+
+
+def _one(reference: Reference, targets: Targets, diagnostics: Diagnostics) -> Target | None:
     """The one rule that a reference means; where there is none or several, that is reported."""
     found = targets.find(reference)
     if len(found) == 1:
@@ -267,7 +286,7 @@ def acting_filters(
     acting = Acting([], [[] for _ in rules])
     if not filters:
         return acting
-    targets = _Targets.of([*rules, *correlations], refused)
+    targets = Targets.of([*rules, *correlations], refused)
     number = {id(rule): i for i, rule in enumerate(rules)}
     covered = _by_logsource(rules)
     for each in filters:
@@ -313,7 +332,7 @@ def _by_logsource(rules: Sequence[Rule]) -> dict[_Key, list[int]]:
     return found
 
 
-def _listed(each: Filter, targets: _Targets, diagnostics: Diagnostics) -> list[Rule]:
+def _listed(each: Filter, targets: Targets, diagnostics: Diagnostics) -> list[Rule]:
     """The rules that a filter lists and acts on."""
     found = []
     for reference in each.rules:

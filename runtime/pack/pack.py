@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.match import BatchResult, Explanation, Match, Rule
 from sigmac.runtime.pack import seal
+from sigmac.runtime.pack.correlation_module import read_correlations, silent_rules
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
 from sigmac.runtime.pack.trust import check_identity
@@ -31,7 +32,10 @@ from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from sigmac.runtime.correlation.correlator import Limits
+    from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.engine.pool import Engines
+    from sigmac.runtime.pack.correlating import PackCorrelator
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
@@ -148,6 +152,7 @@ class RuleList(Sequence[Rule]):
         self._spans = spans
         self._header = int(spans[:, 0].min()) - 1 if len(spans) else 0
         self._read: dict[int, Rule] = {}
+        self._places: dict[int, int] = {}  # of what was read
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -169,7 +174,15 @@ class RuleList(Sequence[Rule]):
             if not isinstance(rule, Rule):
                 raise PackError(f"{self._source.path}: {self._names[index]} is no rule")
             self._read[index] = rule
+            self._places[id(rule)] = index % len(self)
         return rule
+
+    def place(self, rule: Rule) -> int:
+        """The index of a rule that was had from here. Raises `ValueError` for that of another pack."""
+        place = self._places.get(id(rule))
+        if place is None:
+            raise ValueError(f"the rule {rule.title!r} is none of this pack")
+        return place
 
     def __repr__(self) -> str:
         return f"<{len(self)} rules>"
@@ -216,6 +229,8 @@ class Pack:
             self.conditions, self.vocabulary, arrays, manifest["logsource_fields"], max_values
         )
         self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
+        self.silent = silent_rules(manifest)
+        self._correlations: dict[str, Correlation] | None = None
         self._events = 0  # that `match` was given
         self._workers = workers
         self._engines: Engines | Literal[False] | None = None
@@ -341,6 +356,32 @@ class Pack:
         that were met; values `looked` for and `found`; `flushes` of caches; `bytes` in use by them.
         """
         return self._engines.counts() if self._engines else {}
+
+    @property
+    def correlations(self) -> Mapping[str, Correlation]:
+        """The correlations of the pack by their names in it, in its order. Raises `PackError` where one is none."""
+        if self._correlations is None:
+            self._correlations = read_correlations(self.manifest, self._modules)
+        return self._correlations
+
+    def correlator(
+        self, *, limits: Limits | None = None, timestamp_fields: Sequence[str] | None = None
+    ) -> PackCorrelator:
+        """What makes alerts of matches: it is given events in order, and keeps the state of all correlations.
+
+        `limits` bound the groups a correlation and the hits a group; `timestamp_fields` are looked at in their order
+        for the time of an event. Raises `PackError` where a correlation of the pack cannot be evaluated.
+        """
+        from sigmac.runtime.pack.correlating import PackCorrelator
+
+        return PackCorrelator(
+            self.correlations,
+            self.manifest["rules"],
+            self.rules.place,
+            self.explain,
+            limits,
+            timestamp_fields,
+        )
 
     def _make_engines(self) -> Engines | Literal[False]:
         # Not before they are needed: the search loads a library, or asks Numba.

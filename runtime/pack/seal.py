@@ -76,7 +76,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], bytes]:
         raise PackError(damaged) from None
     if changed or type(made_in) is not int or made_in != FORMAT:
         raise PackError(f"{folder}: the manifest was changed after the build; build the pack again")
-    if not all(_are(kind, [content.get(key)]) for key, kind in _TYPES.items()):
+    if not all(_are(kind, [content.get(key)]) for key, kind in _TYPES.items()) or not all(
+        _are(kind, [content.get(key, [])]) for key, kind in _OPTIONAL.items()
+    ):
         raise PackError(damaged)
     return content, data
 
@@ -91,6 +93,8 @@ _TYPES: dict[str, Any] = {
     "logsource_functions": [str],
     "logsource_fields": [str],
 }
+# What a pack that was built before there was such a thing has not
+_OPTIONAL: dict[str, Any] = {"correlations": [str], "silent": [str]}
 
 
 def _are(kind: Any, values: list[Any]) -> bool:

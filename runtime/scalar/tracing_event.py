@@ -16,6 +16,7 @@ from sigmac.runtime.scalar.vocabulary import Vocabulary
 _INTERNAL = ":"  # how the names begin that the compiler gives to what is no search identifier
 _FILTER = ":filter "  # and of these, those of what is a filter's
 _CONDITION = re.compile(r":(?:\w+_)?condition (\d+)")
+_VARIANT = re.compile(r":variant (\w+)")
 _SINGLE = frozenset(
     {"exists", "null", "less", "less_equal", "greater", "greater_equal", "time", "same"}
 )
@@ -91,6 +92,11 @@ def explain(
         for name, text in spelled.items()
         if found[name] and (match := _CONDITION.fullmatch(text))
     }
+    variants = tuple(
+        match[1]
+        for name, text in spelled.items()
+        if found[name] and (match := _VARIANT.fullmatch(text))
+    )
     questions = tuple(
         Question(
             _selection(q.line, spans, renamed),
@@ -108,7 +114,7 @@ def explain(
     for name, text in spelled.items():
         if text and not text.startswith(_INTERNAL):
             selections[name if text in selections else text] = found[name]
-    return Explanation(tuple(sorted(conditions)) or (0,), selections, questions)
+    return Explanation(tuple(sorted(conditions)) or (0,), selections, questions, variants)
 
 
 def _selection(line: int, spans: list[tuple[int, int, str]], renamed: Mapping[str, str]) -> str:

@@ -36,12 +36,14 @@ class Run:
     `variables` are the values of placeholders; `state` is what `set_state` sets; `applied` are the
     ids of the processing items whose rule conditions held; `renamed` says which of them gave a
     field name; `mapped` are the field names that come from a mapping; `generated` the selections
-    that pipelines added; `logsources` are those of the rules that a correlation refers to; `item`
-    is the place of the processing item that runs, `warnings` are about the rule.
+    that pipelines added; `logsources` are those of the rules that a correlation refers to; `names`
+    are field names that stand alone, with what they have become; `item` is the place of the
+    processing item that runs, `warnings` are about the rule.
     """
 
     variables: Mapping[str, tuple[str, ...]]
     logsources: tuple[LogSource, ...] = ()
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     applied: set[str] = field(default_factory=set)
     renamed: dict[str, frozenset[str]] = field(default_factory=dict)

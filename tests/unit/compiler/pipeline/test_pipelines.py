@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import yaml
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.pipeline.correlation_fields import map_correlations
-from sigmac.compiler.syntax.correlation import Correlation, Threshold
+from sigmac.compiler.pipeline.correlation_fields import map_correlations, map_fields
 from sigmac.compiler.syntax.documents import read_file
-from sigmac.compiler.syntax.rule import LogSource, Rule
+from sigmac.compiler.syntax.links import Targets
+from sigmac.compiler.syntax.rule import Rule
 
 
 @pytest.fixture
@@ -243,85 +242,113 @@ class TestOrder:
 
 
 class TestCorrelations:
-    TEXT = b"""
+    """What pipelines make of the names of correlations, and of correlations as a whole."""
+
+    TEXT = """
+title: A
+name: a
+logsource: {product: linux}
+detection: {s: {k: v}, condition: s}
+---
+title: B
+name: b
+logsource: {product: Windows}
+detection: {s: {k: v}, condition: s}
+---
 title: Many logons
+name: many
 correlation:
-  type: value_count
+  type: TYPE
   rules: [a, b]
   group-by: [User, computer]
   aliases: {computer: {a: Host, b: Workstation}}
   timespan: 5m
   condition: {field: User, gte: 3}
 fields: [User]
+---
+title: Above
+name: above
+correlation: {type: event_count, rules: many, group-by: [User, Other], timespan: 1h, condition: {gte: 2}}
 """
 
-    def correlation(self) -> Correlation:
-        return read_file(self.TEXT, "c.yml").correlations[0]
+    def mapped(
+        self, pipelines: Pipelines, kind: str = "value_count"
+    ) -> tuple[list[Any], list[str]]:
+        """The fields that names stand for, of each correlation that is left, and the codes of errors."""
+        contents = read_file(self.TEXT.replace("TYPE", kind).encode(), "c.yml")
+        targets = Targets.of([*contents.rules, *contents.correlations])
+        diagnostics = Diagnostics()
+        found = map_fields(
+            contents.correlations, targets, pipelines, lambda rule: rule, diagnostics
+        )
+        return [fields for _, fields in found], [each.code for each in diagnostics]
 
-    def test_field_names_are_mapped_everywhere(self, pipelines: Any) -> None:
+    def test_names_mean_what_a_pipeline_makes_of_them_in_each_rule(self, pipelines: Any) -> None:
         names = {"User": "user.name", "Host": "host.name", "computer": "never"}
-        found = pipelines({"transformations": [{"type": "field_name_mapping", "mapping": names}]})
-        made = found.apply_to_correlation(self.correlation())
-        assert made.group_by == ("user.name", "computer")
-        assert [name for _, name in made.aliases[0].fields] == ["host.name", "Workstation"]
-        assert isinstance(made.condition, Threshold)
-        assert made.condition.fields == ("user.name",)
-        assert made.meta.fields == ("user.name",)
+        only = [{"type": "logsource", "product": "linux"}]
+        mapping = {"type": "field_name_mapping", "mapping": names, "rule_conditions": only}
+        (many, above), errors = self.mapped(pipelines({"transformations": [mapping]}))
+        assert not errors
+        assert many == {
+            "User": {"a": ("user.name",)},
+            "computer": {"a": ("host.name",), "b": ("Workstation",)},
+        }
+        # `User` is the group of the correlation below; `Other` is asked of all events below it.
+        assert above == {}
 
-    def test_conditions_look_at_the_rules_that_it_refers_to(self, pipelines: Any) -> None:
-        suffix = {"type": "field_name_suffix", "suffix": "s"}
-        suffix["rule_conditions"] = [{"type": "logsource", "product": "windows"}]  # type: ignore[assignment]
-        nested = {"type": "nest", "items": [suffix]}
-        nested["rule_conditions"] = [{"type": "is_sigma_correlation_rule"}]
-        found = pipelines({"transformations": [nested]})
-        logsources = [LogSource(product="linux"), LogSource(product="Windows")]
-        assert found.apply_to_correlation(self.correlation()).group_by[0] == "User"
-        assert found.apply_to_correlation(self.correlation(), logsources).group_by[0] == "Users"
-
-    def test_a_group_may_be_by_several_fields_but_a_condition_looks_at_one(
+    def test_through_a_correlation_a_name_is_that_of_all_rules_below_it(
         self, pipelines: Any
     ) -> None:
-        names = {"User": ["A", "B"]}
-        found = pipelines({"transformations": [{"type": "field_name_mapping", "mapping": names}]})
-        with pytest.raises(RuleError, match="`User` maps to several fields") as error:
-            found.apply_to_correlation(self.correlation())
-        assert error.value.diagnostic.code == "E_PIPELINE"
+        mapping = {"type": "field_name_mapping", "mapping": {"Other": "o"}}
+        mapping["rule_conditions"] = [{"type": "logsource", "product": "linux"}]
+        (_, above), _ = self.mapped(pipelines({"transformations": [mapping]}))
+        assert above == {"Other": {"many": ("o", "Other")}}
 
-    def test_a_variant_takes_part_where_it_is_the_only_one(self, pipelines: Any) -> None:
-        names = {"type": "field_name_mapping", "mapping": {"User": "U"}}
-        one = {"variant": "one", "transformations": [names]}
-        assert pipelines(one).apply_to_correlation(self.correlation()).group_by[0] == "U"
-        two = {"variant": "two", "transformations": [names]}
-        assert pipelines(one, two).apply_to_correlation(self.correlation()).group_by[0] == "User"
+    def test_several_fields_are_taken_together_but_for_numbers(self, pipelines: Any) -> None:
+        found = pipelines(
+            {"transformations": [{"type": "field_name_mapping", "mapping": {"User": ["A", "B"]}}]}
+        )
+        (many, _), errors = self.mapped(found)
+        assert many["User"] == {"a": ("A", "B"), "b": ("A", "B")}
+        assert not errors
+        assert self.mapped(found, "value_sum") == ([], ["E_CORRELATION", "E_REFERENCE"])
 
-    def test_of_a_rule_set_each_sees_the_rules_below_it(self, pipelines: Any) -> None:
-        suffix = {"type": "field_name_suffix", "suffix": "s"}
-        suffix["rule_conditions"] = [{"type": "logsource", "product": "linux"}]  # type: ignore[assignment]
-        linux = rule("{product: linux}")
-        linux = replace(linux, meta=replace(linux.meta, name="a"))
-        first = self.correlation()
-        first = replace(first, meta=replace(first.meta, name="first"))
-        second = replace(first, rules=(replace(first.rules[0], text="first"),))
+    def test_variants_may_differ(self, pipelines: Any) -> None:
+        one = {"type": "field_name_mapping", "mapping": {"User": "U", "k": "kk"}}
+        two = {"type": "field_name_suffix", "suffix": "s"}
+        found = pipelines(
+            {"variant": "one", "transformations": [one]},
+            {"variant": "two", "transformations": [two]},
+        )
+        (many, _), _ = self.mapped(found)
+        assert many["computer"]["b"] == {"one": ("Workstation",), "two": ("Workstations",)}
+        assert many["User"]["a"] == {"one": ("U",), "two": ("Users",)}
+
+    def test_conditions_on_items_and_fields_to_report_do_not_matter(self, pipelines: Any) -> None:
+        never = [{"type": "match_string", "pattern": "nothing", "cond": "any"}]
+        mapping = {"type": "field_name_mapping", "mapping": {"User": "U"}}
+        mapping["detection_item_conditions"] = never  # type: ignore[assignment]
+        fields = {"type": "set_field", "fields": ["x", "y"]}
+        (many, _), _ = self.mapped(pipelines({"transformations": [fields, mapping]}))
+        assert many["User"] == {"a": ("U",), "b": ("U",)}
+
+    def test_a_refusal_is_named_and_said(self, pipelines: Any) -> None:
+        failure = {"type": "rule_failure", "message": "no"}
+        failure["rule_conditions"] = [{"type": "is_sigma_correlation_rule"}]  # type: ignore[assignment]
+        found = pipelines({"transformations": [failure]})
+        contents = read_file(self.TEXT.replace("TYPE", "value_count").encode(), "c.yml")
         diagnostics = Diagnostics()
-        found = pipelines({"transformations": [suffix]})
-        made, refused = map_correlations([second, first], [linux], found, diagnostics)
-        assert [each.group_by[0] for each in made] == ["Users", "Users"]
-        assert not refused
-        assert not diagnostics.found
+        kept = map_correlations(contents.correlations, contents.rules, found, diagnostics)
+        assert kept == ([], {"many", "above"})
+        assert [each.code for each in diagnostics] == ["E_PIPELINE"] * 2
 
-    def test_one_that_is_refused_is_named_and_said(self, pipelines: Any) -> None:
-        several = {"type": "field_name_mapping", "mapping": {"User": ["A", "B"]}}
-        first = self.correlation()
-        first = replace(first, meta=replace(first.meta, name="first"))
-        diagnostics = Diagnostics()
-        found = pipelines({"transformations": [several]})
-        assert map_correlations([first], [], found, diagnostics) == ([], {"first"})
-        assert [each.code for each in diagnostics] == ["E_PIPELINE"]
-
-    def test_rule_failure_refuses_it(self, pipelines: Any) -> None:
-        found = pipelines({"transformations": [{"type": "rule_failure", "message": "no"}]})
-        with pytest.raises(RuleError, match="no"):
-            found.apply_to_correlation(self.correlation())
+    def test_conditions_look_at_the_rules_below(self, pipelines: Any) -> None:
+        failure = {"type": "rule_failure", "message": "no"}
+        failure["rule_conditions"] = [{"type": "logsource", "product": "windows"}]  # type: ignore[assignment]
+        found = pipelines({"transformations": [failure]})
+        contents = read_file(self.TEXT.replace("TYPE", "value_count").encode(), "c.yml")
+        _, refused = map_correlations(contents.correlations, contents.rules, found, Diagnostics())
+        assert refused == {"many", "above"}
 
 
 def test_a_pipeline_given_twice_runs_once(tmp_path: Path) -> None:

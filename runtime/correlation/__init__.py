@@ -1,0 +1,1 @@
+"""State over several events: windows, groups, alerts. Pure, deterministic, serializable."""

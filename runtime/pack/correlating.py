@@ -1,0 +1,127 @@
+"""The correlations of a pack over its matches: events come in order, alerts come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sigmac.runtime.correlation.alert import Alert
+from sigmac.runtime.correlation.correlator import Correlator, Counts, Limits
+from sigmac.runtime.correlation.definition import Correlation
+from sigmac.runtime.correlation.observation import Observation
+from sigmac.runtime.correlation.timestamps import FIELDS
+from sigmac.runtime.match import BatchResult, Explanation, Match, Rule
+from sigmac.runtime.scalar.json_record import parse_record, plain_event
+
+_BLANK = b" \t\r\xef\xbb\xbf"
+
+
+class PackCorrelator:
+    """Made by `Pack.correlator`. It takes events in the order in which they count; not thread-safe.
+
+    `counts` has for each correlation, by its name in the pack, what it did not count in full; `no_time` the events
+    without a timestamp that a correlation would have counted.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Correlation],
+        rules: Sequence[str],
+        place: Callable[[Rule], int],
+        explain: Callable[[int, dict[str, Any]], Explanation],
+        limits: Limits | None,
+        timestamp_fields: Sequence[str] | None,
+    ) -> None:
+        self._names = rules
+        self._place = place
+        self._explain = explain
+        self.correlator = Correlator(
+            definitions,
+            rules,
+            limits=limits,
+            timestamp_fields=FIELDS if timestamp_fields is None else timestamp_fields,
+        )
+        places = {name: i for i, name in enumerate(self._names)}
+        self._referred = {places[name] for name in self.correlator.reader.rules}
+        self._by_variant = {
+            places[rule]
+            for each in definitions.values()
+            for by_rule in each.fields.values()
+            for rule, fields in by_rule.items()
+            if isinstance(fields, Mapping) and rule in places
+        }
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        return self.correlator.counts
+
+    @property
+    def no_time(self) -> int:
+        return self.correlator.no_time
+
+    def feed(
+        self, event: Mapping[str, Any], matches: Iterable[Match], source: Any = None
+    ) -> list[Alert]:
+        """The alerts that an event makes, given its matches as `Pack.match` returns them.
+
+        `source` is what alerts say of where the event lies: anything that JSON can hold.
+        """
+        places = (self._place(match.rule) for match in matches)
+        rules = [place for place in places if place in self._referred]
+        if not rules:
+            return []
+        observation = self.observe(plain_event(event), rules, source)
+        return [] if observation is None else self.correlator.take(observation)
+
+    def feed_batch(
+        self, records: bytes, result: BatchResult, name: str = "", first: int = 0
+    ) -> list[Alert]:
+        """The alerts of a batch of records, given what `Pack.match_batch` returned for it.
+
+        Their sources are `{"name": name, "position": first + line}`.
+        """
+        alerts: list[Alert] = []
+        for observation, _ in self.observations(records, result, name, first):
+            alerts += self.correlator.take(observation)
+        return alerts
+
+    def observations(
+        self, records: bytes, result: BatchResult, name: str, first: int
+    ) -> Iterator[tuple[Observation, bytes]]:
+        """What correlations need to know of a batch of records, in their order, each with its record."""
+        by_record: dict[int, list[int]] = {}
+        for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
+            if rule in self._referred:
+                by_record.setdefault(record, []).append(rule)
+        if not by_record:
+            return
+        lines = records.split(b"\n")
+        for record, rules in by_record.items():
+            line = lines[record].strip(_BLANK)
+            source = {"name": name, "position": first + record}
+            observation = self.observe(parse_record(line), rules, source)
+            if observation is not None:
+                yield observation, line
+
+    def observe(
+        self, event: Mapping[str, Any], rules: Iterable[int], source: Any
+    ) -> Observation | None:
+        """What correlations need to know of an event, of which `rules` (by their index) match it."""
+        matched = {self._names[rule]: self._variants(rule, event) for rule in rules}
+        return self.correlator.observe(event, source, matched)
+
+    def _variants(self, rule: int, event: Mapping[str, Any]) -> tuple[str, ...]:
+        if rule not in self._by_variant:
+            return ()
+        return self._explain(rule, dict(event)).variants
+
+    def snapshot(self) -> bytes:
+        """The whole state, to go on from with `restore`: the same events then give the same alerts."""
+        return self.correlator.snapshot()
+
+    def restore(self, state: bytes) -> list[str]:
+        """Go on from a snapshot; returns the names of the correlations that changed since and begin anew.
+
+        Raises `SigmacError` with one sentence where the bytes are no such state.
+        """
+        return self.correlator.restore(state)
