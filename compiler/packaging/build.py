@@ -351,9 +351,7 @@ def _assemble(
         contents = read_file(work[number].data, work[number].file)
         return next(each for each in contents.rules if each.place.document == document)
 
-    linked, known = relate(
-        rules, correlations, filters, found, read, pipelines, refused, left_out
-    )
+    linked, known = relate(rules, correlations, filters, found, read, pipelines, refused, left_out)
     linked.sources.update((each.file, each.source) for each in work)
     documents = Documents(linked, sound, known)
     compared = check_outlines(list(chain.from_iterable(outlines.values())))
