@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sigmac.runtime import (
+        Alert,
         BatchResult,
         EventError,
+        Limits,
         Match,
         Pack,
         PackError,
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alert",
     "BatchResult",
     "EventError",
+    "Limits",
     "Match",
     "Pack",
     "PackError",

@@ -72,6 +72,7 @@ class BuildResult:
     skipped: int = 0
     files: int = 0
     correlations: int = 0
+    silent: int = 0  # rules whose matches only count for correlations
     filters: int = 0
     passes: list[PassReport] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -361,6 +362,7 @@ def _assemble(
     result.rules = len(rules)
     result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)
+    result.silent = sum(id(each) in linked.silent for each in known)
     result.passes = _pass_reports(rules)
     result.diagnostics += found.found
     if (result.errors and not options.skip_errors) or not rules:
@@ -413,6 +415,7 @@ def _plain_result(result: BuildResult) -> Plain:
             "skipped": result.skipped,
             "files": result.files,
             "correlations": result.correlations,
+            "silent": result.silent,
             "filters": result.filters,
         },
         "passes": [[each.name, each.nodes, each.predicates] for each in result.passes],

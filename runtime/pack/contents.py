@@ -18,11 +18,12 @@ from typing import Any
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack import seal
+from sigmac.runtime.pack.correlation_module import FILE as CORRELATIONS
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.pack.parts import RULES, read_tables
 
-_DOCUMENTS = ("correlations", "filters")
+FILTERS = "filters.json"
 _LOGSOURCE_KEYS = ("product", "category", "service")
 # Questions of generated code. A quotation mark within a literal is escaped, so that none looks so.
 _QUESTION = re.compile(r'event\.\w+\(\s*(r?"(?:[^"\\]|\\.)*")')
@@ -86,7 +87,9 @@ class Contents:
     problem: str | None
     files: Mapping[str, bytes]
     rules: tuple[PackedRule, ...] = ()
-    documents: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)  # of _DOCUMENTS
+    documents: Mapping[str, list[dict[str, Any]]] = field(
+        default_factory=dict
+    )  # correlations, filters
 
     def logsources(self) -> Counter[tuple[str, str, str]]:
         """How many rules are for each product, category and service."""
@@ -116,7 +119,7 @@ def read_contents(pack: str | Path, trusted_keys: Sequence[bytes | str] | None =
         files = seal.read_files(folder, manifest)
         try:
             rules = tuple(_packed_rules(folder, manifest, files))
-            documents = {kind: _documents(files, kind) for kind in _DOCUMENTS}
+            documents = {"correlations": _correlations(manifest, files), "filters": _filters(files)}
         except PackError as error:
             raise PackError(f"{folder}: {error}") from None
     except PackError as error:
@@ -144,15 +147,32 @@ def _packed_rules(
         yield PackedRule({**metadata, "function": name}, own, guard)
 
 
-def _documents(files: Mapping[str, bytes], kind: str) -> list[dict[str, Any]]:
-    """What a pack keeps of `correlations` or `filters`. Raises `PackError`."""
-    name = f"{kind}.json"
+def _correlations(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """The definitions of `correlations.py` as literals, in the order of the manifest. Raises `PackError`."""
+    names: list[str] = manifest.get("correlations", [])
+    if not names:
+        return []
+    found: dict[str, dict[str, Any]] = {}
     try:
-        found: list[dict[str, Any]] = json.loads(files.get(name, b"[]"))
+        for statement in ast.parse(files.get(CORRELATIONS, b"")).body:
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                found[statement.targets[0].id] = _keywords(statement.value)
+    except _NO_LITERALS:
+        pass
+    made = [{"function": name, **found.get(name, {})} for name in names]
+    if not all(map(_is_document, made)):
+        raise PackError(f"{CORRELATIONS} does not define what it should; build the pack again")
+    return made
+
+
+def _filters(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """The filters of a pack as they are written. Raises `PackError`."""
+    try:
+        found: list[dict[str, Any]] = json.loads(files.get(FILTERS, b"[]"))
     except (ValueError, RecursionError):
-        raise PackError(f"{name} is no JSON; build the pack again") from None
+        raise PackError(f"{FILTERS} is no JSON; build the pack again") from None
     if not isinstance(found, list) or not all(map(_is_document, found)):
-        raise PackError(f"{name} holds no {kind}; build the pack again")
+        raise PackError(f"{FILTERS} holds no filters; build the pack again")
     return found
 
 
@@ -160,7 +180,7 @@ def _is_document(document: Any) -> bool:
     if not isinstance(document, dict) or not isinstance(document.get("title"), str):
         return False
     rules = document.get("rules")
-    named = rules if isinstance(rules, list) else [rules]
+    named = rules if isinstance(rules, (list, tuple)) else [rules]
     return all(isinstance(each, str) for each in (*named, document.get("type", "")))
 
 

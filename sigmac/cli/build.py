@@ -304,13 +304,16 @@ def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     state = "unchanged" if result.unchanged else "built"
     more = [counted(result.rules, "rule")]
-    if result.correlations:
-        more.append(f"{counted(result.correlations, 'correlation')} (not evaluated yet)")
-    if result.filters:
-        more.append(counted(result.filters, "filter"))
-    for count, what in ((result.refused, "refused"), (result.skipped, "of other logsources")):
-        if count:
-            more.append(f"{count:,} {what}")
+    for number, word in ((result.correlations, "correlation"), (result.filters, "filter")):
+        if number:
+            more.append(counted(number, word))
+    for number, what in (
+        (result.refused, "refused"),
+        (result.skipped, "of other logsources"),
+        (result.silent, "silent, as correlations count their matches"),
+    ):
+        if number:
+            more.append(f"{number:,} {what}")
     say(
         f"{state} {output}: {', '.join(more)} from {counted(result.files, 'file')} in {seconds:.1f} s"
     )

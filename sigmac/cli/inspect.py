@@ -263,7 +263,7 @@ def _counted(counts: Mapping[str, int]) -> str:
         ("rules", "rule", ""),
         ("logsources", "logsource", ""),
         ("literals", "text", ""),
-        ("correlations", "correlation", " (not evaluated yet)"),
+        ("correlations", "correlation", ""),
         ("filters", "filter", ""),
     )
     return ", ".join(
@@ -290,7 +290,7 @@ def _print_documents(console: Console, kind: str, documents: list[dict[str, Any]
         return
     console.print(f"\n{kind}", style="bold")
     for each in documents:
-        rules = each["rules"] if isinstance(each["rules"], list) else [each["rules"]]
+        rules = [each["rules"]] if isinstance(each["rules"], str) else each["rules"]
         what = " ".join((each.get("type", ""), "of", ", ".join(rules))).strip()
         console.print(f"  {shortened(each['title'], 100)}: {shortened(what, 200)}")
 

@@ -390,9 +390,8 @@ def test_examples_say_what_a_pack_says(built: Built) -> None:
 
 
 def test_examples_are_refused_or_warned_of_as_they_say(built: Built) -> None:
-    # A correlation by itself always says that it is not evaluated; and that an example is like another
-    # one of the page is not what it is about.
-    beside = {"W_NOT_EVALUATED", "W_RULE_TWICE", "W_FIELD_CASE", "W_TITLE_TWICE", "W_NAME_TWICE"}
+    # That an example is like another one of the page is not what it is about.
+    beside = {"W_RULE_TWICE", "W_FIELD_CASE", "W_TITLE_TWICE", "W_NAME_TWICE"}
     said = {title: codes - beside for title, codes in built.codes.items()}
     assert said == {each.title: set(each.codes) for each in built.examples}
 
@@ -526,7 +525,10 @@ def test_the_reference_names_every_public_name() -> None:
     text = section("docs/reference.md", "Python")
     named = {word for each in code(text) for word in re.findall(r"\w+", each)}
     assert set(sigmac.__all__) - {"__version__"} <= named
-    for kind in (sigmac.Rule, sigmac.Match, sigmac.BatchResult, sigmac.Rejected):
+    for kind in (
+        *(sigmac.Rule, sigmac.Match, sigmac.BatchResult, sigmac.Rejected),
+        *(sigmac.Alert, sigmac.Limits),
+    ):
         assert {each.name for each in fields(kind)} <= named
     assert {name for name in vars(sigmac.Pack) if not name.startswith("_")} - INTERNAL <= named
 

@@ -72,7 +72,6 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
             [
                 "W_NAME_TWICE",
                 "W_NEVER",
-                "W_NOT_EVALUATED",
                 "W_NO_EFFECT",
                 "W_NO_RULE",
                 "W_NULL_IN_LIST",

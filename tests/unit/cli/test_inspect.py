@@ -35,7 +35,7 @@ def test_the_overview_of_a_pack(sigmac: Run, built: Path) -> None:
         "  signed     no",
         f"  made       by sigmac {__version__} in format 1 from 1 file of rules",
         "  pipelines  windows, windows-audit",
-        "  holds      2 rules, 2 logsources, … texts, 1 correlation (not evaluated yet)",
+        "  holds      2 rules, 2 logsources, … texts, 1 correlation",
     ]
     assert levels.split() == ["rules", "by", "level", "1", "high", "1", "low"]
     assert logsources.splitlines()[1:] == [
@@ -43,7 +43,7 @@ def test_the_overview_of_a_pack(sigmac: Run, built: Path) -> None:
         "        1  windows/process_creation",
     ]
     assert "        1  (keywords)\n        1  Channel\n" in fields
-    assert correlations == "correlations\n  Many Admins: event_count of admin_one\n"
+    assert correlations == "correlations\n  Many Admins: event_count of Admin_one\n"
 
 
 def test_the_json_form(sigmac: Run, built: Path) -> None:

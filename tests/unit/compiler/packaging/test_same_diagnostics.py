@@ -24,7 +24,7 @@ title: Many
 correlation: {type: event_count, rules: [failed], group-by: [u], timespan: 5m, condition: {gte: 5}}
 """
 SETS = {
-    "a correlation that is not evaluated": [RULE, CORRELATION],
+    "a correlation": [RULE, CORRELATION],
     "an id, a title and a detection twice": [RULE, RULE.replace("failed", "other"), RULE],
     "a rule that a pipeline refuses, and what refers to it": [
         RULE.replace("EventID: 4625", "'User|expand': '%u%'"),

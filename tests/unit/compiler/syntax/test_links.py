@@ -212,7 +212,10 @@ def test_a_rule_referred_to_in_two_ways_is_told() -> None:
         ),
         (
             "aliases: {ip: {a: SourceIp}}",
-            ["W_META nothing uses the alias `ip`. add it to `group-by` or remove it"],
+            [
+                "W_META nothing uses the alias `ip`. "
+                "add it to `group-by` or to the condition's `field`, or remove it"
+            ],
         ),
         (
             "group-by: ip, aliases: {ip: {a: SourceIp, b: x, c: y}}",
