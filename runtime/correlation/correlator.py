@@ -221,20 +221,6 @@ class Correlator:
         """How many groups each correlation has."""
         return {live.name: len(live.groups) for live in self._live}
 
-    def observe(
-        self, event: Mapping[str, Any], source: Any, matched: Mapping[str, Sequence[str]]
-    ) -> Observation | None:
-        """What is to be known of an event; None where no correlation asks for it, or it has no timestamp (counted).
-
-        `matched` are names of rules that match it, for rules with variants those that do.
-        """
-        referred = {rule: matched[rule] for rule in matched if rule in self._above}
-        if not referred:
-            return None
-        observation = self.reader.read(event, source, referred)
-        self.no_time += observation is None
-        return observation
-
     def take(self, observation: Observation) -> list[Alert]:
         """The alerts that an observation makes, a child's before those of its parents."""
         alerts: list[Alert] = []

@@ -32,6 +32,7 @@ class PackCorrelator:
         limits: Limits | None,
         timestamp_fields: Sequence[str] | None,
     ) -> None:
+        self.definitions = definitions
         self._names = rules
         self._place = place
         self._explain = explain
@@ -59,6 +60,10 @@ class PackCorrelator:
     def no_time(self) -> int:
         return self.correlator.no_time
 
+    @no_time.setter
+    def no_time(self, count: int) -> None:
+        self.correlator.no_time = count
+
     def feed(
         self, event: Mapping[str, Any], matches: Iterable[Match], source: Any = None
     ) -> list[Alert]:
@@ -68,10 +73,7 @@ class PackCorrelator:
         """
         places = (self._place(match.rule) for match in matches)
         rules = [place for place in places if place in self._referred]
-        if not rules:
-            return []
-        observation = self.observe(plain_event(event), rules, source)
-        return [] if observation is None else self.correlator.take(observation)
+        return self.take(self._observe(plain_event(event), rules, source)) if rules else []
 
     def feed_batch(
         self, records: bytes, result: BatchResult, name: str = "", first: int = 0
@@ -81,14 +83,20 @@ class PackCorrelator:
         Their sources are `{"name": name, "position": first + line}`.
         """
         alerts: list[Alert] = []
-        for observation, _ in self.observations(records, result, name, first):
-            alerts += self.correlator.take(observation)
+        for record, observation in self.observe(records, result):
+            if observation is not None:
+                source = {"name": name, "position": first + record}
+                observation = observation._replace(source=source)
+            alerts += self.take(observation)
         return alerts
 
-    def observations(
-        self, records: bytes, result: BatchResult, name: str, first: int
-    ) -> Iterator[tuple[Observation, bytes]]:
-        """What correlations need to know of a batch of records, in their order, each with its record."""
+    def observe(
+        self, records: bytes, result: BatchResult
+    ) -> Iterator[tuple[int, Observation | None]]:
+        """What correlations need to know of a batch of records: by the number of the line, which is its source too.
+
+        None where a record has no timestamp. It changes nothing, so that several threads may do it.
+        """
         by_record: dict[int, list[int]] = {}
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
             if rule in self._referred:
@@ -97,18 +105,21 @@ class PackCorrelator:
             return
         lines = records.split(b"\n")
         for record, rules in by_record.items():
-            line = lines[record].strip(_BLANK)
-            source = {"name": name, "position": first + record}
-            observation = self.observe(parse_record(line), rules, source)
-            if observation is not None:
-                yield observation, line
+            event = parse_record(lines[record].strip(_BLANK))
+            yield record, self._observe(event, rules, record)
 
-    def observe(
+    def take(self, observation: Observation | None) -> list[Alert]:
+        """The alerts that an observation makes; one without a timestamp is counted."""
+        if observation is None:
+            self.no_time += 1
+            return []
+        return self.correlator.take(observation)
+
+    def _observe(
         self, event: Mapping[str, Any], rules: Iterable[int], source: Any
     ) -> Observation | None:
-        """What correlations need to know of an event, of which `rules` (by their index) match it."""
         matched = {self._names[rule]: self._variants(rule, event) for rule in rules}
-        return self.correlator.observe(event, source, matched)
+        return self.correlator.reader.read(event, source, matched)
 
     def _variants(self, rule: int, event: Mapping[str, Any]) -> tuple[str, ...]:
         if rule not in self._by_variant:

@@ -6,10 +6,10 @@ import difflib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.exceptions import Exit
@@ -18,14 +18,14 @@ from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import at_least, counted, logsource, read_keys, say
+from sigmac.cli.outcome import Evaluation
 from sigmac.cli.outputs import Output, refuse_overlap
 from sigmac.cli.serve import run_service
-from sigmac.runtime.errors import InputError, SigmacError
+from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from sigmac.cli.outcome import Outcome
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.match import BatchResult, Rejected
-    from sigmac.runtime.pack.event_profile import Profiler
     from sigmac.runtime.pack.pack import Pack
 
 EXAMPLE = """Examples:
@@ -39,7 +39,6 @@ EXAMPLE = """Examples:
   sigmac run build/windows events.ndjson --profile events.profile.json
 """
 TOP_RULES = 10
-BYTES_BEFORE_ENGINE = 64 << 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
@@ -133,6 +132,31 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     help="A compressed file whose text is so many times as long is read no further.",
 )
 @click.option(
+    "--correlation-order",
+    type=click.Choice(["time", "arrival"]),
+    help="Correlate events by their timestamps, or as they come. Default: time; arrival for standard input alone.",
+)
+@click.option(
+    "--timestamp-field",
+    multiple=True,
+    metavar="NAME",
+    help="Field with an event's time; the first that has one counts. Repeatable. Default: @timestamp, timestamp, …",
+)
+@click.option(
+    "--max-groups",
+    type=at_least(1),
+    default=100_000,
+    metavar="N",
+    help="Groups that a correlation remembers.",
+)
+@click.option(
+    "--max-hits",
+    type=at_least(1),
+    default=100_000,
+    metavar="N",
+    help="Hits that a correlation remembers of a group.",
+)
+@click.option(
     "--profile",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -162,11 +186,15 @@ def run(
     workers: int | None,
     max_record: int,
     max_expansion: int,
+    correlation_order: str | None,
+    timestamp_field: tuple[str, ...],
+    max_groups: int,
+    max_hits: int,
     profile: Path | None,
     config: Path | None,
     quiet: bool,
 ) -> None:
-    """Evaluate events and write one JSON object a match.
+    """Evaluate events and write one JSON object a match, and one an alert of a correlation.
 
     A record that is no JSON object is reported with its line number and counted; the others are evaluated.
     """
@@ -200,7 +228,14 @@ def run(
         max_values=max_values,
     )
     tag = _tag(stream_logsource, loaded) if stream_logsource else None
-    evaluation = _Evaluation(loaded, tag, event, explain, evtx, profile is not None)
+    evaluation = Evaluation(loaded, tag, event, explain, evtx, profile is not None)
+    if loaded.correlations:
+        from sigmac.cli.correlate import Correlating
+        from sigmac.runtime.correlation.correlator import Limits
+
+        order = correlation_order or ("arrival" if names == ["-"] else "time")
+        limits = Limits(max_groups, max_hits)
+        evaluation.correlating = Correlating(loaded, order, timestamp_field or None, limits, event)
     # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
     show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
@@ -208,19 +243,27 @@ def run(
     if count > 1 and loaded.engines() is None:
         count = 1  # without kernels threads only wait for each other
     with Output(output) as out:
-        for name in names:
-            blocks = _watched(name, max_record << 20, max_expansion, show=show_bar)
-            try:
-                for block, (lines, counted) in evaluate_all(blocks, evaluation.outcome, count):
-                    tally.add(block, counted)
-                    out.write(lines)
-            except InputError as error:
-                say(f"sigmac: {error}")
-                tally.unreadable += 1
+        try:
+            for name in names:
+                blocks = _watched(name, max_record << 20, max_expansion, show=show_bar)
+                evaluation.begin(name)
+                try:
+                    for block, made in evaluate_all(blocks, evaluation.outcome, count):
+                        tally.add(block, made)
+                        out.write(evaluation.lines(block, made))
+                except InputError as error:
+                    say(f"sigmac: {error}")
+                    tally.unreadable += 1
+        except KeyboardInterrupt:
+            evaluation.write_rest(out)
+            raise
+        evaluation.write_rest(out)
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
     if not quiet:
         _summarize(tally, loaded, time.perf_counter() - started)
+        if evaluation.correlating is not None:
+            evaluation.correlating.summarize(TOP_RULES)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)
@@ -262,119 +305,19 @@ class _Tally:
     unreadable: int = 0
     rules: Counter[int] = field(default_factory=Counter)
 
-    def add(self, block: Block, counted: dict[str, Any]) -> None:
+    def add(self, block: Block, outcome: Outcome) -> None:
         """Count what became of a block, and report what was rejected."""
-        self.records += counted["records"]
+        self.records += outcome.records
         self.bytes += len(block.data)
-        for rule, count in counted["rules"]:
+        for rule, count in outcome.rules:
             self.rules[rule] += count
             self.matches += count
-        rejected: Sequence[Rejected] = counted["rejected"]
+        rejected = outcome.rejected
         for each in rejected[: max(0, MAX_REPORTED - self.rejected)]:
             say(f"{block.name}:{block.first + each.record + 1}: rejected: {each.reason}")
         if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
             say("further rejected records are counted only")
         self.rejected += len(rejected)
-
-
-class _Evaluation:
-    """Turns blocks of records into lines of matches, and counts."""
-
-    def __init__(
-        self,
-        pack: Pack,
-        tag: dict[str, str] | None,
-        event: bool,
-        explain: bool,
-        evtx: bool,
-        profile: bool,
-    ):
-        self.pack = pack
-        self.tag = tag
-        self.event = event
-        self.explain = explain
-        self.evtx = evtx
-        self.profiler: Profiler | None = None
-        if profile:
-            from sigmac.runtime.pack.event_profile import Profiler
-
-            self.profiler = Profiler(pack)
-        self._heads: dict[int, bytes] = {}
-        self._before_engine = BYTES_BEFORE_ENGINE
-
-    def outcome(self, block: Block) -> tuple[bytes, dict[str, Any]]:
-        """The matches of a block, one line each, and what there is to count."""
-        from sigmac.runtime.inputs.evtx_json import flatten_lines
-
-        data = flatten_lines(block.data) if self.evtx else block.data
-        result = self._evaluate(data)
-        if self.profiler is not None:
-            self.profiler.look_at(data.split(b"\n"))
-        counted = {
-            "records": result.records,
-            "rejected": result.rejected,
-            "rules": list(Counter(result.rule.tolist()).items()),
-        }
-        return self._lines(block, result), counted
-
-    def _evaluate(self, data: bytes) -> BatchResult:
-        from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
-
-        # So few records are answered before the batch engine would be loaded.
-        if len(data) < self._before_engine and data.count(b"\n") < EVENTS_BEFORE_ENGINE:
-            self._before_engine -= len(data)
-            return self.pack.match_each(data, logsource=self.tag)
-        self._before_engine = 0
-        return self.pack.match_batch(data, logsource=self.tag)
-
-    def _lines(self, block: Block, result: BatchResult) -> bytes:
-        from orjson import dumps
-
-        from sigmac.runtime.inputs.lines import lines_at
-
-        if not len(result):
-            return b""
-        records = lines_at(block.data, result.record) if self.event or self.explain else {}
-        made = []
-        for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
-            source = {"name": block.name, "position": block.first + record}
-            line = self._head(rule) + b',"source":' + dumps(source)
-            if self.explain:
-                line += b',"explanation":' + self._explanation(rule, block, record, records)
-            if self.event:
-                line += b',"event":' + _record_bytes(records[record], first=record == 0)
-            made.append(line + b"}\n")
-        return b"".join(made)
-
-    def _head(self, rule: int) -> bytes:
-        from orjson import dumps
-
-        known = self._heads.get(rule)
-        if known is None:
-            known = self._heads[rule] = b'{"rule":' + dumps(self.pack.rules[rule].on_the_wire())
-        return known
-
-    def _explanation(
-        self, rule: int, block: Block, record: int, records: Mapping[int, bytes]
-    ) -> bytes:
-        """Why a rule matched a record, as JSON; null, and one line on standard error, where that cannot be said."""
-        from sigmac.runtime.inputs.evtx_json import flatten
-        from sigmac.runtime.scalar.json_record import json_bytes, parse_record
-
-        try:
-            event = parse_record(_record_bytes(records[record], first=True))
-            return json_bytes(
-                self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
-            )
-        except (SigmacError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            place = f"{block.name}:{block.first + record + 1}"
-            say(f"{place}: no explanation of {self.pack.rules[rule].title}: {error}")
-            return b"null"
-
-
-def _record_bytes(record: bytes, *, first: bool) -> bytes:
-    text = record.strip(b" \t\r")
-    return text.removeprefix(b"\xef\xbb\xbf") if first else text
 
 
 def _watched(name: str, max_record: int, max_expansion: int, *, show: bool) -> Iterator[Block]:

@@ -71,11 +71,11 @@ def shown(alert: Alert) -> Plain:
     said = plain["correlation"]
     return {
         "rule": plain["rule"]["title"],
-        "at": plain["source"]["position"],
+        "at": plain["source"],
         "group": said["group"],
         "value": said["value"],
         "count": said["count"],
-        "events": [source["position"] for source in said["events"]],
+        "events": said["events"],
         "first": said["first"],
         "last": said["last"],
     }
@@ -96,10 +96,10 @@ def test_alerts(vector: Vector, tmp_path: Path) -> None:
     )
     data = records(vector)
     found = pack.match_each(data)
-    observed = [each for each, _ in correlator.observations(data, found, "events", 0)]
+    observed = [each for _, each in correlator.observe(data, found)]
     if vector.order == "time":
-        observed.sort(key=lambda each: each.time)
-    alerts = [shown(alert) for each in observed for alert in correlator.correlator.take(each)]
+        observed.sort(key=lambda each: each.time if each else 0)
+    alerts = [shown(alert) for each in observed for alert in correlator.take(each)]
     alerts = [each for each in alerts if not silent(pack, each["rule"])]
     if vector.order == "time":
         alerts.sort(key=lambda each: each["at"])

@@ -53,6 +53,7 @@ correlation:
   rules: admin_one
   timespan: 5m
   condition: {gte: 3}
+  generate: true
 """
 
 
