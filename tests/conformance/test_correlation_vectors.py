@@ -1,7 +1,11 @@
-"""Every vector of correlations and filters holds: alerts, matches, counters and refusals, from rules to packs."""
+"""Every vector of correlations and filters holds: alerts, matches, counters and refusals, from rules to packs.
+
+The reference is asked the same.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 import yaml
 
 import sigmac
+from sigmac.compiler.meaning import correlation_reference
 from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
@@ -18,6 +23,7 @@ from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.correlator import Limits
 from tests.conformance.corpora import FOLDER, MISSING
+from tests.rule_sets import read_rule_set
 
 if not FOLDER.is_dir():
     pytest.skip(MISSING, allow_module_level=True)
@@ -52,13 +58,16 @@ VECTORS = [
 ]
 
 
+def pipelines_of(vector: Vector, folder: Path) -> tuple[str, ...]:
+    if vector.pipeline is None:
+        return ()
+    (folder / "pipeline.yaml").write_text(vector.pipeline, encoding="utf-8")
+    return (str(folder / "pipeline.yaml"),)
+
+
 def build(vector: Vector, folder: Path) -> BuildResult:
     (folder / "rules.yml").write_text(vector.rules, encoding="utf-8")
-    pipelines: tuple[str, ...] = ()
-    if vector.pipeline is not None:
-        pipelines = (str(folder / "pipeline.yaml"),)
-        Path(pipelines[0]).write_text(vector.pipeline, encoding="utf-8")
-    options = BuildOptions("vectors", pipelines=pipelines, skip_errors=True)
+    options = BuildOptions("vectors", pipelines=pipelines_of(vector, folder), skip_errors=True)
     return compile_sources(find_sources([folder / "rules.yml"]), options, Cache(None))
 
 
@@ -118,3 +127,41 @@ def test_alerts(vector: Vector, tmp_path: Path) -> None:
 
 def silent(pack: sigmac.Pack, title: str) -> bool:
     return next(each.silent for each in pack.correlations.values() if each.title == title)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_reference(vector: Vector, tmp_path: Path) -> None:
+    rule_set, _ = read_rule_set(vector.rules.encode(), pipelines_of(vector, tmp_path))
+    found = correlation_reference.evaluate(
+        rule_set,
+        vector.events,
+        vector.order,
+        correlation_reference.Limits(**vector.limits),
+        vector.timestamp_fields or correlation_reference.FIELDS,
+    )
+    alerts = [
+        {
+            "rule": rule_set.correlations[each.correlation].meta.title,
+            "at": each.position,
+            "group": each.group,
+            "value": each.value,
+            "count": each.count,
+            "events": each.events,
+            "first": each.first,
+            "last": each.last,
+        }
+        for each in found.alerts
+        if not each.silent
+    ]
+    if vector.order == "time":
+        alerts.sort(key=lambda each: each["at"])
+    assert alerts == vector.expect
+    if vector.matches is not None:
+        silent = rule_set.silent()
+        assert [
+            [position, rule_set.rules[rule].meta.title]
+            for position, rule in found.matches
+            if rule not in silent
+        ] == vector.matches
+    sums = sum(found.counters, Counter({"no_time": found.no_time}))
+    assert {name: sums[name] for name in vector.counters} == vector.counters
