@@ -7,8 +7,8 @@ stream's that of their arrival. The same observations give the same alerts and t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -16,21 +16,24 @@ import orjson
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.definition import Correlation, check_definitions
 from sigmac.runtime.correlation.hit import Hit
-from sigmac.runtime.correlation.observation import (
-    Observation,
-    Reader,
-    fields_for,
-    numbers_of,
-    texts_of,
+from sigmac.runtime.correlation.hits import NO_GROUP, NO_VALUE, Children, Found, HitFinder, Key
+from sigmac.runtime.correlation.observation import Observation, Reader
+from sigmac.runtime.correlation.step import (
+    FORGETS,
+    LATE,
+    MAX_HITS,
+    RESTARTS,
+    RISES,
+    SHOWN,
+    TRUE,
+    Group,
+    Step,
 )
-from sigmac.runtime.correlation.step import MAX_HITS, SHOWN, Group, Outcome, Step
 from sigmac.runtime.correlation.timestamps import FIELDS
 from sigmac.runtime.errors import SigmacError
 
 MAX_GROUPS = 100_000
 VERSION = 1  # of the bytes of a state
-
-Key = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -54,14 +57,6 @@ class Limits:
     hits: int = MAX_HITS
 
 
-@dataclass(slots=True)
-class _Candidate:
-    """What the references of one event say of one group: the rules they see, the fields that values are in."""
-
-    seen: int = 0
-    looks_at: list[dict[str, None]] = field(default_factory=list)
-
-
 class _Live:
     """One correlation at work: its groups, the one whose last hit was taken longest ago first."""
 
@@ -71,122 +66,63 @@ class _Live:
         self.name = name
         self.definition = definition
         self.step = Step(definition, limits.hits)
+        self.finder = HitFinder(definition, self.step.rules, is_rule)
         self.groups: OrderedDict[Key, Group] = OrderedDict()
         self.max_groups = limits.groups
         self.counts = Counts()
-        places: dict[str, int] = {}
-        for i, rule in enumerate(self.step.rules):
-            places[rule] = places.get(rule, 0) | 1 << i
-        self.references = [(rule, bits, is_rule[rule]) for rule, bits in places.items()]
-        self._names: dict[tuple[str, str], list[str]] = {}
+        self.is_child = False
 
-    def take(
-        self, observation: Observation, children: Mapping[str, Sequence[Mapping[str, str]]]
-    ) -> Iterator[tuple[Key, Outcome]]:
-        """The hits of an observation, each with what came of it; `children` are groups of correlations that hit."""
-        candidates: dict[Key, _Candidate] = {}
-        referred = False
-        for rule, bits, is_rule in self.references:
-            if is_rule:
-                if rule not in observation.matched:
-                    continue
-                contexts: Sequence[Mapping[str, str]] = (_NO_GROUP,)
-            else:
-                contexts = children.get(rule, ())
-            for context in contexts:
-                referred = True
-                key = self._key(observation, rule, context)
-                if key is not None:
-                    candidate = candidates.setdefault(key, _Candidate())
-                    candidate.seen |= bits
-                    self._add_looked_at(candidate, observation, rule)
-        if not candidates:
-            self.counts.no_group += referred
-            return
-        taken = False
-        for key, candidate in candidates.items():
-            values = self._values(observation, candidate)
-            if values is not None:
-                taken = True
-                hit = Hit(observation.time, observation.source, candidate.seen, values)
-                yield key, self._take(key, hit)
-        self.counts.no_value += not taken
+    def hits(self, observation: Observation, children: Children) -> Found:
+        """The hits of an observation; what is none for want of a group or a value is counted."""
+        found = self.finder.find(observation, children)
+        if found is NO_GROUP:
+            self.counts.no_group += 1
+        elif found is NO_VALUE:
+            self.counts.no_value += 1
+        return found
 
-    def _fields(self, observation: Observation, name: str, rule: str) -> list[str]:
-        variants = observation.matched.get(rule, ())
-        if variants:
-            return fields_for(self.definition, name, rule, variants)
-        known = self._names.get((name, rule))
-        if known is None:
-            known = self._names[name, rule] = fields_for(self.definition, name, rule)
-        return known
-
-    def _key(self, observation: Observation, rule: str, context: Mapping[str, str]) -> Key | None:
-        """The texts of the group; None where a name has none or several."""
-        key = []
-        for name in self.definition.group_by:
-            fields = self._fields(observation, name, rule)
-            texts = texts_of(observation.values, fields, context)
-            if len(texts) != 1:
-                return None
-            key.append(texts.pop())
-        return tuple(key)
-
-    def _add_looked_at(self, candidate: _Candidate, observation: Observation, rule: str) -> None:
-        for i, name in enumerate(self.definition.looks_at):
-            if i == len(candidate.looks_at):
-                candidate.looks_at.append({})
-            candidate.looks_at[i].update(dict.fromkeys(self._fields(observation, name, rule)))
-
-    def _values(self, observation: Observation, candidate: _Candidate) -> tuple[Any, ...] | None:
-        """What a `value_…` type looks at; None where the event has none, and is no hit."""
-        if not candidate.looks_at:
-            return ()
-        if self.definition.type != "value_count":
-            return numbers_of(observation.values, candidate.looks_at[0]) or None
-        texts = [texts_of(observation.values, names) for names in candidate.looks_at]
-        if len(texts) == 1:
-            return tuple(sorted(texts[0])) or None
-        if any(len(each) != 1 for each in texts):
-            return None
-        return (tuple(text for (text,) in texts),)
-
-    def _take(self, key: Key, hit: Hit) -> Outcome:
-        group = self.groups.get(key)
+    def take(self, key: Key, hit: Hit) -> int:
+        """Take a hit of a group; the bits of its step."""
+        groups = self.groups
+        group = groups.get(key)
         if group is None:
-            if len(self.groups) >= self.max_groups:
-                self.groups.popitem(last=False)
+            if len(groups) >= self.max_groups:
+                groups.popitem(last=False)
                 self.counts.evicted_groups += 1
-            group = self.groups[key] = self.step.new_group()
-        outcome = self.step(group, hit)
-        if outcome.taken or outcome.restarted:
-            self.groups.move_to_end(key)
-        self.counts.late += not outcome.taken or outcome.restarted
-        self.counts.restarts += outcome.restarted
-        self.counts.evicted_hits += outcome.forgotten
-        self.counts.alerts += outcome.rises
-        return outcome
+            group = groups[key] = self.step.new_group()
+            done = self.step(group, hit)
+        else:
+            done = self.step(group, hit)
+            if not done & LATE or done & RESTARTS:
+                groups.move_to_end(key)
+        if done & ~TRUE:
+            self._count(done)
+        return done
+
+    def _count(self, done: int) -> None:
+        self.counts.alerts += bool(done & RISES)
+        self.counts.late += bool(done & LATE)
+        self.counts.restarts += bool(done & RESTARTS)
+        self.counts.evicted_hits += bool(done & FORGETS)
 
     def shown(self, key: Key) -> dict[str, str]:
         """A group as alerts show it."""
         return dict(zip(self.definition.group_by, key, strict=True))
 
-    def alert(self, key: Key, source: Any, value: int | float) -> Alert:
+    def alert(self, key: Key, source: Any) -> Alert:
         """The alert of a group whose condition has just become true."""
-        window = self.groups[key].window()
+        group = self.groups[key]
+        window = group.window()
         return Alert(
             self.definition,
             source,
             self.shown(key),
-            value,
+            self.step.value(group),
             window[0].time,
             window[-1].time,
             len(window),
             [hit.source for hit in window[-SHOWN:]],
         )
-
-
-_NO_GROUP: Mapping[str, str] = {}
 
 
 class Correlator:
@@ -209,6 +145,9 @@ class Correlator:
         self.reader = Reader(definitions, timestamp_fields)
         self._live = [_Live(name, definitions[name], is_rule, limits) for name in ordered]
         self._above = _above(self._live, self.reader.rules)
+        self._place = {id(live): place for place, live in enumerate(self._live)}
+        for live in self._live:
+            live.is_child = any(live.name in other.definition.rules for other in self._live)
         self.no_time = 0
 
     @property
@@ -226,19 +165,22 @@ class Correlator:
         alerts: list[Alert] = []
         children: dict[str, list[dict[str, str]]] = {}
         for live in self._concerned(observation):
-            for key, outcome in live.take(observation, children):
-                if outcome.true:
-                    children.setdefault(live.name, []).append(live.shown(key))
-                if outcome.rises:
-                    alerts.append(live.alert(key, observation.source, outcome.value))
+            for key, hit in live.hits(observation, children):
+                done = live.take(key, hit)
+                if done & TRUE:
+                    if live.is_child:
+                        children.setdefault(live.name, []).append(live.shown(key))
+                    if done & RISES:
+                        alerts.append(live.alert(key, observation.source))
         return alerts
 
     def _concerned(self, observation: Observation) -> Sequence[_Live]:
         """The correlations above the rules that matched, in the order of work."""
-        if len(observation.matched) == 1:
-            return [self._live[i] for i in self._above[next(iter(observation.matched))]]
-        places = {i for rule in observation.matched for i in self._above[rule]}
-        return [self._live[i] for i in sorted(places)]
+        matched = observation.matched
+        if len(matched) == 1:
+            return self._above[next(iter(matched))]
+        found = {id(live): live for rule in matched for live in self._above[rule]}
+        return [found[each] for each in sorted(found, key=self._place.__getitem__)]
 
     # State
 
@@ -293,14 +235,15 @@ class Correlator:
         return changed
 
 
-def _above(live: Sequence[_Live], rules: Any) -> dict[str, list[int]]:
-    """For each rule the places of the correlations that it may be a hit for, by way of others too."""
-    above: dict[str, list[int]] = {rule: [] for rule in rules}
+def _above(live: Sequence[_Live], rules: Iterable[str]) -> dict[str, list[_Live]]:
+    """For each rule the correlations that it may be a hit for, by way of others too, in the order of work."""
+    above: dict[str, list[_Live]] = {rule: [] for rule in rules}
     reached: dict[str, set[str]] = {rule: {rule} for rule in rules}
-    for i, each in enumerate(live):
-        reached[each.name] = {below for rule, _, _ in each.references for below in reached[rule]}
-        for rule in reached[each.name]:
-            above[rule].append(i)
+    for each in live:
+        below = {name for rule in each.definition.rules for name in reached[rule]}
+        reached[each.name] = below
+        for rule in below:
+            above[rule].append(each)
     return above
 
 

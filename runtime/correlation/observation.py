@@ -9,7 +9,7 @@ from sigmac.runtime.correlation.definition import Correlation
 from sigmac.runtime.correlation.exact import Number
 from sigmac.runtime.correlation.timestamps import event_time
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.scalar.scalars import lookup, number_of, text_of
+from sigmac.runtime.scalar.scalars import json_number, lookup, number_of, text_of
 
 # The names of the variants by which a rule matched; of one without variants, or whose variants agree, none
 Matched = Mapping[str, Sequence[str]]
@@ -51,7 +51,8 @@ class Reader:
             for name in self._fields[rule]:
                 if name not in values:
                     values[name] = [
-                        value
+                        # Integers beyond 64 bits are floats, as a JSON parser gives them.
+                        json_number(value) if value.__class__ is int else value
                         for value in lookup(event, name) or ()
                         if value is not None and not isinstance(value, dict)
                     ]

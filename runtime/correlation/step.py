@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter, eq, ge, gt, le, lt, ne
-from typing import Any, NamedTuple
+from typing import Any
 
 from sigmac.runtime.correlation.definition import Correlation
 from sigmac.runtime.correlation.exact import Number
@@ -20,11 +21,12 @@ from sigmac.runtime.correlation.timestamps import SECOND
 MAX_HITS = 100_000
 SHOWN = 100  # sources of an alert
 _SET_ASIDE = 3  # hits in a row that are too late begin a group anew
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": gt,
-    "gte": ge,
-    "lt": lt,
-    "lte": le,
+# Comparisons with the threshold on the left
+_TURNED: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": lt,
+    "gte": le,
+    "lt": gt,
+    "lte": ge,
     "eq": eq,
     "neq": ne,
 }
@@ -54,23 +56,13 @@ class Group:
         return self.hits[self.start :]
 
 
-class Outcome(NamedTuple):
-    """What a hit did: whether it was taken into the window, and if the condition was tested, whether it is true.
-
-    `rises` where it turned from false to true; `forgotten` hits are those beyond the bound; `restarted` where hits
-    that were too late began the group anew.
-    """
-
-    taken: bool
-    true: bool = False
-    rises: bool = False
-    value: Number = 0
-    forgotten: int = 0
-    restarted: bool = False
+# What a hit did, as bits: it was tested and the condition is true; that turned from false; it was too late; it began
+# the group anew; a hit beyond the bound was forgotten.
+TRUE, RISES, LATE, RESTARTS, FORGETS = 1, 2, 4, 8, 16
 
 
 class Step:
-    """The step of one correlation: `step(group, hit)` changes the group and says what came of it.
+    """The step of one correlation: `step(group, hit)` changes the group and gives bits that say what came of it.
 
     `rules` are the distinct rules that bits of `Hit.seen` stand for, in temporal_ordered one for each place.
     """
@@ -81,39 +73,71 @@ class Step:
         self.max_hits = max_hits
         self.rules = rules_of(definition)
         self._measure = measure_of(definition, self.rules)
-        self._comparisons = [(_COMPARE[key], number) for key, number in definition.comparisons]
+        self._counts_only = definition.type == "event_count"
         self._expression = definition.expression
         self._bits = {rule: 1 << i for i, rule in enumerate(self.rules)}
-        self._positive = (
+        # The rules that a hit must see to test: any where there is no condition in words
+        self._testing = (
             -1 if self._expression is None else _positive(self._expression, self._bits, True)
         )
-        self._all = None if self._comparisons or self._expression else len(self.rules)
+        self._holds = _thresholds(definition, len(self.rules))
 
     def new_group(self) -> Group:
         """A group without hits."""
         return Group(self._measure())
 
-    def __call__(self, group: Group, hit: Hit) -> Outcome:
+    def __call__(self, group: Group, hit: Hit) -> int:
         """Take a hit into a group that has had one, or into a new one."""
-        time = hit.time
+        time = hit[0]
         hits = group.hits
-        if not hits:
-            pass
-        elif time > group.newest + self.span:
-            self._empty(group)
-        elif time < group.newest:
-            if time < group.newest - self.span:
-                return self._too_late(group, hit)
-            return self._take_late(group, hit)
-        # In order: what is too old for the new end of the window leaves at its beginning.
-        oldest = time - self.span
-        while group.start < len(hits) and hits[group.start].time < oldest:
-            self._leave(group)
-        group.measure.enter(hit, group.left + len(hits) - group.start)
+        newest = group.newest
+        if hits:
+            if time > newest + self.span:
+                self._empty(group)
+            elif time < newest:
+                if time < newest - self.span:
+                    return self._too_late(group, hit)
+                return self._take_late(group, hit)
+            # In order: what is too old for the new end of the window leaves at its beginning.
+            oldest = time - self.span
+            while hits and hits[group.start][0] < oldest:
+                self._leave(group)
+        if not self._counts_only:
+            group.measure.enter(hit, group.left + len(hits) - group.start)
         hits.append(hit)
         group.newest = time
-        group.aside = ()
-        return self._test(group, hit, self._bound(group))
+        if group.aside:
+            group.aside = ()
+        done = 0
+        if len(hits) - group.start > self.max_hits:
+            self._leave(group)
+            done = FORGETS
+        if self._counts_only:
+            true = self._holds(len(hits) - group.start)
+        elif self._testing == -1:
+            true = self._holds(group.measure.value(len(hits) - group.start, group.left))
+        else:
+            return done | self._test(group, hit)
+        if true:
+            done |= TRUE if group.true else TRUE | RISES
+        group.true = true
+        return done
+
+    def value(self, group: Group) -> Number:
+        """What the condition compares."""
+        return group.measure.value(len(group.hits) - group.start, group.left)
+
+    def _test(self, group: Group, hit: Hit) -> int:
+        """Test the condition, where the hit does that; TRUE and RISES."""
+        if self._expression is None:
+            true = self._holds(self.value(group))
+        elif hit.seen & self._testing:
+            true = _holds(self._expression, self._bits, group.measure.seen)
+        else:
+            return 0
+        rises = true and not group.true
+        group.true = true
+        return TRUE * true | RISES * rises
 
     def _empty(self, group: Group) -> None:
         group.hits.clear()
@@ -131,12 +155,14 @@ class Step:
             group.start = 0
 
     def _bound(self, group: Group) -> int:
-        if len(group.hits) - group.start <= self.max_hits:
-            return 0
-        self._leave(group)
-        return 1
+        """Forget the oldest hits beyond the bound; FORGETS where there are any."""
+        done = 0
+        while len(group.hits) - group.start > self.max_hits:
+            self._leave(group)
+            done = FORGETS
+        return done
 
-    def _take_late(self, group: Group, hit: Hit) -> Outcome:
+    def _take_late(self, group: Group, hit: Hit) -> int:
         group.aside = ()
         place = bisect_right(group.hits, hit.time, group.start, key=_time)
         group.hits.insert(place, hit)
@@ -144,46 +170,38 @@ class Step:
             self._follow_anew(group)
         else:
             group.measure.enter(hit, 0)
-        return self._test(group, hit, self._bound(group))
+        return self._bound(group) | self._test(group, hit)
 
     def _follow_anew(self, group: Group) -> None:
         group.measure = self._measure()
         for number, each in enumerate(group.window(), group.left):
             group.measure.enter(each, number)
 
-    def _too_late(self, group: Group, hit: Hit) -> Outcome:
+    def _too_late(self, group: Group, hit: Hit) -> int:
         """Set a hit aside; with the third in a row the group goes on from the newest of them."""
         aside = (*group.aside, hit)
         if len(aside) < _SET_ASIDE:
             group.aside = aside
-            return Outcome(False)
+            return LATE
         self._empty(group)
         group.aside = ()
         group.newest = max(each.time for each in aside)
-        kept = [each for each in aside if each.time >= group.newest - self.span]
-        group.hits.extend(sorted(kept, key=_time))  # stable
+        oldest = group.newest - self.span
+        # Stable: of one time they stay as they came.
+        group.hits.extend(sorted((e for e in aside if e.time >= oldest), key=_time))
         self._follow_anew(group)
-        forgotten = 0
-        while len(group.hits) - group.start > self.max_hits:
-            forgotten += self._bound(group)
-        if hit.time < group.newest - self.span:
-            return Outcome(False, forgotten=forgotten, restarted=True)
-        return self._test(group, hit, forgotten)._replace(restarted=True)
+        done = LATE | RESTARTS | self._bound(group)
+        return done if hit.time < oldest else done | self._test(group, hit)
 
-    def _test(self, group: Group, hit: Hit, forgotten: int) -> Outcome:
-        measure = group.measure
-        value = measure.value(len(group.hits) - group.start, group.left)
-        if not hit.seen & self._positive and self._positive != -1:
-            return Outcome(True, forgotten=forgotten)
-        if self._all is not None:
-            true = value == self._all
-        elif self._expression is not None:
-            true = _holds(self._expression, self._bits, measure.seen)
-        else:
-            true = all(compare(value, number) for compare, number in self._comparisons)
-        rises = true and not group.true
-        group.true = true
-        return Outcome(True, true, rises, value, forgotten)
+
+def _thresholds(definition: Correlation, rules: int) -> Callable[[Number], bool]:
+    """Whether a value meets all comparisons; without any, whether all rules are seen."""
+    tests = [partial(_TURNED[key], number) for key, number in definition.comparisons]
+    if not tests:
+        return partial(eq, rules)
+    if len(tests) == 1:
+        return tests[0]
+    return lambda value: all(test(value) for test in tests)
 
 
 def rules_of(definition: Correlation) -> list[str]:
