@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import re2
@@ -34,7 +35,7 @@ from sigmac.compiler.ir.values import (
     Wildcard,
 )
 from sigmac.compiler.syntax.modifiers.regex_values import re2_options
-from sigmac.compiler.syntax.rule import Rule, items
+from sigmac.compiler.syntax.rule import Rule, all_items
 
 Event = dict[str, Any]
 
@@ -227,9 +228,7 @@ LOGSOURCES = (
 TITLES = ("A rule", "and", "{{ title }}", '"""', "Überrule\u2028", "1", "class", "x" * 300)
 
 
-def _rule(
-    title: str, logsource: dict[str, str], names: list[str], found: list[Any], condition: Any
-) -> dict[str, Any]:
+def _search(names: list[str], found: list[Any], condition: Any) -> dict[str, Any]:
     four = (names * 4)[:4]
     detection = dict(zip(names, found, strict=False))
     detection["condition"] = (
@@ -237,22 +236,71 @@ def _rule(
         if isinstance(condition, list)
         else condition.format(*four)
     )
-    return {"title": title, "logsource": logsource, "detection": detection}
+    return detection
+
+
+def _searches(conditions: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Search identifiers and conditions over them, as they stand in a rule or filter."""
+    names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
+    return st.builds(_search, names, st.lists(_detections, min_size=4, max_size=4), conditions)
 
 
 # A rule as its YAML says it.
-rules = st.builds(
-    _rule,
-    st.sampled_from(TITLES),
-    st.sampled_from(LOGSOURCES),
-    st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
-    st.lists(_detections, min_size=4, max_size=4),
-    _conditions | _conditions | _several(_conditions),
+rules = st.fixed_dictionaries(
+    {
+        "title": st.sampled_from(TITLES),
+        "logsource": st.sampled_from(LOGSOURCES),
+        "detection": _searches(_conditions | _conditions | _several(_conditions)),
+    }
+)
+
+
+# What a filter is made of: the rule that it is sure to cover and another one, by their numbers; how it refers to
+# them; which key of the logsource it leaves out, and in which letter case it has the others.
+_aims = st.tuples(
+    st.integers(0, 11),
+    st.integers(0, 11),
+    st.sampled_from(["any", "list", "name", "empty"]),
+    st.sampled_from(["product", "category", ""]),
+    st.sampled_from([str, str.upper]),
+)
+
+
+def _filter(title: str, aim: Any, search: dict[str, Any], found: list[Any]) -> dict[str, Any]:
+    one, other, reference, left_out, case = aim
+    rule, another = found[one % len(found)], found[other % len(found)]
+    references = {
+        "any": "any",
+        "empty": [],
+        "name": rule["name"],
+        "list": [rule["name"], another["name"]],
+    }
+    logsource = {key: case(value) for key, value in rule["logsource"].items()}
+    if len(logsource) > 1:
+        logsource.pop(left_out, None)
+    filter_ = {"rules": references[reference], **search}
+    return {"title": title, "logsource": logsource, "filter": filter_}
+
+
+def _rule_set(found: list[Any], filters: list[Any], random: Random) -> list[dict[str, Any]]:
+    named = [{"name": f"rule_{number}", **each} for number, each in enumerate(found)]
+    made = [*named, *(_filter(*each, named) for each in filters)]
+    if filters:
+        random.shuffle(made)
+    return made
+
+
+# Rules, and filters that mostly act on some of them: the documents of one file in any order.
+rule_sets = st.builds(
+    _rule_set,
+    st.lists(rules, min_size=1, max_size=12),
+    st.lists(st.tuples(st.sampled_from(TITLES), _aims, _searches(_conditions)), max_size=3),
+    st.integers(0, 1000).map(Random),
 )
 
 
 def as_yaml(made: Sequence[dict[str, Any]]) -> bytes:
-    """Rules as the documents of one file."""
+    """Rules and filters as the documents of one file."""
     text: str = yaml.safe_dump_all(made, allow_unicode=True, sort_keys=False, width=10_000)
     return text.encode()
 
@@ -264,13 +312,7 @@ Aims = Sequence[Sequence[tuple[str | None, Value]]]
 def aims(variants: Iterable[Sequence[Rule]]) -> Aims:
     """What events should come near to: every value of every item, rule after rule."""
     return [
-        [
-            (item.field, value)
-            for rule in each
-            for detection in rule.detections.values()
-            for item in items(detection)
-            for value in item.values
-        ]
+        [(item.field, value) for rule in each for item in all_items(rule) for value in item.values]
         for each in variants
     ]
 

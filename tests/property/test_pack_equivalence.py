@@ -21,10 +21,12 @@ from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
+from sigmac.compiler.syntax.filter import join
+from sigmac.compiler.syntax.links import acting_in
 from sigmac.compiler.syntax.rule import Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
 from tests.examples import examples
-from tests.property.strategies import PLACEHOLDERS, Event, aims, as_yaml, events, rules
+from tests.property.strategies import PLACEHOLDERS, Event, aims, as_yaml, events, rule_sets
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,20 @@ def variants_of(data: bytes, pipelines: Sequence[str]) -> dict[str, tuple[Rule, 
     """The rules of a file that no pipeline refuses, as the reference sees them, by where they stand."""
     loaded = load_pipelines(pipelines, PLACEHOLDERS)
     made = {}
-    for rule in read_file(data, "rules.yml").rules:
+    contents = read_file(data, "rules.yml")
+    filters = acting_in([contents], Diagnostics()).on
+    for rule, on_it in zip(contents.rules, filters, strict=True):
         with contextlib.suppress(RuleError):
-            variants = loaded.apply(rule, Diagnostics())
+            loaded.apply(rule, Diagnostics())  # a rule that is refused takes no filter
+            variants = loaded.apply(join(rule, on_it), Diagnostics())
             made[f"rules.yml:{rule.place.line}"] = tuple(each.rule for each in variants)
     return made
 
 
 @st.composite
 def cases(draw: st.DrawFn, *pipelines: tuple[str, ...]) -> Case:
-    """A file of rules with some of these pipelines, and events near to what the rules ask for."""
-    data = as_yaml(draw(st.lists(rules, min_size=1, max_size=12)))
+    """A file of rules and filters with some of these pipelines, and events near to what they ask for."""
+    data = as_yaml(draw(rule_sets))
     chosen = draw(st.sampled_from(pipelines))
     variants = variants_of(data, chosen)
     assume(variants)
@@ -127,3 +132,5 @@ def test_an_explanation_names_the_conditions_that_hold(case: Case, optimize: boo
                 (rule,) = case.variants[match.rule.source]
                 assert match.explanation is not None
                 assert list(match.explanation.conditions) == reference.matches(rule, event)
+                assert match.explanation.selections.keys() <= rule.detections.keys()
+                assert match.rule.filters == tuple(each.meta.title for each in rule.filters)
