@@ -16,6 +16,7 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
     Form,
+    counted,
     need,
     output_format,
     pipeline,
@@ -230,7 +231,10 @@ def _filtered(
         if not source.path.samefile(contents.file)
     ]
     if left_out := sum(file.refused for file in files):
-        say(f"sigmac: --with: {left_out} documents are left out: `sigmac check` tells their errors")
+        verb = "is" if left_out == 1 else "are"
+        say(
+            f"sigmac: --with: {counted(left_out, 'document')} {verb} left out: `sigmac check` tells why"
+        )
     found = Diagnostics()
     rules = []
     acting = acting_in([contents, *files], found)

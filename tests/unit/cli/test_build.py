@@ -117,6 +117,18 @@ def test_explain_optimizer_prints_each_pass(sigmac: Run, rule_file: Path, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_explain_optimizer_joins_filters(sigmac: Run, rule_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "filter.yml"
+    file.write_text(
+        "title: Known Agents\nlogsource: {product: WINDOWS}\n"
+        "filter: {rules: any, agents: {User: agent}, condition: not agents}\n"
+    )
+    done = sigmac("build", file, rule_file, "--explain-optimizer", "Whoami Run As SYSTEM")
+    lines = done.stdout.splitlines()
+    assert lines[1] == f"  filter: Known Agents  ({file}:1:1)"
+    assert lines[2].endswith(" and (not (:filter known agents agents: equals(User, 'agent')))")
+
+
 def test_strict_wheel_name_and_version(sigmac: Run, tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SOUND + "level: severe\n")
     done = sigmac(

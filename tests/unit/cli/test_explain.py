@@ -273,6 +273,62 @@ def test_each_kind_of_value_is_put_in_words(sigmac: Run, tmp_path: Path) -> None
     }
 
 
+AGENTS = """
+title: Known Agents
+logsource: {product: windows}
+filter:
+  rules: [80167ada-7a12-41ed-b8e9-aa47195c66a1]
+  selection_user: {User|endswith: agent}
+  condition: not selection_user
+"""
+
+
+def test_a_filter_is_a_branch_of_its_own(sigmac: Run, rule_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "filters").mkdir()
+    file = tmp_path / "filters" / "agents.yml"
+    file.write_text(AGENTS)
+    (tmp_path / "filters" / "faulty.yml").write_text("title: Faulty")
+    given = ("explain", f"{rule_file}#Whoami Run As SYSTEM", json.dumps(SYSTEM))
+    done = sigmac(*given, "--with", file, "--with", rule_file)
+    branch = f"""\
+  yes  filter Known Agents  {file}:2:1
+    yes  condition not selection_user
+      yes  not
+        no   selection_user
+    no   selection_user  line 6
+      no   User|endswith: "NT AUTHORITY\\SYSTEM"
+        no   ends with "agent"
+"""
+    assert done.stdout == WHOAMI.replace("RULES", str(rule_file)) + branch
+    assert (done.returncode, done.stderr) == (0, "")
+    event = json.dumps(SYSTEM | {"User": "AUTORI\\agent"})
+    done = sigmac(*given[:-1], event, "--with", tmp_path / "filters", "--format", "json")
+    assert done.stderr.startswith("sigmac: --with: 1 document is left out")
+    (found,) = json.loads(done.stdout)["rules"]
+    (variant,) = found["variants"]
+    (filter_,) = variant["filters"]
+    assert [found["matched"], variant["matched"], filter_["matched"]] == [False, False, False]
+    assert [each["matched"] for each in variant["conditions"]] == [True]
+    assert [filter_["title"], filter_["file"], filter_["line"]] == ["Known Agents", str(file), 2]
+    assert [each["name"] for each in filter_["selections"]] == ["selection_user"]
+
+
+def test_a_filter_of_the_same_file_acts_and_a_refused_one_is_told(
+    sigmac: Run, rule_file: Path, tmp_path: Path
+) -> None:
+    text, file = rule_file.read_text(), tmp_path / "rules.yml"
+    file.write_text(f"{text}---{AGENTS}")
+    name = f"{file}#Whoami Run As SYSTEM"
+    event = json.dumps(SYSTEM | {"User": "AUTHORI\\agent"})
+    assert sigmac("explain", name, event).stdout.startswith("no ")
+    many = AGENTS.replace("rules: [", "rules: [Many Admins, ")
+    file.write_text(f"{text}name: Many Admins\n---{many}")
+    done = sigmac("explain", name, event)
+    assert done.stdout.startswith("yes ")
+    assert "[E_FILTER]" in done.stderr
+    assert done.returncode == 1
+
+
 def test_an_evtx_record_is_made_flat(sigmac: Run, tmp_path: Path) -> None:
     file = write_rule(tmp_path, "  s: {EventID: 1, Image: x}\n  condition: s\n")
     event = {"Event": {"System": {"EventID": 1}, "EventData": {"Image": "X"}}}

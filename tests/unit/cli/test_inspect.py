@@ -135,6 +135,25 @@ def test_the_condition_of_a_logsource_is_shown_with_its_rule(sigmac: Run, tmp_pa
     assert found["function"]["line"] > found["logsource_function"]["line"]
 
 
+def test_the_filters_of_a_rule(sigmac: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text(
+        "title: T\nlogsource: {product: windows}\ndetection: {s: {Q: x}, condition: s}\n---\n"
+        "title: Known Agents\nlogsource: {product: windows}\n"
+        "filter: {rules: any, agents: {User: agent}, condition: not agents}\n"
+    )
+    pack = tmp_path / "pack"
+    assert sigmac("build", rules, "-o", pack, "--no-cache").returncode == 0
+    shown = sigmac("inspect", pack, "--rule", "T").stdout
+    assert "  filters         Known Agents\n" in shown
+    assert '    filter_known_agents_agents = event.equals("User", "agent")\n' in shown
+    (detail,) = report(sigmac, pack, "--rule", "T")["rules"]
+    assert detail["metadata"]["filters"] == ["Known Agents"]
+    (listed,) = report(sigmac, pack, "--rules")["rules"]
+    assert listed["filters"] == ["Known Agents"]
+    assert "1 rule, 1 logsource, 2 texts, 1 filter\n" in sigmac("inspect", pack).stdout
+
+
 def test_a_rule_that_is_not_there(sigmac: Run, built: Path) -> None:
     done = sigmac("inspect", built, "--rule", "nothing")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
