@@ -22,6 +22,8 @@ from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.diagnostics.diagnostic import RuleError, plain_diagnostic
 from sigmac.compiler.ir.expressions import (
+    AtLeast,
+    Const,
     Expression,
     Named,
     Or,
@@ -231,9 +233,22 @@ def _rule_unit(
 
 
 def _meaning(compiled: Compiled) -> str:
-    """A digest of what the rule asks of events, whatever it is called and wherever it stands."""
-    said = repr(compiled.lowered).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(said).hexdigest()[:32]
+    """A digest of what the rule asks of events, whatever it and its selections are called and wherever it stands."""
+
+    def digest(node: Expression, operands: tuple[bytes, ...]) -> bytes:
+        # Each distinct node once: written out, a selection that is used ten thousand times would be so long.
+        if isinstance(node, Named):
+            return operands[0]
+        if isinstance(node, Predicate):
+            said = repr((node.field, node.op.value, node.argument, node.cased))
+        elif isinstance(node, AtLeast):
+            said = f"at least {node.count}"
+        else:
+            said = type(node).__name__ if not isinstance(node, Const) else repr(node)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass") + b"".join(operands)).digest()
+
+    assert compiled.lowered is not None
+    return bottom_up(compiled.lowered, digest).hex()[:32]
 
 
 def _guard(expression: Expression) -> tuple[Expression | None, Expression]:

@@ -11,7 +11,10 @@ import yaml
 from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
+from sigmac.compiler.packaging.units import Options, compile_unit
 from sigmac.compiler.packaging.writer import write_pack
+from sigmac.compiler.pipeline import load_pipelines
+from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 from tests.unit.packs import rule, titles
@@ -229,6 +232,24 @@ def test_what_pipelines_drop_leaves_the_filter_or_the_rule(rules: Path) -> None:
     made = compile_sources(find_sources([rules]), BuildOptions("p", pipelines=chosen), Cache(None))
     assert {each.code for each in made.errors} == {"E_EMPTY"}
     assert made.rules == 0
+
+
+def test_state_of_correlations_depends_on_what_filters_ask_and_not_on_their_names(
+    rules: Path,
+) -> None:
+    def meaning(title: str, name: str, user: str) -> str:
+        inner = {"rules": "any", name: {"u": user}, "condition": f"not {name}"}
+        text = yaml.safe_dump(FILTER | {"title": title, "filter": inner})
+        contents = read_file(text.encode(), "f.yml")
+        one = rule("s: {f: a}\ncondition: s", "a", "product: windows").encode()
+        options = Options(load_pipelines([]))
+        return str(
+            compile_unit(one, "a", "a", options, {0: contents.filters})["rules"][0]["meaning"]
+        )
+
+    known = meaning("Known", "selection", "x")
+    assert meaning("Renamed", "selected", "x") == known
+    assert meaning("Known", "selection", "y") != known
 
 
 def test_an_explanation_tells_of_the_rule_alone(rules: Path) -> None:
