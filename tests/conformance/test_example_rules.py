@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, walk
 from sigmac.compiler.ir.values import (
     ANY,
@@ -33,9 +34,20 @@ from sigmac.compiler.ir.values import (
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.condition import Condition, Identifier, Quantifier
 from sigmac.compiler.syntax.documents import FileContents, read_file
+from sigmac.compiler.syntax.filter import join
+from sigmac.compiler.syntax.links import acting_in
 from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
 from sigmac.compiler.syntax.modifiers.placeholders import placeholders, replace_placeholders
-from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item, Metadata, Rule, items
+from sigmac.compiler.syntax.rule import (
+    AllOf,
+    AnyOf,
+    Detection,
+    Filter,
+    Item,
+    Metadata,
+    Rule,
+    items,
+)
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 EXAMPLES = RULES / "examples"
@@ -85,11 +97,31 @@ def with_values(detection: Detection) -> Detection:
 
 
 @cache
+def acting() -> dict[str, list[Filter]]:
+    """The filters that act on each rule, by its id."""
+    files = [contents(name) for name in NAMES]
+    said = Diagnostics()
+    found = acting_in(files, said).on
+    assert [str(each) for each in said] == []
+    everything = [rule for file in files for rule in file.rules]
+    return {rule.label: on_it for rule, on_it in zip(everything, found, strict=True)}
+
+
+@cache
 def rules(name: str) -> tuple[Rule, ...]:
     return tuple(
-        replace(rule, detections={k: with_values(d) for k, d in rule.detections.items()})
+        join(
+            replace(rule, detections={k: with_values(d) for k, d in rule.detections.items()}),
+            acting()[rule.label],
+        )
         for rule in contents(name).rules
     )
+
+
+def test_the_example_filter_acts_on_its_rule() -> None:
+    found = {rule: [each.meta.title for each in on_it] for rule, on_it in acting().items() if on_it}
+    rule = "a6baa6d3-2ac2-4d7d-a1cd-02e29d184649"
+    assert found == {rule: ["Build Servers Unpack Scripts"]}
 
 
 # Every evaluator gives the positions of a file's rules that match an event.
