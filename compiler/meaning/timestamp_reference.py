@@ -44,13 +44,13 @@ def event_time(event: dict[str, Any], fields: Sequence[str] = FIELDS) -> int | N
 
 def microseconds(value: Any) -> int | None:
     """What one scalar says; None where it is no timestamp of the years 1 to 9999."""
+    found: int | None = None
     if isinstance(value, str):
         found = _of_text(value)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    else:
-        exact = _of_number(Fraction(value))
-        found = round(exact) if isinstance(value, float) else math.floor(exact)
+    elif isinstance(value, float) and math.isfinite(value):
+        found = round(_of_number(Fraction(value)))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        found = math.floor(_of_number(Fraction(value)))
     return found if found is not None and _is_in_calendar(found) else None
 
 

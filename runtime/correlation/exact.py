@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
@@ -26,7 +25,7 @@ def rounded(numerator: int, denominator: int) -> Number:
     try:
         return numerator / denominator  # Python rounds the quotient of two integers correctly
     except OverflowError:
-        return math.copysign(sys.float_info.max, numerator)
+        return sys.float_info.max if numerator > 0 else -sys.float_info.max
 
 
 class ExactSum:

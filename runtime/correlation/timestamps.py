@@ -32,12 +32,12 @@ _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - shown with a Z of our o
 
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?)?"
+    r"(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d++))?)?)?"
     r"(?: ?(?:[Zz]|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?))?",
     re.ASCII,
 )
 _DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/", re.ASCII)
-_DECIMAL = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+_DECIMAL = re.compile(r"([+-]?)([0-9]++)(?:\.([0-9]++))?", re.ASCII)
 _MOST_DIGITS = 21  # of the nanoseconds since 1970 in the year 9999
 
 

@@ -81,11 +81,14 @@ class Case:
         return "\n---\n".join(json.dumps(documents[i]) for i in order).encode()
 
     def _correlation(self, asked: Asked, style: Style) -> Plain:
-        def called(number: int) -> str:
-            by_id = style.by_id[number % len(style.by_id)]
-            return _id(number).upper() if by_id and style.upper else _spelled(number, by_id)
+        def called(number: int, at: int = 0) -> str:
+            by_id = style.by_id[(number + at) % len(style.by_id)]
+            text = _id(number) if by_id else _name(number)
+            return text.upper() if by_id and style.upper else text
 
-        rules: list[str] | str = [called(number) for number in asked.rules]
+        # Words have the text that is listed; else one rule may be called in two ways.
+        turns = not isinstance(asked.condition, (int, tuple))
+        rules: list[str] | str = [called(number, turns * i) for i, number in enumerate(asked.rules)]
         if style.as_text and len(rules) == 1:
             rules = rules[0]
         made: Plain = {"type": asked.type, "rules": rules, "timespan": asked.timespan}
@@ -112,10 +115,6 @@ def _name(number: int) -> str:
 
 def _id(number: int) -> str:
     return f"0000000a-0000-4000-8000-{number:012}"
-
-
-def _spelled(number: int, by_id: bool) -> str:
-    return _id(number) if by_id else _name(number)
 
 
 def _words(node: Any, called: Callable[[int], str]) -> str:
