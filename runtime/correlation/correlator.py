@@ -16,7 +16,14 @@ import orjson
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.definition import Correlation, check_definitions
 from sigmac.runtime.correlation.hit import Hit
-from sigmac.runtime.correlation.hits import NO_GROUP, NO_VALUE, Children, Found, HitFinder, Key
+from sigmac.runtime.correlation.hit_finder import (
+    NO_GROUP,
+    NO_VALUE,
+    Children,
+    Found,
+    HitFinder,
+    Key,
+)
 from sigmac.runtime.correlation.observation import Observation, Reader
 from sigmac.runtime.correlation.step import (
     FORGETS,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sigmac.runtime.correlation.correlator import Limits
     from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.engine.pool import Engines
-    from sigmac.runtime.pack.correlating import PackCorrelator
+    from sigmac.runtime.pack.pack_correlator import PackCorrelator
 
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
@@ -372,7 +372,7 @@ class Pack:
         `limits` bound the groups a correlation and the hits a group; `timestamp_fields` are looked at in their order
         for the time of an event. Raises `PackError` where a correlation of the pack cannot be evaluated.
         """
-        from sigmac.runtime.pack.correlating import PackCorrelator
+        from sigmac.runtime.pack.pack_correlator import PackCorrelator
 
         return PackCorrelator(
             self.correlations,

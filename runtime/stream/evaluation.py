@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,10 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
     except Exception:
         log.exception("a pack failed on a batch; its records are evaluated one by one")
         result = _one_by_one(batch, stream, events, made)
-    _add_matches(batch, slot, events, result, made)
+    if slot.correlating is not None:
+        _add_alerts(batch, slot, events, result, made)
+    else:
+        _add_matches(batch, slot, events, result, made)
     _add_dead(batch, slot, events, result, made)
     made.events += result.records
     made.rejected += len(result.rejected) + len(events.malformed) + len(batch.long_lines)
@@ -104,6 +108,33 @@ def _add_matches(
         event = (lines[line] or b"").strip(_AROUND)
         made.matches.append(slot.writer.message(rule, origin, index, event))
     made.found.setdefault(slot.name, Counter()).update(rules)
+
+
+def _add_alerts(
+    batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
+) -> None:
+    """Matches of rules that are no output but for correlations, and alerts, both in the order of their records."""
+    assert slot.correlating is not None
+    silent = slot.pack.silent
+    heard = np.array([rule not in silent for rule in result.rule.tolist()], dtype=bool)
+    of_rules = BatchResult(result.record[heard], result.rule[heard], result.rejected, 0)
+    first = len(made.matches)
+    _add_matches(batch, slot, events, of_rules, made)
+    matches = [*zip(of_rules.record.tolist(), made.matches[first:], strict=True)]
+    lines = _lines(batch, events)
+    alerts: list[tuple[int, Message]] = []
+    for line, observation in slot.correlating.observe(events.data, result):
+        record, index = events.place(line)
+        origin = batch.origin(record)
+        if observation is not None:
+            place = (origin.topic, origin.partition, origin.offset, index)
+            observation = observation._replace(source=place)
+        for alert in slot.correlating.take(observation):
+            event = (lines[line] or b"").strip(_AROUND)
+            alerts.append((line, slot.writer.alert(alert, origin, event)))
+    made.matches[first:] = [
+        message for _, message in heapq.merge(matches, alerts, key=lambda each: each[0])
+    ]
 
 
 def _add_dead(

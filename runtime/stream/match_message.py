@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.stream.record import Origin
 from sigmac.runtime.stream.sink import Message
@@ -30,6 +32,13 @@ def without_event(line: bytes) -> dict[str, Any]:
     head, event, _ = line.partition(_EVENT)  # in a text its quotation marks would be escaped
     match: dict[str, Any] = orjson.loads(head + b"}" if event else line)
     return match
+
+
+def _place(source: Sequence[Any]) -> dict[str, Any]:
+    """Where an event lies, as matches say it."""
+    topic, partition, offset, index = source
+    place = {"topic": topic, "partition": partition, "offset": offset}
+    return place if index is None else {**place, "index": index}
 
 
 class MatchWriter:
@@ -67,6 +76,34 @@ class MatchWriter:
             (*headers, ("sigmac-match-id", identity.encode()), *traces),
             origin.partition,
         )
+
+    def alert(self, alert: Alert, origin: Origin, event: bytes) -> Message:
+        """The message of an alert: `origin` is that of the event at which it became true.
+
+        Its key is the correlation with the group, so that a topic has the alerts of a group in their order.
+        """
+        plain = alert.plain()
+        plain["source"] = _place(alert.source)
+        plain["correlation"]["events"] = [_place(each) for each in alert.events]
+        name = alert.correlation.id or alert.correlation.title
+        identity = alert.id
+        parts = [
+            b'{"id":"',
+            identity.encode(),
+            b'",',
+            orjson.dumps(plain)[1:-1],
+            self._pack,
+        ]
+        if self.event:
+            parts += (_EVENT, event)
+        headers = (
+            ("sigmac-rule", name.encode()),
+            ("sigmac-level", (alert.correlation.level or "").encode()),
+            ("sigmac-pack", self._version),
+            ("sigmac-match-id", identity.encode()),
+        )
+        key = orjson.dumps([name, alert.group])
+        return Message(b"".join([*parts, b"}"]), key, headers, origin.partition)
 
     def _described(self, index: int) -> tuple[str, bytes, tuple[tuple[str, bytes], ...]]:
         rule = self.pack.rules[index]

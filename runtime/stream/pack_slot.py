@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
+from sigmac.runtime.stream.correlating import Correlating
 from sigmac.runtime.stream.match_message import MatchWriter
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
@@ -17,8 +18,15 @@ _NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never t
 _ROUNDS = 3
 
 
+# Makes what correlates the matches of a pack, given the name of the configuration
+Correlate = Callable[[str, Pack], Correlating]
+
+
 class PackSlot:
-    """A name of the configuration and the pack that runs under it. Only `prepare` may run in another thread."""
+    """A name of the configuration and the pack that runs under it. Only `prepare` may run in another thread.
+
+    Without `correlate` the correlations of its packs are not evaluated, and all their rules' matches are output.
+    """
 
     def __init__(
         self,
@@ -31,6 +39,7 @@ class PackSlot:
         event: bool = True,
         sample: int = 200,
         max_slowdown: float = 5.0,
+        correlate: Correlate | None = None,
     ):
         self.name = name
         self._trusted_keys = trusted_keys
@@ -42,12 +51,18 @@ class PackSlot:
         self._recent_bytes = 0
         # Several while a sink is slow and none can be swapped in
         self._prepared: dict[int, Pack] = {}
+        self._correlate = correlate
+        self.correlating: Correlating | None = None
         self.run(self._load(folder))
 
     def run(self, pack: Pack) -> None:
         """From now on this pack."""
         self.pack = pack
         self.writer = MatchWriter(pack, event=self._event)
+        if self.correlating is not None:
+            self.correlating.swap(pack)
+        elif self._correlate is not None and pack.correlations:
+            self.correlating = self._correlate(self.name, pack)
 
     def _load(self, folder: Path) -> Pack:
         return load_pack(

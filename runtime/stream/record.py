@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 # As Kafka has them: names may repeat, a value may be absent.
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -96,6 +96,29 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Leave: what was not committed is somebody else's now."""
+        ...
+
+
+class Beside(Protocol):
+    """State that counts with the positions of a source that keeps them itself."""
+
+    def restore(self, note: Any) -> None:
+        """Go on from the note that was kept with the positions; None where there is none."""
+        ...
+
+    def write(self) -> Any:
+        """Make what was done safe; a note of JSON types that says what counts, to be kept with the positions.
+
+        Raises `OSError`; it can be called again.
+        """
+        ...
+
+    def written(self) -> None:
+        """The positions are kept."""
+        ...
+
+    def rewind(self) -> None:
+        """What was polled since the last commit will be polled again."""
         ...
 
 

@@ -25,6 +25,7 @@ from sigmac.runtime.service.config.secrets import Secret, Surroundings
 from sigmac.runtime.service.config.sections import (
     BatchSettings,
     ControlSettings,
+    CorrelationSettings,
     DeadLetters,
     Delivery,
     DropOrPlaces,
@@ -89,6 +90,9 @@ class Settings(Model):
     batch: BatchSettings = Field(BatchSettings(), description="How much is evaluated at once.")
     reload: ReloadSettings = Field(
         ReloadSettings(), description="How new packs are taken into service."
+    )
+    correlations: CorrelationSettings = Field(
+        CorrelationSettings(), description="How correlations of the packs are evaluated."
     )
     http: HttpSettings | None = Field(None, description="Health and metrics. Absent: none.")
     control: ControlSettings | None = Field(None, description="Control over gRPC. Absent: none.")

@@ -19,6 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from sigmac.runtime.correlation.correlator import MAX_GROUPS
+from sigmac.runtime.correlation.step import MAX_HITS
+from sigmac.runtime.correlation.timestamps import FIELDS
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.trust import version_key
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
@@ -350,6 +353,22 @@ class BatchSettings(Model):
         description="Seconds to wait for a batch to fill: the most that batching delays a match.",
     )
     max_mib: float = Field(32, gt=0, le=4096, description="MiB of a batch at most.")
+
+
+class CorrelationSettings(Model):
+    """How correlations are evaluated: events count in the order in which they arrive."""
+
+    timestamp_fields: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        FIELDS,
+        min_length=1,
+        description="Fields with the time of an event; the first that has a timestamp counts.",
+    )
+    max_groups: int = Field(
+        MAX_GROUPS, ge=1, le=100_000_000, description="Groups that a correlation remembers."
+    )
+    max_hits: int = Field(
+        MAX_HITS, ge=1, le=100_000_000, description="Hits that a correlation remembers of a group."
+    )
 
 
 class ReloadSettings(Model):

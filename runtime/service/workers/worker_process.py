@@ -19,16 +19,18 @@ from typing import Any
 import structlog
 
 from sigmac import __version__
+from sigmac.runtime.correlation.correlator import Limits
 from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.pack.pack import find_pack
+from sigmac.runtime.pack.pack import Pack, find_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
+from sigmac.runtime.stream.correlating import Correlating, States
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
-from sigmac.runtime.stream.pack_slot import PackSlot
+from sigmac.runtime.stream.pack_slot import Correlate, PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
 from sigmac.runtime.stream.supervisor_link import Link
@@ -89,6 +91,7 @@ def _producer_lost() -> tuple[type[Exception], ...]:
 
 def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any]) -> Worker:
     """The worker that a configuration describes; nothing is connected yet."""
+    correlate = None if settings.source.kafka is not None else _correlate(settings)
     slots = {
         name: PackSlot(
             name,
@@ -99,6 +102,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
             event=settings.matches.event,
             sample=settings.reload.sample,
             max_slowdown=settings.reload.max_slowdown,
+            correlate=correlate,
         )
         for name, pack in settings.packs.items()
     }
@@ -111,7 +115,8 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         )
         for each in settings.inputs
     ]
-    parts = _Kafka(settings, index) if settings.uses_kafka else _Parts(settings, index)
+    states = States(slots)
+    parts = (_Kafka if settings.uses_kafka else _Parts)(settings, index, states)
     source, outputs, delivery = parts.connected()
     return Worker(
         link,
@@ -126,6 +131,21 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         max_records=settings.batch.max_records,
         max_wait=settings.batch.max_wait,
     )
+
+
+def _correlate(settings: Settings) -> Correlate:
+    """What correlates the matches of packs in a worker that reads all there is."""
+    given = settings.correlations
+    limits = Limits(given.max_groups, given.max_hits)
+    # Standard input cannot be read again: what is known of it ends with the process.
+    folder = Path(settings.state) if settings.source.files is not None else None
+
+    def correlate(name: str, pack: Pack) -> Correlating:
+        return Correlating(
+            name, pack, folder, limits=limits, timestamp_fields=given.timestamp_fields
+        )
+
+    return correlate
 
 
 def _collector(settings: Settings) -> SpanExport | None:
@@ -148,9 +168,10 @@ def _logsource(given: Any) -> dict[str, str] | None:
 class _Parts:
     """Source, sinks and delivery of a configuration without Kafka."""
 
-    def __init__(self, settings: Settings, index: int):
+    def __init__(self, settings: Settings, index: int, states: States):
         self.settings = settings
         self.index = index
+        self.states = states
 
     def start(self) -> bool:
         return True
@@ -167,11 +188,12 @@ class _Parts:
         if settings.files is not None:
             from sigmac.runtime.stream.files.file_source import FileSource
 
-            return FileSource(settings.files, Path(self.settings.state), self.index)
+            state = Path(self.settings.state)
+            return FileSource(settings.files, state, self.index, self.states)
         from sigmac.runtime.stream.files.stdio import StdinSource
 
         assert settings.stdin is not None
-        return StdinSource(settings.stdin)
+        return StdinSource(settings.stdin, self.states)
 
     def outputs(self) -> Outputs:
         matches: dict[str, Sink] = {}
@@ -207,11 +229,11 @@ class _Parts:
 class _Kafka(_Parts):
     """The same with Kafka as source, as sink or as both."""
 
-    def __init__(self, settings: Settings, index: int):
+    def __init__(self, settings: Settings, index: int, states: States):
         from sigmac.runtime.stream.kafka.connection import Connection, producer_properties
         from sigmac.runtime.stream.kafka.topic_sink import KafkaSink, SharedProducer
 
-        super().__init__(settings, index)
+        super().__init__(settings, index, states)
         self.connection = Connection()
         self.sinks: list[KafkaSink] = []
         self._starts: list[Callable[[], bool]] = []

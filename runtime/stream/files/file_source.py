@@ -24,7 +24,14 @@ import structlog
 
 from sigmac.runtime.errors import InputError, StreamError
 from sigmac.runtime.inputs.lines import MAX_RECORD, read_blocks
-from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, Origin, SourceEnded
+from sigmac.runtime.stream.record import (
+    LONG_LINE_KEPT,
+    Batch,
+    Beside,
+    LongLine,
+    Origin,
+    SourceEnded,
+)
 
 log = structlog.get_logger("sigmac.stream.file")
 
@@ -33,6 +40,7 @@ _LOOK = 0.1  # seconds between two looks at files that had nothing new
 _LINGER = 5.0  # seconds without a new line after which nobody writes to a file any more that another has replaced
 _FINGERPRINT = 256  # bytes at the start of a file that tell it from another of the same inode
 _COMPRESSED = (".gz", ".zst")
+_NOTE = ""  # among positions, which have the paths of files as names
 
 
 class LineBatch:
@@ -92,15 +100,18 @@ class _Followed:
 
 
 class FileSource:
-    """Files of the configuration; `state` is the folder for `files.json`."""
+    """Files of the configuration; `state` is the folder for positions, `beside` what counts with them."""
 
-    def __init__(self, settings: Any, state: Path, index: int):
+    def __init__(self, settings: Any, state: Path, index: int, beside: Beside | None = None):
         self._follow = settings.follow
         self._checkpoint = state / f"files-{index}.json"
         self._files = [_Followed(Path(path)) for path in settings.paths]
         self._turn = 0
         self._behind = False  # positions that could not be written
+        self._beside = beside
         known = self._remembered()
+        if beside is not None:
+            beside.restore(known.get(_NOTE))
         for each in self._files:
             if str(each.path) in known:
                 each.done = _Place(**known[str(each.path)])
@@ -359,10 +370,18 @@ class FileSource:
         self._write_positions()
 
     def _write_positions(self) -> None:
-        plain = {
+        note = None
+        try:
+            note = self._beside.write() if self._beside is not None else None
+        except OSError as error:
+            self._cannot_write(error)
+            return
+        plain: dict[str, Any] = {
             str(each.path): {name: getattr(each.done, name) for name in _Place.__slots__}
             for each in self._files
         }
+        if note is not None:
+            plain[_NOTE] = note
         temporary = self._checkpoint.with_suffix(".new")
         try:
             with temporary.open("wb") as file:
@@ -372,14 +391,21 @@ class FileSource:
             temporary.rename(self._checkpoint)
             self._behind = False
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                # The next commit may find room. A restart before that reads some lines again, with the same match ids.
-                log.warning("the disk is full; positions are not kept", path=str(self._checkpoint))
-                self._behind = True
-                return
+            self._cannot_write(error)
+            return
+        if self._beside is not None:
+            self._beside.written()
+
+    def _cannot_write(self, error: OSError) -> None:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise StreamError(f"{self._checkpoint}: {error.strerror}") from None
+        # The next commit may find room. A restart before that reads some lines again, with the same match ids.
+        log.warning("the disk is full; positions are not kept", path=str(self._checkpoint))
+        self._behind = True
 
     def rewind(self) -> None:
+        if self._beside is not None:
+            self._beside.rewind()
         for each in self._files:
             each.long = 0
             if each.lines is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.inputs.lines import MAX_RECORD
 from sigmac.runtime.stream.files.file_source import LineBatch
-from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, LongLine, SourceEnded
+from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, Beside, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message, Undeliverable
 
 _READ = 1 << 20  # bytes at once
@@ -23,7 +23,8 @@ NAME = "-"
 class StdinSource:
     """Lines of standard input. A pipe cannot be rewound: what was read is kept until it is committed."""
 
-    def __init__(self, settings: Any):
+    def __init__(self, settings: Any, beside: Beside | None = None):
+        self._beside = beside
         self._rest = b""
         self._position = 0  # of `_rest`, in bytes
         self._long: LongLine | None = None  # that comes in and has no end yet
@@ -74,10 +75,14 @@ class StdinSource:
         return lines
 
     def commit(self) -> None:
+        if self._beside is not None:
+            self._beside.write()
         self._number += len(self._polled)
         self._polled = []
 
     def rewind(self) -> None:
+        if self._beside is not None:
+            self._beside.rewind()
         self._again = self._polled + self._again
         self._polled = []
 
