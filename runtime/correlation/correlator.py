@@ -216,7 +216,9 @@ class Correlator:
         try:
             found = orjson.loads(state)
             version = found["version"]
-            kept = {(name, digest): rest for name, digest, *rest in found["correlations"]}
+            kept: dict[str, dict[str, list[Any]]] = {}
+            for name, digest, *rest in found["correlations"]:
+                kept.setdefault(digest, {})[name] = rest
             no_time = int(found["no_time"])
         except (ValueError, TypeError, KeyError) as error:
             raise SigmacError(f"this is no state of correlations: {error}") from None
@@ -227,7 +229,9 @@ class Correlator:
             )
         changed = []
         for live in self._live:
-            known = kept.get((live.name, live.definition.digest))
+            # Of those that find the same the one of the same name, else the first: names may change.
+            alike = kept.get(live.definition.digest, {})
+            known = alike.pop(live.name, None) or (alike.pop(next(iter(alike))) if alike else None)
             live.groups.clear()
             if known is None:
                 changed.append(live.name)

@@ -7,11 +7,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import structlog
+
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
 from sigmac.runtime.stream.correlating import Correlating
 from sigmac.runtime.stream.match_message import MatchWriter
+
+log = structlog.get_logger("sigmac.stream.correlations")
 
 _MAX_SAMPLE = 4 << 20  # bytes of records that are kept to try a pack on
 _NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never too slow
@@ -61,8 +65,16 @@ class PackSlot:
         self.writer = MatchWriter(pack, event=self._event)
         if self.correlating is not None:
             self.correlating.swap(pack)
-        elif self._correlate is not None and pack.correlations:
+        elif not pack.correlations:
+            return
+        elif self._correlate is not None:
             self.correlating = self._correlate(self.name, pack)
+        else:
+            log.warning(
+                "correlations are not evaluated over this source; all matches of their rules are output",
+                pack=self.name,
+                correlations=len(pack.correlations),
+            )
 
     def _load(self, folder: Path) -> Pack:
         return load_pack(
