@@ -98,7 +98,7 @@ def compile_sources(
     empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
     read and `RuleError` for a faulty pipeline.
     """
-    from sigmac.compiler.packaging.relations import read_others, relate_filters
+    from sigmac.compiler.packaging.relations import needed_rules, read_others, relate_filters
 
     _collect_rarely()
     loaded = load_pipelines(options.pipelines, options.placeholders)
@@ -128,6 +128,12 @@ def compile_sources(
     others = [i for i, unit in enumerate(done) if unit["others"]]
     files = [(sources[i].file, data[i]) for i in others]
     correlations, filters = read_others(files)
+    if options.logsources:
+        kept, needed = needed_rules(done, correlations)
+        result.skipped = len(correlations) - len(kept)
+        correlations = kept
+        work = [each.with_needed(some) for each, some in zip(work, needed, strict=True)]
+        done = units.of(work)
     sound: list[Filter] = []
     if filters:
         # Which rules a filter acts on is known when all files are: a name may be another rule's too. So the files
@@ -199,7 +205,7 @@ def _collect_rarely() -> None:
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A file to compile: `key` is that of its unit, `filters` has the numbers of those that act on the rule of a
-    document.
+    document, `needed` are the documents of rules that are compiled whatever their logsource.
     """
 
     key: str
@@ -207,6 +213,13 @@ class _Work:
     file: str
     source: str
     filters: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    needed: tuple[int, ...] = ()
+
+    def with_needed(self, documents: Sequence[int]) -> _Work:
+        """The same file with rules of other logsources that correlations need."""
+        if not documents:
+            return self
+        return replace(self, key=f"{self.key} +{documents}", needed=tuple(documents))
 
     def with_filters(
         self, filters: Mapping[int, Sequence[int]], named: Sequence[Sequence[Any]]
@@ -274,7 +287,8 @@ def _compile_chunk(work: Sequence[_Work]) -> bytes:
     units = []
     for each in work:
         filters = {document: [_filters[i] for i in n] for document, n in each.filters.items()}
-        units.append(compile_unit(each.data, each.file, each.source, _options, filters))
+        unit = compile_unit(each.data, each.file, each.source, _options, filters, each.needed)
+        units.append(unit)
     format_units(units)
     return orjson.dumps(units)
 
@@ -358,11 +372,14 @@ def _assemble(
     compared = check_outlines(list(chain.from_iterable(outlines.values())))
     found.extend(each for each in compared if each.severity != "note")
     result.refused += sum(unit["refused"] for unit in units)
-    result.skipped = sum(unit["skipped"] for unit in units)
+    result.skipped += sum(len(unit["skipped"]) for unit in units)
     result.rules = len(rules)
     result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)
-    result.silent = sum(id(each) in linked.silent for each in known)
+    result.silent = sum(
+        id(each) in linked.silent or rule["only_counted"]
+        for each, rule in zip(known, rules, strict=True)
+    )
     result.passes = _pass_reports(rules)
     result.diagnostics += found.found
     if (result.errors and not options.skip_errors) or not rules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,50 @@ def relate_filters(
         if on_it:
             found[i][rule["document"]] = tuple(number[id(each)] for each in on_it)
     return acting.filters, found
+
+
+def needed_rules(
+    units: Sequence[dict[str, Any]], correlations: Sequence[Correlation]
+) -> tuple[list[Correlation], list[list[int]]]:
+    """The correlations that concern rules of the wanted logsources, and by unit the documents of other rules they need.
+
+    A correlation of other logsources alone is left out as its rules are.
+    """
+    wanted = {
+        name
+        for unit in units
+        for rule in unit["rules"]
+        for name in ((rule["id"] or "").lower(), rule["rule_name"])
+        if name
+    }
+    skipped = {name for unit in units for _, *names in unit["skipped"] for name in names if name}
+    known = {name: each for each in correlations for name in (each.meta.name, each.meta.id) if name}
+    kept: list[Correlation] = []
+    needed: set[str] = set()
+    for each in correlations:
+        below = _texts_below(each, known)
+        if below & wanted or not below & skipped:
+            kept.append(each)
+            needed |= below
+    documents = [
+        [document for document, *names in unit["skipped"] if needed.intersection(names) - {""}]
+        for unit in units
+    ]
+    return kept, documents
+
+
+def _texts_below(correlation: Correlation, known: Mapping[str, Correlation]) -> set[str]:
+    """How a correlation refers to rules, by way of others too: names as written, and ids in lower case."""
+    found: set[str] = set()
+    waiting = [correlation]
+    while waiting:
+        for reference in waiting.pop().rules:
+            if reference.text in found:
+                continue
+            found |= {reference.text, reference.text.lower()}
+            if reference.text in known:
+                waiting.append(known[reference.text])
+    return found
 
 
 def relate(

@@ -6,7 +6,7 @@ A unit is plain JSON types from end to end. Some of them are generated code: who
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -113,35 +113,40 @@ def compile_unit(
     source: str,
     options: Options,
     filters: Mapping[int, Sequence[Filter]] = MappingProxyType({}),
+    needed: Collection[int] = (),
 ) -> Plain:
     """Everything a build needs of one file.
 
     `file` is the name for diagnostics, `source` the one for the pack, `filters` are those that act on a rule, by its
-    document. Keys of the result: `rules`, `diagnostics`,
-    `refused` and `skipped` (numbers of documents left out), `outlines` by kind, `failed` (those of the rules that a
-    pipeline refused), and `others`: whether correlations or filters are in the file, which are not kept in units.
+    document; the rules of the documents `needed` are compiled whatever their logsource, to be counted only. Keys of the
+    result: `rules`, `diagnostics`, `refused` (the number of documents left out because of an error), `skipped` (for
+    each rule of another logsource its document and what it can be referred to by), `outlines` by kind, `failed` (those
+    of the rules that a pipeline refused), and `others`: whether correlations or filters are in the file, which are not
+    kept in units.
     """
     contents = read_file(data, file)
     contents.diagnostics.extend(check_file(contents))
     made: list[Plain] = []
     kinds: dict[str, Sequence[Document]] = {
-        "rules": [rule for rule in contents.rules if _is_wanted(rule.logsource, options)],
+        "rules": [rule for rule in contents.rules if _is_wanted(rule, options, needed)],
         "correlations": contents.correlations,
         "filters": contents.filters,
         "refused": contents.refused_documents,
     }
     failed: list[Any] = []
-    skipped = 0
+    skipped: list[list[Any]] = []
     for rule in contents.rules:
-        if not _is_wanted(rule.logsource, options):
-            skipped += 1
+        document = rule.place.document
+        if not _is_wanted(rule, options, needed):
+            skipped.append([document, (rule.meta.id or "").lower(), rule.meta.name or ""])
             continue
-        compiled = compile_rule(rule, options, contents, filters.get(rule.place.document, ()))
+        compiled = compile_rule(rule, options, contents, filters.get(document, ()))
         contents.diagnostics.extend(check_rule(compiled.rule, compiled.lowered))
         if compiled.optimized is None:
             failed.append(outline(rule).plain())
         else:
-            made.append(_rule_unit(compiled, compiled.optimized, source, options.profile))
+            unit = _rule_unit(compiled, compiled.optimized, source, options.profile)
+            made.append({**unit, "only_counted": document in needed})
     return {
         "source": source,
         "rules": made,
@@ -159,8 +164,12 @@ def compile_unit(
     }
 
 
-def _is_wanted(logsource: LogSource, options: Options) -> bool:
-    return not options.logsources or any(_wanted(logsource, w) for w in options.logsources)
+def _is_wanted(rule: Rule, options: Options, needed: Collection[int]) -> bool:
+    return (
+        not options.logsources
+        or rule.place.document in needed
+        or any(_wanted(rule.logsource, w) for w in options.logsources)
+    )
 
 
 def _wanted(logsource: LogSource, wanted: Mapping[str, str]) -> bool:

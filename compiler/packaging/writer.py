@@ -141,7 +141,9 @@ def render_pack(
         "rules": names,
         "correlations": correlations,
         "silent": [
-            name for each, name in zip(documents.outlines, names, strict=True) if id(each) in silent
+            name
+            for each, rule, name in zip(documents.outlines, rules, names, strict=True)
+            if id(each) in silent or rule["only_counted"]
         ],
         "modules": [module.file for module in modules],
         "logsources": [[part or "" for part in rule["logsource"]] for rule in rules],

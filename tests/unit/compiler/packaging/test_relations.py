@@ -104,3 +104,30 @@ def test_numbers_are_not_looked_for_in_several_fields(tmp_path: Path) -> None:
     text = TEXT.replace("value_count", "value_sum")
     result = build(tmp_path, text, "{type: field_name_mapping, mapping: {domain: [x, y]}}")
     assert [each.code for each in result.errors] == ["E_CORRELATION", "E_REFERENCE"]
+
+
+def test_a_rule_of_another_logsource_that_a_correlation_needs_is_silent(tmp_path: Path) -> None:
+    text = TEXT.replace(
+        "title: b\nname: b\nlogsource: {category: application}",
+        "title: b\nname: b\nlogsource: {product: linux}",
+    )
+    more = """
+---
+title: Of Linux
+name: linux
+logsource: {product: linux}
+detection: {s: {k: x}, condition: s}
+---
+title: Many of Linux
+correlation: {type: event_count, rules: linux, timespan: 1h, condition: {gte: 3}}
+"""
+    (tmp_path / "rules.yml").write_text(text + more, "utf-8")
+    options = BuildOptions("made", logsources=({"category": "application"},))
+    cache = Cache(tmp_path / "cache")
+    for _ in range(2):
+        result = compile_sources(find_sources([tmp_path / "rules.yml"]), options, cache)
+        assert result.errors == []
+        assert (result.rules, result.correlations, result.skipped, result.silent) == (2, 2, 2, 2)
+    pack = load(result, tmp_path)
+    assert [rule.title for rule in pack.rules] == ["a", "b"]
+    assert pack.silent == {0, 1}
