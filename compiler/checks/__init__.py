@@ -52,6 +52,12 @@ def check_rule(rule: Rule, expression: Expression | None = None) -> Iterator[Dia
     yield from conditions.logic(rule, expression)
 
 
+def cannot_match(rule: Rule, found: Sequence[Diagnostic]) -> bool:
+    """Whether `check_rule` found that no condition of the rule can be true."""
+    never = {each.place for each in found if each.code == "W_NEVER"}
+    return all(condition.place in never for condition in rule.conditions)
+
+
 def _check_selections(rule: Rule | Filter) -> Iterator[Diagnostic]:
     for check in DOCUMENT_CHECKS:
         yield from check(rule)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sigmac.compiler.checks import check_file, check_rule, check_set
+from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
+from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.lowering.lower_rule import lower_rule
@@ -14,7 +15,7 @@ from sigmac.compiler.pipeline.correlation_fields import map_correlations, map_fi
 from sigmac.compiler.syntax.documents import Refused, read_file
 from sigmac.compiler.syntax.filter import join
 from sigmac.compiler.syntax.links import Targets, acting_filters, check_references
-from sigmac.compiler.syntax.rule import Filter, Rule
+from sigmac.compiler.syntax.rule import Filter, Rule, items
 from sigmac.compiler.syntax.rule_files import SourceFile
 
 
@@ -52,9 +53,13 @@ def check_sources(
     for i, on_it in zip(sound, acting.on, strict=True):
         if on_it:
             lowered[i] = _lower(rules[i], on_it, loaded, strict_logsource)
+    never: set[int] = set()
     for each in lowered:
         diagnostics.extend(each.diagnostics)
-        diagnostics.extend(check_rule(each.rule, each.expression))
+        said = [*check_rule(each.rule, each.expression)]
+        diagnostics.extend(said)
+        if cannot_match(each.rule, said):
+            never.add(id(each.rule))
     known = [each.rule for each in lowered if each.expression is not None]
     left_out = [Refused(e.rule.meta, e.rule.place) for e in lowered if e.expression is None]
     mapped, others_refused = map_correlations(correlations, known, loaded, diagnostics)
@@ -62,9 +67,17 @@ def check_sources(
     gone = [*refused_documents, *left_out]
     linked = check_references(known, mapped, filters, diagnostics, refused, gone)
     targets = Targets.of([*known, *linked])
-    map_fields(linked, targets, loaded, lambda rule: rule, diagnostics)
+    asked = map_fields(linked, targets, loaded, lambda rule: rule, diagnostics)
+    kept = [correlation for correlation, _ in asked]
+    diagnostics.extend(check_correlations(kept, targets, _fields_of, never))
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
     return diagnostics.found
+
+
+def _fields_of(rule: Rule) -> set[str]:
+    """The fields that a rule asks for, as it is written."""
+    found = (item.field for each in rule.detections.values() for item in items(each))
+    return {name for name in found if name}
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.checks.among_rules import Outline, outline_of
+from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place
 from sigmac.compiler.packaging.correlation_module import Linked
 from sigmac.compiler.pipeline import Pipelines
@@ -133,6 +134,14 @@ def relate(
     targets = Targets.of([*known, *sound])
     places = {id(outline): i for i, outline in enumerate(known)}
     mapped = map_fields(sound, targets, pipelines, lambda rule: read(places[id(rule)]), diagnostics)
+    fields = {
+        id(each): outline_of(rule["outline"]).fields
+        for each, rule in zip(known, rules, strict=True)
+    }
+    never = {id(each) for each, rule in zip(known, rules, strict=True) if rule["never"]}
+    kept = [each for each, _ in mapped]
+    found = check_correlations(kept, targets, lambda rule: fields[id(rule)], never)
+    diagnostics.extend(each for each in found if each.severity != "note")
     return Linked(mapped, targets), known
 
 

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from sigmac.compiler.checks import check_file, check_rule
+from sigmac.compiler.checks import cannot_match, check_file, check_rule
 from sigmac.compiler.checks.among_rules import outline
 from sigmac.compiler.checks.metadata import Document
 from sigmac.compiler.codegen.formatter import format_pieces
@@ -141,12 +141,14 @@ def compile_unit(
             skipped.append([document, (rule.meta.id or "").lower(), rule.meta.name or ""])
             continue
         compiled = compile_rule(rule, options, contents, filters.get(document, ()))
-        contents.diagnostics.extend(check_rule(compiled.rule, compiled.lowered))
+        said = [*check_rule(compiled.rule, compiled.lowered)]
+        contents.diagnostics.extend(said)
         if compiled.optimized is None:
             failed.append(outline(rule).plain())
         else:
             unit = _rule_unit(compiled, compiled.optimized, source, options.profile)
-            made.append({**unit, "only_counted": document in needed})
+            counted = {"only_counted": document in needed, "never": cannot_match(rule, said)}
+            made.append({**unit, **counted})
     return {
         "source": source,
         "rules": made,

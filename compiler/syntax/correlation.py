@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
@@ -79,6 +79,7 @@ class Correlation:
     condition: Threshold | Condition | None
     generate: bool
     place: Place
+    nodes: dict[str, Node] = field(default_factory=dict, compare=False, repr=False)  # as written
 
     @property
     def label(self) -> str:
@@ -187,6 +188,7 @@ class _Reader(Reader):
             "aliases": aliases,
             "condition": condition,
             "generate": generate,
+            "nodes": given,
         }
 
     def type(self, node: Node, given: dict[str, Node]) -> str:
@@ -266,12 +268,13 @@ class _Reader(Reader):
                 message = f"the alias `{str(name)[:60]}` must map rules to fields"
                 raise self.fail("E_CORRELATION", message, mapping, hint)
             pairs = []
-            for rule, field in mapping.value.items():
-                if not isinstance(rule, str) or not isinstance(field.value, str) or not field.value:
+            for rule, target in mapping.value.items():
+                text = target.value
+                if not isinstance(rule, str) or not isinstance(text, str) or not text:
                     message = f"the alias `{name[:60]}` must map rules to fields, which are texts"
-                    raise self.fail("E_CORRELATION", message, field, hint)
+                    raise self.fail("E_CORRELATION", message, target, hint)
                 at = mapping.keys[rule] if mapping.keys else mapping
-                pairs.append((Reference(rule, self.place(at)), field.value))
+                pairs.append((Reference(rule, self.place(at)), text))
             at = node.keys[name] if node.keys else node
             made.append(Alias(name, tuple(pairs), self.place(at)))
         return tuple(made)

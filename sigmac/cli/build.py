@@ -303,14 +303,14 @@ def _told_once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     state = "unchanged" if result.unchanged else "built"
-    more = [counted(result.rules, "rule")]
+    silent = f" ({result.silent:,} silent, as they count for correlations)" if result.silent else ""
+    more = [counted(result.rules, "rule") + silent]
     for number, word in ((result.correlations, "correlation"), (result.filters, "filter")):
         if number:
             more.append(counted(number, word))
     for number, what in (
         (result.refused, "refused"),
         (result.skipped, "of other logsources"),
-        (result.silent, "silent, as correlations count their matches"),
     ):
         if number:
             more.append(f"{number:,} {what}")

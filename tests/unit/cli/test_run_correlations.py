@@ -68,7 +68,10 @@ def pack(sigmac: Run, tmp_path: Path) -> Path:
     (tmp_path / "rules.yml").write_text(RULES, "utf-8")
     done = sigmac("build", tmp_path / "rules.yml", "-o", tmp_path / "pack")
     assert done.returncode == 0
-    assert "2 correlations, 2 silent, as correlations count their matches" in done.stderr
+    assert (
+        "2 rules (2 silent, as they count for correlations), 2 correlations from 1 file"
+        in done.stderr
+    )
     return tmp_path / "pack"
 
 
