@@ -21,12 +21,12 @@ Observed = tuple[int, Observation | None, bytes]  # the number of the record, an
 
 _BLANK = b" \t\r\xef\xbb\xbf"
 _NOT_COUNTED = (
-    ("no_group", "without a group"),
-    ("no_value", "without a value"),
-    ("late", "too late"),
-    ("restarts", "groups begun anew"),
-    ("evicted_groups", "groups forgotten"),
-    ("evicted_hits", "hits forgotten"),
+    ("no_group", "", "without a group"),
+    ("no_value", "", "without a value"),
+    ("late", "", "too late"),
+    ("restarts", "group", "begun anew"),
+    ("evicted_groups", "group", "forgotten"),
+    ("evicted_hits", "hit", "forgotten"),
 )
 
 
@@ -136,5 +136,9 @@ class Correlating:
 
 
 def _not_counted(counts: Counts) -> str:
-    found = ((getattr(counts, name), words) for name, words in _NOT_COUNTED)
-    return ", ".join(f"{number:,} {words}" for number, words in found if number)
+    found = ((getattr(counts, name), noun, words) for name, noun, words in _NOT_COUNTED)
+    return ", ".join(
+        f"{counted(number, noun) if noun else f'{number:,}'} {words}"
+        for number, noun, words in found
+        if number
+    )
