@@ -1,7 +1,7 @@
-"""The state of correlations on disk: a snapshot, then what each committed batch added to it.
+"""State on disk: a snapshot, then what each committed batch added to it.
 
-A file is a row of frames, each with its length, a checksum (CRC-32) and JSON: first a snapshot, then for each batch the
-observations that were taken. How far it counts is written with the positions of the input, which is the commit: what
+A file is a row of frames, each with its length, a checksum (CRC-32) and JSON: first a snapshot, then what was noted of
+each batch. How far it counts is written with the positions of the input, which is the commit: what
 stands behind that is of a batch that was not committed, and is cut off. When the frames outgrow the snapshot a new file
 begins with a new one, and the old one goes when the positions name the new one.
 """
@@ -22,14 +22,14 @@ _LEAST = 4 << 20  # bytes of frames before a new file begins
 
 
 class StateJournal:
-    """The state of one pack's correlations in a folder; `note` says what of it counts.
+    """One state in the files `NAME-NUMBER` of a folder; `note` says what of it counts.
 
     `note` is None where nothing does yet, else `[file, bytes]`.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._prefix = f"correlations-{name}-"
+        self._prefix = f"{name}-"
         self.note: list[Any] | None = None
         self._snapshot = 0  # bytes of its frame
 
@@ -50,8 +50,8 @@ class StateJournal:
         except (OSError, TypeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StreamError(
-                f"{self._folder}: the state of correlations does not restore ({reason}); remove "
-                f"{self._prefix}* and the positions beside it to read the files from their start"
+                f"{self._folder}: the state {self._prefix}* does not restore ({reason}); remove it "
+                "and the positions beside it to read the files from their start"
             ) from None
         self.note = [name, length]
         self._snapshot = _HEAD.size + len(frames[0])

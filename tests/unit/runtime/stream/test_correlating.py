@@ -86,15 +86,15 @@ def test_what_is_done_again_gives_the_same(
             while (fate := fates.pop() if fates else "commit") != "commit":
                 assert taken(correlating, pack, batch, first) == wanted
                 if fate == "rewind":
-                    correlating.rewind()
+                    correlating.kept.rewind()
                     continue
                 if fate == "crash after journal":
-                    correlating.write()  # the positions were not
+                    correlating.kept.write()  # the positions were not
                 correlating = Correlating("p", pack, folder)
-                correlating.restore(note)
+                correlating.kept.restore(note)
             assert taken(correlating, pack, batch, first) == wanted
-            note = correlating.write()
-            correlating.written()
+            note = correlating.kept.write()
+            correlating.kept.written()
             first += len(batch)
         assert correlating.counts == whole.counts
         assert len([*folder.iterdir()]) == (1 if batches else 0)
@@ -104,14 +104,14 @@ def test_a_new_pack_goes_on_with_what_did_not_change(pack: Pack, tmp_path: Path)
     correlating = Correlating("p", pack, tmp_path)
     one = [{"time": 1, "k": "a", "u": "x"}, {"time": 1, "k": "b", "u": "x", "n": 0.2}]
     assert taken(correlating, pack, one, 0) == []
-    note = correlating.write()
+    note = correlating.kept.write()
     changed = make_pack(
         RULES.replace("title: A", "title: Renamed").replace("gte: 0.3", "gte: 0.2"),
         tmp_path / "new",
     )
     correlating.swap(changed)
     again = Correlating("p", changed, tmp_path)
-    again.restore(note)  # it crashed before it could write
+    again.kept.restore(note)  # it crashed before it could write
     for each in (correlating, again):
         two = [{"time": 2, "k": "a", "u": "x"}, {"time": 2, "k": "b", "u": "x", "n": 0.1}]
         titles = [orjson.loads(line)["rule"]["title"] for line in taken(each, changed, two, 2)]
@@ -151,5 +151,5 @@ def test_a_journal_that_is_harmed_is_one_sentence(tmp_path: Path, harm: object) 
     assert made.note is not None
     note = [*made.note]
     harm(tmp_path / note[0], note)  # type: ignore[operator]
-    with pytest.raises(StreamError, match=r"does not restore \(.+\); remove correlations-p-\*"):
+    with pytest.raises(StreamError, match=r"the state p-\* does not restore \(.+\); remove it"):
         StateJournal(tmp_path, "p").read(note)
