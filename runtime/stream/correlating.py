@@ -15,6 +15,7 @@ from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.pack.pack_correlator import PackCorrelator
 from sigmac.runtime.stream.checkpointed import Checkpointed
+from sigmac.runtime.stream.suppressing import Suppressing
 
 log = structlog.get_logger("sigmac.stream.correlations")
 
@@ -84,22 +85,25 @@ class Correlating:
         self._correlator.take(None if note is None else Observation(*note))
 
 
-class Correlated(Protocol):
-    """What has correlations, or may have them with its next pack."""
+class Slot(Protocol):
+    """What has state of correlations, or may have it with its next pack, and of what is held back."""
 
     correlating: Correlating | None
+    suppressing: Suppressing | None
 
 
 class States:
     """All that is kept beside the positions of a source; a `record.Beside`."""
 
-    def __init__(self, slots: Mapping[str, Correlated]) -> None:
+    def __init__(self, slots: Mapping[str, Slot]) -> None:
         self._slots = slots
 
     def _all(self) -> Iterator[tuple[str, Checkpointed]]:
         for name, slot in self._slots.items():
             if slot.correlating is not None:
-                yield name, slot.correlating.kept
+                yield f"correlations-{name}", slot.correlating.kept
+            if slot.suppressing is not None:
+                yield f"suppressed-{name}", slot.suppressing.kept
 
     def restore(self, note: Any) -> None:
         """Go on from the note of `write`. Raises `StreamError` where what it names cannot be had."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
 
+from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.pack_slot import PackSlot
@@ -61,7 +62,7 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
     except Exception:
         log.exception("a pack failed on a batch; its records are evaluated one by one")
         result = _one_by_one(batch, stream, events, made)
-    if slot.correlating is not None:
+    if slot.correlating is not None or slot.suppressing is not None:
         _add_alerts(batch, slot, events, result, made)
     else:
         _add_matches(batch, slot, events, result, made)
@@ -113,16 +114,40 @@ def _add_matches(
 def _add_alerts(
     batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
 ) -> None:
-    """Matches of rules that are no output but for correlations, and alerts, both in the order of their records."""
-    assert slot.correlating is not None
-    silent = slot.pack.silent
-    heard = np.array([rule not in silent for rule in result.rule.tolist()], dtype=bool)
-    of_rules = BatchResult(result.record[heard], result.rule[heard], result.rejected, 0)
-    first = len(made.matches)
-    _add_matches(batch, slot, events, of_rules, made)
-    matches = [*zip(of_rules.record.tolist(), made.matches[first:], strict=True)]
+    """Matches but for those of rules that only count, and alerts, in the order of their records; some are held back."""
     lines = _lines(batch, events)
-    alerts: list[tuple[int, Message]] = []
+    found: list[tuple[int, int | Alert]] = [
+        *zip(result.record.tolist(), result.rule.tolist(), strict=True)
+    ]
+    if slot.correlating is not None:
+        found = [(line, rule) for line, rule in found if rule not in slot.pack.silent]
+        found = [
+            *heapq.merge(found, _alerts(batch, slot, events, result), key=lambda each: each[0])
+        ]
+    counted = made.found.setdefault(slot.name, Counter())
+    for line, each in found:
+        record, index = events.place(line)
+        origin = batch.origin(record)
+        event = (lines[line] or b"").strip(_AROUND)
+        alert = each if isinstance(each, Alert) else None
+        rule = each.correlation if isinstance(each, Alert) else slot.pack.rules[each]
+        held: int | None = 0
+        if slot.suppressing is not None:
+            held = slot.suppressing.take(rule, event, origin, alert)
+        if held is None:
+            continue
+        if isinstance(each, Alert):
+            made.matches.append(slot.writer.alert(each, origin, event, held))
+        else:
+            made.matches.append(slot.writer.message(each, origin, index, event, held))
+            counted[each] += 1
+
+
+def _alerts(
+    batch: Batch, slot: PackSlot, events: Events, result: BatchResult
+) -> Iterator[tuple[int, Alert]]:
+    """The alerts of correlations, each with the line of its event."""
+    assert slot.correlating is not None
     for line, observation in slot.correlating.observe(events.data, result):
         record, index = events.place(line)
         origin = batch.origin(record)
@@ -130,11 +155,7 @@ def _add_alerts(
             place = (origin.topic, origin.partition, origin.offset, index)
             observation = observation._replace(source=place)
         for alert in slot.correlating.take(observation):
-            event = (lines[line] or b"").strip(_AROUND)
-            alerts.append((line, slot.writer.alert(alert, origin, event)))
-    made.matches[first:] = [
-        message for _, message in heapq.merge(matches, alerts, key=lambda each: each[0])
-    ]
+            yield line, alert
 
 
 def _add_dead(

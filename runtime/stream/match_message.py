@@ -34,6 +34,10 @@ def without_event(line: bytes) -> dict[str, Any]:
     return match
 
 
+def _held(number: int) -> bytes:
+    return b',"suppressed":%d' % number if number else b""
+
+
 def _place(source: Sequence[Any]) -> dict[str, Any]:
     """Where an event lies, as matches say it."""
     topic, partition, offset, index = source
@@ -52,8 +56,13 @@ class MatchWriter:
         self._version = f"{pack.name}@{pack.version}".encode()
         self._rules: dict[int, tuple[str, bytes, tuple[tuple[str, bytes], ...]]] = {}
 
-    def message(self, rule: int, origin: Origin, index: int | None, event: bytes) -> Message:
-        """The message of a match: `rule` is an index of `pack.rules`, `event` the event's bytes on one line."""
+    def message(
+        self, rule: int, origin: Origin, index: int | None, event: bytes, held: int = 0
+    ) -> Message:
+        """The message of a match: `rule` is an index of `pack.rules`, `event` the event's bytes on one line.
+
+        So many like it were held back before.
+        """
         known = self._rules.get(rule)
         if known is None:
             known = self._rules[rule] = self._described(rule)
@@ -66,7 +75,7 @@ class MatchWriter:
         }
         if index is not None:
             source["index"] = index
-        parts = [b'{"id":"', identity.encode(), head, orjson.dumps(source), self._pack]
+        parts = [b'{"id":"', identity.encode(), head, orjson.dumps(source), self._pack, _held(held)]
         if self.event:
             parts += (_EVENT, event)
         traces = tuple(header for header in origin.headers if header[0] in TRACE_HEADERS)
@@ -77,7 +86,7 @@ class MatchWriter:
             origin.partition,
         )
 
-    def alert(self, alert: Alert, origin: Origin, event: bytes) -> Message:
+    def alert(self, alert: Alert, origin: Origin, event: bytes, held: int = 0) -> Message:
         """The message of an alert: `origin` is that of the event at which it became true.
 
         Its key is the correlation with the group, so that a topic has the alerts of a group in their order.
@@ -93,6 +102,7 @@ class MatchWriter:
             b'",',
             orjson.dumps(plain)[1:-1],
             self._pack,
+            _held(held),
         ]
         if self.event:
             parts += (_EVENT, event)

@@ -14,6 +14,7 @@ from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
 from sigmac.runtime.stream.correlating import Correlating
 from sigmac.runtime.stream.match_message import MatchWriter
+from sigmac.runtime.stream.suppressing import Suppressing
 
 log = structlog.get_logger("sigmac.stream.correlations")
 
@@ -44,6 +45,7 @@ class PackSlot:
         sample: int = 200,
         max_slowdown: float = 5.0,
         correlate: Correlate | None = None,
+        suppressing: Suppressing | None = None,
     ):
         self.name = name
         self._trusted_keys = trusted_keys
@@ -57,6 +59,7 @@ class PackSlot:
         self._prepared: dict[int, Pack] = {}
         self._correlate = correlate
         self.correlating: Correlating | None = None
+        self.suppressing = suppressing
         self.run(self._load(folder))
 
     def run(self, pack: Pack) -> None:

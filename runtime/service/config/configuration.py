@@ -39,6 +39,7 @@ from sigmac.runtime.service.config.sections import (
     ReloadSettings,
     ShutdownSettings,
     SourceSettings,
+    SuppressSettings,
     TracingSettings,
 )
 from sigmac.runtime.service.config.setting_types import (
@@ -94,6 +95,9 @@ class Settings(Model):
     correlations: CorrelationSettings = Field(
         CorrelationSettings(), description="How correlations of the packs are evaluated."
     )
+    suppress: tuple[SuppressSettings, ...] = Field(
+        (), description="What is held back of matches and alerts; the first that fits decides."
+    )
     http: HttpSettings | None = Field(None, description="Health and metrics. Absent: none.")
     control: ControlSettings | None = Field(None, description="Control over gRPC. Absent: none.")
     logs: LogSettings = Field(LogSettings(), description="Logs.")
@@ -125,6 +129,23 @@ class Settings(Model):
         if source is not None and source.kafka is None and (workers or 1) > 1:
             raise ValueError("files and standard input are read by one worker")
         return workers
+
+    @field_validator("suppress", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return [given] if isinstance(given, Mapping) else given
+
+    @field_validator("suppress")
+    @classmethod
+    def _kept_by_one(
+        cls, suppress: tuple[SuppressSettings, ...], info: ValidationInfo
+    ) -> tuple[SuppressSettings, ...]:
+        source = info.data.get("source")
+        if suppress and source is not None and source.kafka is not None:
+            raise ValueError(
+                "over Kafka nothing is held back: what a worker knows would end when its partitions go to another"
+            )
+        return suppress
 
     @field_validator("matches")
     @classmethod

@@ -61,9 +61,7 @@ def _said(mistake: ErrorDetails, place: Place, model: type[BaseModel]) -> str:
     if mistake["type"] == "extra_forbidden":
         return f"there is no such key{_key_hint(place, model)}"
     if mistake["type"] == "missing":
-        said = [
-            kind.model_fields[str(place[-1])].description for kind in _models(place[:-1], model)
-        ]
+        said = [keys_of(kind)[str(place[-1])].description for kind in _models(place[:-1], model)]
         return f"this key is missing: {said[0]}"
     text = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return _WORDS.get(mistake["type"]) or text.partition(", unable to")[0]
@@ -78,7 +76,7 @@ def hint(given: str, known: Iterable[str]) -> str:
 def _key_hint(place: Place, model: type[BaseModel]) -> str:
     """The key that a wrong one may mean: of its own section, or the same word elsewhere."""
     name = str(place[-1])
-    known = [key for kind in _models(place[:-1], model) for key in kind.model_fields]
+    known = [key for kind in _models(place[:-1], model) for key in keys_of(kind)]
     if found := hint(name.lower(), known):
         return found
     elsewhere = [key for key in every_key(model) if key.rpartition(".")[2] == name]
@@ -92,8 +90,8 @@ def _models(place: Sequence[str | int], model: type[BaseModel]) -> list[type[Bas
         below: list[Any] = []
         for kind in found:
             if _is_model(kind):
-                if part in kind.model_fields:
-                    below += _plain_types(kind.model_fields[str(part)].annotation)
+                if part in keys_of(kind):
+                    below += _plain_types(keys_of(kind)[str(part)].annotation)
             elif get_origin(kind) is dict:
                 below += _plain_types(get_args(kind)[1])
             elif get_origin(kind) is tuple:
@@ -118,12 +116,17 @@ def _plain_types(annotation: Any) -> Iterator[Any]:
             yield from _plain_types(each)
 
 
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of one section as they are written: `for` is none that Python can have as a name."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
 def every_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """All keys by their places, as `packs.NAME.path` and `source.kafka.inputs.N.topics`, in the order of the model."""
 
     def below(kind: Any, place: str) -> Iterator[tuple[str, FieldInfo]]:
         if _is_model(kind):
-            for name, info in kind.model_fields.items():
+            for name, info in keys_of(kind).items():
                 key = f"{place}.{name}" if place else name
                 yield key, info
                 for each in _plain_types(info.annotation):

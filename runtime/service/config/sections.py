@@ -21,6 +21,7 @@ from pydantic import (
 
 from sigmac.runtime.correlation.correlator import MAX_GROUPS
 from sigmac.runtime.correlation.step import MAX_HITS
+from sigmac.runtime.correlation.suppression import RULE
 from sigmac.runtime.correlation.timestamps import FIELDS
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.trust import version_key
@@ -35,6 +36,7 @@ from sigmac.runtime.service.config.setting_types import (
     Headers,
     Properties,
     Seconds,
+    Timespan,
     Token,
     Topic,
     TopicOrPattern,
@@ -55,7 +57,7 @@ class Model(BaseModel):
         """`logs:` with nothing behind it is as if it were not there."""
         if not isinstance(given, Mapping):
             return given
-        known = cls.model_fields
+        known = {info.alias or name for name, info in cls.model_fields.items()}
         return {key: each for key, each in given.items() if each is not None or key not in known}
 
 
@@ -368,6 +370,27 @@ class CorrelationSettings(Model):
     )
     max_hits: int = Field(
         MAX_HITS, ge=1, le=100_000_000, description="Hits that a correlation remembers of a group."
+    )
+
+
+class SuppressSettings(Model):
+    """Of matches and alerts that are alike only the first goes out for a while."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    seconds: Timespan = Field(
+        alias="for", description="How long, in seconds or as `90s`, `15m`, `1h`, `1d`."
+    )
+    by: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (RULE,),
+        min_length=1,
+        description="What they agree in: `rule`, and fields of the event or of an alert's group.",
+    )
+    rules: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Only of these rules and correlations, by id, name or title."
+    )
+    levels: tuple[Literal["informational", "low", "medium", "high", "critical"], ...] = Field(
+        (), description="Only of these levels."
     )
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from sigmac.runtime.service.config.secrets import Secret, Surroundings
 from sigmac.runtime.stream.kafka.topic_pattern import check_pattern
@@ -119,6 +119,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _timespan(given: Any) -> Any:
+    match = re.fullmatch(r"([0-9]{1,9})([smhdw])", given) if isinstance(given, str) else None
+    return int(match[1]) * _UNITS[match[2]] if match else given
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+Timespan = Annotated[float, Field(gt=0, le=31_536_000), BeforeValidator(_timespan)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Name = Annotated[str, AfterValidator(_name)]
 AnyPath = Annotated[Path, AfterValidator(_absolute)]

@@ -20,6 +20,7 @@ import structlog
 
 from sigmac import __version__
 from sigmac.runtime.correlation.correlator import Limits
+from sigmac.runtime.correlation.suppression import Suppression
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import Pack, find_pack
 from sigmac.runtime.service.config.configuration import Settings
@@ -34,6 +35,7 @@ from sigmac.runtime.stream.pack_slot import Correlate, PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
 from sigmac.runtime.stream.supervisor_link import Link
+from sigmac.runtime.stream.suppressing import Suppressing
 from sigmac.runtime.stream.tracing import SpanExport, open_tracing
 from sigmac.runtime.stream.worker import Client, Worker
 
@@ -103,6 +105,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
             sample=settings.reload.sample,
             max_slowdown=settings.reload.max_slowdown,
             correlate=correlate,
+            suppressing=_suppressing(settings, name),
         )
         for name, pack in settings.packs.items()
     }
@@ -146,6 +149,14 @@ def _correlate(settings: Settings) -> Correlate:
         )
 
     return correlate
+
+
+def _suppressing(settings: Settings, name: str) -> Suppressing | None:
+    if not settings.suppress:
+        return None
+    folder = Path(settings.state) if settings.source.files is not None else None
+    found = [Suppression(s.seconds, s.by, s.rules, s.levels) for s in settings.suppress]
+    return Suppressing(name, found, folder, settings.correlations.timestamp_fields)
 
 
 def _collector(settings: Settings) -> SpanExport | None:
