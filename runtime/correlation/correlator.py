@@ -15,6 +15,7 @@ import orjson
 
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.definition import Correlation, check_definitions
+from sigmac.runtime.correlation.group_state import plain_group, restored_group
 from sigmac.runtime.correlation.hit import Hit
 from sigmac.runtime.correlation.hit_finder import (
     NO_GROUP,
@@ -110,7 +111,22 @@ class _Live:
         self.counts.alerts += bool(done & RISES)
         self.counts.late += bool(done & LATE)
         self.counts.restarts += bool(done & RESTARTS)
-        self.counts.evicted_hits += bool(done & FORGETS)
+        self.counts.evicted_hits += done // FORGETS
+
+    def restored(self, counts: Any, groups: Any) -> tuple[Counts, OrderedDict[Key, Group]]:
+        """What a state says of this correlation. Raises `ValueError` or `TypeError` for what it cannot say."""
+        made = Counts(**{name: _count(given) for name, given in dict(counts).items()})
+        found: OrderedDict[Key, Group] = OrderedDict()
+        names = self.definition.group_by
+        for key, *rest in groups:
+            if len(key) != len(names) or not all(type(text) is str for text in key):
+                raise ValueError("a group has other names")
+            found[tuple(key)] = group = restored_group(rest, self.step)
+            made.evicted_hits += self.step.bound(group) // FORGETS  # the bounds may be lower now
+        while len(found) > self.max_groups:
+            found.popitem(last=False)
+            made.evicted_groups += 1
+        return made, found
 
     def shown(self, key: Key) -> dict[str, str]:
         """A group as alerts show it."""
@@ -201,7 +217,7 @@ class Correlator:
                     live.name,
                     live.definition.digest,
                     asdict(live.counts),
-                    [[key, *_plain(group)] for key, group in live.groups.items()],
+                    [[key, *plain_group(group)] for key, group in live.groups.items()],
                 ]
                 for live in self._live
             ],
@@ -216,34 +232,42 @@ class Correlator:
         try:
             found = orjson.loads(state)
             version = found["version"]
-            kept: dict[str, dict[str, list[Any]]] = {}
-            for name, digest, *rest in found["correlations"]:
-                kept.setdefault(digest, {})[name] = rest
-            no_time = int(found["no_time"])
+            if version == VERSION:
+                no_time = _count(found["no_time"])
+                kept: dict[str, dict[str, list[Any]]] = {}
+                for name, digest, *rest in found["correlations"]:
+                    kept.setdefault(digest, {})[name] = rest
         except (ValueError, TypeError, KeyError) as error:
-            raise SigmacError(f"this is no state of correlations: {error}") from None
+            raise SigmacError(f"this is no state of correlations: {_reason(error)}") from None
         if version != VERSION:
             raise SigmacError(
-                f"the state of correlations has version {version}, and this is version {VERSION}; "
-                "start without it"
+                f"the state of correlations has version {str(version)[:20]}, and this is version "
+                f"{VERSION}; start without it"
             )
-        changed = []
+        states: list[tuple[Counts, OrderedDict[Key, Group]] | None] = []
         for live in self._live:
             # Of those that find the same the one of the same name, else the first: names may change.
             alike = kept.get(live.definition.digest, {})
             known = alike.pop(live.name, None) or (alike.pop(next(iter(alike))) if alike else None)
-            live.groups.clear()
-            if known is None:
-                changed.append(live.name)
-                continue
             try:
-                live.counts = Counts(**known[0])
-                for key, *rest in known[1]:
-                    live.groups[tuple(key)] = _restored(live.step, rest)
-            except (ValueError, TypeError, IndexError) as error:
-                raise SigmacError(f"the state of {live.name} is damaged: {error}") from None
+                states.append(None if known is None else live.restored(*known))
+            except (ValueError, TypeError) as error:
+                message = f"the state of {live.name} is damaged: {_reason(error)}"
+                raise SigmacError(message) from None
+        for live, each in zip(self._live, states, strict=True):
+            live.counts, live.groups = each or (Counts(), OrderedDict())
         self.no_time = no_time
-        return changed
+        return [live.name for live, each in zip(self._live, states, strict=True) if each is None]
+
+
+def _count(given: Any) -> int:
+    if type(given) is not int or given < 0:
+        raise ValueError("a count is none")
+    return given
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _above(live: Sequence[_Live], rules: Iterable[str]) -> dict[str, list[_Live]]:
@@ -256,33 +280,3 @@ def _above(live: Sequence[_Live], rules: Iterable[str]) -> dict[str, list[_Live]
         for rule in below:
             above[rule].append(each)
     return above
-
-
-def _plain(group: Group) -> list[Any]:
-    hits, aside = ([_plain_hit(hit) for hit in hits] for hits in (group.window(), group.aside))
-    return [group.newest, group.true, hits, aside]
-
-
-def _plain_hit(hit: Hit) -> list[Any]:
-    return [hit.time, hit.source, f"{hit.seen:x}", hit.values]  # JSON's integers have 64 bits
-
-
-def _restored(step: Step, plain: list[Any]) -> Group:
-    newest, true, hits, aside = plain
-    group = step.new_group()
-    group.newest, group.true = int(newest), bool(true)
-    for number, each in enumerate(map(_hit, hits)):
-        group.hits.append(each)
-        group.measure.enter(each, number)
-    group.aside = tuple(map(_hit, aside))
-    return group
-
-
-def _hit(plain: Any) -> Hit:
-    time, source, seen, values = plain
-    return Hit(
-        int(time),
-        source,
-        int(seen, 16),
-        tuple(tuple(value) if isinstance(value, list) else value for value in values),
-    )

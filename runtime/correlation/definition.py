@@ -116,14 +116,27 @@ def _problems(each: Correlation, known: set[str]) -> Iterator[str]:
     if not isinstance(each, Correlation) or each.type not in TYPES:
         yield "is of no known type"
         return
+    if not _are_texts([each.title, each.digest]) or not _are_texts(each.tags):
+        yield "has metadata that is no text"
+    if not _are_texts([text for text in (each.id, each.name, each.level) if text is not None]):
+        yield "has metadata that is no text"
     if not isinstance(each.timespan, int) or each.timespan <= 0:
         yield "has no timespan"
     if not _are_texts(each.rules) or not each.rules:
         yield "has no rules"
     elif unknown := set(each.rules) - known:
         yield f"refers to `{min(unknown)[:80]}`, which the pack has not"
+    if each.condition is not None and not isinstance(each.condition, dict):
+        yield "has a condition that is none"
+        return
     if not _are_texts(each.group_by) or not _are_texts(each.looks_at):
         yield "has a field that is no text"
+    if not isinstance(each.fields, dict) or not all(map(_are_by_rule, each.fields.values())):
+        yield "has fields that are no texts"
+    yield from _problems_of_the_condition(each)
+
+
+def _problems_of_the_condition(each: Correlation) -> Iterator[str]:
     if each.type.startswith("value_") and not each.looks_at:
         yield "looks at no field"
     if each.type in NUMERIC and len(each.looks_at) != 1:
@@ -134,18 +147,19 @@ def _problems(each: Correlation, known: set[str]) -> Iterator[str]:
         isinstance(number, (int, float)) and number - number == 0 for _, number in each.comparisons
     ):
         yield "compares with what is no number"
-    temporal = each.type.startswith("temporal")
     if each.expression is not None:
         if each.type != "temporal" or not _is_expression(each.expression, set(each.rules)):
             yield "has a condition in words that is none"
-    elif not each.comparisons and not temporal:
+    elif not each.comparisons and not each.type.startswith("temporal"):
         yield "compares with nothing"
-    if not all(_are_fields(of) for by in each.fields.values() for of in by.values()):
-        yield "has fields that are no texts"
 
 
 def _are_texts(given: Any) -> bool:
     return isinstance(given, (list, tuple)) and all(isinstance(each, str) for each in given)
+
+
+def _are_by_rule(given: Any) -> bool:
+    return isinstance(given, dict) and all(map(_are_fields, given.values()))
 
 
 def _are_fields(given: Any) -> bool:

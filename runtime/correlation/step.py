@@ -57,7 +57,7 @@ class Group:
 
 
 # What a hit did, as bits: it was tested and the condition is true; that turned from false; it was too late; it began
-# the group anew; a hit beyond the bound was forgotten.
+# the group anew. All above these is how many hits beyond the bound were forgotten.
 TRUE, RISES, LATE, RESTARTS, FORGETS = 1, 2, 4, 8, 16
 
 
@@ -154,12 +154,12 @@ class Step:
             del group.hits[: group.start]
             group.start = 0
 
-    def _bound(self, group: Group) -> int:
-        """Forget the oldest hits beyond the bound; FORGETS where there are any."""
+    def bound(self, group: Group) -> int:
+        """Forget the oldest hits beyond the bound; FORGETS for each."""
         done = 0
         while len(group.hits) - group.start > self.max_hits:
             self._leave(group)
-            done = FORGETS
+            done += FORGETS
         return done
 
     def _take_late(self, group: Group, hit: Hit) -> int:
@@ -170,7 +170,7 @@ class Step:
             self._follow_anew(group)
         else:
             group.measure.enter(hit, 0)
-        return self._bound(group) | self._test(group, hit)
+        return self.bound(group) | self._test(group, hit)
 
     def _follow_anew(self, group: Group) -> None:
         group.measure = self._measure()
@@ -190,7 +190,7 @@ class Step:
         # Stable: of one time they stay as they came.
         group.hits.extend(sorted((e for e in aside if e.time >= oldest), key=_time))
         self._follow_anew(group)
-        done = LATE | RESTARTS | self._bound(group)
+        done = LATE | RESTARTS | self.bound(group)
         return done if hit.time < oldest else done | self._test(group, hit)
 
 

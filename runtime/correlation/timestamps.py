@@ -26,8 +26,9 @@ FIELDS = (
 )
 SECOND = 1_000_000  # microseconds
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
-_FIRST = (datetime.date(1, 1, 1).toordinal() - _EPOCH_DAY) * 86_400 * SECOND
-_LAST = (datetime.date(9999, 12, 31).toordinal() + 1 - _EPOCH_DAY) * 86_400 * SECOND - 1
+# The least and the greatest time that there is
+FIRST = (datetime.date(1, 1, 1).toordinal() - _EPOCH_DAY) * 86_400 * SECOND
+LAST = (datetime.date(9999, 12, 31).toordinal() + 1 - _EPOCH_DAY) * 86_400 * SECOND - 1
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - shown with a Z of our own
 
 _ISO = re.compile(
@@ -74,7 +75,7 @@ def microseconds_of(value: Any) -> int | None:
         found = round(Fraction(value) * Fraction(*_unit(abs(value))))
     else:
         return None
-    return found if found is not None and _FIRST <= found <= _LAST else None
+    return found if found is not None and FIRST <= found <= LAST else None
 
 
 def _of_text(text: str) -> int | None:

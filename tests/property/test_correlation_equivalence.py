@@ -134,7 +134,7 @@ def expected(rule_set: RuleSet, found: Found) -> list[Plain]:
     return made
 
 
-@examples(600)
+@examples(700)
 @given(cases())
 def test_the_engine_says_what_the_reference_says(case: Case) -> None:
     compiled = Compiled.of(case)
@@ -224,7 +224,7 @@ def test_seeds_of_hashes_make_no_difference(some: list[Case]) -> None:
     assert len(said) == 1
 
 
-@examples(150)
+@examples(100)
 @given(cases(), st.lists(st.tuples(st.integers(0, 40), events, st.booleans()), max_size=10))
 def test_events_that_are_no_hit_change_nothing_but_positions(
     case: Case, others: list[tuple[int, Event, bool]]
@@ -245,7 +245,7 @@ def test_events_that_are_no_hit_change_nothing_but_positions(
     assert with_others.snapshot() == without.snapshot()
 
 
-@examples(100)
+@examples(60)
 @given(cases())
 def test_groups_know_nothing_of_each_other(case: Case) -> None:
     by_user = [replace(each, group_by=("u",), aliases=()) for each in case.correlations]
@@ -277,7 +277,7 @@ def styles(draw: st.DrawFn, case: Case) -> Style:
     )
 
 
-@examples(150)
+@examples(100)
 @given(cases(), st.data())
 def test_how_a_rule_set_is_written_makes_no_difference(case: Case, data: st.DataObject) -> None:
     style = data.draw(styles(case))
