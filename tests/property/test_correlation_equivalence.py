@@ -134,7 +134,7 @@ def expected(rule_set: RuleSet, found: Found) -> list[Plain]:
     return made
 
 
-@examples(700)
+@examples(400)
 @given(cases())
 def test_the_engine_says_what_the_reference_says(case: Case) -> None:
     compiled = Compiled.of(case)
@@ -151,7 +151,7 @@ def test_the_engine_says_what_the_reference_says(case: Case) -> None:
     assert correlator.no_time == found.no_time
 
 
-@examples(150)
+@examples(100)
 @given(cases())
 def test_a_stop_at_any_point_changes_nothing(case: Case) -> None:
     compiled = Compiled.of(case)
