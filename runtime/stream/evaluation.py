@@ -133,7 +133,7 @@ def _add_alerts(
         rule = each.correlation if isinstance(each, Alert) else slot.pack.rules[each]
         held: int | None = 0
         if slot.suppressing is not None:
-            held = slot.suppressing.take(rule, event, origin, alert)
+            held = slot.suppressing.take(rule, event, origin.timestamp, alert)
         if held is None:
             continue
         if isinstance(each, Alert):

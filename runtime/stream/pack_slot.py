@@ -12,9 +12,9 @@ import structlog
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
-from sigmac.runtime.stream.correlating import Correlating
+from sigmac.runtime.stream.kept.correlating import Correlating
+from sigmac.runtime.stream.kept.suppressing import Suppressing
 from sigmac.runtime.stream.match_message import MatchWriter
-from sigmac.runtime.stream.suppressing import Suppressing
 
 log = structlog.get_logger("sigmac.stream.correlations")
 

@@ -27,15 +27,15 @@ from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
-from sigmac.runtime.stream.correlating import Correlating, States
 from sigmac.runtime.stream.dead_letters import as_line, as_message
 from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
+from sigmac.runtime.stream.kept.correlating import Correlating, States
+from sigmac.runtime.stream.kept.suppressing import Suppressing
 from sigmac.runtime.stream.pack_slot import Correlate, PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
 from sigmac.runtime.stream.supervisor_link import Link
-from sigmac.runtime.stream.suppressing import Suppressing
 from sigmac.runtime.stream.tracing import SpanExport, open_tracing
 from sigmac.runtime.stream.worker import Client, Worker
 

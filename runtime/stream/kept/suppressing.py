@@ -15,8 +15,7 @@ from sigmac.runtime.correlation.suppression import RULE, Suppression, Suppressor
 from sigmac.runtime.correlation.timestamps import FIELDS, event_time
 from sigmac.runtime.match import Rule
 from sigmac.runtime.scalar.scalars import lookup
-from sigmac.runtime.stream.checkpointed import Checkpointed
-from sigmac.runtime.stream.record import Origin
+from sigmac.runtime.stream.kept.checkpointed import Checkpointed
 
 _MILLISECOND = 1000  # microseconds
 
@@ -42,13 +41,20 @@ class Suppressing:
         return self._suppressor.held
 
     def take(
-        self, rule: Rule | Correlation, event: bytes, origin: Origin, alert: Alert | None = None
+        self,
+        rule: Rule | Correlation,
+        event: bytes,
+        timestamp: int | None,
+        alert: Alert | None = None,
     ) -> int | None:
-        """How many were held back before a match that goes out; None where it is held back itself."""
+        """How many were held back before a match that goes out; None where it is held back itself.
+
+        `timestamp` is the record's own, in milliseconds since 1970: it counts where the event has none.
+        """
         names = (rule.id, rule.name, rule.title)
         for number, each in enumerate(self._suppressions):
             if each.concerns(names, rule.level):
-                return self._take(number, each, rule, event, origin, alert)
+                return self._take(number, each, rule, event, timestamp, alert)
         return 0
 
     def _take(
@@ -57,13 +63,13 @@ class Suppressing:
         suppression: Suppression,
         rule: Rule | Correlation,
         event: bytes,
-        origin: Origin,
+        timestamp: int | None,
         alert: Alert | None,
     ) -> int | None:
         fields = orjson.loads(event)
         time = event_time(fields, self._fields)
-        if time is None and origin.timestamp is not None:
-            time = origin.timestamp * _MILLISECOND
+        if time is None and timestamp is not None:
+            time = timestamp * _MILLISECOND
         if time is None:
             return 0  # nobody knows when it was
         group = alert.group if alert is not None else {}

@@ -14,8 +14,8 @@ from sigmac.runtime.correlation.observation import Observation
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.pack.pack_correlator import PackCorrelator
-from sigmac.runtime.stream.checkpointed import Checkpointed
-from sigmac.runtime.stream.suppressing import Suppressing
+from sigmac.runtime.stream.kept.checkpointed import Checkpointed
+from sigmac.runtime.stream.kept.suppressing import Suppressing
 
 log = structlog.get_logger("sigmac.stream.correlations")
 

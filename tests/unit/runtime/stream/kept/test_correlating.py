@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.pack.pack import Pack
-from sigmac.runtime.stream.correlating import Correlating
-from sigmac.runtime.stream.state_journal import StateJournal
+from sigmac.runtime.stream.kept.correlating import Correlating
+from sigmac.runtime.stream.kept.state_journal import StateJournal
 from tests.unit.packs import make_pack
 
 RULES = """

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import orjson
 
 from sigmac.runtime.errors import SigmacError, StreamError
-from sigmac.runtime.stream.state_journal import StateJournal
+from sigmac.runtime.stream.kept.state_journal import StateJournal
 
 _MOST_KEPT = (
     16 << 20

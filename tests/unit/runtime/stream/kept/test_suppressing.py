@@ -10,8 +10,7 @@ import pytest
 from sigmac.runtime.correlation.suppression import Suppression, Suppressor
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.match import Rule
-from sigmac.runtime.stream.record import Origin
-from sigmac.runtime.stream.suppressing import Suppressing
+from sigmac.runtime.stream.kept.suppressing import Suppressing
 
 LOW = Rule("Low One", name="low_one", level="low")
 HIGH = Rule("High One", id="5d2b1d5c-7f7b-4f9a-9d0a-1f2b3c4d5e6f", level="high")
@@ -21,7 +20,7 @@ def taken(
     suppressing: Suppressing, rule: Rule, second: float | None, host: object = "a"
 ) -> int | None:
     event = orjson.dumps({"time": second, "Computer": host})
-    return suppressing.take(rule, event, Origin("f", 0, 0))
+    return suppressing.take(rule, event, None)
 
 
 def test_the_first_goes_out_and_the_next_tells_how_many_were_held_back() -> None:
@@ -53,8 +52,7 @@ def test_the_first_that_fits_decides() -> None:
 def test_without_a_time_the_records_counts_and_without_any_all_goes_out() -> None:
     suppressing = Suppressing("p", [Suppression(60)], None)
     assert [taken(suppressing, LOW, None) for _ in range(2)] == [0, 0]
-    origins = [Origin("t", 0, 0, timestamp=at) for at in (1000, 2000)]
-    assert [suppressing.take(LOW, b"{}", origin) for origin in origins] == [0, None]
+    assert [suppressing.take(LOW, b"{}", timestamp) for timestamp in (1000, 2000)] == [0, None]
 
 
 def test_late_events() -> None:
