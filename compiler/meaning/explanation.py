@@ -182,11 +182,12 @@ def explain_rule(rule: Rule, variants: Sequence[RuleVariant], event: Event) -> E
 
     Raises `EventError` where the event is nested deeper than `MAX_DEPTH`.
     """
-    _bound_depth(event)
+    bound_depth(event)
     return Explanation(rule, tuple(_variant(each, event) for each in variants))
 
 
-def _bound_depth(event: Event) -> None:
+def bound_depth(event: Event) -> None:
+    """Raises `EventError` where the event is nested deeper than `MAX_DEPTH`."""
     level: list[Any] = [event]
     for _ in range(MAX_DEPTH):
         level = [
@@ -368,7 +369,7 @@ def _plain_condition(condition: ConditionTruth) -> dict[str, Any]:
         "condition": condition.condition.text,
         "line": condition.condition.place.line,
         "matched": condition.matched,
-        "term": _plain_term(condition.term),
+        "term": plain_term(condition.term),
     }
 
 
@@ -385,10 +386,11 @@ def _plain_place(place: Place) -> dict[str, Any]:
     return {"file": place.file, "line": place.line}
 
 
-def _plain_term(term: TermTruth) -> dict[str, Any]:
+def plain_term(term: TermTruth) -> dict[str, Any]:
+    """A term as JSON types."""
     made: dict[str, Any] = {"term": term.text, "matched": term.matched}
     if term.operands:
-        made["operands"] = [_plain_term(each) for each in term.operands]
+        made["operands"] = [plain_term(each) for each in term.operands]
     return made
 
 

@@ -17,6 +17,7 @@ from sigmac.compiler.pipeline.correlation_fields import Fields
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.links import Target, Targets
 from sigmac.compiler.syntax.rule import Metadata
+from sigmac.runtime.correlation import definition
 
 _METADATA = (
     "id",
@@ -89,6 +90,18 @@ def render_correlations(
         name = Code(names[id(correlation)])
         pieces.append(render("correlation", name=name, attributes=attributes))
     return format_source(Code("\n".join(pieces))).encode()
+
+
+def definitions_of(linked: Linked, names: Mapping[int, str]) -> dict[str, definition.Correlation]:
+    """The correlations as a pack has them, by their names, but for `digest` and `source`; `names` as above."""
+    silent = linked.silent
+    found = {}
+    for correlation, fields in linked.correlations:
+        written = _Written(correlation, fields, linked.targets, lambda target: names[id(target)])
+        found[names[id(correlation)]] = definition.Correlation(
+            **written.attributes(), silent=id(correlation) in silent
+        )
+    return found
 
 
 class _Written:

@@ -86,6 +86,31 @@ output_format = click.option(
     default=Form.text,
     help="Form of what is printed.",
 )
+correlation_order = click.option(
+    "--correlation-order",
+    type=click.Choice(["time", "arrival"]),
+    help="Correlate events by their timestamps, or as they come. Default: time; arrival for standard input alone.",
+)
+timestamp_field = click.option(
+    "--timestamp-field",
+    multiple=True,
+    metavar="NAME",
+    help="Field with an event's time; the first that has one counts. Repeatable. Default: @timestamp, timestamp, …",
+)
+max_groups = click.option(
+    "--max-groups",
+    type=at_least(1),
+    default=100_000,
+    metavar="N",
+    help="Groups that a correlation remembers.",
+)
+max_hits = click.option(
+    "--max-hits",
+    type=at_least(1),
+    default=100_000,
+    metavar="N",
+    help="Hits that a correlation remembers of a group.",
+)
 strict = click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 
 

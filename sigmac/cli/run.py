@@ -17,7 +17,17 @@ from click.exceptions import Exit
 from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import at_least, counted, logsource, read_keys, say
+from sigmac.cli.options import (
+    at_least,
+    correlation_order,
+    counted,
+    logsource,
+    max_groups,
+    max_hits,
+    read_keys,
+    say,
+    timestamp_field,
+)
 from sigmac.cli.outcome import Evaluation
 from sigmac.cli.outputs import Output, refuse_overlap
 from sigmac.cli.serve import run_service
@@ -131,31 +141,10 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     metavar="TIMES",
     help="A compressed file whose text is so many times as long is read no further.",
 )
-@click.option(
-    "--correlation-order",
-    type=click.Choice(["time", "arrival"]),
-    help="Correlate events by their timestamps, or as they come. Default: time; arrival for standard input alone.",
-)
-@click.option(
-    "--timestamp-field",
-    multiple=True,
-    metavar="NAME",
-    help="Field with an event's time; the first that has one counts. Repeatable. Default: @timestamp, timestamp, …",
-)
-@click.option(
-    "--max-groups",
-    type=at_least(1),
-    default=100_000,
-    metavar="N",
-    help="Groups that a correlation remembers.",
-)
-@click.option(
-    "--max-hits",
-    type=at_least(1),
-    default=100_000,
-    metavar="N",
-    help="Hits that a correlation remembers of a group.",
-)
+@correlation_order
+@timestamp_field
+@max_groups
+@max_hits
 @click.option(
     "--profile",
     type=click.Path(path_type=Path),

@@ -1,0 +1,222 @@
+"""Correlations over a file of events, for `sigmac explain`: the rule set in memory, each event at its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sigmac.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from sigmac.cli.chosen_documents import ChosenDocuments
+    from sigmac.cli.explained_events import Records
+    from sigmac.cli.explanation_lines import Line
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.compiler.meaning.correlation_moment import Moment, Rules
+    from sigmac.compiler.meaning.nearest_groups import EventLog, Overview
+    from sigmac.compiler.meaning.watched_correlator import WatchedCorrelator
+    from sigmac.compiler.pipeline import Pipelines
+    from sigmac.compiler.syntax.correlation import Correlation as Document
+    from sigmac.compiler.syntax.rule import Rule
+    from sigmac.runtime.correlation.correlator import Limits
+    from sigmac.runtime.correlation.definition import Correlation
+
+
+@dataclass(frozen=True, slots=True)
+class ToldCorrelation:
+    """A correlation with what is told of it: over all events, or at one."""
+
+    document: Document
+    told: Overview | Moment
+
+    def plain(self, fields: Sequence[str]) -> dict[str, Any]:
+        """JSON types; `fields` are those that are asked for a time."""
+        from sigmac.compiler.meaning.correlation_words import plain_moment
+        from sigmac.compiler.meaning.nearest_groups import Overview
+
+        place = self.document.place
+        told = self.told
+        plain = told.plain(fields) if isinstance(told, Overview) else plain_moment(told, fields)
+        return {**plain, "source": {"file": place.file, "line": place.line}}
+
+    def lines(self, fields: Sequence[str]) -> list[list[Line]]:
+        """Blocks of lines."""
+        from sigmac.cli.correlation_lines import moment_lines, overview_lines
+        from sigmac.compiler.meaning.nearest_groups import Overview
+
+        if isinstance(self.told, Overview):
+            return [*overview_lines(self.told, fields)]
+        return [[*moment_lines(self.told, fields)]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """As `sigmac run` has them; `position` chooses an event, of all events `groups` groups are told of."""
+
+    position: int | None
+    order: str
+    timestamp_fields: Sequence[str]
+    limits: Limits
+    groups: int
+
+
+def explain_correlations(
+    chosen: ChosenDocuments, pipelines: Pipelines, records: Records, settings: Settings
+) -> tuple[list[ToldCorrelation], list[Diagnostic]]:
+    """What the chosen correlations make of events, and the errors of those that are refused.
+
+    Raises `InputError` where the events cannot be read, or where there is none at the position.
+    """
+    known, errors = _link(chosen, pipelines, settings)
+    if not known.chosen:
+        return [], errors
+    log = known.new_log(by_time=settings.order == "time")
+    try:
+        event = _read_events(records, known, log, settings.position)
+        if settings.position is None:
+            return _overviews(known, log, settings.groups), errors
+        return _moments(known, log, settings.position, event), errors
+    finally:
+        log.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _CorrelationSet:
+    """The correlations that are explained, and all that is below them, by their names."""
+
+    definitions: dict[str, Correlation]
+    rules: Rules
+    chosen: dict[str, Document]
+    settings: Settings
+
+    def correlator(self) -> WatchedCorrelator:
+        """A new one over all of them."""
+        from sigmac.compiler.meaning.watched_correlator import WatchedCorrelator
+
+        settings = self.settings
+        return WatchedCorrelator(
+            self.definitions, list(self.rules), settings.limits, settings.timestamp_fields
+        )
+
+    def new_log(self, *, by_time: bool) -> EventLog:
+        """One for the events of their rules."""
+        from sigmac.compiler.meaning.nearest_groups import EventLog
+
+        below = {name: self._below(name) for name in self.chosen}
+        return EventLog(below, self.settings.timestamp_fields, by_time=by_time)
+
+    def _below(self, name: str) -> set[str]:
+        found = {name}
+        waiting = [name]
+        while waiting:
+            each = waiting.pop()
+            if each in self.definitions:
+                new = set(self.definitions[each].rules) - found
+                found |= new
+                waiting += new
+        return found & self.rules.keys()
+
+    def matched(self, event: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The rules that match an event, each with the variants that do."""
+        from sigmac.compiler.meaning import reference
+
+        found = {}
+        for name, (_, variants) in self.rules.items():
+            held = tuple(str(v.name) for v in variants if reference.matches(v.rule, event))
+            if held:
+                found[name] = held
+        return found
+
+
+def _link(
+    chosen: ChosenDocuments, pipelines: Pipelines, settings: Settings
+) -> tuple[_CorrelationSet, list[Diagnostic]]:
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostics
+    from sigmac.compiler.packaging.correlation_module import definitions_of
+    from sigmac.compiler.packaging.linked_rules import link_files
+
+    found = Diagnostics()
+    made = link_files(chosen.files, pipelines, found)
+    sound = {str(each.place): each for each, _ in made.linked.correlations}
+    roots = [sound[str(each.place)] for each in chosen.correlations if str(each.place) in sound]
+    errors = [
+        each
+        for each in found.errors
+        if each.code == "E_FILTER"
+        or (len(roots) < len(chosen.correlations) and each.place.file == chosen.files[0].file)
+    ]
+    names = _names([*made.rules, *sound.values()])
+    definitions = definitions_of(made.linked, names)
+    needed = set(roots_named := {names[id(each)]: each for each in roots})
+    waiting = list(needed)
+    while waiting:
+        if (name := waiting.pop()) in definitions:
+            new = set(definitions[name].rules) - needed
+            needed |= new
+            waiting += new
+    rules = {
+        names[id(rule)]: (rule, variants)
+        for rule, variants in zip(made.rules, made.variants, strict=True)
+        if names[id(rule)] in needed
+    }
+    kept = {name: each for name, each in definitions.items() if name in needed}
+    return _CorrelationSet(kept, rules, roots_named, settings), errors
+
+
+def _names(documents: Sequence[Rule | Document]) -> dict[int, str]:
+    """A distinct name for each rule and correlation, by their `id()`: its name, else its title."""
+    names: dict[int, str] = {}
+    numbers: dict[str, int] = {}
+    taken: set[str] = set()
+    for each in documents:
+        base = name = each.meta.name or each.meta.title
+        while name in taken:
+            numbers[base] = numbers.get(base, 1) + 1
+            name = f"{base} ({numbers[base]})"
+        taken.add(name)
+        names[id(each)] = name
+    return names
+
+
+def _read_events(
+    records: Records, known: _CorrelationSet, log: EventLog, position: int | None
+) -> dict[str, Any] | None:
+    """Put the events that rules match into a log; the event at the position."""
+    chosen = None
+    reader = known.correlator().reader
+    for number, event in records:
+        if number == position:
+            chosen = event
+        if matched := known.matched(event):
+            log.add(number, event, matched, reader.read(event, number, matched))
+    if position is not None and chosen is None:
+        raise InputError(records.why_none(position))
+    return chosen
+
+
+def _overviews(known: _CorrelationSet, log: EventLog, groups: int) -> list[ToldCorrelation]:
+    from sigmac.compiler.meaning.correlation_moment import Teller
+    from sigmac.compiler.meaning.nearest_groups import overviews
+
+    teller = Teller(known.definitions, known.rules)
+    told = overviews(log, teller, list(known.chosen), known.correlator, groups)
+    return list(map(ToldCorrelation, known.chosen.values(), told))
+
+
+def _moments(
+    known: _CorrelationSet, log: EventLog, position: int, event: dict[str, Any] | None
+) -> list[ToldCorrelation]:
+    from sigmac.compiler.meaning.correlation_moment import EventAtWork, Teller
+    from sigmac.compiler.meaning.nearest_groups import at_work
+
+    assert event is not None
+    at = EventAtWork(position, event, known.matched(event), None, ())
+    watcher = known.correlator()
+    for observation, record in log:
+        hits = watcher.watch(observation)
+        if observation.source == position:
+            at = at_work(observation, record, hits)
+            break
+    teller = Teller(known.definitions, known.rules)
+    return [ToldCorrelation(each, teller.moment(name, at)) for name, each in known.chosen.items()]
