@@ -146,7 +146,7 @@ def _missing_step(step: StepTruth) -> Missing:
     if not step.elsewhere:
         return Missing("rule", f"{step.rule} is not seen")
     where = events_text([each.source for each in step.elsewhere[-MAX_NAMED:]])
-    return Missing("order", f"{step.rule} is seen at {where}, which is not its place in the order")
+    return Missing("order", f"{step.rule} is seen at {where}, not where the order asks for it")
 
 
 def _missing_words(definition: Correlation, moment: GroupMoment) -> Iterator[Missing]:

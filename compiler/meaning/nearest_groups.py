@@ -135,9 +135,14 @@ class GroupStory:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A correlation over all events: its groups, the most telling ones at length, and events that are no hit."""
+    """A correlation over all events: its groups, the most telling ones at length, and events that are no hit.
+
+    `references` has how many events each rule matches, and at how many each child is true; those without a timestamp
+    are left out.
+    """
 
     correlation: Correlation
+    references: Mapping[str, int]
     hits: int
     groups: int
     counts: Counts
@@ -150,6 +155,9 @@ class Overview:
         return {
             "correlation": plain_correlation(definition),
             "matched": bool(self.counts.alerts),
+            "references": [
+                {"rule": name, "events": count} for name, count in self.references.items()
+            ],
             "hits": self.hits,
             "groups": self.groups,
             "alerts": self.counts.alerts,
@@ -217,6 +225,7 @@ class _Ranking:
         self.definition = definition
         self.hits = 0
         self.groups = 0
+        self.references = dict.fromkeys(definition.rules, 0)
         self.reasons: dict[tuple[str, str], Reason] = {}
         self._fields = timestamp_fields
         self._notes: dict[Key, _Note] = {}
@@ -235,6 +244,11 @@ class _Ranking:
         """The farther half of the groups."""
         ranked = sorted(self._notes.items(), key=lambda each: -each[1].nearness)
         self._notes = dict(ranked[: MAX_NOTED // 2])
+
+    def refer(self, true: Set[str]) -> None:
+        """Count an event for the references that it is one of."""
+        for name in self.references.keys() & true:
+            self.references[name] += 1
 
     def no_hit(self, moment: Moment) -> None:
         """Note why an event is none, as many references as it comes by."""
@@ -301,6 +315,7 @@ def overviews(
     return [
         Overview(
             ranking.definition,
+            ranking.references,
             ranking.hits,
             ranking.groups,
             watcher.counts[name],
@@ -325,7 +340,9 @@ def _rank(
         for taken in hits:
             if taken.correlation in rankings:
                 rankings[taken.correlation].take(taken)
+        true = {*observation.matched, *(each.correlation for each in hits if each.outcome.true)}
         for name, each in counts.items():
+            rankings[name].refer(true)
             if each.no_group + each.no_value > before[name] and looked_at[name] < MAX_LOOKED_AT:
                 looked_at[name] += 1
                 rankings[name].no_hit(teller.moment(name, at_work(observation, record, hits)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChosenDocuments:
-    """What is meant: rules with the filters of their rule set, or correlations; `errors` of what cannot be read.
+    """What is meant: rules with the filters of their rule set, and correlations; `errors` of what cannot be read.
 
     `files` are those of the rule set, that of the documents first.
     """
@@ -31,7 +31,7 @@ class ChosenDocuments:
 
 
 def choose(given: str, others: tuple[str, ...]) -> ChosenDocuments:
-    """The correlations of a file, or its rules where it has none, or what a name, id or title behind `#` means.
+    """The rules and correlations of a file, or those that a name, id or title behind `#` means.
 
     Raises `InputError` where there is no such file or document.
     """
@@ -44,23 +44,16 @@ def choose(given: str, others: tuple[str, ...]) -> ChosenDocuments:
     contents = read_file(SourceFile(str(path), path.name, path, named=True).read(), str(path))
     files = [contents, *_read_others(contents, others)]
     errors = contents.diagnostics.errors
-    if wanted is None:
-        if contents.correlations:
-            if number := len(contents.rules):
-                hint = "choose one as FILE#TITLE"
-                say(f"sigmac: {path}: correlations are explained; {number} rules are not: {hint}")
-            return ChosenDocuments([], contents.correlations, files, errors)
-        rules, faults = _filtered(files)
-        if not rules and not errors + faults:
-            raise InputError(f"{path}: holds no rule and no correlation")
-        return ChosenDocuments(rules, [], files, errors + faults)
-    correlations = [each for each in contents.correlations if _is_called(each, wanted)]
-    if correlations:
-        return ChosenDocuments([], correlations, files, [])
     rules, faults = _filtered(files)
-    chosen = [each for each in rules if _is_called(each, wanted)]
-    if chosen:
-        return ChosenDocuments(chosen, [], files, faults)
+    correlations = contents.correlations
+    if wanted is None:
+        if not rules and not correlations and not errors + faults:
+            raise InputError(f"{path}: holds no rule and no correlation")
+        return ChosenDocuments(rules, correlations, files, errors + faults)
+    rules = [each for each in rules if _is_called(each, wanted)]
+    correlations = [each for each in correlations if _is_called(each, wanted)]
+    if rules or correlations:
+        return ChosenDocuments(rules, correlations, files, faults)
     if wanted not in contents.refused_names or not errors + faults:
         raise InputError(_unknown(path, wanted, contents))
     return ChosenDocuments([], [], files, errors + faults)
@@ -118,9 +111,10 @@ def _is_called(document: Rule | Correlation, wanted: str) -> bool:
 def _unknown(path: Path, wanted: str, contents: FileContents) -> str:
     from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 
-    documents: list[Rule | Correlation] = [*contents.rules, *contents.correlations]
-    titles = [each.meta.title for each in documents]
-    hint = did_you_mean(wanted, titles)
+    titles = [each.meta.title for each in contents.rules]
+    others = [each.meta.title for each in contents.correlations]
+    hint = did_you_mean(wanted, titles) or did_you_mean(wanted, others)
+    titles += others
     if not hint and titles:
         hint = f"there are {', '.join(f'`{shortened(title, 80)}`' for title in titles[:5])}"
     message = f"{path}: no rule has the id or title `{shortened(wanted, 80)}`"

@@ -31,6 +31,7 @@ _VALUES = 3  # of a hit
 def overview_lines(overview: Overview, fields: Sequence[str]) -> Iterator[list[Line]]:
     """A block about all events, and one for each group that is shown."""
     from sigmac.compiler.meaning.correlation_words import events_text
+    from sigmac.compiler.meaning.nearest_groups import MAX_LOOKED_AT
 
     definition, counts = overview.correlation, overview.counts
     said = f"{counted(overview.hits, 'hit')} in {counted(overview.groups, 'group')}"
@@ -38,14 +39,24 @@ def overview_lines(overview: Overview, fields: Sequence[str]) -> Iterator[list[L
     gone = f", {counts.evicted_groups:,} groups forgotten" if counts.evicted_groups else ""
     gone += f", {counts.evicted_hits:,} hits forgotten" if counts.evicted_hits else ""
     more = overview.groups - len(overview.stories)
-    hidden = f"; the {len(overview.stories):,} most telling groups follow" if more else ""
+    unasked = counts.no_group + counts.no_value - MAX_LOOKED_AT
+    hidden = f"; {len(overview.stories):,} of them shown" if more else ""
     yield [
         (0, bool(counts.alerts), _title(definition, "")),
+        *(
+            (
+                _DEEPER,
+                bool(count),
+                [(_name(name), "bold"), (f"   {counted(count, 'event')}", "dim")],
+            )
+            for name, count in overview.references.items()
+        ),
         _label("events", f"{said}, {_alerts(counts.alerts)}{late}{gone}{hidden}"),
         *(
             _label("no hit", f"{each.text}: {events_text(each.events, each.count)}")
             for each in overview.reasons
         ),
+        *([_label("no hit", f"{unasked:,} further events")] if unasked > 0 else []),
     ]
     for story in overview.stories:
         yield [*_story_lines(definition, story, fields)]

@@ -23,6 +23,7 @@ from sigmac.cli.options import (
     placeholder,
     placeholders,
     read_source,
+    say,
     timestamp_field,
     wants_color,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.compiler.meaning.explanation import Explanation
     from sigmac.compiler.pipeline import Pipelines
+    from sigmac.compiler.syntax.rule import Rule
 
 EXAMPLE = """Examples:
 
@@ -127,7 +129,7 @@ def explain(
     from sigmac.runtime.correlation.correlator import Limits
     from sigmac.runtime.correlation.timestamps import FIELDS
 
-    chosen = choose(rule, others)
+    chosen, note = _fitting(choose(rule, others), event, position)
     explanations: list[Explanation] = []
     told: list[ToldCorrelation] = []
     order = correlation_order or ("arrival" if event == "-" else "time")
@@ -139,13 +141,15 @@ def explain(
         errors = [error.diagnostic]
     else:
         errors = chosen.errors
-        if chosen.rules:
-            fields_of_event = read_event(event, evtx, position)
-            explanations = _explain_rules(chosen, pipelines, fields_of_event, errors)
+        if chosen.rules or not chosen.correlations:
+            one = read_event(event, evtx, position)
+            explanations = _explain_rules(chosen.rules, pipelines, one, errors)
         if chosen.correlations:
             settings = Settings(position, order, fields, Limits(max_groups, max_hits), groups)
             told, faults = explain_correlations(chosen, pipelines, records, settings)
-            errors = errors + faults
+            errors += (each for each in faults if each not in errors)
+    if note:
+        say(note)
     if form is Form.json:
         _print_json(explanations, told, fields)
     else:
@@ -159,8 +163,29 @@ def explain(
         raise Exit(ExitStatus.FAILED)
 
 
+def _fitting(
+    chosen: ChosenDocuments, event: str, position: int | None
+) -> tuple[ChosenDocuments, str]:
+    """Of rules and correlations those that the events are for, one event for rules, several for correlations; and
+    what there is to say of the others.
+    """
+    from dataclasses import replace
+
+    from sigmac.cli.explained_events import are_several
+
+    rules, correlations = len(chosen.rules), len(chosen.correlations)
+    if not rules or not correlations or (position is not None and event != "-"):
+        return chosen, ""
+    file = chosen.files[0].file
+    if are_several(event):  # standard input, which is read once, among them
+        note = f"only correlations are explained; {rules} others are not: --position N is for all"
+        return replace(chosen, rules=[]), f"sigmac: {file}: {note}"
+    note = f"only detection rules are explained; {correlations} others are not"
+    return replace(chosen, correlations=[]), f"sigmac: {file}: {note}"
+
+
 def _explain_rules(
-    chosen: ChosenDocuments,
+    rules: Sequence[Rule],
     pipelines: Pipelines,
     event: dict[str, Any],
     errors: list[Diagnostic],
@@ -169,7 +194,7 @@ def _explain_rules(
     from sigmac.compiler.meaning.explanation import explain_rule
 
     explanations = []
-    for each in chosen.rules:
+    for each in rules:
         try:
             variants = pipelines.apply(each, Diagnostics())
         except RuleError as error:

@@ -38,7 +38,8 @@ class ToldCorrelation:
         place = self.document.place
         told = self.told
         plain = told.plain(fields) if isinstance(told, Overview) else plain_moment(told, fields)
-        return {**plain, "source": {"file": place.file, "line": place.line}}
+        source = {"file": place.file, "line": place.line}
+        return {"correlation": plain.pop("correlation"), "source": source, **plain}
 
     def lines(self, fields: Sequence[str]) -> list[list[Line]]:
         """Blocks of lines."""
@@ -143,8 +144,7 @@ def _link(
     errors = [
         each
         for each in found.errors
-        if each.code == "E_FILTER"
-        or (len(roots) < len(chosen.correlations) and each.place.file == chosen.files[0].file)
+        if len(roots) < len(chosen.correlations) and each.place.file == chosen.files[0].file
     ]
     names = _names([*made.rules, *sound.values()])
     definitions = definitions_of(made.linked, names)

@@ -21,6 +21,7 @@ class Records:
 
     given: str
     evtx: bool = False
+    quiet: bool = False
     lines: int = 0
     rejected: int = 0
 
@@ -39,11 +40,11 @@ class Records:
                     bound_depth(event)
                 except EventError as error:
                     self.rejected += 1
-                    if self.rejected <= MAX_REPORTED:
+                    if self.rejected <= MAX_REPORTED and not self.quiet:
                         say(f"sigmac: {name}:{position + 1}: {error}")
                 else:
                     yield position, event
-        if self.rejected > MAX_REPORTED:
+        if self.rejected > MAX_REPORTED and not self.quiet:
             say(f"sigmac: {counted(self.rejected, 'record')} in all are no events")
 
     def why_none(self, position: int) -> str:
@@ -57,7 +58,7 @@ class Records:
 def read_event(given: str, evtx: bool, position: int | None) -> dict[str, Any]:
     """The one event that is given, or that at a position. Raises `EventError` or `InputError`."""
     if position is not None:
-        records = Records(given, evtx)
+        records = Records(given, evtx, quiet=True)
         found = next((event for number, event in records if number == position), None)
         if found is None:
             raise InputError(records.why_none(position))
@@ -69,7 +70,20 @@ def read_event(given: str, evtx: bool, position: int | None) -> dict[str, Any]:
     try:
         return _parse(record, evtx)
     except EventError as error:
-        raise EventError(f"{name}: {error}{_advice(record)}") from None
+        hint = "; choose one event: --position N is its line, from 0"
+        advice = hint if _is_first_of_several(record) else ""
+        raise EventError(f"{name}: {error}{advice}") from None
+
+
+def are_several(given: str) -> bool:
+    """Whether there is more than one event, as far as a look tells: standard input is not looked at, it may have.
+
+    Raises `InputError` where it cannot be read.
+    """
+    if given == "-":
+        return True
+    beginning = next((data for _, _, data in _blocks(given)), b"")
+    return _is_first_of_several(beginning.strip(_BLANK + b"\n"))
 
 
 def _parse(record: bytes, evtx: bool) -> dict[str, Any]:
@@ -115,12 +129,12 @@ def _event_bytes(given: str) -> tuple[str, bytes]:
     return name or _name(given), b"".join(blocks)
 
 
-def _advice(record: bytes) -> str:
+def _is_first_of_several(data: bytes) -> bool:
     from sigmac.runtime.scalar.json_record import parse_record
 
-    first, _, rest = record.partition(b"\n")
+    first, _, rest = data.partition(b"\n")
     try:
         parse_record(first)
     except EventError:
-        return ""
-    return "; choose one event with --position N, its line from 0" if rest else ""
+        return False
+    return bool(rest)

@@ -211,6 +211,7 @@ def test_the_json_form(sigmac: Run, rule_file: Path) -> None:
                 ],
             }
         ],
+        "correlations": [],
     }
 
 
@@ -370,7 +371,7 @@ def test_a_faulty_rule_is_reported_and_the_others_are_explained(
         ("nul", "not JSON: "),
         ('{"a": NaN}', "not JSON: "),
         ('{"a": "\\ud800"}', "not JSON: "),
-        ('{"a": 1}\n{"b": 2}', "choose one event, as `sed -n 18p FILE | sigmac explain RULE -`"),
+        ('{"a": 1}\n{"b": 2}', "choose one event: --position N is its line, from 0"),
         ('{"a": ' + "[" * 500 + "]" * 500 + "}", "the event is nested deeper than 400 levels"),
         ('{"a": "' + "x" * (4 << 20) + '"}', "longer than 4,194,304 bytes"),
     ],
