@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from sigmac.cli import app
+from sigmac.compiler.meaning import nearest_groups
 from tests.unit.cli.conftest import on_a_terminal
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "correlation-vectors.yml"
@@ -333,6 +335,18 @@ def test_of_many_groups_the_most_telling_are_shown(explain: Explain) -> None:
     assert (groups[:2], groups[2] in {f"u{i}" for i in range(10)}) == (["v0", "v1"], True)
 
 
+def test_groups_beyond_a_bound_are_forgotten_and_told(
+    explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [event(4625, second, f"u{second // 2}") for second in range(8)]
+    done = explain(MANY, events, "many", "--max-groups", "1")
+    assert "8 hits in 4 groups, no alert, 3 groups forgotten" in done.stdout
+    # Of what is noted of groups the nearer half stays.
+    monkeypatch.setattr(nearest_groups, "MAX_NOTED", 2)
+    done = explain(MANY, [*(event(4625, s) for s in range(3)), *events], "many", "--groups", "1")
+    assert "group    user = bob" in done.stdout
+
+
 def test_it_is_told_what_hits_were_late(explain: Explain) -> None:
     events = [event(4625, 200), event(4625, 100), event(4625, 201)]
     done = explain(MANY, events, "many", "--correlation-order", "arrival")
@@ -455,6 +469,26 @@ def test_the_json_form_of_all_events(explain: Explain) -> None:
             }
         ],
     }
+
+
+def keys_of(value: Any, name: str = "") -> set[str]:
+    if isinstance(value, dict):
+        own = set() if name == "group" else set(value)
+        return own.union(*(keys_of(child, key) for key, child in value.items()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def test_every_key_is_described(explain: Explain) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "explain.md").read_text("utf-8")
+    described = set(re.findall(r"\w+", page.partition("## `--format json`")[2]))
+    documents = MANY + CHAIN + correlation("temporal", "[failed, logon]", "failed and not logon")
+    events = [*(event(4625, second) for second in (1, 2, 3)), event(4624, 900), {"id": 4625}]
+    given: set[str] = set()
+    for which in ("Brute Force, Then Logon", "it"):
+        for options in ((), ("--position", "2"), ("--position", "4")):
+            given |= keys_of(told(explain(documents, events, which, "--format", "json", *options)))
+    assert given > {"nearest", "outside", "elsewhere", "term", "problems", "child"}
+    assert given - described == set()
 
 
 # Input
