@@ -160,6 +160,8 @@ def float_if_huge(value: int | float) -> int | float:
 
 def fold(value: str) -> str:
     """Simple case folding, one code point to one code point."""
+    if value.isascii():
+        return value.lower()
     return value.translate(
         {ord(c): next((f for f in (c.casefold(), c.lower()) if len(f) == 1), c) for c in set(value)}
     )
