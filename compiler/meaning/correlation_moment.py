@@ -16,10 +16,10 @@ from sigmac.compiler.meaning.correlation_reference import COMPARE
 from sigmac.compiler.meaning.explanation import Event, Explanation, TermTruth, explain_rule
 from sigmac.compiler.meaning.watched_correlator import Taken
 from sigmac.compiler.syntax.rule import Rule
-from sigmac.runtime.correlation.correlator import Key
 from sigmac.runtime.correlation.definition import NUMERIC, Correlation
 from sigmac.runtime.correlation.exact import Number
 from sigmac.runtime.correlation.hit import Hit
+from sigmac.runtime.correlation.hit_finder import Key
 from sigmac.runtime.correlation.measures import bits
 from sigmac.runtime.correlation.observation import Observation, fields_for, texts_of
 from sigmac.runtime.correlation.step import rules_of
@@ -179,7 +179,7 @@ class Teller:
         return [
             dict(zip(names, each.key, strict=True))
             for each in at.hits
-            if each.correlation == name and each.outcome.true
+            if each.correlation == name and each.true
         ]
 
     def _groups(
@@ -250,11 +250,11 @@ def _group_moment(
     definition: Correlation, through: Sequence[tuple[str, list[Asked]]], at: Taken
 ) -> GroupMoment:
     names = zip(*(asked for _, asked in through), strict=True)
-    outcome, group = at.outcome, at.group
+    group = at.group
     window = group.window()
     begin = group.newest - definition.timespan * SECOND
-    tested = outcome.taken and _is_tested(definition, at.hit)
-    edge = "alert" if outcome.rises else "true" if outcome.true else "false"
+    tested = at.taken and _is_tested(definition, at.hit)
+    edge = "alert" if at.rises else "true" if at.true else "false"
     return GroupMoment(
         key=at.key,
         group=tuple(map(_together, names)),
@@ -263,11 +263,11 @@ def _group_moment(
         count=len(window),
         hits=tuple(window[-MAX_HITS:]),
         edge=edge if tested else "not tested",
-        since=group.since if outcome.true else None,
-        late=None if outcome.taken else begin - at.hit.time,
+        since=group.since if at.true else None,
+        late=None if at.taken else begin - at.hit.time,
         aside=len(group.aside),
-        restarted=outcome.restarted,
-        **(_condition(definition, at, window, tested=tested) if outcome.taken else {}),
+        restarted=at.restarted,
+        **(_condition(definition, at, window, tested=tested) if at.taken else {}),
     )
 
 
@@ -295,7 +295,7 @@ def _condition(
 ) -> dict[str, Any]:
     """What the condition asks of the window and whether it holds, as arguments of `GroupMoment`."""
     names = rules_of(definition)
-    value, seen = at.outcome.value, at.group.measure.seen
+    value, seen = at.value, at.group.measure.seen
     found: dict[str, Any] = {"value": value if tested else None}
     if definition.expression is not None:
         return {**found, "term": term_of(definition.expression, {names[i] for i in bits(seen)})}

@@ -30,12 +30,13 @@ from sigmac.compiler.meaning.correlation_words import (
     timespan_text,
 )
 from sigmac.compiler.meaning.watched_correlator import Taken, WatchedCorrelator
-from sigmac.runtime.correlation.correlator import Counts, Key
+from sigmac.runtime.correlation.correlator import Counts
 from sigmac.runtime.correlation.definition import Correlation
 from sigmac.runtime.correlation.hit import Hit
+from sigmac.runtime.correlation.hit_finder import Key
 from sigmac.runtime.correlation.observation import Matched, Observation
 from sigmac.runtime.correlation.sorted_spool import SortedSpool
-from sigmac.runtime.correlation.step import Step
+from sigmac.runtime.correlation.step import RISES, Step
 from sigmac.runtime.correlation.timestamps import SECOND
 from sigmac.runtime.scalar.json_record import json_bytes, parse_record
 
@@ -203,15 +204,14 @@ class _Note:
     late: int = 0
 
     def take(self, definition: Correlation, taken: Taken) -> None:
-        outcome = taken.outcome
-        self.hits += outcome.taken
-        self.late += not outcome.taken
-        self.alerts += outcome.rises
-        if not outcome.taken:
+        self.hits += taken.taken
+        self.late += not taken.taken
+        self.alerts += taken.rises
+        if not taken.taken:
             self.at = self.at if self.nearness >= 0 else taken.hit.source
             return
-        near = nearness(definition, outcome.value, taken.group.measure.seen)
-        if outcome.rises:
+        near = nearness(definition, taken.value, taken.group.measure.seen)
+        if taken.rises:
             near = _ALERTED
         # Of equal ones the last, which has most behind it; of alerts the first
         if near >= self.nearness and (near < _ALERTED or self.nearness < _ALERTED):
@@ -237,7 +237,7 @@ class _Ranking:
                 self._forget()
             note = self._notes[taken.key] = _Note()
             self.groups += 1
-        self.hits += taken.outcome.taken
+        self.hits += taken.taken
         note.take(self.definition, taken)
 
     def _forget(self) -> None:
@@ -279,7 +279,7 @@ class _History:
         self.late: deque[Outside] = deque(maxlen=MAX_HITS)
 
     def take(self, definition: Correlation, taken: Taken) -> None:
-        if taken.outcome.taken:
+        if taken.taken:
             self.hits.append(taken.hit)
             return
         by = taken.group.newest - definition.timespan * SECOND - taken.hit.time
@@ -340,7 +340,7 @@ def _rank(
         for taken in hits:
             if taken.correlation in rankings:
                 rankings[taken.correlation].take(taken)
-        true = {*observation.matched, *(each.correlation for each in hits if each.outcome.true)}
+        true = {*observation.matched, *(each.correlation for each in hits if each.true)}
         for name, each in counts.items():
             rankings[name].refer(true)
             if each.no_group + each.no_value > before[name] and looked_at[name] < MAX_LOOKED_AT:
@@ -419,4 +419,4 @@ def _true_at(definition: Correlation, timespan: int, hits: Iterable[Hit]) -> int
     """The event at which a group with these hits is first true, were this the timespan."""
     step = Step(replace(definition, timespan=timespan))
     group = step.new_group()
-    return next((hit.source for hit in hits if step(group, hit).rises), None)
+    return next((hit.source for hit in hits if step(group, hit) & RISES), None)
