@@ -10,6 +10,7 @@ The first line of a fenced block says what is done with it:
 - ``python``: runs, as a doctest where it has `>>>`.
 - ``yaml`` with lines `# yes: EVENT`, `# no: EVENT`, `# error: CODE`, `# warning: CODE` or `# with: NAME=VALUE,…`: parts
   between blank lines are each an item, a detection or a rule, which the reference evaluator and a pack must agree on.
+- ``yaml sequence``: correlations over events, see `test_sequences.py`.
 - anything else: only its options of `sigmac` are checked.
 """
 
@@ -292,7 +293,7 @@ class Example:
 
 def examples(page: str) -> Iterator[Example]:
     for block in blocks(page):
-        if block.language != "yaml" or not VERDICT.search(block.text):
+        if block.info != "yaml" or not VERDICT.search(block.text):
             continue
         line = block.line
         for part in block.text.split("\n\n"):
