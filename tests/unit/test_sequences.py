@@ -1,13 +1,13 @@
 """Sequences of events on pages, and the lines that come out: fenced blocks of ``yaml sequence``.
 
-Parts between blank lines are each a rule set. Rules `a`, `b`, `c` and `d` are there in each; a document that is neither
-rule nor correlation is what stands under `correlation`. Below stand
+Parts between blank lines are each a rule set. Rules `a`, `b`, `c` and `d` are there in each, of `product: a` and so on,
+all of `category: test`; a document that is neither rule nor correlation is what stands under `correlation`. Below stand
 
 - ``# 10:00:20.5 a {"user": "bob"} => …``: an event at a time (``--``: none), of the rule `a` (``a,b``: of both), with
   further fields. What comes out stands behind the arrow, several with a `+` between: a match as the title of its rule,
   an alert as JSON, which may leave out keys. ``title`` is the `name`, where there is one;
 - ``# restart``: the state is written, and read by another process;
-- ``# order: arrival``, ``# limits: {"groups": 2, "hits": 4}``;
+- ``# order: arrival``, ``# limits: {"groups": 2, "hits": 4}``, ``# pipeline: …``, a pipeline on one line;
 - ``# not counted: {"late": 1}``: what the counters say, 0 where they are not named;
 - ``# error: CODE``, ``# warning: CODE``, ``# note: CODE``.
 """
@@ -30,6 +30,7 @@ from sigmac.compiler.meaning import correlation_reference
 from sigmac.compiler.packaging.build import BuildOptions, compile_sources
 from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
+from sigmac.compiler.syntax.correlation import TYPES
 from sigmac.compiler.syntax.rule_files import find_sources
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.correlation.correlator import Limits
@@ -39,13 +40,13 @@ from tests.unit.test_docs import PAGES, blocks
 
 Plain = dict[str, Any]
 WORDS = "\n---\n".join(
-    f"title: {word}\nname: {word}\nlogsource: {{product: any}}\n"
+    f"title: {word}\nname: {word}\nlogsource: {{product: {word}, category: test}}\n"
     f"detection: {{selection: {{is: {word}}}, condition: selection}}"
     for word in "abcd"
 )
 DAY = "2026-11-28T"
 EVENT = re.compile(r"^# (--|[0-9][0-9:.]*)(?: ([a-z,]+))?(?: (\{.*?\}))?(?: => (.*))?$")
-SAID = re.compile(r"^# (order|limits|not counted|error|warning|note): (.*)$")
+SAID = re.compile(r"^# (order|limits|pipeline|not counted|error|warning|note): (.*)$")
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Sequence:
     lines: list[list[str | Plain]] = field(default_factory=list)
     restarts: set[int] = field(default_factory=set)
     order: str = "time"
+    pipeline: str | None = None
     limits: dict[str, int] = field(default_factory=dict)
     not_counted: dict[str, int] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
@@ -94,8 +96,8 @@ def sequence(place: str, part: str) -> Sequence:
 
 
 def take(made: Sequence, word: str, value: str) -> None:
-    if word == "order":
-        made.order = value
+    if word in ("order", "pipeline"):
+        setattr(made, word, value)
     elif word == "limits":
         made.limits = json.loads(value)
     elif word == "not counted":
@@ -166,10 +168,16 @@ def alert_of(title: str, said: Plain) -> Plain:
 KEYS = ("group", "value", "first", "last", "count", "events")
 
 
+def test_every_type_has_a_sequence() -> None:
+    shown = {t.lower() for each in SEQUENCES for t in re.findall(r"type: (\w+)", each.rules)}
+    assert shown == set(TYPES)
+
+
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=str)
 def test_a_pack_writes_the_lines_that_a_page_shows(sequence: Sequence, tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(sequence.rules, encoding="utf-8")
-    options = BuildOptions("page", skip_errors=True, jobs=1)
+    pipelines = pipelines_of(sequence, tmp_path)
+    options = BuildOptions("page", pipelines=pipelines, skip_errors=True, jobs=1)
     result = compile_sources(find_sources([tmp_path / "rules.yml"]), options, Cache(None))
     own = sequence.rules.index("\n---\n", len(WORDS))
     line = sequence.rules.count("\n", 0, own)
@@ -179,6 +187,13 @@ def test_a_pack_writes_the_lines_that_a_page_shows(sequence: Sequence, tmp_path:
     found, counts = run(load_pack(tmp_path / "pack"), sequence)
     assert_lines(sequence, found)
     assert +counts == sequence.not_counted
+
+
+def pipelines_of(sequence: Sequence, folder: Path) -> tuple[str, ...]:
+    if sequence.pipeline is None:
+        return ()
+    (folder / "pipeline.yml").write_text(sequence.pipeline, encoding="utf-8")
+    return (str(folder / "pipeline.yml"),)
 
 
 def run(pack: Pack, sequence: Sequence) -> tuple[list[list[str | Plain]], Counter[str]]:
@@ -211,8 +226,11 @@ def correlator_of(pack: Pack, sequence: Sequence) -> PackCorrelator:
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=str)
-def test_the_naive_reading_gives_the_lines_that_a_page_shows(sequence: Sequence) -> None:
-    rule_set, _ = read_rule_set(sequence.rules.encode())
+def test_the_naive_reading_gives_the_lines_that_a_page_shows(
+    sequence: Sequence, tmp_path: Path
+) -> None:
+    pipelines = pipelines_of(sequence, tmp_path)
+    rule_set, _ = read_rule_set(sequence.rules.encode(), pipelines)
     found = correlation_reference.evaluate(
         rule_set, sequence.events, sequence.order, correlation_reference.Limits(**sequence.limits)
     )
