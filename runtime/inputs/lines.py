@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ class Block:
     """Whole lines of one input: `data` ends with a newline unless the input does not.
 
     `first` is the number of the first line, counted from 0; `read` the bytes of the (compressed) input used so far.
-    Where `size` is not 0, `data` is the beginning of one line that is too long, which has so many bytes.
+    Where `size` is not 0, `data` is the beginning of one line that is too long, which has so many bytes. What comes of
+    another format has the `positions` of its events instead, and what is `unreadable`, with the reasons.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Block:
     first: int
     read: int
     size: int = 0
+    positions: Sequence[int] | None = None
+    unreadable: Sequence[tuple[int, str]] = ()
+
+    def position(self, line: int) -> int:
+        """Where the event on a line of `data` stands in the input."""
+        return self.first + line if self.positions is None else self.positions[line]
 
 
 def read_blocks(
@@ -57,7 +64,7 @@ def read_blocks(
         with contextlib.ExitStack() as stack:
             raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
             texts = _texts(name, raw, chunk, max_expansion)
-            yield from _blocks(name, raw, texts, max_record, keep)
+            yield from blocks_of(name, lambda: _position(raw), texts, max_record, keep)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: not a gzip file, or a damaged one") from None
@@ -66,9 +73,14 @@ def read_blocks(
         raise InputError(f"{name}: the compressed file is damaged or cut off") from None
 
 
-def _blocks(
-    name: str, raw: IO[bytes], texts: Iterator[bytes], max_record: int, keep: int | None
+def blocks_of(
+    name: str,
+    used: Callable[[], int],
+    texts: Iterator[bytes],
+    max_record: int,
+    keep: int | None = None,
 ) -> Iterator[Block]:
+    """Whole lines of texts that follow each other; as `read_blocks`."""
     rest, line = b"", 0
     size = 0  # of the line that `rest` is only the beginning of
     for text in texts:
@@ -77,7 +89,7 @@ def _blocks(
             size += len(more)
             if not newline:
                 continue
-            yield Block(name, rest, line, _position(raw), size)
+            yield Block(name, rest, line, used(), size)
             rest, size, line = b"", 0, line + 1
         end = text.rfind(b"\n") + 1
         # One copy of the text, not two
@@ -87,12 +99,12 @@ def _blocks(
             number = line + _count_lines(data) + 1
             raise InputError(f"{name}:{number}: the line is longer than {max_record:,} bytes")
         if data:
-            yield Block(name, data, line, _position(raw))
+            yield Block(name, data, line, used())
             line += _count_lines(data)
         if len(rest) > max_record:
             rest, size = rest[:keep], len(rest)
     if rest:
-        yield Block(name, rest, line, _position(raw), size)
+        yield Block(name, rest, line, used(), size)
 
 
 def lines_at(data: bytes, numbers: NDArray[np.int32]) -> dict[int, bytes]:

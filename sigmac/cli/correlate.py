@@ -13,6 +13,7 @@ from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.correlator import Counts, Limits
 from sigmac.runtime.correlation.observation import Observation
 from sigmac.runtime.correlation.sorted_spool import SortedSpool
+from sigmac.runtime.inputs.lines import Block
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack
 
@@ -47,40 +48,36 @@ class Correlating:
         self._lines = SortedSpool()
         self._hits = SortedSpool()
 
-    def begin(self, name: str) -> None:
-        """The next blocks are of this input."""
-        self._names.append(name)
-
-    def observe(self, data: bytes, result: BatchResult, raw: bytes) -> list[Observed]:
-        """The events of a block that correlations ask for; `raw` is the block as it came.
-
-        It changes nothing, so that several threads may do it.
-        """
+    def observe(self, data: bytes, result: BatchResult) -> list[Observed]:
+        """The events of a block that correlations ask for. It changes nothing, so that several threads may do it."""
         found = [*self._correlator.observe(data, result)]
         if not found or not self._event:
             return [(number, each, b"") for number, each in found]
-        lines = raw.split(b"\n")
+        lines = data.split(b"\n")
         return [(number, each, lines[number].strip(_BLANK)) for number, each in found]
 
-    def take(self, first: int, lines: Sequence[Line], observed: Sequence[Observed]) -> bytes:
-        """What can be written of a block, whose first record has the position `first` in its input."""
+    def take(self, block: Block, lines: Sequence[Line], observed: Sequence[Observed]) -> bytes:
+        """What can be written of a block, which comes behind those before it."""
+        if not self._names or self._names[-1] != block.name:
+            self._names.append(block.name)
         place = len(self._names) - 1
+        position = block.position
         if not self._by_time:
             alerts = [
                 (number, line)
                 for number, each, record in observed
-                for line in self._alerts(each, (place, first + number), record)
+                for line in self._alerts(each, (place, position(number)), record)
             ]
             merged = heapq.merge(lines, alerts, key=lambda line: line[0])
             return b"".join(line for _, line in merged)
         for number, line in lines:
-            self._lines.add((place, first + number, 0), line)
+            self._lines.add((place, position(number), 0), line)
         for number, each, record in observed:
             if each is None:
                 self._correlator.no_time += 1
                 continue
             said = orjson.dumps([each.matched, each.values])
-            self._hits.add((each.time, place, first + number), said + b"\n" + record)
+            self._hits.add((each.time, place, position(number)), said + b"\n" + record)
         return b""
 
     def rest(self) -> Iterator[bytes]:

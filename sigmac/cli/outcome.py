@@ -42,14 +42,12 @@ class Evaluation:
         tag: dict[str, str] | None,
         event: bool,
         explain: bool,
-        evtx: bool,
         profile: bool,
     ):
         self.pack = pack
         self.tag = tag
         self.event = event
         self.explain = explain
-        self.evtx = evtx
         self.correlating: Correlating | None = None
         self.profiler: Profiler | None = None
         if profile:
@@ -59,22 +57,15 @@ class Evaluation:
         self._heads: dict[int, bytes] = {}
         self._before_engine = BYTES_BEFORE_ENGINE
 
-    def begin(self, name: str) -> None:
-        """The next blocks are of this input."""
-        if self.correlating is not None:
-            self.correlating.begin(name)
-
     def outcome(self, block: Block) -> Outcome:
         """What evaluating a block gives. For several threads at once."""
-        from sigmac.runtime.inputs.evtx_json import flatten_lines
-
-        data = flatten_lines(block.data) if self.evtx else block.data
+        data = block.data
         result = self._evaluate(data)
         if self.profiler is not None:
             self.profiler.look_at(data.split(b"\n"))
         observed: list[Observed] = []
         if self.correlating is not None:
-            observed = self.correlating.observe(data, result, block.data)
+            observed = self.correlating.observe(data, result)
         rules = Counter(result.rule.tolist())
         for silent in self.pack.silent:
             del rules[silent]
@@ -85,7 +76,7 @@ class Evaluation:
         """What can be written now of a block, which is given in the order of the input."""
         if self.correlating is None:
             return b"".join(line for _, line in outcome.lines)
-        return self.correlating.take(block.first, outcome.lines, outcome.observed)
+        return self.correlating.take(block, outcome.lines, outcome.observed)
 
     def write_rest(self, out: Output) -> None:
         """Write what waited for the end of the inputs."""
@@ -123,7 +114,7 @@ class Evaluation:
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
             if rule in silent:
                 continue
-            source = {"name": block.name, "position": block.first + record}
+            source = {"name": block.name, "position": block.position(record)}
             line = self._head(rule) + b',"source":' + dumps(source)
             if self.explain:
                 line += b',"explanation":' + self._explanation(rule, block, record, records)
@@ -143,16 +134,13 @@ class Evaluation:
         self, rule: int, block: Block, record: int, records: Mapping[int, bytes]
     ) -> bytes:
         """Why a rule matched a record, as JSON; null, and one line on standard error, where that cannot be said."""
-        from sigmac.runtime.inputs.evtx_json import flatten
         from sigmac.runtime.scalar.json_record import json_bytes, parse_record
 
         try:
             event = parse_record(_record_bytes(records[record], first=True))
-            return json_bytes(
-                self.pack.explain(rule, flatten(event) if self.evtx else event).plain()
-            )
+            return json_bytes(self.pack.explain(rule, event).plain())
         except (SigmacError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            place = f"{block.name}:{block.first + record + 1}"
+            place = f"{block.name}:{block.position(record) + 1}"
             say(f"{place}: no explanation of {self.pack.rules[rule].title}: {error}")
             return b"null"
 

@@ -6,7 +6,7 @@ import difflib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ from sigmac.runtime.errors import InputError
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Outcome
     from sigmac.runtime.inputs.lines import Block
+    from sigmac.runtime.inputs.reading import Reading
     from sigmac.runtime.pack.pack import Pack
 
 EXAMPLE = """Examples:
@@ -67,7 +68,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     nargs=-1,
     type=click.Path(),
     metavar="[FILE|-]...",
-    help="Events, one JSON object a line; .gz and .zst are decompressed. Default: standard input.",
+    help="Files and folders with events, of any format, compressed or not. Default: standard input.",
 )
 @click.option(
     "--output",
@@ -85,9 +86,20 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     help="What the events are, as product=windows: rules of another logsource are not tried.",
 )
 @click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    help="What the inputs are, as `sigmac formats` lists them. Default: told by their content.",
+)
+@click.option(
+    "--select",
+    metavar="PATH",
+    help="Where the events stand in JSON that wraps them, as hits.hits[]._source.",
+)
+@click.option(
     "--evtx",
     is_flag=True,
-    help='Events are EVTX as JSON, {"Event": {"System": …, "EventData": …}}.',
+    help="Look at every line of NDJSON for a record of EVTX or another wrapping, not at the first ones only.",
 )
 @click.option(
     "--keep-going/--no-keep-going",
@@ -165,6 +177,8 @@ def run(
     event: bool,
     explain: bool,
     stream_logsource: str | None,
+    form: str | None,
+    select: str | None,
     evtx: bool,
     keep_going: bool | None,
     trusted_key: tuple[Path, ...],
@@ -194,10 +208,12 @@ def run(
         return
     if pack is None:
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+    from sigmac.cli.event_files import event_files
     from sigmac.cli.parallel import evaluate_all
     from sigmac.runtime.pack.pack import load_pack
 
-    names = list(inputs) or ["-"]
+    reading = _reading(form, select, evtx, max_record, max_expansion)
+    names = event_files(inputs) or ["-"]
     if not inputs and sys.stdin.isatty():
         raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
@@ -217,7 +233,7 @@ def run(
         max_values=max_values,
     )
     tag = _tag(stream_logsource, loaded) if stream_logsource else None
-    evaluation = Evaluation(loaded, tag, event, explain, evtx, profile is not None)
+    evaluation = Evaluation(loaded, tag, event, explain, profile is not None)
     if loaded.correlations:
         from sigmac.cli.correlate import Correlating
         from sigmac.runtime.correlation.correlator import Limits
@@ -234,8 +250,7 @@ def run(
     with Output(output) as out:
         try:
             for name in names:
-                blocks = _watched(name, max_record << 20, max_expansion, show=show_bar)
-                evaluation.begin(name)
+                blocks = _watched(name, reading, show=show_bar)
                 try:
                     for block, made in evaluate_all(blocks, evaluation.outcome, count):
                         tally.add(block, made)
@@ -301,19 +316,38 @@ class _Tally:
         for rule, count in outcome.rules:
             self.rules[rule] += count
             self.matches += count
-        rejected = outcome.rejected
-        for each in rejected[: max(0, MAX_REPORTED - self.rejected)]:
-            say(f"{block.name}:{block.first + each.record + 1}: rejected: {each.reason}")
+        self._reject(block.name, block.unreadable)
+        rejected = ((block.position(each.record), each.reason) for each in outcome.rejected)
+        self._reject(block.name, [*rejected])
+
+    def _reject(self, name: str, rejected: Sequence[tuple[int, str]]) -> None:
+        for position, reason in rejected[: max(0, MAX_REPORTED - self.rejected)]:
+            say(f"{name}:{position + 1}: rejected: {reason}")
         if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
             say("further rejected records are counted only")
         self.rejected += len(rejected)
 
 
-def _watched(name: str, max_record: int, max_expansion: int, *, show: bool) -> Iterator[Block]:
-    """The blocks of an input, with a progress bar on a terminal."""
-    from sigmac.runtime.inputs.lines import STDIN, read_blocks
+def _reading(
+    form: str | None, select: str | None, unwrap: bool, max_record: int, max_expansion: int
+) -> Reading:
+    """How the inputs are read. Raises `click.BadParameter` for a format that there is not."""
+    from sigmac.runtime.inputs.known_formats import BY_NAME
+    from sigmac.runtime.inputs.reading import Reading
 
-    blocks = read_blocks(name, max_record=max_record, max_expansion=max_expansion)
+    if form is not None and form not in BY_NAME:
+        near = difflib.get_close_matches(form, BY_NAME, 1)
+        hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
+        raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
+    return Reading(form, select, unwrap, max_record=max_record << 20, max_expansion=max_expansion)
+
+
+def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
+    """The blocks of an input, with a progress bar on a terminal."""
+    from sigmac.runtime.inputs.opened import STDIN
+    from sigmac.runtime.inputs.reading import read_events
+
+    blocks = read_events(name, reading)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
         yield from blocks
         return

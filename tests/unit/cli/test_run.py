@@ -97,10 +97,12 @@ def test_inputs_that_cannot_be_read_do_not_stop_the_others(
     cut.write_bytes(gzip.compress(ADMIN + b"\n" + os.urandom(5000))[:-20])
     binary.write_bytes(bytes(range(256)) * 100)
     missing = tmp_path / "missing.ndjson"
-    done = sigmac("run", built, missing, tmp_path, binary, cut, events, "--keep-going")
+    (tmp_path / "empty").mkdir()
+    empty = tmp_path / "empty"
+    done = sigmac("run", built, missing, empty, binary, cut, events, "--keep-going")
     assert done.returncode == 1
     assert f"sigmac: {missing}: No such file or directory" in done.stderr
-    assert f"sigmac: {tmp_path}: Is a directory" in done.stderr
+    assert f"sigmac: {empty}: the folder holds no file" in done.stderr
     assert f"sigmac: {cut}: the compressed file is damaged or cut off" in done.stderr
     assert f"{binary}:1: rejected: not JSON" in done.stderr
     assert "further rejected records are counted only" in done.stderr
@@ -180,9 +182,9 @@ def test_evtx_with_a_byte_order_mark(sigmac: Run, built: Path, tmp_path: Path) -
     file = tmp_path / "records.ndjson"
     record = b'{"Event":{"System":{"EventID":1},"EventData":{"uid":0}}}'
     file.write_bytes(b"\xef\xbb\xbf" + record + b"\n" + record + b"\n")
-    done = sigmac("run", built, file, "--evtx")
+    done = sigmac("run", built, file)
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == [
-        json.loads(record)
+        {"EventID": 1, "uid": 0}
     ] * 2
 
 

@@ -1,0 +1,105 @@
+"""Compressed inputs, told by their first bytes: what they hold as a stream, in bounded memory and bounded time."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import importlib
+import io
+import lzma
+import sys
+import zlib
+from collections.abc import Callable
+from typing import IO, Any
+
+from sigmac.runtime.errors import InputError
+
+MAX_EXPANSION = 500  # times: logs that are compressed well reach a tenth of it
+_HARMLESS = 64 << 20  # bytes of text that no ratio is asked of: they take a moment
+NAMES = ("gzip", "zstd", "bzip2", "xz", "lz4")
+
+
+def _zstandard(raw: IO[bytes]) -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd.ZstdFile(raw)
+
+
+def _lz4(raw: IO[bytes]) -> Any:
+    try:
+        lz4 = importlib.import_module("lz4.frame")
+    except ImportError:
+        raise InputError("lz4 needs a package: pip install 'sigmac[lz4]'") from None
+    return lz4.open(raw)
+
+
+_BY_MAGIC: tuple[tuple[bytes, str, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", "gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
+    (b"\x28\xb5\x2f\xfd", "zstd", _zstandard),
+    (b"BZh", "bzip2", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", "xz", lzma.LZMAFile),
+    (b"\x04\x22\x4d\x18", "lz4", _lz4),
+)
+_SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
+MAGIC = max(len(magic) for magic, _, _ in _BY_MAGIC)  # bytes that tell
+
+
+def compression_of(start: bytes, name: str) -> str | None:
+    """The name of a compression, by the first bytes, else by the ending of the file's name; None for none."""
+    for magic, compression, _ in _BY_MAGIC:
+        if start.startswith(magic):
+            return compression
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    return _SUFFIXES.get(suffix) if start else None
+
+
+def decompressed(raw: IO[bytes], compression: str, name: str, max_expansion: int) -> IO[bytes]:
+    """What a compressed stream holds. Reading raises `InputError` where it is damaged, cut off, or a bomb."""
+    opened = next(make for _, known, make in _BY_MAGIC if known == compression)(raw)
+    return io.BufferedReader(_Checked(opened, raw, compression, name, max_expansion), 1 << 20)
+
+
+class _Checked(io.RawIOBase):
+    """Reads on as long as the text is not too many times as long as what it comes from: no log is."""
+
+    def __init__(
+        self, opened: IO[bytes], raw: IO[bytes], compression: str, name: str, most: int
+    ) -> None:
+        self._opened, self._raw = opened, raw
+        self._compression, self._name, self._most = compression, name, most
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            text = self._opened.read(len(buffer))
+        except gzip.BadGzipFile:
+            raise InputError(f"{self._name}: not a gzip file, or a damaged one") from None
+        except (EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, RuntimeError) as error:
+            said = f" ({error})" if self._compression == "zstd" else ""
+            message = f"{self._name}: the compressed file is damaged or cut off{said}"
+            raise InputError(message) from None
+        except Exception as error:
+            if type(error).__name__ != "ZstdError":
+                raise
+            message = f"{self._name}: the compressed file is damaged or cut off ({error})"
+            raise InputError(message) from None
+        buffer[: len(text)] = text
+        self._size += len(text)
+        if self._size > _HARMLESS and 0 < self._most * _position(self._raw) < self._size:
+            raise InputError(
+                f"{self._name}: more than {self._most} times as long as the compressed file, which no"
+                " log is; the rest is not read"
+            )
+        return len(text)
+
+
+def _position(raw: IO[bytes]) -> int:
+    try:
+        return raw.tell()
+    except OSError:
+        return 0  # a pipe

@@ -1,0 +1,134 @@
+"""Inputs of any format as blocks of events: what `sigmac run` evaluates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from sigmac.runtime.errors import InputError
+from sigmac.runtime.inputs import json_documents, ndjson
+from sigmac.runtime.inputs.format import Event, Format, Item, Unreadable
+from sigmac.runtime.inputs.known_formats import BY_NAME, recognised
+from sigmac.runtime.inputs.lines import CHUNK, MAX_EXPANSION, MAX_RECORD, Block, blocks_of
+from sigmac.runtime.inputs.opened import Opened, open_inputs
+from sigmac.runtime.inputs.wrappings import selected
+
+_AT_ONCE = 1 << 20  # bytes of events in a block
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How inputs are read: `format` is forced where it is given, `select` is the path to the events in JSON.
+
+    With `unwrap` every line of NDJSON is looked at for a wrapping, else those of a file whose first ones have one.
+    """
+
+    format: str | None = None
+    select: str | None = None
+    unwrap: bool = False
+    chunk: int = CHUNK
+    max_record: int = MAX_RECORD
+    max_expansion: int = MAX_EXPANSION
+
+
+def read_events(name: str, reading: Reading) -> Iterator[Block]:
+    """The events of a file, of the members of an archive, or of standard input (`-`), in blocks of NDJSON.
+
+    Raises `InputError` where it cannot be read to its end, or nothing of it is known; what came before has been
+    yielded.
+    """
+    for opened in open_inputs(name, reading.max_expansion):
+        yield from _blocks(opened, reading)
+
+
+def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:
+    if not opened.start:
+        return
+    if reading.select is not None:
+        items = _select(opened.stream, reading.select)
+    else:
+        form = _format(opened, reading)
+        if form is ndjson.FORMAT and not reading.unwrap and ndjson.is_plain(opened.start):
+            texts = _texts(opened.stream, reading.chunk)
+            yield from blocks_of(opened.name, opened.used, texts, reading.max_record)
+            return
+        items = form.read(opened.stream)
+    try:
+        yield from _gathered(opened, items)
+    except InputError as error:
+        raise InputError(f"{opened.name}: {error}") from None
+
+
+def _format(opened: Opened, reading: Reading) -> Format:
+    if reading.format is not None:
+        return BY_NAME[reading.format]
+    found = recognised(opened.start)
+    # A line that is none may stand first, or be broken.
+    if found in (None, json_documents.FORMAT) and ndjson.has_lines(opened.start):
+        return ndjson.FORMAT
+    if found is not None:
+        return found
+    if opened.name.lower().endswith((".ndjson", ".jsonl")):
+        return ndjson.FORMAT
+    raise InputError(
+        f"{opened.name}: no known format of logs; `sigmac formats` lists them, --format forces one"
+    )
+
+
+def _texts(stream: IO[bytes], chunk: int) -> Iterator[bytes]:
+    # What is there, so that a pipe is not waited for
+    while text := stream.read1(chunk):  # type: ignore[attr-defined]
+        yield text
+
+
+def _select(stream: IO[bytes], path: str) -> Iterator[Item]:
+    import orjson
+
+    for number, value in json_documents.objects_in(stream):
+        if value is None:
+            yield Unreadable(number, "no JSON object")
+            continue
+        try:
+            found = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            yield Unreadable(number, f"not JSON: {error}")
+            continue
+        for event in selected(found, path):
+            yield Event(number, orjson.dumps(event))
+
+
+def _gathered(opened: Opened, items: Iterator[Item]) -> Iterator[Block]:
+    data: list[bytes] = []
+    positions: list[int] = []
+    unreadable: list[tuple[int, str]] = []
+    size = 0
+
+    def block() -> Block:
+        return Block(
+            opened.name,
+            b"".join(data),
+            0,
+            opened.used(),
+            positions=tuple(positions),
+            unreadable=tuple(unreadable),
+        )
+
+    try:
+        for item in items:
+            if isinstance(item, Unreadable):
+                unreadable.append((item.position, item.reason))
+                size += 100
+            else:
+                data.append(item.data + b"\n")
+                positions.append(item.position)
+                size += len(item.data)
+            if size > _AT_ONCE:
+                yield block()
+                data, positions, unreadable, size = [], [], [], 0
+    except InputError:
+        if size:
+            yield block()
+        raise
+    if size:
+        yield block()
