@@ -1,7 +1,7 @@
 """What a reader of a format is: bytes in, events out, each with the place where it stands.
 
-A format is one file of this folder, which ends in a `FORMAT`; `known_formats.py` lists them all in the order in which
-a file is tried. Readers take a stream of the file's text, already decompressed, and hold a bounded part of it at a time.
+A format is one file, which ends in a `FORMAT`; `known_formats.py` lists them all in the order in which a file is tried.
+Readers take a stream of the file's text, already decompressed, and hold a bounded part of it at a time.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ EXAMPLE = """Examples:
 
   sigmac formats
 
-  sigmac run build/windows /var/log/nginx --format access-log
+  sigmac formats --format json
 """
 
 

@@ -54,6 +54,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "status",
                 "watch",
                 "explain",
+                "formats",
                 "inspect",
                 "config",
                 "dlq",

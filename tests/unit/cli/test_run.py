@@ -104,7 +104,7 @@ def test_inputs_that_cannot_be_read_do_not_stop_the_others(
     assert f"sigmac: {missing}: No such file or directory" in done.stderr
     assert f"sigmac: {empty}: the folder holds no file" in done.stderr
     assert f"sigmac: {cut}: the compressed file is damaged or cut off" in done.stderr
-    assert f"{binary}:1: rejected: not JSON" in done.stderr
+    assert f"sigmac: {binary}: no known format of logs; `sigmac formats` lists them" in done.stderr
     assert "further rejected records are counted only" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stdout.splitlines()) >= 2
