@@ -69,7 +69,7 @@ def _format(opened: Opened, reading: Reading) -> Format:
         return ndjson.FORMAT
     if found is not None:
         return found
-    if opened.name.lower().endswith((".ndjson", ".jsonl")):
+    if not opened.start.strip() or opened.name.lower().endswith((".ndjson", ".jsonl")):
         return ndjson.FORMAT
     raise InputError(
         f"{opened.name}: no known format of logs; `sigmac formats` lists them, --format forces one"

@@ -99,7 +99,9 @@ def test_inputs_that_cannot_be_read_do_not_stop_the_others(
     missing = tmp_path / "missing.ndjson"
     (tmp_path / "empty").mkdir()
     empty = tmp_path / "empty"
-    done = sigmac("run", built, missing, empty, binary, cut, events, "--keep-going")
+    many = tmp_path / "many.ndjson"
+    many.write_bytes(b"{}\n" + b"plain text\n" * 30)
+    done = sigmac("run", built, missing, empty, binary, cut, many, events, "--keep-going")
     assert done.returncode == 1
     assert f"sigmac: {missing}: No such file or directory" in done.stderr
     assert f"sigmac: {empty}: the folder holds no file" in done.stderr

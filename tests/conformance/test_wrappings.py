@@ -1,0 +1,49 @@
+"""Logs as they really come give what they must, without an option that says what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sigmac.runtime.inputs.reading import Reading, read_events
+from tests.conformance.corpora import FOLDER, MISSING
+from tests.unit.packs import make_pack
+
+WRAPPINGS = FOLDER.parent / "trials" / "wrappings"
+if not WRAPPINGS.is_dir():
+    pytest.skip(MISSING, allow_module_level=True)
+
+GIVEN = yaml.safe_load((WRAPPINGS / "wrappings.yml").read_text(encoding="utf-8"))
+# What is read, and by which a rule is found only with a pipeline that is not shipped yet
+PIPELINES = {"ecs", "defender"}
+
+
+def found(name: str, folder: Path) -> dict[str, Any]:
+    pack = make_pack(GIVEN["rule"], folder, pipelines=("windows",))
+    blocks = list(read_events(str(WRAPPINGS / name), Reading()))
+    results = [pack.match_each(block.data) for block in blocks]
+    assert not any(block.unreadable for block in blocks)
+    assert not any(result.rejected for result in results)
+    for block in blocks:
+        assert all(isinstance(json.loads(line), dict) for line in block.data.splitlines() if line)
+    return {
+        "events": sum(result.records for result in results),
+        "matches": sum(len(result) for result in results),
+    }
+
+
+@pytest.mark.parametrize("name", GIVEN["files"])
+def test_a_file_gives_what_it_must(name: str, tmp_path: Path) -> None:
+    expected = GIVEN["files"][name]
+    asked = {key for key in ("events", "matches") if key in expected}
+    if expected.get("pipeline") in PIPELINES:
+        asked -= {"matches"}
+    try:
+        made = found(name, tmp_path)
+    except ImportError as error:
+        pytest.skip(str(error))
+    assert {key: made[key] for key in asked} == {key: expected[key] for key in asked}
