@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,9 @@ class Block:
     size: int = 0
     positions: Sequence[int] | None = None
     unreadable: Sequence[tuple[int, str]] = ()
+    logsource: Mapping[str, str] | None = (
+        None  # what all its events are, where their format says it
+    )
 
     def position(self, line: int) -> int:
         """Where the event on a line of `data` stands in the input."""

@@ -109,6 +109,11 @@ def _members_of_tar(name: str, stream: IO[bytes], file: IO[bytes], most: int) ->
 
 def _peeked(raw: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     """How a stream begins, as far as it is there, and the stream with that put back."""
+    if isinstance(raw, io.BufferedReader) and raw.seekable():
+        at = raw.tell()
+        start = raw.read(LOOKED_AT)
+        raw.seek(at)
+        return start, raw  # the way of a plain file, which costs nothing
     read = getattr(raw, "read1", raw.read)
     start = read(LOOKED_AT)
     # Of a file there is more; a pipe is not waited for once it has given something.

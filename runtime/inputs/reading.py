@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -45,6 +45,7 @@ def read_events(name: str, reading: Reading) -> Iterator[Block]:
 def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:
     if not opened.start:
         return
+    logsource: Mapping[str, str] = {}
     if reading.select is not None:
         items = _select(opened.stream, reading.select)
     else:
@@ -53,9 +54,9 @@ def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:
             texts = _texts(opened.stream, reading.chunk)
             yield from blocks_of(opened.name, opened.used, texts, reading.max_record)
             return
-        items = form.read(opened.stream)
+        items, logsource = form.read(opened.stream), form.logsource
     try:
-        yield from _gathered(opened, items)
+        yield from _gathered(opened, items, logsource or None)
     except InputError as error:
         raise InputError(f"{opened.name}: {error}") from None
 
@@ -98,7 +99,9 @@ def _select(stream: IO[bytes], path: str) -> Iterator[Item]:
             yield Event(number, orjson.dumps(event))
 
 
-def _gathered(opened: Opened, items: Iterator[Item]) -> Iterator[Block]:
+def _gathered(
+    opened: Opened, items: Iterator[Item], logsource: Mapping[str, str] | None
+) -> Iterator[Block]:
     data: list[bytes] = []
     positions: list[int] = []
     unreadable: list[tuple[int, str]] = []
@@ -112,6 +115,7 @@ def _gathered(opened: Opened, items: Iterator[Item]) -> Iterator[Block]:
             opened.used(),
             positions=tuple(positions),
             unreadable=tuple(unreadable),
+            logsource=logsource,
         )
 
     try:

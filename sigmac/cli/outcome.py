@@ -60,7 +60,7 @@ class Evaluation:
     def outcome(self, block: Block) -> Outcome:
         """What evaluating a block gives. For several threads at once."""
         data = block.data
-        result = self._evaluate(data)
+        result = self._evaluate(data, block.logsource)
         if self.profiler is not None:
             self.profiler.look_at(data.split(b"\n"))
         observed: list[Observed] = []
@@ -92,15 +92,16 @@ class Evaluation:
                 waiting, size = [], 0
         out.write(b"".join(waiting))
 
-    def _evaluate(self, data: bytes) -> BatchResult:
+    def _evaluate(self, data: bytes, logsource: Mapping[str, str] | None) -> BatchResult:
         from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
 
+        tag = logsource if self.tag is None else self.tag
         # So few records are answered before the batch engine would be loaded.
         if len(data) < self._before_engine and data.count(b"\n") < EVENTS_BEFORE_ENGINE:
             self._before_engine -= len(data)
-            return self.pack.match_each(data, logsource=self.tag)
+            return self.pack.match_each(data, logsource=tag)
         self._before_engine = 0
-        return self.pack.match_batch(data, logsource=self.tag)
+        return self.pack.match_batch(data, logsource=tag)
 
     def _lines(self, block: Block, result: BatchResult) -> Iterator[Line]:
         from orjson import dumps

@@ -83,7 +83,8 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     "--logsource",
     "stream_logsource",
     metavar="KEY=VALUE,…",
-    help="What the events are, as product=windows: rules of another logsource are not tried.",
+    help="What the events are, as product=windows: rules of another logsource are not tried. "
+    "Default: what their format says; `any` tries all rules.",
 )
 @click.option(
     "--format",
@@ -275,6 +276,8 @@ def run(
 
 def _tag(given: str, pack: Pack) -> dict[str, str]:
     """What `--logsource` says; a value that no rule of the pack has is a mistake, or nothing that it can find."""
+    if given == "any":
+        return {}
     tag = dict(logsource(given))
     for key, value in tag.items():
         known = pack.logsource_values(key)

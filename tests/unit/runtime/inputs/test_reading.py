@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -113,7 +114,10 @@ def test_a_path_selects(tmp_path: Path) -> None:
         (gzip.compress(TEXT * 1000)[:-20], "the compressed file is damaged or cut off"),
         (b"PK\x03\x04" + b"\x00" * 100, "the archive cannot be read"),
         (b'[{"a": 1}, {"b"', "it ends within a value, after 1 objects"),
-        (lzma.compress(b" " * (200 << 20)), "more than 500 times as long as the compressed file"),
+        (
+            lzma.compress(b'{"a": 1}\n' * (20 << 20)),
+            "more than 500 times as long as the compressed file",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(data: bytes, said: str, tmp_path: Path) -> None:
@@ -127,7 +131,5 @@ def test_what_cannot_be_read_is_one_sentence(data: bytes, said: str, tmp_path: P
     st.sampled_from([b"", b"{", b"[", b"PK\x03\x04", b"\x1f\x8b", b"\xff\xfe", b"BZh"]),
 )
 def test_no_bytes_do_harm(tmp_path: Path, data: bytes, start: bytes) -> None:
-    try:
+    with contextlib.suppress(InputError):
         list(read_events(str(written(tmp_path, start + data)), Reading()))
-    except InputError:
-        pass
