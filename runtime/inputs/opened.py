@@ -60,7 +60,7 @@ def open_inputs(name: str, max_expansion: int = MAX_EXPANSION) -> Iterator[Opene
 def _opened(
     name: str, raw: IO[bytes], file: IO[bytes], most: int, *, archives: bool
 ) -> Iterator[Opened]:
-    start, stream = _peeked(raw)
+    start, stream = _peeked(raw, plain=raw is file)
     compression = compression_of(start, name)
     if compression is not None:
         # What is compressed again inside is not looked into: no log is.
@@ -107,9 +107,9 @@ def _members_of_tar(name: str, stream: IO[bytes], file: IO[bytes], most: int) ->
         raise InputError(f"{name}: the archive cannot be read: {error}") from None
 
 
-def _peeked(raw: IO[bytes]) -> tuple[bytes, IO[bytes]]:
-    """How a stream begins, as far as it is there, and the stream with that put back."""
-    if isinstance(raw, io.BufferedReader) and raw.seekable():
+def _peeked(raw: IO[bytes], *, plain: bool = False) -> tuple[bytes, IO[bytes]]:
+    """How a stream begins, as far as it is there, and the stream with that put back; `plain` is a file itself."""
+    if plain and raw.seekable():
         at = raw.tell()
         start = raw.read(LOOKED_AT)
         raw.seek(at)
