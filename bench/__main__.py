@@ -16,6 +16,7 @@ from bench import (
     batch,
     compiler,
     consumer,
+    correlations,
     growth,
     hostile,
     profile,
@@ -42,6 +43,7 @@ PARTS = {
     "consumer": consumer.measure,
     "build": compiler.measure,
     "peers": versus.measure,
+    "correlations": correlations.measure,
     "stream": stream.measure,
 }
 
@@ -72,7 +74,11 @@ def main() -> None:
     ]
     note("bringing the kernels up to date")
     subprocess.run([sys.executable, "-m", KERNELS], check=True)
-    parts = {**PARTS, "stream": partial(stream.measure, records=arguments.records)}
+    parts = {
+        **PARTS,
+        "stream": partial(stream.measure, records=arguments.records),
+        "correlations": partial(correlations.measure, peers=not arguments.no_peers),
+    }
     figures: dict[str, list[Figure]] = {}
     setting = machine()
     with tempfile.TemporaryDirectory(prefix="sigmac-bench-") as folder:

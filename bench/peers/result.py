@@ -7,8 +7,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 CACHE = Path(__file__).resolve().parent.parent.parent / ".cache" / "peers"
+
+
+Group = tuple[tuple[str, str], ...]  # names of `group-by` with their values, sorted
 
 
 class PeerMissing(Exception):
@@ -33,6 +37,23 @@ class PeerResult:
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PeerAlerts:
+    """What a peer's correlations found.
+
+    `seconds` is the fastest pass of correlations alone, over records whose detections were known; `whole` the fastest
+    from bytes to alerts. `alerts` are the title of a correlation, the group and the number of the record, for each
+    record at which the condition holds.
+    """
+
+    name: str
+    version: str
+    records: int
+    seconds: float
+    whole: float
+    alerts: Sequence[tuple[str, Group, int]]
+
+
 def build(
     name: str,
     command: Sequence[str | Path],
@@ -50,10 +71,14 @@ def build(
         raise PeerMissing(f"{name} is left out: it cannot be built here\n{said}")
 
 
-def evaluate(name: str, version: str, command: Sequence[str | Path]) -> PeerResult:
+def _ask(command: Sequence[str | Path]) -> Any:
     """Run a peer's program, which prints its answer as one JSON object."""
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    answer = json.loads(done.stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def evaluate(name: str, version: str, command: Sequence[str | Path]) -> PeerResult:
+    """What a peer's program says of rules."""
+    answer = _ask(command)
     return PeerResult(
         name=name,
         version=version,
@@ -63,4 +88,20 @@ def evaluate(name: str, version: str, command: Sequence[str | Path]) -> PeerResu
         seconds=answer["seconds"],
         matches=answer["matches"],
         parts=answer.get("parts", {}),
+    )
+
+
+def correlate(name: str, version: str, command: Sequence[str | Path]) -> PeerAlerts:
+    """What a peer's program says of correlations."""
+    answer = _ask(command)
+    return PeerAlerts(
+        name=name,
+        version=version,
+        records=answer["records"],
+        seconds=answer["seconds"],
+        whole=answer["whole"],
+        alerts=[
+            (title, tuple(sorted(map(tuple, group))), record)
+            for title, group, record in answer["alerts"]
+        ],
     )

@@ -1,6 +1,6 @@
 //! Evaluates Sigma rules over NDJSON with rsigma and prints what it took and what matched, as one JSON object.
 //!
-//! `rsigma-peer RULES EVENTS [--passes=N] [--threads=N] [--bloom] [--cross-rule-ac]`
+//! `rsigma-peer RULES EVENTS [--passes=N] [--threads=N] [--bloom] [--cross-rule-ac] [--correlations]`
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use mimalloc::MiMalloc;
 use rsigma_eval::Engine;
 use rsigma_parser::parse_sigma_directory;
 
+mod correlations;
 mod record;
 use record::Record;
 
@@ -37,6 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let passes = number("--passes=", 1)?.max(1);
     let threads = number("--threads=", 1)?.max(1);
+    if given("--correlations") {
+        println!("{}", correlations::run(Path::new(rules), &std::fs::read(events)?, passes)?);
+        return Ok(());
+    }
 
     let collection = parse_sigma_directory(Path::new(rules))?;
     let mut engine = Engine::new();
