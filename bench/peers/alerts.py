@@ -65,6 +65,6 @@ def difference(ours: Collection[Raised], theirs: Collection[Raised]) -> str:
         return ""
     first = only[0]
     return (
-        f"{first.title} gives {len(ours):,} alerts here and {len(theirs):,} there; the first that differs is "
+        f"{first.title}: {len(ours):,} alerts here, {len(theirs):,} there; the first that differs is "
         f"{'ours' if first in ours else 'theirs'}, of {dict(first.group)} at record {first.record:,}"
     )
