@@ -6,6 +6,7 @@ rsigma is asked where the benchmark has built it.
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from sigmac.compiler.packaging.build_cache import Cache
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.syntax.rule_files import find_sources
 
-if not rsigma.PROGRAM.exists():
+if not rsigma.PROGRAM.exists() or not shutil.which("cargo"):
     pytest.skip(
         "rsigma is not built: `python -m bench correlations` does it", allow_module_level=True
     )

@@ -59,8 +59,7 @@ fn engine(collection: &SigmaCollection) -> Result<CorrelationEngine, Box<dyn Err
 }
 
 fn correlate(mut engine: CorrelationEngine, records: &[Record]) -> (f64, Vec<ProcessResult>) {
-    let prepared: Vec<_> =
-        records.iter().map(|record| (record, engine.evaluate(record), time_of(record))).collect();
+    let prepared: Vec<_> = records.iter().map(|record| (record, engine.evaluate(record), time_of(record))).collect();
     let mut found = Vec::with_capacity(prepared.len());
     let started = Instant::now();
     for (record, detections, time) in prepared {
