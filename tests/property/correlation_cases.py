@@ -194,12 +194,14 @@ def _correlations(draw: st.DrawFn, detected: int, earlier: int) -> Asked:
         else st.lists(one, min_size=1, max_size=3, unique=True)
     )
     group_by = draw(st.lists(st.sampled_from(GROUPED), max_size=2, unique=True))
+    if max(rules) >= detected and draw(st.booleans()):
+        group_by = ["x"]  # which the child may have as an alias
     condition = draw(_conditions(kind, rules))
     looked = condition.get("field", []) if isinstance(condition, dict) else []
     aliases = {}
     for name in ("x", "u"):
         used = name in group_by or name in looked
-        if used and draw(st.integers(0, 2)) == 0:
+        if used and draw(st.booleans()):
             of = st.sampled_from(("u", "h", "n") if kind in TYPES[4:] else GROUPED)
             covered = [
                 each for each in dict.fromkeys(rules) if each < detected or draw(st.booleans())
@@ -234,7 +236,7 @@ SPELLINGS: list[Callable[[int], Any]] = [
     lambda time: [None, "none", _iso(time).replace("T", " ").replace("+00:00", "")],
 ]
 NO_TIMES = [None, "2026-02-30", [], {}, True, "12:00"]
-MATCHED = ["a", "a", "a", "b", "b", "c", ["a", "b"], ["a", "b", "c"], "z", None]
+MATCHED = [*("a", "a", "a", "a", "b", "b", "b", "c", "c", "z"), ["a", "b"], ["a", "b", "c"], None]
 TEXTS = [
     *("bob", "BOB", "5", "5.0", "true", "", 5, 5.0, True, None, 2**64, 1e300, -0.0, 0.1, {}, []),
     *(["bob", "bob", None], ["bob", "eve"], [["eve"]], {"name": "bob"}, [{"name": "bob"}, "eve"]),
@@ -246,18 +248,20 @@ NUMBERS = [
 ]
 
 
-def event_of(number: int) -> Event:
-    """The event of a number; most have most fields, and few values."""
+def event_of(number: int, place: int) -> Event:
+    """The event of a number at a place of a stream, where time goes on; most have most fields, and few values."""
     random = Random(number)
-    usual = random.random() < 0.6
+    usual = random.random() < 0.75
 
     def some(common: Sequence[Any], rare: Sequence[Any]) -> Any:
         return random.choice(common if usual or random.random() < 0.5 else rare)
 
-    half, edge = random.randrange(12) * 500_000, random.choice([0, 0, 0, 1, -1])
-    far = random.choice([FAR, -FAR]) if random.random() < 0.06 else 0
+    half = place // 3 - random.choice([0, 0, 0, 0, 1, 2, 3, 7])
+    time = half * 500_000 + random.choice([0, 0, 0, 1, -1])
+    if random.random() < 0.05:
+        time += random.choice([FAR, -FAR])
     event: Event = {
-        "time": random.choice(SPELLINGS)(half + edge + far),
+        "time": random.choice(SPELLINGS)(time),
         "k": random.choice(MATCHED),
         "k1": random.choice(MATCHED),
         "k2": random.choice(MATCHED),
@@ -281,9 +285,13 @@ def event_of(number: int) -> Event:
     return event
 
 
-events = st.integers(0, 2**32).map(event_of)
+_numbers = st.integers(0, 2**32)
+events = st.builds(event_of, _numbers, st.integers(0, 40))
 # Long ones, in which something happens, shrink to short ones.
-streams = st.lists(events, max_size=12) | st.lists(events, min_size=12, max_size=40)
+_long = st.lists(_numbers, min_size=20, max_size=60)
+streams = st.one_of(st.lists(_numbers, max_size=12), _long, _long, _long).map(
+    lambda numbers: tuple(event_of(number, place) for place, number in enumerate(numbers))
+)
 _limits = st.just(Limits()) | st.builds(Limits, st.integers(1, 3), st.integers(1, 4))
 
 
