@@ -1,0 +1,1 @@
+"""Text logs, a line an event: one reader a format."""
