@@ -39,12 +39,14 @@ _RECORD = re.compile(
     re.ASCII,
 )
 _LAYOUT = re.compile(r"----$|time->")  # of ausearch, between events
+# \x1d stands between a record and what an enriched log adds to it
 _FIELD = re.compile(
-    r"""(?:^|(?<=\s))([A-Za-z_][\w./-]*+(?:\[\d{1,6}\])?)="""
-    r"""(?:"([^"]*+)"|'([^']*+)'|(\{[^{}]*+\})|(\S*+))""",
+    r"""(?:^|(?<=[\s\x1d]))([A-Za-z_][\w./-]*+(?:\[\d{1,6}\])?)="""
+    r"""(?:"([^"]*+)"|'([^']*+)'|(\{[^{}]*+\})|([^\s\x1d]*+))""",
     re.ASCII,
 )
-_INNER = re.compile(r"(?:^|(?<=\s))msg='")
+_BARE = 5  # the group of what stands without quotes
+_INNER = re.compile(r"(?:^|(?<=[ \x1d]))msg='")
 _TIME = re.compile(r"(\d{1,11})(?:\.(\d{1,9}))?:\d+", re.ASCII)
 _HEX = re.compile(r"(?:[0-9A-F]{2})++")
 _ARGUMENT = re.compile(r"a\d{1,6}(?:\[\d{1,6}\])?", re.ASCII)
@@ -146,17 +148,17 @@ def _time(text: str) -> str:
 def _texts(text: str) -> dict[str, tuple[str, bool]]:
     """What stands after `name=`, and whether in quotes; what is no field is the `message`."""
     # The message of a program, whose fields stand in quotes that its values have too
-    if inner := _INNER.search(text):
+    if "msg='" in text and (inner := _INNER.search(text)):
         end = max(text.rfind("'"), inner.end())
         text = f"{text[: inner.start()]} {text[inner.end() : end]} {text[end + 1 :]}"
     found: dict[str, tuple[str, bool]] = {}
     rest = []
     at = 0
     for field in islice(_FIELD.finditer(text), MOST_FIELDS + 1):
-        name, double, single, braced, bare = field.groups()
-        quoted = next((each for each in (double, single, braced) if each is not None), None)
-        found.setdefault(name, (bare or "", False) if quoted is None else (quoted, True))
-        rest.append(text[at : field.start()])
+        kind = field.lastindex or _BARE
+        found.setdefault(field[1], (field[kind], kind != _BARE))
+        if field.start() > at + 1:
+            rest.append(text[at : field.start()])
         at = field.end()
     rest.append(text[at:])
     if message := " ".join(" ".join(rest).split()):
@@ -168,7 +170,7 @@ def _whole(texts: dict[str, tuple[str, bool]]) -> dict[str, tuple[str, bool]]:
     """Long arguments, which are written in pieces `a1[0]`, `a1[1]`, put together."""
     pieces: dict[str, list[tuple[str, bool]]] = {}
     for name in texts:
-        if chunk := _CHUNK.fullmatch(name):
+        if "[" in name and (chunk := _CHUNK.fullmatch(name)):
             pieces.setdefault(chunk[1], []).append(texts[name])
     if not pieces:
         return texts
@@ -180,8 +182,8 @@ def _whole(texts: dict[str, tuple[str, bool]]) -> dict[str, tuple[str, bool]]:
 
 def _decoded(name: str, text: str, kind: str) -> str | list[str]:
     """A text without quotes, from hexadecimal where auditd writes what is not plain ASCII so."""
-    untrusted = _ARGUMENT.fullmatch(name) if kind == "EXECVE" else name in _UNTRUSTED
-    if not untrusted or not _HEX.fullmatch(text):
+    is_argument = kind == "EXECVE" and _ARGUMENT.fullmatch(name)
+    if not (is_argument or name in _UNTRUSTED) or not _HEX.fullmatch(text):
         return text
     decoded = bytes.fromhex(text).decode(errors="replace")
     if name == "key" and "\x01" in decoded:

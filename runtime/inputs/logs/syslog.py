@@ -170,6 +170,7 @@ def _structured_data(line: str, at: int) -> tuple[dict[str, dict[str, str]], int
     while left and (element := _ELEMENT.match(line, at)):
         parameters: dict[str, str] = {}
         at = element.end()
+        left -= 1
         while left and (parameter := _PARAMETER.match(line, at)):
             parameters[parameter[1]] = _ESCAPED.sub(r"\1", parameter[2])
             at = parameter.end()
@@ -217,13 +218,14 @@ def _pairs(body: str) -> dict[str, str] | None:
     fields: dict[str, str] = {}
     text = body.strip()
     at = 0
-    while pair := _PAIR.match(text, at):
+    for _ in range(MOST_FIELDS):
+        pair = _PAIR.match(text, at)
+        if not pair:
+            break
         quoted = pair[2]
         bare = (pair[3] or "").removesuffix(",")
         fields[pair[1]] = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
         at = pair.end()
-        if len(fields) > MOST_FIELDS:
-            return None
     return fields if at == len(text) and len(fields) > 1 else None
 
 
