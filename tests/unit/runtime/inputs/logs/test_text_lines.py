@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sigmac.runtime.inputs.format import LOOKED_AT, Event, Format
@@ -75,6 +75,7 @@ LOGS = st.lists(
 
 @by_name
 @given(is_begun=st.booleans(), pieces=LOGS)
+@example(is_begun=False, pieces=[b"\xef\xbb\xbf"])
 def test_every_line_is_an_event_or_told(form: Format, is_begun: bool, pieces: list[bytes]) -> None:
     log = (GOOD[form.name] if is_begun else b"") + b"".join(pieces)
     form.recognises(log)
@@ -89,7 +90,7 @@ def test_every_line_is_an_event_or_told(form: Format, is_begun: bool, pieces: li
             assert not item.reason.endswith(".")
     assert positions == [
         number
-        for number, line in enumerate(log.split(b"\n"))
+        for number, line in enumerate(log.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
         if not is_blank(line) and not is_layout(form, line)
     ]
 
