@@ -312,9 +312,14 @@ class _Reader(Reader):
                 message = f"`{str(leaf)[:60]}` has no place in the condition of a correlation"
                 raise self.fail("E_CORRELATION", message, node, "join rules by and, or and not")
         conditions.report_remarks(condition, self.diagnostics)
-        if not any(_positive(condition.expression)):
+        found = [*_positive(condition.expression)]
+        if not any(found):
             message = "every rule stands under `not`: no event makes the condition be tested"
             self.warn("W_CORR_UPPER", message, node, "name a rule that must hit")
+        elif not all(found):
+            message = "`not` speaks of what was seen so far; later events may change it"
+            hint = "a condition is tested when an event arrives, not when time has passed"
+            self.warn("W_CORR_UPPER", message, node, hint)
         return condition
 
     def threshold(self, kind: str, node: Node) -> Threshold:
