@@ -117,6 +117,7 @@ EXAMPLE = """Examples:
     metavar="RULE",
     help="Print the rule with this id, title or file name after each pass; build nothing.",
 )
+@click.option("--verbose", "-v", is_flag=True, help="Show what each pass of the optimizer did.")
 def build(
     paths: tuple[str, ...],
     output: Path,
@@ -138,6 +139,7 @@ def build(
     cache: bool,
     cache_dir: Path | None,
     explain_optimizer: str | None,
+    verbose: bool,
 ) -> None:
     """Compile rules to a pack.
 
@@ -188,6 +190,8 @@ def build(
     if not _written(result, options, output, sign, wheel):
         raise Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
+    if verbose:
+        _show_passes(result)
     if not options.pipelines:
         say("no pipeline was given, so rules look at events of any log: see --pipeline")
     if strict and any(each.severity == "warning" for each in told):
@@ -317,14 +321,19 @@ def _summarize(result: BuildResult, output: Path, seconds: float) -> None:
     say(
         f"{state} {output}: {', '.join(more)} from {counted(result.files, 'file')} in {seconds:.1f} s"
     )
-    if result.passes:
-        width = max(len(each.name) for each in result.passes)
-        first, last = result.passes[0], result.passes[-1]
-        say(f"{'pass':{width}}  {'predicates':>17}  {'nodes':>17}")
-        for each in result.passes:
-            say(f"{each.name:{width}}  {_change(each.predicates)}  {_change(each.nodes)}")
-        total = (first.predicates[0], last.predicates[1]), (first.nodes[0], last.nodes[1])
-        say(f"{'in all':{width}}  {_change(total[0])}  {_change(total[1])}")
+
+
+def _show_passes(result: BuildResult) -> None:
+    """What each pass of the optimizer did to all rules."""
+    if not result.passes:
+        return
+    width = max(len(each.name) for each in result.passes)
+    first, last = result.passes[0], result.passes[-1]
+    say(f"{'pass':{width}}  {'predicates':>17}  {'nodes':>17}")
+    for each in result.passes:
+        say(f"{each.name:{width}}  {_change(each.predicates)}  {_change(each.nodes)}")
+    total = (first.predicates[0], last.predicates[1]), (first.nodes[0], last.nodes[1])
+    say(f"{'in all':{width}}  {_change(total[0])}  {_change(total[1])}")
 
 
 def _change(before_after: tuple[int, int]) -> str:

@@ -170,6 +170,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     metavar="FILE",
     help="Run over streams as this configuration says, as `sigmac serve FILE`.",
 )
+@click.option("--verbose", "-v", is_flag=True, help="Say what the batch engine did.")
 @click.option("--quiet", "-q", is_flag=True, help="No summary, no progress bar.")
 def run(
     pack: str | None,
@@ -196,6 +197,7 @@ def run(
     max_hits: int,
     profile: Path | None,
     config: Path | None,
+    verbose: bool,
     quiet: bool,
 ) -> None:
     """Evaluate events and write one JSON object a match, and one an alert of a correlation.
@@ -266,7 +268,7 @@ def run(
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
     if not quiet:
-        _summarize(tally, loaded, time.perf_counter() - started)
+        _summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
     forgiven = keep_going if keep_going is not None else names == ["-"]
@@ -377,7 +379,7 @@ def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
             progress.update(task, completed=block.read)
 
 
-def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
+def _summarize(tally: _Tally, pack: Pack, seconds: float, *, verbose: bool) -> None:
     rate = tally.records / seconds if seconds else 0.0
     speed = tally.bytes / seconds / 1e6 if seconds else 0.0
     say(
@@ -385,7 +387,7 @@ def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
         f"of {counted(len(tally.rules), 'rule')}, "
         f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
     )
-    if engine := pack.engine_counts():
+    if verbose and (engine := pack.engine_counts()):
         say(
             f"engine: {_share(engine['found'], engine['looked'])} of values known, "
             f"{counted(engine['asked'], 'question')} asked of Python, {engine['flushes']:,} flushes; "
@@ -394,6 +396,8 @@ def _summarize(tally: _Tally, pack: Pack, seconds: float) -> None:
         )
     for rule, count in tally.rules.most_common(TOP_RULES):
         say(f"{count:>9,}  {pack.rules[rule].title}")
+    if len(tally.rules) > TOP_RULES:
+        say(f"           and {len(tally.rules) - TOP_RULES:,} more")
 
 
 def _share(part: int, whole: int) -> str:
