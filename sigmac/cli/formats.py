@@ -29,22 +29,24 @@ def formats(form: str) -> None:
 
     Each may be compressed (gzip, zstd, bzip2, xz, lz4) or lie in a zip or tar archive, in UTF-8 or UTF-16.
     """
-    from sigmac.runtime.inputs.known_formats import FORMATS
+    from sigmac.runtime.reading import known_formats
+
+    listed = known_formats.formats().values()
 
     if form == "json":
-        listed = [
+        plain = [
             {
                 "name": each.name,
                 "title": each.title,
                 "logsource": dict(each.logsource),
                 "extra": each.extra or None,
             }
-            for each in FORMATS
+            for each in listed
         ]
-        click.echo(json.dumps({"version": 1, "formats": listed}, indent=2))
+        click.echo(json.dumps({"version": 1, "formats": plain}, indent=2))
         return
-    width = max(len(each.name) for each in FORMATS)
-    for each in FORMATS:
+    width = max(len(each.name) for each in listed)
+    for each in listed:
         source = "/".join(each.logsource.get(k, "") for k in ("product", "category", "service"))
         more = [source.strip("/").replace("//", "/")] if each.logsource else []
         more += [f"needs sigmac[{each.extra}]"] if each.extra else []

@@ -36,8 +36,8 @@ from sigmac.runtime.errors import InputError
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Outcome
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.inputs.reading import Reading
     from sigmac.runtime.pack.pack import Pack
+    from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
 
@@ -337,11 +337,11 @@ def _reading(
     form: str | None, select: str | None, unwrap: bool, max_record: int, max_expansion: int
 ) -> Reading:
     """How the inputs are read. Raises `click.BadParameter` for a format that there is not."""
-    from sigmac.runtime.inputs.known_formats import BY_NAME
-    from sigmac.runtime.inputs.reading import Reading
+    from sigmac.runtime.reading.known_formats import formats
+    from sigmac.runtime.reading.reading import Reading
 
-    if form is not None and form not in BY_NAME:
-        near = difflib.get_close_matches(form, BY_NAME, 1)
+    if form is not None and form not in formats():
+        near = difflib.get_close_matches(form, formats(), 1)
         hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
         raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
     return Reading(form, select, unwrap, max_record=max_record << 20, max_expansion=max_expansion)
@@ -350,7 +350,7 @@ def _reading(
 def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
     """The blocks of an input, with a progress bar on a terminal."""
     from sigmac.runtime.inputs.opened import STDIN
-    from sigmac.runtime.inputs.reading import read_events
+    from sigmac.runtime.reading.reading import read_events
 
     blocks = read_events(name, reading)
     if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.runtime.inputs.reading import Reading, read_events
+from sigmac.runtime.reading.reading import Reading, read_events
 from tests.conformance.corpora import FOLDER, MISSING
 from tests.unit.packs import make_pack
 
@@ -20,15 +20,7 @@ if not WRAPPINGS.is_dir():
 GIVEN = yaml.safe_load((WRAPPINGS / "wrappings.yml").read_text(encoding="utf-8"))
 # What is read, and by which a rule is found only with a pipeline that is not shipped yet
 PIPELINES = {"ecs", "defender"}
-WITHOUT_READER = {
-    "ev.parquet",
-    "events.csv",
-    "windows.xml",
-    "evtx_attrs_text.ndjson",
-    "zeek.tsv",
-    "access.log",
-    "cef.log",
-}
+WITHOUT_READER = {"ev.parquet", "events.csv", "windows.xml", "evtx_attrs_text.ndjson"}
 
 
 def found(name: str, folder: Path) -> dict[str, Any]:

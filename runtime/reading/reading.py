@@ -9,10 +9,10 @@ from typing import IO
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.inputs import json_documents, ndjson
 from sigmac.runtime.inputs.format import Event, Format, Item, Unreadable
-from sigmac.runtime.inputs.known_formats import BY_NAME, recognised
 from sigmac.runtime.inputs.lines import CHUNK, MAX_EXPANSION, MAX_RECORD, Block, blocks_of
 from sigmac.runtime.inputs.opened import Opened, open_inputs
 from sigmac.runtime.inputs.wrappings import selected
+from sigmac.runtime.reading.known_formats import formats, recognised
 
 _AT_ONCE = 1 << 20  # bytes of events in a block
 
@@ -63,7 +63,7 @@ def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:
 
 def _format(opened: Opened, reading: Reading) -> Format:
     if reading.format is not None:
-        return BY_NAME[reading.format]
+        return formats()[reading.format]
     found = recognised(opened.start)
     # A line that is none may stand first, or be broken.
     if found in (None, json_documents.FORMAT) and ndjson.has_lines(opened.start):

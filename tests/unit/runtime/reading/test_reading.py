@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.reading import Reading, read_events
+from sigmac.runtime.reading.reading import Reading, read_events
 
 ONE = {"EventID": 1, "Image": "a\u00fc"}
 TWO = {"EventID": 2, "Image": None}
