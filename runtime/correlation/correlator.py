@@ -135,16 +135,17 @@ class _Live:
     def alert(self, key: Key, source: Any) -> Alert:
         """The alert of a group whose condition has just become true."""
         group = self.groups[key]
-        window = group.window()
+        hits = group.hits
+        newest = hits[max(group.start, len(hits) - SHOWN) :]
         return Alert(
             self.definition,
             source,
             self.shown(key),
             self.step.value(group),
-            window[0].time,
-            window[-1].time,
-            len(window),
-            [hit.source for hit in window[-SHOWN:]],
+            hits[group.start].time,
+            hits[-1].time,
+            len(hits) - group.start,
+            [hit.source for hit in newest],
         )
 
 

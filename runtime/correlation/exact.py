@@ -51,16 +51,28 @@ class ExactSum:
         return rounded((self._whole << _SCALE) + self._fractions, count << _SCALE)
 
 
-def interpolated(numbers: Sequence[Number], percentile: Number) -> Number:
+def share_of(percentile: Number) -> tuple[int, int]:
+    """A percentile as the share that it is, as the decimal that is written: 99.9, not the float next to it.
+
+    >>> share_of(50), share_of(99.9)
+    ((1, 2), (999, 1000))
+    """
+    return (Fraction(str(percentile)) / 100).as_integer_ratio()
+
+
+def interpolated(numbers: Sequence[Number], share: tuple[int, int]) -> Number:
     """The percentile of sorted numbers, at least one: linear between the ranks around p/100 · (n - 1).
 
-    >>> interpolated([1, 2, 4], 50), interpolated([1, 2], 50), interpolated([7], 99.9)
+    >>> half = share_of(50)
+    >>> interpolated([1, 2, 4], half), interpolated([1, 2], half), interpolated([7], share_of(99.9))
     (2, 1.5, 7)
     """
-    # As the decimal that is written: 99.9, not the float next to it
-    rank = Fraction(str(percentile)) * (len(numbers) - 1) / 100
-    below, part = divmod(rank, 1)
-    low = Fraction(numbers[below])
-    if part:
-        low += part * (Fraction(numbers[below + 1]) - low)
-    return rounded(low.numerator, low.denominator)
+    numerator, denominator = share
+    below, part = divmod(numerator * (len(numbers) - 1), denominator)
+    low, low_over = numbers[below].as_integer_ratio()
+    if not part:
+        return rounded(low, low_over)
+    high, high_over = numbers[below + 1].as_integer_ratio()
+    # low + part / denominator * (high - low)
+    over = low_over * high_over * denominator
+    return rounded(low * high_over * (denominator - part) + high * low_over * part, over)

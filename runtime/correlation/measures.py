@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from sigmac.runtime.correlation.definition import Correlation
-from sigmac.runtime.correlation.exact import ExactSum, Number, interpolated
+from sigmac.runtime.correlation.exact import ExactSum, Number, interpolated, share_of
 from sigmac.runtime.correlation.hit import Hit
 
 
@@ -108,10 +108,10 @@ class Total(_Plain):
 class Percentile(_Plain):
     """value_percentile and value_median: all numbers, sorted."""
 
-    __slots__ = ("_numbers", "_percentile")
+    __slots__ = ("_numbers", "_share")
 
-    def __init__(self, percentile: Number) -> None:
-        self._percentile = percentile
+    def __init__(self, share: tuple[int, int]) -> None:
+        self._share = share
         self._numbers: list[Number] = []
 
     def enter(self, hit: Hit, at: int) -> None:
@@ -123,7 +123,7 @@ class Percentile(_Plain):
             del self._numbers[bisect_left(self._numbers, number)]
 
     def value(self, hits: int, first: int) -> Number:
-        return interpolated(self._numbers, self._percentile)
+        return interpolated(self._numbers, self._share)
 
 
 class Seen:
@@ -208,4 +208,5 @@ def measure_of(definition: Correlation, rules: Sequence[object]) -> Callable[[],
         return lambda: Seen(len(rules))
     if kind == "temporal_ordered":
         return lambda: Ordered(len(rules))
-    return lambda: Percentile(definition.percentile)
+    share = share_of(definition.percentile)
+    return lambda: Percentile(share)

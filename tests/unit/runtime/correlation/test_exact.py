@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from sigmac.runtime.correlation.alert import plain_number
-from sigmac.runtime.correlation.exact import ExactSum, Number, interpolated, rounded
+from sigmac.runtime.correlation.exact import ExactSum, Number, interpolated, rounded, share_of
 
 MOST = sys.float_info.max
 LEAST = math.ulp(0.0)  # the smallest float64 above 0
@@ -109,7 +109,7 @@ def test_averages_of_what_floats_cannot_add() -> None:
     ],
 )
 def test_percentiles(numbers: list[Number], percentile: Number, expected: Number) -> None:
-    found = interpolated(numbers, percentile)
+    found = interpolated(numbers, share_of(percentile))
     assert found == expected
     if isinstance(expected, int) and abs(expected) >= 2**53:
         assert isinstance(found, int)
