@@ -173,6 +173,9 @@ class Correlator:
         for live in self._live:
             live.is_child = any(live.name in other.definition.rules for other in self._live)
         self.no_time = 0
+        # Of the snapshot that was restored: what its rules are called now, and what has changed since
+        self._called = {rule: rule for rule in self._above}
+        self._begun_anew: set[str] = set()
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -186,9 +189,24 @@ class Correlator:
 
     def take(self, observation: Observation) -> list[Alert]:
         """The alerts that an observation makes, a child's before those of its parents."""
+        return self._take(observation, self._concerned(observation))
+
+    def redo(self, observation: Observation) -> None:
+        """Take an observation again that was taken after the snapshot that was restored, by this pack or another one.
+
+        Rules may have other names now; correlations that changed since begin anew, without it.
+        """
+        called = self._called
+        matched = {called[rule]: how for rule, how in observation.matched.items() if rule in called}
+        if matched:
+            again = observation._replace(matched=matched)
+            concerned = self._concerned(again)
+            self._take(again, [each for each in concerned if each.name not in self._begun_anew])
+
+    def _take(self, observation: Observation, concerned: Sequence[_Live]) -> list[Alert]:
         alerts: list[Alert] = []
         children: dict[str, list[dict[str, str]]] = {}
-        for live in self._concerned(observation):
+        for live in concerned:
             for key, hit in live.hits(observation, children):
                 done = live.take(key, hit)
                 if done & TRUE:
@@ -217,6 +235,7 @@ class Correlator:
                 [
                     live.name,
                     live.definition.digest,
+                    list(live.definition.rules),
                     asdict(live.counts),
                     [[key, *plain_group(group)] for key, group in live.groups.items()],
                 ]
@@ -236,8 +255,8 @@ class Correlator:
             if version == VERSION:
                 no_time = _count(found["no_time"])
                 kept: dict[str, dict[str, list[Any]]] = {}
-                for name, digest, *rest in found["correlations"]:
-                    kept.setdefault(digest, {})[name] = rest
+                for name, digest, rules, *rest in found["correlations"]:
+                    kept.setdefault(digest, {})[name] = [rules, *rest]
         except (ValueError, TypeError, KeyError) as error:
             raise SigmacError(f"this is no state of correlations: {_reason(error)}") from None
         if version != VERSION:
@@ -246,18 +265,29 @@ class Correlator:
                 f"{VERSION}; start without it"
             )
         states: list[tuple[Counts, OrderedDict[Key, Group]] | None] = []
+        called: dict[str, str] = {}
         for live in self._live:
             # Of those that find the same the one of the same name, else the first: names may change.
             alike = kept.get(live.definition.digest, {})
             known = alike.pop(live.name, None) or (alike.pop(next(iter(alike))) if alike else None)
             try:
-                states.append(None if known is None else live.restored(*known))
+                if known is None:
+                    states.append(None)
+                    continue
+                rules, *rest = known
+                # What finds the same has the same rules in the same places, whatever they are called now.
+                called.update(zip(rules, live.definition.rules, strict=True))
+                states.append(live.restored(*rest))
             except (ValueError, TypeError) as error:
                 message = f"the state of {live.name} is damaged: {_reason(error)}"
                 raise SigmacError(message) from None
         for live, each in zip(self._live, states, strict=True):
             live.counts, live.groups = each or (Counts(), OrderedDict())
         self.no_time = no_time
+        self._called = {old: new for old, new in called.items() if new in self._above}
+        self._begun_anew = {
+            live.name for live, each in zip(self._live, states, strict=True) if each is None
+        }
         return [live.name for live, each in zip(self._live, states, strict=True) if each is None]
 
 

@@ -126,6 +126,13 @@ class PackCorrelator:
             return ()
         return self._explain(rule, dict(event)).variants
 
+    def redo(self, observation: Observation | None) -> None:
+        """Take again what was taken after the snapshot that was restored."""
+        if observation is None:
+            self.no_time += 1
+        else:
+            self.correlator.redo(observation)
+
     def snapshot(self) -> bytes:
         """The whole state, to go on from with `restore`: the same events then give the same alerts."""
         return self.correlator.snapshot()

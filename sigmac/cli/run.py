@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from sigmac.cli.options import (
     logsource,
     max_groups,
     max_hits,
+    pipeline,
     read_keys,
     say,
     timestamp_field,
@@ -43,6 +45,8 @@ EXAMPLE = """Examples:
 
   sigmac run build/windows events.ndjson.zst -o matches.ndjson
 
+  sigmac run rules/ logs/ --pipeline windows
+
   tail -F events.ndjson | sigmac run build/windows -
 
   sigmac run build/windows events.ndjson --explain --no-event
@@ -59,7 +63,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     cls=Argument,
     required=False,
     metavar="[PACK]",
-    help="Folder or name of a rule pack.",
+    help="Folder or name of a rule pack, or rules.",
     shell_complete=completion.packs,
 )
 @click.argument(
@@ -70,6 +74,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     metavar="[FILE|-]...",
     help="Files and folders with events, of any format, compressed or not. Default: standard input.",
 )
+@pipeline
 @click.option(
     "--output",
     "-o",
@@ -175,6 +180,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
 def run(
     pack: str | None,
     inputs: tuple[str, ...],
+    pipeline: tuple[str, ...],
     output: Path | None,
     event: bool,
     explain: bool,
@@ -211,6 +217,7 @@ def run(
         return
     if pack is None:
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+    from sigmac.cli.direct_rules import holds_rules, load_rules
     from sigmac.cli.event_files import event_files
     from sigmac.cli.parallel import evaluate_all
     from sigmac.runtime.pack.pack import load_pack
@@ -226,8 +233,8 @@ def run(
         # One that cannot be written is told before the work, not after it.
         profile.open("ab").close()
     count = _workers(workers, names, profile)
-    loaded = load_pack(
-        pack,
+    load = partial(
+        load_pack,
         trusted_keys=read_keys(trusted_key),
         name=pack_name,
         least_version=least_version,
@@ -235,6 +242,16 @@ def run(
         workers=count,
         max_values=max_values,
     )
+    if holds_rules(pack):
+        if trusted_key or pack_name or least_version:
+            raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")
+        loaded = load_rules(pack, pipeline, load)
+    elif pipeline:
+        raise click.BadParameter(
+            "a pack was built with its pipelines; rules are given some", param_hint="--pipeline"
+        )
+    else:
+        loaded = load(pack)
     tag = _tag(stream_logsource, loaded) if stream_logsource else None
     evaluation = Evaluation(loaded, tag, event, explain, profile is not None)
     if loaded.correlations:

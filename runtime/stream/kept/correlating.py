@@ -82,7 +82,7 @@ class Correlating:
 
     def redo(self, note: Any) -> None:
         """Take again an observation that was noted."""
-        self._correlator.take(None if note is None else Observation(*note))
+        self._correlator.redo(None if note is None else Observation(*note))
 
 
 class Slot(Protocol):

@@ -170,10 +170,23 @@ def test_a_build_without_a_pipeline_says_once_that_logsources_are_not_checked(
     assert "no pipeline was given" not in mapped.stderr
 
 
-def test_a_rule_in_place_of_a_pack_is_told_as_one(sigmac: Run, tmp_path: Path) -> None:
-    (tmp_path / "sound.yml").write_text(SOUND)
-    (tmp_path / "e.ndjson").write_text("{}")
-    done = sigmac("run", "sound.yml", "e.ndjson", cwd=tmp_path)
-    assert done.returncode != 0
-    assert "is no rule pack but a file of rules" in done.stderr
-    assert "sigmac build" in done.stderr
+def test_rules_in_place_of_a_pack_are_built_in_memory(sigmac: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "sound.yml").write_text(
+        "title: T\nlogsource: {product: x}\ndetection: {s: {a: b}, condition: s}"
+    )
+    (tmp_path / "e.ndjson").write_text('{"a": "b"}')
+    for given in ("rules", "rules/sound.yml"):
+        done = sigmac("run", given, "e.ndjson", cwd=tmp_path)
+        assert done.returncode == 0
+        assert '"title":"T"' in done.stdout
+        assert "no pipeline was given" in done.stderr
+    (rules / "faulty.yml").write_text("title: F")
+    done = sigmac("run", "rules", "e.ndjson", "-p", "windows", cwd=tmp_path)
+    assert '"title":"T"' in done.stdout
+    assert "1 rule left out because of errors: see `sigmac check rules`" in done.stderr
+    done = sigmac("run", "rules/faulty.yml", "e.ndjson", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no rule without an error" in done.stderr
+    assert sigmac("run", "rules", "e.ndjson", "--pack-name", "x", cwd=tmp_path).returncode == 2

@@ -100,15 +100,21 @@ def test_what_is_done_again_gives_the_same(
         assert len([*folder.iterdir()]) == (1 if batches else 0)
 
 
-def test_a_new_pack_goes_on_with_what_did_not_change(pack: Pack, tmp_path: Path) -> None:
+@pytest.mark.parametrize("journalled", [False, True])
+def test_a_new_pack_goes_on_with_what_did_not_change(
+    pack: Pack, tmp_path: Path, journalled: bool
+) -> None:
     correlating = Correlating("p", pack, tmp_path)
     one = [{"time": 1, "k": "a", "u": "x"}, {"time": 1, "k": "b", "u": "x", "n": 0.2}]
+    if journalled:  # the hits stand behind the snapshot
+        correlating.kept.write()
     assert taken(correlating, pack, one, 0) == []
     note = correlating.kept.write()
-    changed = make_pack(
-        RULES.replace("title: A", "title: Renamed").replace("gte: 0.3", "gte: 0.2"),
-        tmp_path / "new",
-    )
+    # The file has another name, and so have the rules in the pack; the order is another one too.
+    first, second, *rest = RULES.replace("gte: 0.3", "gte: 0.2").split("---")
+    text = "---".join([second, first.replace("title: A", "title: Renamed"), *rest])
+    changed = make_pack(text, tmp_path / "new")
+    assert changed.manifest["rules"] != pack.manifest["rules"]
     correlating.swap(changed)
     again = Correlating("p", changed, tmp_path)
     again.kept.restore(note)  # it crashed before it could write

@@ -1,0 +1,57 @@
+"""Rules given to `sigmac run` in place of a pack: built in memory, through the cache of builds."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigmac.cli.options import COMPILER, counted, need, say
+from sigmac.runtime.errors import InputError, SigmacError
+
+if TYPE_CHECKING:
+    from sigmac.runtime.pack.pack import Pack
+
+_SUFFIXES = (".yml", ".yaml")
+_MANIFEST = "manifest.json"
+
+
+def holds_rules(name: str) -> bool:
+    """Whether a name is that of a rule file, or of a folder that is no pack and has rule files in it."""
+    if os.path.isfile(name):
+        return name.lower().endswith(_SUFFIXES)
+    if not os.path.isdir(name) or os.path.exists(os.path.join(name, _MANIFEST)):
+        return False
+    return any(file.lower().endswith(_SUFFIXES) for _, _, files in os.walk(name) for file in files)
+
+
+def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]) -> Pack:
+    """A pack of the rules of a file or folder; those with errors are left out, and told of.
+
+    `load` loads a pack from its folder. Raises `InputError` where no rule is left, `SigmacError` for a faulty pipeline.
+    """
+    need("compiler", *COMPILER)
+    from sigmac.compiler.diagnostics.diagnostic import RuleError
+    from sigmac.compiler.packaging.build import BuildOptions, compile_sources
+    from sigmac.compiler.packaging.build_cache import Cache, default_folder
+    from sigmac.compiler.packaging.writer import write_pack
+    from sigmac.compiler.syntax.rule_files import find_sources
+
+    options = BuildOptions("rules", pipelines=tuple(pipelines), skip_errors=True)
+    try:
+        result = compile_sources(find_sources([name]), options, Cache(default_folder()))
+    except RuleError as error:
+        raise SigmacError(str(error.diagnostic)) from None
+    if result.refused:
+        say(
+            f"{counted(result.refused, 'rule')} left out because of errors: see `sigmac check {name}`"
+        )
+    if not result.rendered:
+        raise InputError(f"{name}: there is no rule without an error; see `sigmac check {name}`")
+    if not pipelines:
+        say("no pipeline was given, so rules look at events of any log: see --pipeline")
+    with tempfile.TemporaryDirectory(prefix="sigmac-rules-") as folder:
+        write_pack(result.rendered, Path(folder) / "pack")
+        return load(Path(folder) / "pack")
