@@ -1,0 +1,1 @@
+"""Event logs of Windows: EVTX files, and events as XML."""
