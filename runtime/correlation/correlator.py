@@ -83,11 +83,15 @@ class _Live:
     def hits(self, observation: Observation, children: Children) -> Found:
         """The hits of an observation; what is none for want of a group or a value is counted."""
         found = self.finder.find(observation, children)
+        self.count_none(found)
+        return found
+
+    def count_none(self, found: Found) -> None:
+        """Count an observation that is no hit, if that is for want of a group or a value."""
         if found is NO_GROUP:
             self.counts.no_group += 1
         elif found is NO_VALUE:
             self.counts.no_value += 1
-        return found
 
     def take(self, key: Key, hit: Hit) -> int:
         """Take a hit of a group; the bits of its step."""
@@ -189,6 +193,10 @@ class Correlator:
 
     def take(self, observation: Observation) -> list[Alert]:
         """The alerts that an observation makes, a child's before those of its parents."""
+        matched = observation.matched
+        if len(matched) == 1:  # as nearly always: no call is made that need not be
+            for rule in matched:
+                return self._take(observation, self._above[rule])
         return self._take(observation, self._concerned(observation))
 
     def redo(self, observation: Observation) -> None:
@@ -207,7 +215,10 @@ class Correlator:
         alerts: list[Alert] = []
         children: dict[str, list[dict[str, str]]] = {}
         for live in concerned:
-            for key, hit in live.hits(observation, children):
+            found = live.finder.find(observation, children)
+            if not found:
+                live.count_none(found)
+            for key, hit in found:
                 done = live.take(key, hit)
                 if done & TRUE:
                     if live.is_child:
@@ -219,8 +230,6 @@ class Correlator:
     def _concerned(self, observation: Observation) -> Sequence[_Live]:
         """The correlations above the rules that matched, in the order of work."""
         matched = observation.matched
-        if len(matched) == 1:
-            return self._above[next(iter(matched))]
         found = {id(live): live for rule in matched for live in self._above[rule]}
         return [found[each] for each in sorted(found, key=self._place.__getitem__)]
 

@@ -85,14 +85,26 @@ class HitFinder:
 
     def find(self, observation: Observation, children: Children) -> Found:
         """The hits of an observation, in the order of the rules; NO_GROUP or NO_VALUE where it is none for that."""
-        matched = observation.matched
-        if len(matched) == 1 and not children:
-            for rule, variants in matched.items():
-                plain = self._plain.get(rule)
-                if plain is not None and not variants:
-                    found = _find_plain(observation, plain)
-                    if found is not None:
-                        return found
+        time, source, matched, values = observation
+        if len(matched) != 1 or children:
+            return self._find(observation, children)
+        for rule, variants in matched.items():
+            plain = self._plain.get(rule)
+            if plain is None or variants:
+                break
+            # The usual event holds one text in each field. Anything else is looked at more closely.
+            key = []
+            for name in plain.group_by:
+                texts = values[name]
+                if len(texts) != 1 or texts[0].__class__ is not str:
+                    return self._find(observation, children)
+                key.append(texts[0])
+            looked_at: Sequence[Any] = ()
+            if plain.looks_at is not None:
+                looked_at = values[plain.looks_at]
+                if len(looked_at) != 1 or looked_at[0].__class__ not in plain.kinds:
+                    break
+            return [(tuple(key), _new_hit((time, source, plain.seen, tuple(looked_at))))]
         return self._find(observation, children)
 
     def _find(self, observation: Observation, children: Children) -> Found:
@@ -150,20 +162,3 @@ class HitFinder:
         if any(len(each) != 1 for each in texts):
             return None
         return (tuple(text for (text,) in texts),)
-
-
-def _find_plain(observation: Observation, plain: _Plain) -> Found | None:
-    """The hit of an event whose fields hold one text each; None where it is to be looked at more closely."""
-    time, source, _, values = observation
-    key = []
-    for name in plain.group_by:
-        texts = values[name]
-        if len(texts) != 1 or texts[0].__class__ is not str:
-            return None
-        key.append(texts[0])
-    looked_at: Sequence[Any] = ()
-    if plain.looks_at is not None:
-        looked_at = values[plain.looks_at]
-        if len(looked_at) != 1 or looked_at[0].__class__ not in plain.kinds:
-            return None
-    return [(tuple(key), _new_hit((time, source, plain.seen, tuple(looked_at))))]
