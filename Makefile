@@ -20,7 +20,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools pins image-check clean
+.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools cluster-tools pins image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -101,6 +101,16 @@ $(deploy_tools)/.installed: requirements/deploy.txt
 	@$(deploy_tools)/bin/python $(install) --quiet --only-binary :all: --retries 1 -r $<
 	@touch $@
 
+cluster := .cache/cluster-1
+
+cluster-tools: $(cluster)/.installed ## Install Quix Streams beside sigmac, 230 MB: `make test` runs the second stage where it is there.
+
+$(cluster)/.installed: requirements/cluster.txt
+	@$(PYTHON) -m venv --clear $(cluster)
+	@$(cluster)/bin/python $(install) --quiet --only-binary :all: --retries 1 -r $<
+	@echo "$(CURDIR)" > "$$($(cluster)/bin/python -c 'import site; print(site.getsitepackages()[0])')/sigmac.pth"
+	@touch $@
+
 # The files of pins, from what pyproject.toml asks for. What lies in one environment, or in the image, agrees with dev.txt.
 pin_tools := .cache/pin-tools-1
 pin = $(pin_tools)/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
@@ -112,6 +122,8 @@ pins: $(pin_tools)/.installed ## Pin what pyproject.toml asks for. PINS_ARGS=--u
 	$(pin) pyproject.toml --constraint requirements/dev.txt --output-file requirements/consumer.txt
 	$(pin) pyproject.toml --constraint requirements/dev.txt --extra kafka --extra service --extra signing \
 		--extra tracing --output-file deploy/requirements.txt
+	$(pin) pyproject.toml --extra cluster --extra kafka --extra service --extra signing \
+		--output-file requirements/cluster.txt
 	for group in build fuzz lint; do $(pin) --group $$group --constraint requirements/dev.txt \
 		--output-file requirements/$$group.txt || exit; done
 	for group in deploy pins stubs; do $(pin) --group $$group --output-file requirements/$$group.txt || exit; done

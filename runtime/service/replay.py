@@ -24,6 +24,7 @@ from sigmac.runtime.stream.sink import DeliveryFailed, Message, Sink, Undelivera
 _BATCH = 1000
 _WAIT = 10.0  # seconds for a broker's answer
 _MAX_LINE = 256 << 20  # bytes of a line: a record of the largest size in base64, with its headers
+_HIT = b'{"v":'  # how the value begins where it is a hit, and not an event
 _GIVE_UP = 120.0  # seconds without a delivery
 
 
@@ -263,6 +264,10 @@ class Returns:
         message = Message(letter.value, origin.key, origin.headers, origin.partition)
         if letter.kind == "undeliverable":
             return self._of_matches(), message
+        if letter.kind == "hit":
+            if not letter.value.startswith(_HIT):
+                raise InputError("what correlations look at in this event is too large for them")
+            return self._of_hits(), message
         source = self._settings.source.kafka
         if source is None:
             raise InputError(
@@ -299,6 +304,12 @@ class Returns:
         if matches.kafka is not None:
             return self._topic(matches.kafka.topic)
         raise InputError("the service has no sink any more that gives matches up")
+
+    def _of_hits(self) -> Sink:
+        topic = self._settings.correlations.topic
+        if topic is None:
+            raise InputError("the service has no topic of hits any more")
+        return self._topic(topic)
 
     def _topic(self, name: str) -> Sink:
         place = f"topic {name}"

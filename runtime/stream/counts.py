@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from sigmac.runtime.correlation.correlator import Counts as OfCorrelation
+from sigmac.runtime.correlation.definition import Correlation
+
+# By the name of a count, numbers by pack and correlation, as `pack/id`
+CorrelationCounts = dict[str, dict[str, int]]
 
 # Upper bounds of the buckets of `Counts.batch_seconds`, in seconds; one more bucket counts what is beyond.
 BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -33,6 +39,8 @@ class Counts:
     stalled_seconds: float = 0.0  # spent waiting for a sink
     rebalances: int = 0
     engine: dict[str, dict[str, int]] = field(default_factory=dict)  # by pack
+    correlations: CorrelationCounts = field(default_factory=dict)
+    state_bytes: int = 0  # of the second stage's state on disk
 
     def add(self, more: Counts) -> None:
         """Count what another has counted as well."""
@@ -43,6 +51,25 @@ class Counts:
         """What is not nothing, by name."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in found.items() if value}
+
+
+def described(correlation: Correlation) -> str:
+    """What counts call a correlation."""
+    return correlation.id or correlation.name or correlation.title
+
+
+def counts_of_pack(
+    pack: str, names: Mapping[str, str], counts: Mapping[str, OfCorrelation]
+) -> CorrelationCounts:
+    """What the correlations of a pack counted, of what is not nothing; `names` has what each of them is called."""
+    found: CorrelationCounts = {}
+    for name, each in counts.items():
+        for count, number in asdict(each).items():
+            if number:
+                by_name = found.setdefault(count, {})
+                told = f"{pack}/{names[name]}"
+                by_name[told] = by_name.get(told, 0) + number
+    return found
 
 
 def added(one: Any, other: Any) -> Any:

@@ -27,6 +27,7 @@ KINDS = {
     "evaluation": "a rule's code failed on the event",
     "too_long": "a line of a file or of standard input is longer than 16 MiB; its start is kept",
     "undeliverable": "a sink gave up a match; the value is the match",
+    "hit": "a hit of a correlation cannot be told to the second stage; the value is the hit, or the event",
 }
 PREFIX = "sigmac-dlq-"
 _MAX_REASON = 500  # characters; a reason may quote what an attacker wrote
@@ -204,8 +205,8 @@ def from_line(line: bytes) -> DeadLetter:
         raise InputError(f"not a dead letter: {error}") from None
 
 
-def bury(message: Message, reason: str) -> DeadLetter:
-    """The dead letter of a match that a sink gave up: its value is the match itself."""
+def bury(message: Message, reason: str, kind: str = "undeliverable") -> DeadLetter:
+    """The dead letter of a match, or a hit, that a sink gave up: its value is the match itself."""
     match = without_event(message.value)
     source = match["source"]
     origin = Origin(
@@ -215,7 +216,7 @@ def bury(message: Message, reason: str) -> DeadLetter:
         value=message.value,
         origin=origin,
         index=source.get("index"),
-        kind="undeliverable",
+        kind=kind,
         reason=reason,
         pack=match["pack"]["name"],
         version=match["pack"]["version"],

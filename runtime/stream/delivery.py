@@ -2,7 +2,7 @@
 
 At least once (`AtLeastOnce`):
 
-    1. matches are written to every sink, dead letters to theirs
+    1. matches are written to every sink, dead letters to theirs, hits of correlations to the topic of the second stage
     2. all of it is flushed: the other ends have it
     3. what a sink gave up is dead-lettered, and flushed
     4. the records' positions are committed
@@ -37,31 +37,42 @@ class Outputs:
         matches: dict[str, Sink],
         dead_letters: Sink | None,
         encode: Callable[[DeadLetter], Message],
+        hits: Sink | None = None,
     ):
         self.matches = matches
+        self.hits = hits
         self.dead_letters = dead_letters
         self._encode = encode
         self.delivered: dict[str, int] = dict.fromkeys(matches, 0)
         if dead_letters is not None:
             self.delivered["dead_letters"] = 0
+        if hits is not None:
+            self.delivered["hits"] = 0
         # Of the batch in work: the letters of what match sinks gave up, and how much each of them did.
         self._letters: dict[Message, DeadLetter] = {}
         self._buried: list[DeadLetter] = []
         self._given_up: Counter[str] = Counter()
 
-    def write(self, matches: Sequence[Message], dead_letters: Sequence[DeadLetter]) -> None:
+    def write(
+        self,
+        matches: Sequence[Message],
+        dead_letters: Sequence[DeadLetter],
+        hits: Sequence[Message] = (),
+    ) -> None:
         """Steps 1 of both orders."""
         self._buried.clear()
         self._given_up.clear()
         if matches:
             for sink in self.matches.values():
                 sink.write(matches)
+        if hits and self.hits is not None:
+            self.hits.write(hits)
         if dead_letters and self.dead_letters is not None:
             self.dead_letters.write([self._encode(letter) for letter in dead_letters])
 
     def flush(self, meanwhile: Meanwhile) -> None:
         """Wait until every sink has delivered, and dead-letter what it gave up."""
-        for sink in self.matches.values():
+        for sink in self._all():
             _flush(sink, meanwhile)
         self.bury_undeliverable()
         if self.dead_letters is not None:
@@ -72,12 +83,13 @@ class Outputs:
 
     def bury_undeliverable(self) -> None:
         """Write what match sinks gave up as dead letters."""
-        for name, sink in self.matches.items():
-            for each in sink.undeliverable():
+        for name, sink in (*self.matches.items(), ("hits", self.hits)):
+            for each in sink.undeliverable() if sink is not None else ():
                 # A transaction that is done again writes the same letter again.
                 letter = self._letters.get(each.message)
                 if letter is None:
-                    letter = self._letters[each.message] = bury(each.message, each.reason)
+                    kind = "hit" if name == "hits" else "undeliverable"
+                    letter = self._letters[each.message] = bury(each.message, each.reason, kind)
                 self._buried.append(letter)
                 self._given_up[name] += 1
                 if self.dead_letters is not None:
@@ -88,8 +100,14 @@ class Outputs:
         found, self._buried = self._buried, []
         return found
 
-    def count(self, matches: int, dead_letters: int) -> None:
+    def _all(self) -> list[Sink]:
+        """The sinks of matches and of hits."""
+        return [*self.matches.values(), *([self.hits] if self.hits is not None else ())]
+
+    def count(self, matches: int, dead_letters: int, hits: int = 0) -> None:
         """The batch is delivered: of its matches each sink has taken those that it did not give up."""
+        if self.hits is not None:
+            self.delivered["hits"] += hits - self._given_up["hits"]
         for name in self.matches:
             self.delivered[name] += matches - self._given_up[name]
         if self.dead_letters is not None:
@@ -97,7 +115,7 @@ class Outputs:
         self._letters.clear()
 
     def close(self) -> None:
-        for sink in (*self.matches.values(), self.dead_letters):
+        for sink in (*self._all(), self.dead_letters):
             if sink is not None:
                 sink.close()
 
@@ -123,6 +141,7 @@ class Delivery(Protocol):
         matches: Sequence[Message],
         dead_letters: Sequence[DeadLetter],
         meanwhile: Meanwhile,
+        hits: Sequence[Message] = (),
     ) -> None:
         """Deliver what came of all that was polled, and commit that.
 
@@ -144,9 +163,10 @@ class AtLeastOnce:
         matches: Sequence[Message],
         dead_letters: Sequence[DeadLetter],
         meanwhile: Meanwhile,
+        hits: Sequence[Message] = (),
     ) -> None:
-        if matches or dead_letters:
-            self._outputs.write(matches, dead_letters)
+        if matches or dead_letters or hits:
+            self._outputs.write(matches, dead_letters, hits)
             self._outputs.flush(meanwhile)
-            self._outputs.count(len(matches), len(dead_letters))
+            self._outputs.count(len(matches), len(dead_letters), len(hits))
         self._source.commit()

@@ -13,8 +13,9 @@ import structlog
 
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.match import BatchResult
+from sigmac.runtime.stream.counts import CorrelationCounts, added
 from sigmac.runtime.stream.dead_letters import DeadLetter
-from sigmac.runtime.stream.pack_slot import PackSlot
+from sigmac.runtime.stream.pack_slot import Forwards, PackSlot
 from sigmac.runtime.stream.payload import Events, read_events
 from sigmac.runtime.stream.record import Batch, Origin
 from sigmac.runtime.stream.sink import Message
@@ -43,6 +44,8 @@ class Evaluated:
     events: int = 0
     rejected: int = 0
     found: dict[str, Counter[int]] = field(default_factory=dict)
+    hits: list[Message] = field(default_factory=list)
+    correlations: CorrelationCounts = field(default_factory=dict)
 
 
 def evaluate(batches: Sequence[Batch], streams: Sequence[Stream]) -> Evaluated:
@@ -64,6 +67,8 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
         result = _one_by_one(batch, stream, events, made)
     if slot.correlating is not None or slot.suppressing is not None:
         _add_alerts(batch, slot, events, result, made)
+    elif slot.forwarding is not None:
+        _add_hits(batch, slot, slot.forwarding, events, result, made)
     else:
         _add_matches(batch, slot, events, result, made)
     _add_dead(batch, slot, events, result, made)
@@ -156,6 +161,38 @@ def _alerts(
             observation = observation._replace(source=place)
         for alert in slot.correlating.take(observation):
             yield line, alert
+
+
+def _heard(slot: PackSlot, result: BatchResult) -> BatchResult:
+    """The matches of rules that are output."""
+    silent = slot.pack.silent
+    heard = np.array([rule not in silent for rule in result.rule.tolist()], dtype=bool)
+    return BatchResult(result.record[heard], result.rule[heard], result.rejected, 0)
+
+
+def _add_hits(
+    batch: Batch,
+    slot: PackSlot,
+    forwarding: Forwards,
+    events: Events,
+    result: BatchResult,
+    made: Evaluated,
+) -> None:
+    """Matches of rules that are no output but for correlations, and the hits of correlations."""
+    _add_matches(batch, slot, events, _heard(slot, result), made)
+    lines = _lines(batch, events)
+    for line, observation in forwarding.observe(events.data, result):
+        record, index = events.place(line)
+        origin = batch.origin(record)
+        event = (lines[line] or b"").strip(_AROUND)
+        if observation is not None:
+            place = (origin.topic, origin.partition, origin.offset, index)
+            observation = observation._replace(source=place)
+        messages, problem = forwarding.messages(observation, event, origin.partition)
+        made.hits += messages
+        if problem:
+            made.dead.append(_letter(slot, "hit", problem, event, origin, index))
+    made.correlations = added(made.correlations, forwarding.counted())
 
 
 def _add_dead(

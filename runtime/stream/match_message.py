@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -38,7 +38,7 @@ def _held(number: int) -> bytes:
     return b',"suppressed":%d' % number if number else b""
 
 
-def _place(source: Sequence[Any]) -> dict[str, Any]:
+def place_of(source: Sequence[Any]) -> dict[str, Any]:
     """Where an event lies, as matches say it."""
     topic, partition, offset, index = source
     place = {"topic": topic, "partition": partition, "offset": offset}
@@ -87,33 +87,10 @@ class MatchWriter:
         )
 
     def alert(self, alert: Alert, origin: Origin, event: bytes, held: int = 0) -> Message:
-        """The message of an alert: `origin` is that of the event at which it became true.
-
-        Its key is the correlation with the group, so that a topic has the alerts of a group in their order.
-        """
-        plain = alert.plain()
-        plain["source"] = _place(alert.source)
-        plain["correlation"]["events"] = [_place(each) for each in alert.events]
-        name = alert.correlation.id or alert.correlation.title
-        identity = alert.id
-        parts = [
-            b'{"id":"',
-            identity.encode(),
-            b'",',
-            orjson.dumps(plain)[1:-1],
-            self._pack,
-            _held(held),
-        ]
-        if self.event:
-            parts += (_EVENT, event)
-        headers = (
-            ("sigmac-rule", name.encode()),
-            ("sigmac-level", (alert.correlation.level or "").encode()),
-            ("sigmac-pack", self._version),
-            ("sigmac-match-id", identity.encode()),
-        )
-        key = orjson.dumps([name, alert.group])
-        return Message(b"".join([*parts, b"}"]), key, headers, origin.partition)
+        """The message of an alert: `origin` is that of the event at which it became true."""
+        described = {"name": self.pack.name, "version": self.pack.version}
+        raw = event if self.event else None
+        return alert_message(alert, described, origin.partition, raw, held)
 
     def _described(self, index: int) -> tuple[str, bytes, tuple[tuple[str, bytes], ...]]:
         rule = self.pack.rules[index]
@@ -125,3 +102,36 @@ class MatchWriter:
             ("sigmac-pack", self._version),
         )
         return name, head, headers
+
+
+def alert_message(
+    alert: Alert, pack: Mapping[str, str], partition: int, event: bytes | None, held: int = 0
+) -> Message:
+    """The message of an alert of a pack, with its event where there is one.
+
+    Its key is the correlation with the group, so that a topic has the alerts of a group in their order.
+    """
+    plain = alert.plain()
+    plain["source"] = place_of(alert.source)
+    plain["correlation"]["events"] = [place_of(each) for each in alert.events]
+    name = alert.correlation.id or alert.correlation.title
+    identity = alert.id
+    parts = [
+        b'{"id":"',
+        identity.encode(),
+        b'",',
+        orjson.dumps(plain)[1:-1],
+        b',"pack":',
+        orjson.dumps(pack),
+        _held(held),
+    ]
+    if event is not None:
+        parts += (_EVENT, event)
+    headers = (
+        ("sigmac-rule", name.encode()),
+        ("sigmac-level", (alert.correlation.level or "").encode()),
+        ("sigmac-pack", f"{pack['name']}@{pack['version']}".encode()),
+        ("sigmac-match-id", identity.encode()),
+    )
+    key = orjson.dumps([name, alert.group])
+    return Message(b"".join([*parts, b"}"]), key, headers, partition)

@@ -6,15 +6,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
+from sigmac.runtime.correlation.observation import Observation
 from sigmac.runtime.errors import PackError
+from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
+from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
 from sigmac.runtime.stream.kept.correlating import Correlating
 from sigmac.runtime.stream.kept.suppressing import Suppressing
 from sigmac.runtime.stream.match_message import MatchWriter
+from sigmac.runtime.stream.sink import Message
 
 log = structlog.get_logger("sigmac.stream.correlations")
 
@@ -23,14 +28,30 @@ _NOTICEABLE = 0.25  # seconds for the whole sample below which a pack is never t
 _ROUNDS = 3
 
 
-# Makes what correlates the matches of a pack, given the name of the configuration
+class Forwards(Protocol):
+    """Where the hits of correlations go that are evaluated elsewhere."""
+
+    def observe(
+        self, records: bytes, result: BatchResult
+    ) -> list[tuple[int, Observation | None]]: ...
+
+    def messages(
+        self, observation: Observation | None, event: bytes, partition: int
+    ) -> tuple[list[Message], str]: ...
+
+    def counted(self) -> CorrelationCounts: ...
+
+
+# Makes what correlates the matches of a pack, or what forwards their hits, given the name of the configuration
 Correlate = Callable[[str, Pack], Correlating]
+Forward = Callable[[str, Pack], Forwards]
 
 
 class PackSlot:
     """A name of the configuration and the pack that runs under it. Only `prepare` may run in another thread.
 
-    Without `correlate` the correlations of its packs are not evaluated, and all their rules' matches are output.
+    Without `correlate` and `forward` the correlations of its packs are not evaluated, and all their rules' matches are
+    output.
     """
 
     def __init__(
@@ -46,6 +67,7 @@ class PackSlot:
         max_slowdown: float = 5.0,
         correlate: Correlate | None = None,
         suppressing: Suppressing | None = None,
+        forward: Forward | None = None,
     ):
         self.name = name
         self._trusted_keys = trusted_keys
@@ -58,26 +80,53 @@ class PackSlot:
         # Several while a sink is slow and none can be swapped in
         self._prepared: dict[int, Pack] = {}
         self._correlate = correlate
+        self._forward = forward
+        self.forwarding: Forwards | None = None
         self.correlating: Correlating | None = None
         self.suppressing = suppressing
+        self._counted: CorrelationCounts = {}
         self.run(self._load(folder))
 
     def run(self, pack: Pack) -> None:
         """From now on this pack."""
         self.pack = pack
         self.writer = MatchWriter(pack, event=self._event)
+        self.forwarding = None
         if self.correlating is not None:
             self.correlating.swap(pack)
+            self._counted = self._counts()
         elif not pack.correlations:
             return
         elif self._correlate is not None:
             self.correlating = self._correlate(self.name, pack)
+        elif self._forward is not None:
+            self.forwarding = self._forward(self.name, pack)
         else:
             log.warning(
-                "correlations are not evaluated over this source; all matches of their rules are output",
+                "correlations are not evaluated without `correlations.topic`; all matches of their rules are output",
                 pack=self.name,
                 correlations=len(pack.correlations),
             )
+
+    def _counts(self) -> CorrelationCounts:
+        """What the correlations counted that are evaluated here, in all that their state knows of."""
+        if self.correlating is None:
+            return {}
+        names = {name: described(each) for name, each in self.pack.correlations.items()}
+        found = counts_of_pack(self.name, names, self.correlating.counts)
+        return {**found, "no_time": {self.name: self.correlating.no_time}}
+
+    def begin_to_count(self) -> None:
+        """What the state brought with it was counted before."""
+        self._counted = self._counts()
+
+    def counted(self) -> CorrelationCounts:
+        """What the correlations counted since it was asked last."""
+        before, self._counted = self._counted, self._counts()
+        return {
+            count: {name: n - before.get(count, {}).get(name, 0) for name, n in by_name.items()}
+            for count, by_name in self._counted.items()
+        }
 
     def _load(self, folder: Path) -> Pack:
         return load_pack(

@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
+from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts, added
 from sigmac.runtime.stream.delivery import Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
 from sigmac.runtime.stream.pack_slot import PackSlot
@@ -117,6 +117,8 @@ class Worker:
         """Work until told to stop or until the source ends. Raises `StreamError` where trying again cannot help."""
         try:
             if self._connect():
+                for slot in self.slots.values():
+                    slot.begin_to_count()
                 self._loop()
         except StopNow:
             log.warning(
@@ -201,7 +203,7 @@ class Worker:
         self._slow_since = 0.0
         waited = time.perf_counter()
         try:
-            self.delivery.deliver(made.matches, made.dead, self._meanwhile)
+            self.delivery.deliver(made.matches, made.dead, self._meanwhile, made.hits)
         finally:
             if self._slow_since:
                 self.counts.stalled_seconds += time.perf_counter() - waited
@@ -217,6 +219,9 @@ class Worker:
         """The counts of a batch that is delivered: what is done again counts once."""
         counts = Counts(events=made.events, rejected=made.rejected)
         counts.matches = {name: dict(found) for name, found in made.found.items()}
+        counts.correlations = made.correlations
+        for slot in self.slots.values():
+            counts.correlations = added(counts.correlations, slot.counted())
         for letter in (*made.dead, *self.outputs.buried()):
             counts.dead_letters[letter.kind] = counts.dead_letters.get(letter.kind, 0) + 1
         for batch in batches:

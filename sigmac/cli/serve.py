@@ -44,6 +44,8 @@ def run_service(config: Path) -> None:
     settings = load_settings(config)
     if settings.uses_kafka:
         need("kafka", "confluent_kafka")
+    if settings.correlates:
+        need("cluster", "quixstreams")
     if settings.http is not None:
         need("service", "prometheus_client")
     if settings.control is not None:

@@ -235,7 +235,15 @@ def read_account(ledger: Ledger, timeout: float, settle: float = 1.5) -> Account
 class Service:
     """`sigmac run --config` as a process, and its configuration."""
 
-    def __init__(self, topics: Topics, pack: Path, folder: Path, **changes: Any):
+    def __init__(
+        self,
+        topics: Topics,
+        pack: Path,
+        folder: Path,
+        python: str = sys.executable,
+        **changes: Any,
+    ):
+        self.python = python
         self.topics = topics
         self.folder = folder
         self.port = free_port()
@@ -272,7 +280,7 @@ class Service:
         file.write_text(yaml.safe_dump(self.configuration), encoding="utf-8")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                tied([sys.executable, "-m", "sigmac", "run", "--config", str(file)]),
+                tied([self.python, "-m", "sigmac", "run", "--config", str(file)]),
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONFAULTHANDLER": "1"},

@@ -222,7 +222,7 @@ def test_no_file_names_a_path_of_a_machine() -> None:
 
 PINS = sorted([*(ROOT / "requirements").iterdir(), ROOT / "deploy" / "requirements.txt"])
 # These are installed in environments of their own.
-APART = ("deploy.txt", "pins.txt", "stubs.txt")
+APART = ("cluster.txt", "deploy.txt", "pins.txt", "stubs.txt")
 INSTALLING = (".ci/run", "Makefile", "deploy/Dockerfile", "deploy/install.sh")
 
 
@@ -237,6 +237,7 @@ def test_every_dependency_has_its_reason_and_its_pin() -> None:
     extras, groups = file["project"]["optional-dependencies"], file["dependency-groups"]
     wanted = {"Core:": (file["project"]["dependencies"], "dev.txt")}
     wanted |= {f"`sigmac[{extra}]`": (extras[extra], "dev.txt") for extra in extras}
+    wanted["`sigmac[cluster]`"] = (extras["cluster"], "cluster.txt")
     wanted |= {f"Group `{group}`:": (groups[group], f"{group}.txt") for group in groups}
     wanted["Group `test`:"] = (groups["test"], "dev.txt")
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("\n## ")

@@ -39,6 +39,7 @@ from sigmac.runtime.service.config.sections import (
     ReloadSettings,
     ShutdownSettings,
     SourceSettings,
+    Stage,
     SuppressSettings,
     TracingSettings,
 )
@@ -186,6 +187,14 @@ class Settings(Model):
             raise ValueError(f"exactly-once needs kafka on all sides: {', '.join(others)}")
         return delivery
 
+    @field_validator("correlations")
+    @classmethod
+    def _stages_fit(
+        cls, correlations: CorrelationSettings, info: ValidationInfo
+    ) -> CorrelationSettings:
+        refuse(_stage_problems(correlations, info.data))
+        return correlations
+
     @field_validator("control")
     @classmethod
     def _other_port(
@@ -226,6 +235,24 @@ class Settings(Model):
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count() or 1
         )
+
+    @property
+    def correlates(self) -> bool:
+        """Whether a second stage runs in this service."""
+        correlations = self.correlations
+        return correlations.topic is not None and Stage.CORRELATE in correlations.stages
+
+    @property
+    def process_count(self) -> int:
+        """How many processes there are of workers and of the second stage."""
+        return self.detector_count + (self.correlations.workers if self.correlates else 0)
+
+    @property
+    def detector_count(self) -> int:
+        """How many of them evaluate records; they come first."""
+        correlations = self.correlations
+        alone = correlations.topic is not None and Stage.DETECT not in correlations.stages
+        return 0 if alone else self.worker_count
 
     @property
     def uses_kafka(self) -> bool:
@@ -275,6 +302,28 @@ def _reveal(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return str(value) if isinstance(value, StrEnum) else value
+
+
+def _stage_problems(
+    correlations: CorrelationSettings, others: Mapping[str, Any]
+) -> Iterator[tuple[Place, str]]:
+    """What makes a second stage not fit the rest of a configuration."""
+    topic, source, matches = correlations.topic, others.get("source"), others.get("matches")
+    letters = others.get("dead_letters")
+    if topic is None:
+        if Stage.DETECT not in correlations.stages:
+            yield ("stages",), "without `topic` there is no second stage"
+        return
+    if source is not None and source.kafka is None:
+        yield ("topic",), "files and standard input are correlated by the worker that reads them"
+    elif source is not None and source.kafka.reads(topic):
+        yield ("topic",), "the source reads this topic: it would go round in circles"
+    if matches is not None and matches.kafka is None:
+        yield ("topic",), "the second stage writes alerts to a topic: set `matches.kafka`"
+    elif matches is not None and matches.kafka.topic == topic:
+        yield ("topic",), "matches go to this topic already"
+    if isinstance(letters, DeadLetters) and letters.kafka and letters.kafka.topic == topic:
+        yield ("topic",), "dead letters go to this topic already"
 
 
 def _sink_problems(

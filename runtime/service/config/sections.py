@@ -357,6 +357,13 @@ class BatchSettings(Model):
     max_mib: float = Field(32, gt=0, le=4096, description="MiB of a batch at most.")
 
 
+class Stage(StrEnum):
+    """What a service does of correlations over Kafka."""
+
+    DETECT = "detect"
+    CORRELATE = "correlate"
+
+
 class CorrelationSettings(Model):
     """How correlations are evaluated: events count in the order in which they arrive."""
 
@@ -371,6 +378,29 @@ class CorrelationSettings(Model):
     max_hits: int = Field(
         MAX_HITS, ge=1, le=100_000_000, description="Hits that a correlation remembers of a group."
     )
+    topic: Topic | None = Field(
+        None,
+        description="Over Kafka: the topic of hits. Without it correlations are not evaluated there.",
+    )
+    stages: tuple[Stage, ...] = Field(
+        tuple(Stage),
+        min_length=1,
+        description="What this service does: `detect` finds hits, `correlate` is the second stage.",
+    )
+    workers: int = Field(1, ge=1, le=1024, description="Processes of the second stage.")
+    partitions: int = Field(
+        12, ge=1, le=10_000, description="Partitions of the topic of hits, where it is made."
+    )
+    replication: int = Field(
+        3, ge=1, le=100, description="Copies of it and of the changelog, where they are made."
+    )
+
+    @field_validator("stages")
+    @classmethod
+    def _once(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if len(set(stages)) < len(stages):
+            raise ValueError("name each stage once")
+        return stages
 
 
 class SuppressSettings(Model):

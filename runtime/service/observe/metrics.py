@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from sigmac.runtime.match import Rule
+from sigmac.runtime.service.observe.correlation_metrics import CORRELATIONS
 from sigmac.runtime.service.observe.status import Service, ServiceStatus
 from sigmac.runtime.stream.counts import BATCH_BUCKETS
 from sigmac.runtime.stream.dead_letters import KINDS
@@ -293,6 +294,7 @@ DEFINITIONS = (
         ("pack",),
         lambda v: (((p.name,), p.refused) for p in v.status.packs),
     ),
+    *(Definition(*each) for each in CORRELATIONS),
     # The batch engine
     Definition(
         "sigmac_engine_records_total",

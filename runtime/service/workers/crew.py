@@ -102,7 +102,7 @@ class Crew:
         self._command = command
         self._environment = environment
         self._backoff = backoff
-        self._workers = [_Worker(index, backoff.first) for index in range(settings.worker_count)]
+        self._workers = [_Worker(index, backoff.first) for index in range(settings.process_count)]
 
     def __len__(self) -> int:
         return len(self._workers)

@@ -13,7 +13,7 @@ from sigmac.runtime.stream.counts import Counts, added
 
 # Counts of the engine that say how much is in use now: they end with the process.
 _GAUGES = ("bytes",)
-_BY_TWO = ("matches", "engine")  # counts by pack, then by rule or name
+_BY_TWO = ("matches", "engine", "correlations")  # counts by two names
 
 
 class RuleIndices:
@@ -114,7 +114,7 @@ class Tally:
             pack: {name: count for name, count in counts.items() if name not in _GAUGES}
             for pack, counts in life.counts.engine.items()
         }
-        ended = _sum([self._ended, life.counts], without=("matches", "engine"))
+        ended = _sum([self._ended, life.counts], without=("matches", "engine", "state_bytes"))
         ended.engine = added(self._ended.engine, engine)
         self._ended = ended
 

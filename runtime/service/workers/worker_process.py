@@ -32,7 +32,7 @@ from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
 from sigmac.runtime.stream.kept.correlating import Correlating, States
 from sigmac.runtime.stream.kept.suppressing import Suppressing
-from sigmac.runtime.stream.pack_slot import Correlate, PackSlot
+from sigmac.runtime.stream.pack_slot import Correlate, Forward, PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
 from sigmac.runtime.stream.supervisor_link import Link
@@ -62,8 +62,10 @@ def main(descriptor: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: link.stop(patience))
     link.listen(patience)
     try:
-        worker = make_worker(link, settings, index, first["packs"])
-        worker.run()
+        if index < settings.detector_count:
+            make_worker(link, settings, index, first["packs"]).run()
+        else:
+            _correlate_hits(link, settings, index - settings.detector_count, first["packs"])
     except SigmacError as error:
         log.error(str(error))
         link.say({"say": "stopped", "ok": False, "reason": str(error)})
@@ -74,6 +76,21 @@ def main(descriptor: int) -> int:
         os._exit(AGAIN)  # whatever threads of librdkafka still wait for
     link.say({"say": "stopped", "ok": True, "reason": ""})
     return 0
+
+
+def _correlate_hits(link: Link, settings: Settings, number: int, packs: dict[str, Any]) -> None:
+    """Run a process of the second stage; where it fails of what may pass it starts anew."""
+    from sigmac.runtime.service.workers.correlate_process import correlate
+
+    try:
+        correlate(link, settings, number, packs)
+    except SigmacError:
+        raise
+    except Exception as error:
+        # Quix Streams has no end of its own kinds; what was not committed is done again.
+        log.exception("the second stage starts anew", reason=str(error))
+        sys.stderr.flush()
+        os._exit(AGAIN)
 
 
 class _ProcessLink(Link):
@@ -94,6 +111,7 @@ def _producer_lost() -> tuple[type[Exception], ...]:
 def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any]) -> Worker:
     """The worker that a configuration describes; nothing is connected yet."""
     correlate = None if settings.source.kafka is not None else _correlate(settings)
+    forward = _forward(settings) if settings.correlations.topic is not None else None
     slots = {
         name: PackSlot(
             name,
@@ -106,6 +124,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
             max_slowdown=settings.reload.max_slowdown,
             correlate=correlate,
             suppressing=_suppressing(settings, name),
+            forward=forward,
         )
         for name, pack in settings.packs.items()
     }
@@ -157,6 +176,14 @@ def _suppressing(settings: Settings, name: str) -> Suppressing | None:
     folder = Path(settings.state) if settings.source.files is not None else None
     found = [Suppression(s.seconds, s.by, s.rules, s.levels) for s in settings.suppress]
     return Suppressing(name, found, folder, settings.correlations.timestamp_fields)
+
+
+def _forward(settings: Settings) -> Forward:
+    """What takes hits to the second stage."""
+    from sigmac.runtime.stream.cluster.forwarding import Forwarding
+
+    fields, event = settings.correlations.timestamp_fields, settings.matches.event
+    return lambda name, pack: Forwarding(name, pack, timestamp_fields=fields, event=event)
 
 
 def _collector(settings: Settings) -> SpanExport | None:
@@ -223,10 +250,14 @@ class _Parts:
             matches["webhook"] = WebhookSink(settings.webhook)
         letters = self.settings.dead_letters
         if isinstance(letters, str):
-            return Outputs(matches, None, as_line)
+            return Outputs(matches, None, as_line, self.hits())
         if letters.kafka is not None:
-            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message)
-        return Outputs(matches, self.file_sink(letters.file), as_line)
+            return Outputs(matches, self.kafka_sink(letters.kafka.topic), as_message, self.hits())
+        return Outputs(matches, self.file_sink(letters.file), as_line, self.hits())
+
+    def hits(self) -> Sink | None:
+        """Where hits of correlations go that a second stage evaluates."""
+        return None
 
     def file_sink(self, settings: Any) -> Sink:
         from sigmac.runtime.stream.files.file_sink import FileSink
@@ -284,6 +315,24 @@ class _Kafka(_Parts):
         sink = KafkaSink(topic, self.shared)
         self._starts.append(sink.start)
         return sink
+
+    def hits(self) -> Sink | None:
+        given = self.settings.correlations
+        if given.topic is None:
+            return None
+        from sigmac.runtime.stream.cluster.hits_topic import HitsTopic
+
+        common, _, _ = self._properties()
+        topic = HitsTopic(
+            given.topic,
+            common,
+            self.connection,
+            workers=given.workers,
+            partitions=given.partitions,
+            replication=given.replication,
+        )
+        self._starts.append(topic.start)
+        return self.kafka_sink(given.topic)
 
     def connected(self) -> tuple[Source, Outputs, Delivery]:
         source, outputs = self.source(), self.outputs()

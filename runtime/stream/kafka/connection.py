@@ -195,6 +195,11 @@ def producer_properties(
     return made
 
 
+def shared_properties(properties: Properties) -> dict[str, Any]:
+    """The user's properties for both clients, without those that only one of them knows."""
+    return _without(properties, *_OF_CONSUMERS, "message.timeout.ms", "transaction.timeout.ms")
+
+
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client that reports it is of no use any more."""
     return error.fatal() or error.code() == KafkaError._FATAL

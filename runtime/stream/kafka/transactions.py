@@ -3,7 +3,7 @@
 Where source and sinks are of one Kafka cluster:
 
     1. a transaction begins
-    2. matches and dead letters are produced into it
+    2. matches, dead letters and hits of correlations are produced into it
     3. what the producer gave up (too large for it) is dead-lettered into it
     4. the records' positions are added to it, with the generation of the consumer group
     5. it commits: matches, dead letters and positions become visible together
@@ -76,13 +76,14 @@ class ExactlyOnce:
         matches: Sequence[Message],
         dead_letters: Sequence[DeadLetter],
         meanwhile: Meanwhile,
+        hits: Sequence[Message] = (),
     ) -> None:
         rebalances = self._source.rebalances
         group = self._source.consumer.consumer_group_metadata()
         spare = 0
         while True:
             try:
-                self._try(matches, dead_letters, group, rebalances, meanwhile)
+                self._try((matches, dead_letters, hits), group, rebalances, meanwhile)
                 break
             except MessagesRefused as refused:
                 log.info("a transaction begins anew", reason=str(refused))
@@ -104,20 +105,19 @@ class ExactlyOnce:
             meanwhile()
         self._source.committed()
         self._connection.answered()
-        self._outputs.count(len(matches), len(dead_letters))
+        self._outputs.count(len(matches), len(dead_letters), len(hits))
         for sink in self._sinks():
             sink.accepted()
 
     def _try(
         self,
-        matches: Sequence[Message],
-        dead_letters: Sequence[DeadLetter],
+        made: tuple[Sequence[Message], Sequence[DeadLetter], Sequence[Message]],
         group: Any,
         rebalances: int,
         meanwhile: Meanwhile,
     ) -> None:
         self._producer.begin_transaction()
-        self._outputs.write(matches, dead_letters)
+        self._outputs.write(*made)
         self._outputs.flush(meanwhile)
         if self._source.rebalances != rebalances:
             raise DeliveryFailed("the group was rebalanced while a sink was slow")
@@ -163,7 +163,8 @@ class ExactlyOnce:
             sink.forget()
 
     def _sinks(self) -> list[KafkaSink]:
-        sinks = (*self._outputs.matches.values(), self._outputs.dead_letters)
+        outputs = self._outputs
+        sinks = (*outputs.matches.values(), outputs.hits, outputs.dead_letters)
         return [sink for sink in sinks if isinstance(sink, KafkaSink)]
 
 

@@ -54,6 +54,26 @@ def counts() -> Counts:
         stalled_seconds=12.5,
         rebalances=3,
         engine={"windows": dict(ENGINE)},
+        correlations={
+            **{
+                name: {"windows/guessed_password": number}
+                for number, name in enumerate(
+                    [
+                        "alerts",
+                        "no_group",
+                        "no_value",
+                        "late",
+                        "restarts",
+                        "evicted_groups",
+                        "evicted_hits",
+                    ],
+                    1,
+                )
+            },
+            "no_time": {"windows": 8},
+            "unknown": {"/": 9},
+        },
+        state_bytes=4096,
     )
 
 

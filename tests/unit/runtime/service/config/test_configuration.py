@@ -457,6 +457,41 @@ def test_exactly_once_takes_kafka_or_drop_for_dead_letters(load: Load, refused: 
     assert "the source is not kafka" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            SMALLEST + "correlations: {stages: [correlate]}",
+            "c.yml:11: correlations.stages: without `topic` there is no second stage",
+        ),
+        (
+            SMALLEST + "correlations: {topic: matches}",
+            "c.yml:11: correlations.topic: matches go to this topic already",
+        ),
+        (
+            SMALLEST.replace("kafka: {topic: matches}", "stdout: {}")
+            + "correlations: {topic: hits}",
+            "c.yml:11: correlations.topic: the second stage writes alerts to a topic: set `matches.kafka`",
+        ),
+        (
+            SMALLEST + "correlations: {topic: hits, stages: [detect, detect]}",
+            "c.yml:11: correlations.stages: name each stage once",
+        ),
+    ],
+)
+def test_a_second_stage_needs_topics_of_its_own(text: str, said: str, refused: Refused) -> None:
+    assert refused(text) == [said]
+
+
+def test_the_processes_of_either_stage_are_counted(load: Load) -> None:
+    text = SMALLEST + "workers: 3\ncorrelations: {topic: hits, workers: 2, stages: [%s]}"
+    both, one, other = (load(text % each) for each in ("detect, correlate", "detect", "correlate"))
+    assert (both.detector_count, both.process_count) == (3, 5)
+    assert (one.detector_count, one.process_count) == (3, 3)
+    assert (other.detector_count, other.process_count) == (0, 2)
+    assert not load(SMALLEST).correlates
+
+
 @pytest.mark.parametrize("section", ["http", "control"])
 @pytest.mark.parametrize(
     ("bind", "guard", "taken"),

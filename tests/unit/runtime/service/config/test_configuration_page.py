@@ -78,6 +78,7 @@ def test_every_alternative_of_the_example_is_right(
         values["dead_letters"].get("kafka", {}).pop("properties", None)
     else:
         del values["workers"]
+        del values["correlations"]["topic"]
     file = tmp_path / "sigmac.yml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
     settings = load_settings(file, VARIABLES)

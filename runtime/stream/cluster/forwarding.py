@@ -1,0 +1,60 @@
+"""What a worker does with the matches that correlations count: their hits go to the second stage, by way of a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sigmac.runtime.correlation.correlator import Counts
+from sigmac.runtime.correlation.observation import Observation
+from sigmac.runtime.correlation.spread.families import Spreading
+from sigmac.runtime.match import BatchResult
+from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.stream.cluster.hit_message import HitTooLarge, encode
+from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
+from sigmac.runtime.stream.sink import Message
+
+
+class Forwarding:
+    """The hits of a pack's rules; `slot` is the pack's name in the configuration."""
+
+    def __init__(
+        self, slot: str, pack: Pack, *, timestamp_fields: Sequence[str] | None, event: bool
+    ) -> None:
+        self._slot = slot
+        self._event = event
+        self._pack = {"name": pack.name, "version": pack.version}
+        self._correlator = pack.correlator(timestamp_fields=timestamp_fields)
+        self._spreading = Spreading(pack.correlations, pack.manifest["rules"])
+        self._titles = {name: described(each) for name, each in pack.correlations.items()}
+        self._no_time = 0
+
+    def counted(self) -> CorrelationCounts:
+        """What was a hit nowhere since it was asked last."""
+        found = counts_of_pack(self._slot, self._titles, self._spreading.counts)
+        self._spreading.counts = {name: Counts() for name in self._titles}
+        if self._no_time:
+            found["no_time"] = {self._slot: self._no_time}
+            self._no_time = 0
+        return found
+
+    def observe(self, records: bytes, result: BatchResult) -> list[tuple[int, Observation | None]]:
+        """The events of a batch that correlations ask for, by their lines."""
+        return [*self._correlator.observe(records, result)]
+
+    def messages(
+        self, observation: Observation | None, event: bytes, partition: int
+    ) -> tuple[list[Message], str]:
+        """The messages of an event's hits, and why some cannot be told. Its source says where the event lies."""
+        if observation is None:
+            self._no_time += 1
+            return [], ""
+        made, problem = [], ""
+        for family, place in self._spreading.places(observation):
+            raw = event if self._event else None
+            try:
+                key, value = encode(self._slot, self._pack, family, place, observation, raw)
+            except HitTooLarge as error:
+                problem = str(error)
+                continue
+            made.append(Message(value, key, (), partition))
+        return made, problem

@@ -1,0 +1,326 @@
+"""Correlations with a ledger: `python -m tests.integration.correlated --kills 200`.
+
+Numbered logons go into a topic all the time, those of an account into one partition. Meanwhile workers, the second
+stage, whole services and the broker are killed, and members of the second stage come and go. The right alerts are those
+of one process that sees everything; a reader of committed records says which of them were lost, doubled or invented.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from sigmac.runtime import load_pack
+from tests.integration.brokers import ApacheKafka, Unavailable
+from tests.integration.cluster import Cluster, cluster_python
+from tests.integration.ledger import MATCH_PARTITIONS, Service
+from tests.integration.messages import QUIET, committed_reads
+from tests.unit.packs import write_text_pack
+
+RULES = """
+title: Failed Logon
+id: c2f3a4a1-93d0-4d7e-8a58-0d5a1c9d6b10
+name: failed_logon
+logsource: {product: windows, service: security}
+detection: {selection: {EventID: 4625}, condition: selection}
+---
+title: Logon
+id: 3e9d5b7a-7c0e-4a4d-b6c4-2f6c0d8f9a13
+name: logon
+logsource: {product: windows, service: security}
+detection: {selection: {EventID: 4624}, condition: selection}
+---
+title: Many Failed Logons
+id: 1d0b7f6c-55b2-4d0f-8f0a-3a8f7a6a2e37
+name: many_failed_logons
+correlation:
+    type: event_count
+    rules: failed_logon
+    group-by: TargetUserName
+    timespan: 5m
+    condition: {gte: 5}
+level: medium
+---
+title: Guessed Password
+id: 8b6e2c54-1a3f-4c0d-9e27-5d4b0c7a9f61
+correlation:
+    type: temporal_ordered
+    rules: [many_failed_logons, logon]
+    group-by: TargetUserName
+    timespan: 5m
+    generate: true
+level: high
+"""
+ACCOUNTS = 40
+PARTITIONS = 4
+_START = datetime(2026, 11, 28, 10, tzinfo=UTC)
+_SETTLES = 90.0  # seconds for all alerts to come at the end
+
+
+def event(number: int) -> dict[str, Any]:
+    """The event of a number: each account fails some times, then logs on, then is silent for longer than the span."""
+    turn, account = divmod(number, ACCOUNTS)
+    failed = turn % 9 < 6 or account == 3
+    late = 20 if number % 11 == 0 else 0
+    time = _START + timedelta(seconds=13 * turn + 400 * (turn // 9) - late)
+    return {
+        "EventID": 4625 if failed else 4624,
+        "TargetUserName": f"user{account}",
+        "@timestamp": time.isoformat(),
+        "n": number,
+    }
+
+
+class Alerts(threading.Thread):
+    """Reads the alerts that are committed, until it is stopped."""
+
+    def __init__(self, cluster: Cluster):
+        super().__init__(daemon=True)
+        self.seen: Counter[str] = Counter()
+        self.topic = cluster.topics.matches
+        self._reader = Consumer({**committed_reads(cluster.broker), "group.id": "alerts"})
+        self._ends = threading.Event()
+
+    def run(self) -> None:
+        self._reader.assign(
+            [TopicPartition(self.topic, each, 0) for each in range(MATCH_PARTITIONS)]
+        )
+        while not self._ends.is_set():
+            for message in self._reader.consume(1000, 0.1):
+                if message.error() is None and b'"correlation":{' in (message.value() or b""):
+                    self.seen[dict(message.headers() or ())["sigmac-match-id"].decode()] += 1
+        self._reader.close()
+
+    def stop(self) -> None:
+        self._ends.set()
+        self.join()
+
+
+@dataclass(slots=True)
+class Account:
+    """What came of a run."""
+
+    delivery: str
+    events: int = 0
+    expected: int = 0
+    lost: int = 0
+    doubled: int = 0
+    invented: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise was kept."""
+        exactly = self.delivery == "exactly-once"
+        return not self.lost and not self.invented and not (exactly and self.doubled)
+
+
+class Disturbed:
+    """A service of workers, one of the second stage, and another one of it that comes and goes."""
+
+    def __init__(self, broker: ApacheKafka, folder: Path, delivery: str, seed: int, rate: int):
+        pack = write_text_pack(RULES, folder / "pack")
+        self.cluster = Cluster(broker, pack, folder, delivery, PARTITIONS)
+        self.account = Account(delivery)
+        self.alerts = Alerts(self.cluster)
+        self._broker = broker
+        self._pack = pack
+        self._rate = rate
+        self._chance = random.Random(seed)
+        self._ends = threading.Event()
+        self._feeder = threading.Thread(target=self._feed, daemon=True)
+        self.detecting = self._service("detect", 2)
+        self.correlating = self._service("correlate", 2)
+        self.further = self._service("correlate", 1)
+
+    def _service(self, stage: str, workers: int) -> Service:
+        service = self.cluster.service(
+            [stage], workers, batch={"max_records": 200, "max_wait": 0.05}
+        )
+        kafka = service.configuration["source"]["kafka"]
+        kafka["properties"] |= {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
+        if self.account.delivery == "exactly-once":
+            kafka["producer"] = {"transaction.timeout.ms": "10000"}
+        return service
+
+    def _feed(self) -> None:
+        producer = Producer(
+            {"bootstrap.servers": self._broker.address, "enable.idempotence": True, **QUIET}
+        )
+        due = time.monotonic()
+        while not self._ends.wait(max(0.0, due - time.monotonic())):
+            for number in range(self.account.events, self.account.events + ACCOUNTS):
+                producer.produce(
+                    self.cluster.topics.events,
+                    orjson.dumps(event(number)),
+                    partition=number % ACCOUNTS % PARTITIONS,
+                )
+            assert producer.flush(60) == 0
+            self.account.events += ACCOUNTS
+            due = max(due + ACCOUNTS / self._rate, time.monotonic() - 5)
+
+    def expected(self) -> set[str]:
+        """The ids of the right alerts."""
+        pack = load_pack(self._pack)
+        correlator = pack.correlator()
+        offsets: Counter[int] = Counter()
+        found = set()
+        for number in range(self.account.events):
+            partition = number % ACCOUNTS % PARTITIONS
+            source = (self.cluster.topics.events, partition, offsets[partition], None)
+            offsets[partition] += 1
+            made = event(number)
+            found |= {each.id for each in correlator.feed(made, pack.match(made), source)}
+        return found
+
+    def __enter__(self) -> Disturbed:
+        for service in (self.detecting, self.correlating):
+            service.start()
+        self.alerts.start()
+        self._feeder.start()
+        self.recover()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        for service in (self.detecting, self.correlating, self.further):
+            service.kill()
+
+    def recover(self) -> None:
+        """Wait until alerts come."""
+        before, until = self.alerts.seen.total(), time.monotonic() + _SETTLES
+        while self.alerts.seen.total() == before:
+            assert time.monotonic() < until, "no alert comes any more"
+            time.sleep(0.1)
+
+    # What can happen
+
+    def kill_one(self, service: Service) -> None:
+        workers = service.workers()
+        if workers:
+            os.kill(self._chance.choice(workers), signal.SIGKILL)
+
+    def kill_all(self, service: Service) -> None:
+        service.kill()
+        service.start()
+
+    def join_or_leave(self) -> None:
+        process = self.further.process
+        if process is None or process.poll() is not None:
+            self.further.start()
+        elif self._chance.random() < 0.5:
+            self.further.kill()
+        else:
+            self.further.stop()
+
+    def kill_the_broker(self) -> None:
+        self._broker.kill()
+        self._broker.start()
+
+    def disturb(self) -> None:
+        """Something happens."""
+        faults: dict[str, tuple[int, Callable[[], None]]] = {
+            "a worker": (4, lambda: self.kill_one(self.detecting)),
+            "a process of the second stage": (8, lambda: self.kill_one(self.correlating)),
+            "all workers": (1, lambda: self.kill_all(self.detecting)),
+            "the second stage": (2, lambda: self.kill_all(self.correlating)),
+            "a member comes or goes": (2, self.join_or_leave),
+            "the broker": (1, self.kill_the_broker),
+        }
+        weights = [weight for weight, _ in faults.values()]
+        (name,) = self._chance.choices([*faults], weights)
+        faults[name][1]()
+        self.account.kills[name] += 1
+        if self._chance.random() < 0.3:
+            self.recover()
+        else:
+            time.sleep(self._chance.uniform(0.1, 2.0))
+
+    def settle(self) -> Account:
+        """Let everything come to its end, and compare."""
+        self._ends.set()
+        self._feeder.join()
+        account, wanted = self.account, self.expected()
+        until = time.monotonic() + _SETTLES
+        while not wanted <= self.alerts.seen.keys() and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(2.0)
+        self.alerts.stop()
+        seen = self.alerts.seen
+        account.expected = len(wanted)
+        account.lost = len(wanted - seen.keys())
+        account.invented = len(seen.keys() - wanted)
+        account.doubled = sum(count - 1 for count in seen.values())
+        return account
+
+
+def run(
+    broker: ApacheKafka, folder: Path, delivery: str, kills: int, *, seed: int = 1, rate: int = 800
+) -> Account:
+    """Disturb until so much was killed."""
+    started = time.monotonic()
+    with Disturbed(broker, folder, delivery, seed, rate) as disturbed:
+        while disturbed.account.kills.total() < kills:
+            disturbed.disturb()
+        account = disturbed.settle()
+    account.seconds = time.monotonic() - started
+    return account
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 where every promise was kept."""
+    logging.getLogger("rdkafka").setLevel(logging.CRITICAL)
+    parser = argparse.ArgumentParser(prog="python -m tests.integration.correlated")
+    parser.add_argument("--kills", type=int, default=200, help="with each kind of delivery")
+    parser.add_argument(
+        "--delivery", choices=["exactly-once", "at-least-once", "both"], default="both"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=800, help="events a second")
+    parser.add_argument("--folder", type=Path, help="keep logs and data here")
+    chosen = parser.parse_args(arguments)
+    cluster_python()
+    with tempfile.TemporaryDirectory(prefix="sigmac-correlated-") as name:
+        folder = chosen.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            broker = ApacheKafka(folder)
+        except Unavailable as error:
+            print(error, file=sys.stderr)
+            return 1
+        broker.start()
+        kept = True
+        try:
+            both = ["exactly-once", "at-least-once"]
+            for delivery in both if chosen.delivery == "both" else [chosen.delivery]:
+                place = folder / delivery
+                place.mkdir()
+                account = run(
+                    broker, place, delivery, chosen.kills, seed=chosen.seed, rate=chosen.rate
+                )
+                print(account, flush=True)
+                kept &= account.kept
+        finally:
+            broker.kill()
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
