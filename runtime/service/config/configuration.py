@@ -19,13 +19,17 @@ from pydantic import (
 
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.printable import escaped
+from sigmac.runtime.service.config.correlation_sections import (
+    CorrelationSettings,
+    Stage,
+    SuppressSettings,
+)
 from sigmac.runtime.service.config.layers import Document, Place, overlay, read_document
 from sigmac.runtime.service.config.mistakes import hint, refuse, tell
 from sigmac.runtime.service.config.secrets import Secret, Surroundings
 from sigmac.runtime.service.config.sections import (
     BatchSettings,
     ControlSettings,
-    CorrelationSettings,
     DeadLetters,
     Delivery,
     DropOrPlaces,
@@ -39,8 +43,6 @@ from sigmac.runtime.service.config.sections import (
     ReloadSettings,
     ShutdownSettings,
     SourceSettings,
-    Stage,
-    SuppressSettings,
     TracingSettings,
 )
 from sigmac.runtime.service.config.setting_types import (
