@@ -7,7 +7,7 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,16 @@ _FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
 _MEASURE = 5.0  # seconds between two looks at lag and state
 
 
-def correlate(link: Link, settings: Settings, number: int, packs: Mapping[str, Any]) -> None:
+def correlate(
+    link: Link,
+    settings: Settings,
+    number: int,
+    packs: Mapping[str, Any],
+    leave: Callable[[str], None],
+) -> None:
     """Run a process of the second stage to its end; `number` counts those of this service.
+
+    `leave` ends the process at once, with the reason, so that it is started anew.
 
     Raises `SigmacError` where trying again cannot help, and whatever the client of the broker raises where it can.
     """
@@ -43,12 +51,17 @@ def correlate(link: Link, settings: Settings, number: int, packs: Mapping[str, A
             "the second stage of correlations needs Quix Streams: pip install 'sigmac[cluster]', in an environment of "
             "its own where the newest confluent-kafka is to stay"
         ) from None
-    _Correlate(link, settings, number, packs).run()
+    _Correlate(link, settings, number, packs, leave).run()
 
 
 class _Correlate:
     def __init__(
-        self, link: Link, settings: Settings, number: int, packs: Mapping[str, Any]
+        self,
+        link: Link,
+        settings: Settings,
+        number: int,
+        packs: Mapping[str, Any],
+        leave: Callable[[str], None],
     ) -> None:
         from sigmac.runtime.stream.cluster.hits_topic import HitsTopic
         from sigmac.runtime.stream.cluster.second_stage import SecondStage
@@ -77,7 +90,7 @@ class _Correlate:
             replication=given.replication,
         )
         self._plan_of_stage = plan
-        self._stage = SecondStage(plan, self._topic, slots)
+        self._stage = SecondStage(plan, self._topic, slots, leave)
         self._lag: dict[int, int] = {}
         self._state_bytes = 0
 

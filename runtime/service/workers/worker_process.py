@@ -83,14 +83,19 @@ def _correlate_hits(link: Link, settings: Settings, number: int, packs: dict[str
     from sigmac.runtime.service.workers.correlate_process import correlate
 
     try:
-        correlate(link, settings, number, packs)
+        correlate(link, settings, number, packs, _start_anew)
     except SigmacError:
         raise
     except Exception as error:
         # Quix Streams has no end of its own kinds; what was not committed is done again.
-        log.exception("the second stage starts anew", reason=str(error))
-        sys.stderr.flush()
-        os._exit(AGAIN)
+        log.exception("the second stage fails")
+        _start_anew(str(error))
+
+
+def _start_anew(reason: str) -> None:
+    log.error("the second stage starts anew", reason=reason)
+    sys.stderr.flush()
+    os._exit(AGAIN)
 
 
 class _ProcessLink(Link):

@@ -157,8 +157,14 @@ class HitsTopic:
         until = time.monotonic() + patience
         while True:
             stable = self._ends(partitions, IsolationLevel.READ_COMMITTED)
-            if stable == self._ends(partitions, IsolationLevel.READ_UNCOMMITTED):
+            ends = self._ends(partitions, IsolationLevel.READ_UNCOMMITTED)
+            if stable == ends:
                 return
             if time.monotonic() > until:
-                raise StreamError("a transaction of another member stays open")
+                open_in = [
+                    f"{each.topic}[{each.partition}]"
+                    for each, one, other in zip(partitions, stable, ends, strict=True)
+                    if one != other
+                ]
+                raise StreamError(f"a transaction stays open in {', '.join(open_in)}")
             time.sleep(0.1)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from confluent_kafka import KafkaException
 from quixstreams import Application, State, message_context
 from quixstreams.kafka.configuration import ConnectionConfig
 from quixstreams.models import Serializer
@@ -79,27 +80,42 @@ class _Bytes(Serializer):  # type: ignore[misc]
 
 
 class _Application(Application):  # type: ignore[misc]
-    """An application that can be told what to do before it takes partitions."""
+    """An application that can be told what to do before it takes partitions, and when it has lost some.
+
+    Nothing may be raised there, as it would get lost in librdkafka.
+    """
 
     before_assign: Callable[[list[Any]], None] = staticmethod(lambda _: None)
+    lost: Callable[[], None] = staticmethod(lambda: None)
 
     def _on_assign(self, consumer: Any, topic_partitions: list[Any]) -> None:
         self.before_assign(topic_partitions)
         super()._on_assign(consumer, topic_partitions)
 
+    def _on_lost(self, consumer: Any, topic_partitions: list[Any]) -> None:
+        self.lost()
+        super()._on_lost(consumer, topic_partitions)
+
 
 class SecondStage:
     """One member of the group. `slots` are the correlations of packs by their names in the configuration.
+
+    `leave` ends this process at once, with the reason: what is not committed is done again by who comes next.
 
     `run` is for the main thread; the rest may be called by others.
     """
 
     def __init__(
-        self, settings: StageSettings, topic: HitsTopic, slots: Mapping[str, FamilySteps]
+        self,
+        settings: StageSettings,
+        topic: HitsTopic,
+        slots: Mapping[str, FamilySteps],
+        leave: Callable[[str], None],
     ) -> None:
         self.told = Told()
         self._settings = settings
         self._topic = topic
+        self._leave = leave
         self._slots: dict[str, list[FamilySteps]] = {name: [each] for name, each in slots.items()}
         self._stopping = threading.Event()
         self._strange: set[tuple[str, str]] = set()  # families that were waited for in vain
@@ -178,6 +194,8 @@ class SecondStage:
             processing_guarantee="exactly-once" if settings.exactly_once else "at-least-once",
         )
         application.before_assign = self._before_assign
+        # Its checkpoint would go on to be committed, with what it had read of partitions that are another's now.
+        application.lost = lambda: self._leave("the group gave its partitions to others")
         hits = application.topic(settings.hits, value_deserializer="bytes")
         alerts = application.topic(settings.alerts, value_serializer=_Bytes())
         frame = application.dataframe(hits)
@@ -193,7 +211,10 @@ class SecondStage:
         changelogs = [each for each in partitions if each.topic != self._settings.hits]
         if changelogs and self._settings.exactly_once:
             patience = float(self._settings.producer.get("transaction.timeout.ms", 60_000)) / 1000
-            self._topic.wait_for_ends(changelogs, patience + 10)
+            try:
+                self._topic.wait_for_ends(changelogs, patience + 10)
+            except (KafkaException, TimeoutError, StreamError) as error:
+                self._leave(str(error))
 
     def _decoded(self, value: bytes, key: Any, *_: Any) -> Iterator[HitMessage]:
         self.told.hits += 1
