@@ -24,8 +24,11 @@ def _others() -> tuple[Format, ...]:
         w3c,
         zeek,
     )
+    from sigmac.runtime.inputs.tables import delimited
+    from sigmac.runtime.inputs.windows import event_xml, evtx_file
 
-    return tuple(each.FORMAT for each in (zeek, iis, w3c, auditd, cef, leef, access_log, syslog))
+    known = (evtx_file, event_xml, zeek, iis, w3c, auditd, cef, leef, access_log, syslog, delimited)
+    return tuple(each.FORMAT for each in known)
 
 
 def formats() -> Mapping[str, Format]:

@@ -20,7 +20,7 @@ if not WRAPPINGS.is_dir():
 GIVEN = yaml.safe_load((WRAPPINGS / "wrappings.yml").read_text(encoding="utf-8"))
 # What is read, and by which a rule is found only with a pipeline that is not shipped yet
 PIPELINES = {"ecs", "defender"}
-WITHOUT_READER = {"ev.parquet", "events.csv", "windows.xml", "evtx_attrs_text.ndjson"}
+WITHOUT_READER = {"ev.parquet"}
 
 
 def found(name: str, folder: Path) -> dict[str, Any]:
