@@ -149,7 +149,7 @@ $(stamp): requirements/dev.txt pyproject.toml setup.cfg
 		"sigmac needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@echo "Making $(venv): the pinned packages are about 120 MB to download the first time." >&2
+	@echo "Making $(venv): the pinned packages are about 180 MB to download the first time." >&2
 	@$(PYTHON) -m venv --clear $(venv)
 	@quiet=--quiet; test -t 2 && quiet=; \
 		$(bin)/python $(install) $$quiet -r requirements/dev.txt && \

@@ -26,7 +26,7 @@ from sigmac.runtime.inputs.format import Event, Item, Unreadable
 Answers = Callable[[bytes], Iterator[Item]]  # what a module's `answer` is
 
 PATIENCE = 30.0  # seconds without an answer after which a process is taken to be lost
-MEMORY = 1 << 30  # bytes that it may take
+MEMORY = 1 << 30  # bytes that it may take, where its module has no MEMORY of its own
 _HEAD = struct.Struct("<cQI")  # what follows, a position, the length of what follows
 _EVENT, _UNREADABLE, _REFUSED, _DONE = b"E", b"U", b"R", b"D"
 _AT_ONCE = 1 << 16  # bytes
@@ -160,12 +160,12 @@ if hasattr(os, "register_at_fork"):
 def serve(module: str) -> None:
     """Answer from standard input to standard output until that ends: the other side of `Apart`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's
-    for bound in (resource.RLIMIT_AS, resource.RLIMIT_CORE):
-        hard = resource.getrlimit(bound)[1]
-        wanted = MEMORY if bound == resource.RLIMIT_AS else 0
+    loaded = importlib.import_module(module)
+    answer: Answers = loaded.answer
+    memory = getattr(loaded, "MEMORY", MEMORY)
+    for bound, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(bound, (wanted, hard))
-    answer: Answers = importlib.import_module(module).answer
+            resource.setrlimit(bound, (most, resource.getrlimit(bound)[1]))
     parts, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := parts.read(8):
         part = parts.read(struct.unpack("<Q", head)[0])
