@@ -44,8 +44,10 @@ class Cluster:
         self.topics = Topics(self.broker, self.partitions)
         self.hits = f"hits-{self.topics.suffix}"
 
-    def service(self, stages: list[str], workers: int = 1, **changes: Any) -> Service:
-        """A service that is not started yet."""
+    def service(
+        self, stages: list[str], workers: int = 1, *, python: str = "", **changes: Any
+    ) -> Service:
+        """A service that is not started yet, in the environment of Quix Streams where no other is named."""
         name = "-".join([*stages, uuid.uuid4().hex[:6]])
         folder = self.folder / name
         folder.mkdir()
@@ -53,7 +55,7 @@ class Cluster:
             self.topics,
             self.pack,
             folder,
-            python=cluster_python(),
+            python=python or cluster_python(),
             **{
                 "name": name,
                 "workers": workers,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,11 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from sigmac.cli import app
 from sigmac.runtime import load_pack
+from sigmac.runtime.errors import ConfigurationError
 from tests.integration.brokers import ApacheKafka, Broker
 from tests.integration.cluster import Cluster, cluster_python
 from tests.integration.correlated import PARTITIONS, RULES, Disturbed, event, run
@@ -55,6 +60,46 @@ def test_alerts_are_those_of_files(start_broker: Callable[[str], Broker], tmp_pa
     assert sorted(each["id"] for each in told) == sorted(expected)
     assert {each["rule"]["title"] for each in told} == {"Many Failed Logons", "Guessed Password"}
     assert all(each["event"]["n"] == each["source"]["offset"] for each in told)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "settings", "said"),
+    [
+        (1, {}, "has 1 partitions, and `correlations.workers` is 2"),
+        (4, {"cleanup_policy": "compact"}, "has `cleanup.policy` compact"),
+    ],
+)
+def test_a_topic_of_hits_that_does_not_fit_is_told(
+    partitions: int,
+    settings: dict[str, str],
+    said: str,
+    start_broker: Callable[[str], Broker],
+    tmp_path: Path,
+) -> None:
+    kafka = start_broker("kafka")
+    assert isinstance(kafka, ApacheKafka)
+    cluster = Cluster(kafka, write_text_pack(RULES, tmp_path / "pack"), tmp_path)
+    kafka.create(cluster.hits, partitions, **settings)
+    service = cluster.service(["detect"], 2, python=sys.executable)
+    with running(service):
+        assert service.process is not None
+        assert service.process.wait(60) == 1
+    assert any(said in str(line) for line in service.lines())
+
+
+def test_a_second_stage_without_quix_streams_is_told(tmp_path: Path) -> None:
+    if importlib.util.find_spec("quixstreams") is not None:
+        pytest.skip("Quix Streams is installed here")
+    file = tmp_path / "sigmac.yml"
+    kafka = "{properties: {bootstrap.servers: b, group.id: g}, inputs: [{topics: [e], pack: p}]}"
+    file.write_text(
+        f"packs: {{p: {{path: p}}}}\nsource: {{kafka: {kafka}}}\nmatches: {{kafka: {{topic: m}}}}\n"
+        "dead_letters: drop\ncorrelations: {topic: hits}\n",
+        encoding="utf-8",
+    )
+    made = CliRunner().invoke(app, ["serve", str(file)])
+    assert isinstance(made.exception, ConfigurationError)
+    assert "needs the package quixstreams, which is not installed: pip" in str(made.exception)
 
 
 def test_nothing_is_lost_doubled_or_invented(

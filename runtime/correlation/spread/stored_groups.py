@@ -21,7 +21,8 @@ from sigmac.runtime.errors import SigmacError
 VERSION = 1  # of what is kept
 _PIECE_HITS, _PIECE_BYTES = 64, 64 << 10  # after which a piece begins
 _LONG = 400  # bytes of a key of which a digest is taken
-_MOST_LOADED = 1_000_000  # hits of groups that stay loaded
+# Groups stay loaded as long as they are no more than this: a group counts as some hits, as its objects are as large.
+_MOST_LOADED, _OF_A_GROUP = 1_000_000, 10
 
 
 class Store(Protocol):
@@ -58,9 +59,9 @@ class StoredGroups:
     def __init__(self, name: str, step: Step) -> None:
         self._name = name
         self.step = step
-        # Groups with pieces, that whose last hit was taken longest ago first
-        self._large: OrderedDict[str, _Loaded] = OrderedDict()
-        self._hits = 0
+        # That whose last hit was taken longest ago first; one that is not as the store has it is loaded again.
+        self._kept: OrderedDict[str, _Loaded] = OrderedDict()
+        self._size = 0
 
     def take(self, store: Store, key: Sequence[str], hit: Hit, at: int) -> tuple[int, Group] | None:
         """Take a hit into a group, and keep the group: what came of it, and the group as it is now.
@@ -88,11 +89,11 @@ class StoredGroups:
 
     def _load(self, store: Store, name: str) -> _Loaded:
         head = store.get_bytes(name)
-        large = self._large.pop(name, None)
-        if large is not None:
-            self._hits -= len(large.group.hits)
-            if large.head == head:
-                return large
+        kept = self._kept.pop(name, None)
+        if kept is not None:
+            self._size -= len(kept.group.hits) + _OF_A_GROUP
+            if kept.head == head:
+                return kept
         loaded = _Loaded(self.step.new_group(), head)
         if head is not None:
             try:
@@ -145,8 +146,7 @@ class StoredGroups:
         head = orjson.dumps(told)[:-1], b",".join(loaded.newest), aside
         loaded.head = b"%b,[%b],%b]" % head
         store.set_bytes(name, loaded.head)
-        if pieces:
-            self._keep_loaded(name, loaded)
+        self._keep(name, loaded)
 
     def _write_all(self, store: Store, name: str, loaded: _Loaded) -> None:
         """Everything is in the head again."""
@@ -194,12 +194,12 @@ class StoredGroups:
             del newest[:count]
             loaded.first += count
 
-    def _keep_loaded(self, name: str, loaded: _Loaded) -> None:
-        self._large[name] = loaded
-        self._hits += len(loaded.group.hits)
-        while self._hits > _MOST_LOADED and len(self._large) > 1:
-            _, oldest = self._large.popitem(last=False)
-            self._hits -= len(oldest.group.hits)
+    def _keep(self, name: str, loaded: _Loaded) -> None:
+        self._kept[name] = loaded
+        self._size += len(loaded.group.hits) + _OF_A_GROUP
+        while self._size > _MOST_LOADED:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest.group.hits) + _OF_A_GROUP
 
 
 def _has(group: Group, hit: Hit) -> bool:
