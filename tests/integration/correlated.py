@@ -158,7 +158,7 @@ class Disturbed:
         kafka = service.configuration["source"]["kafka"]
         kafka["properties"] |= {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
         if self.account.delivery == "exactly-once":
-            kafka["producer"] = {"transaction.timeout.ms": "10000"}
+            kafka["producer"] = {"transaction.timeout.ms": "30000"}
         return service
 
     def _feed(self) -> None:
