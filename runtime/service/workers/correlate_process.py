@@ -28,6 +28,16 @@ log = structlog.get_logger("sigmac.stream.correlations")
 
 _REPORT = 1.0  # seconds between two reports to the supervisor
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
+# What Quix Streams decides: it reads the partitions of hits and of their changelog together.
+_OF_QUIX_STREAMS = (
+    "bootstrap.servers",
+    "group.id",
+    "auto.offset.reset",
+    "enable.auto.commit",
+    "group.protocol",
+    "group.remote.assignor",
+    "partition.assignment.strategy",
+)
 _MEASURE = 5.0  # seconds between two looks at lag and state
 
 
@@ -83,7 +93,7 @@ class _Correlate:
         assert given.topic is not None
         self._topic = HitsTopic(
             given.topic,
-            plan.common,
+            settings.kafka_properties()[0],
             self.connection,
             workers=given.workers,
             partitions=given.partitions,
@@ -119,8 +129,7 @@ class _Correlate:
         reads = consumer_properties(common, consumer, settings.batch.max_mib, number)
         writes = producer_properties(common, producer, identity)
         for given in (reads, writes):
-            # Quix Streams sets these itself.
-            for name in ("group.id", "auto.offset.reset", "enable.auto.commit"):
+            for name in _OF_QUIX_STREAMS:
                 given.pop(name, None)
         assert settings.correlations.topic is not None
         assert settings.matches.kafka is not None
@@ -128,7 +137,7 @@ class _Correlate:
             hits=settings.correlations.topic,
             alerts=settings.matches.kafka.topic,
             group=group,
-            common={name: str(value) for name, value in common.items()},
+            servers=common["bootstrap.servers"],
             consumer=reads,
             producer=writes,
             folder=Path(settings.state) / f"correlate-{number}",

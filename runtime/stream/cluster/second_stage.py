@@ -39,25 +39,28 @@ log = structlog.get_logger("sigmac.stream.correlations")
 
 SUFFIX = "-correlate"  # of the consumer group
 _MOST_HITS = 2000  # of a checkpoint
-_PATIENCE = (
-    20.0  # seconds for a pack that this stage has not yet; a transaction may be open for longer
-)
+_PATIENCE = 20.0  # seconds for a pack that this stage has not yet
 _MOST_STRANGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class StageSettings:
-    """What the second stage is told; `common`, `consumer` and `producer` are properties of librdkafka."""
+    """What the second stage is told; `consumer` and `producer` are properties of librdkafka."""
 
     hits: str
     alerts: str
     group: str
-    common: Mapping[str, str]
+    servers: str
     consumer: Mapping[str, Any]
     producer: Mapping[str, Any]
     folder: Path
     exactly_once: bool
     max_wait: float
+
+    @property
+    def transaction(self) -> float:
+        """Seconds that a transaction may last."""
+        return float(self.producer.get("transaction.timeout.ms", 60_000)) / 1000
 
 
 @dataclass(slots=True)
@@ -180,7 +183,8 @@ class SecondStage:
     def _made(self) -> _Application:
         settings = self._settings
         application = _Application(
-            ConnectionConfig.from_librdkafka_dict(dict(settings.common), ignore_extras=True),
+            # All else is among the others: what stands here is logged.
+            ConnectionConfig(bootstrap_servers=settings.servers),
             consumer_group=settings.group,
             auto_offset_reset="earliest",
             auto_recover_from_source_offset_out_of_range=False,
@@ -210,9 +214,8 @@ class SecondStage:
         self.told.rebalances += 1
         changelogs = [each for each in partitions if each.topic != self._settings.hits]
         if changelogs and self._settings.exactly_once:
-            patience = float(self._settings.producer.get("transaction.timeout.ms", 60_000)) / 1000
             try:
-                self._topic.wait_for_ends(changelogs, patience + 10)
+                self._topic.wait_for_ends(changelogs, self._settings.transaction + 10)
             except (KafkaException, TimeoutError, StreamError) as error:
                 self._leave(str(error))
 
@@ -250,7 +253,7 @@ class SecondStage:
 
         Workers may have a new pack before this stage: it is waited for, once for each family.
         """
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + min(_PATIENCE, self._settings.transaction / 2)
         while True:
             for steps in self._slots.get(hit.slot, ()):
                 if hit.family in steps.families:
