@@ -24,11 +24,12 @@ def _others() -> tuple[Format, ...]:
         w3c,
         zeek,
     )
-    from sigmac.runtime.inputs.tables import delimited
+    from sigmac.runtime.inputs.tables import arrow, delimited, parquet
     from sigmac.runtime.inputs.windows import event_xml, evtx_file
 
-    known = (evtx_file, event_xml, zeek, iis, w3c, auditd, cef, leef, access_log, syslog, delimited)
-    return tuple(each.FORMAT for each in known)
+    binary = (evtx_file, parquet, arrow)
+    text = (event_xml, zeek, iis, w3c, auditd, cef, leef, access_log, syslog, delimited)
+    return tuple(each.FORMAT for each in (*binary, *text))
 
 
 def formats() -> Mapping[str, Format]:
