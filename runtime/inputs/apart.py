@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import importlib
 import os
 import resource
@@ -29,7 +30,9 @@ PATIENCE = 30.0  # seconds without an answer after which a process is taken to b
 MEMORY = 1 << 30  # bytes that it may take, where its module has no MEMORY of its own
 _HEAD = struct.Struct("<cQI")  # what follows, a position, the length of what follows
 _EVENT, _UNREADABLE, _REFUSED, _DONE = b"E", b"U", b"R", b"D"
-_AT_ONCE = 1 << 16  # bytes
+_AT_ONCE = 1 << 18  # bytes
+_PIPE = 1 << 20  # bytes that may wait on the way, where the system lets them
+_AHEAD = 8  # parts of 64 KiB that wait for each other in such a pipe without filling it
 _PROGRAM = "import sys; from sigmac.runtime.inputs.apart import serve; serve(sys.argv[1])"
 
 
@@ -43,6 +46,8 @@ class Apart:
     def __init__(self, module: str):
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
+        self._given = 0  # parts that are not answered
+        self._left = b""  # of the answers, what belongs to the next part
 
     def __enter__(self) -> Apart:
         with _LOCK:
@@ -51,64 +56,89 @@ class Apart:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._given:
+            self._end()
         process, self._process = self._process, None
         if process is not None:
             with _LOCK:
                 _WAITING.setdefault(self._module, []).append(process)
+
+    @property
+    def ahead(self) -> int:
+        """How many parts of 64 KiB may be given at a time: with more, two sides would wait for each other."""
+        stdin = None if self._process is None else self._process.stdin
+        return 1 if stdin is None or _room(stdin) < _PIPE else _AHEAD
 
     def ask(self, part: bytes) -> Iterator[Item]:
         """What stands in a part.
 
         Raises `Lost` where it was not read to its end, and `InputError` as the module does.
         """
-        if self._process is not None and self._process.poll() is not None:
-            _end(self._process)
-            self._process = None
+        self.give(part)
+        return self.answers()
+
+    def give(self, part: bytes) -> None:
+        """Give a part, to be asked for its `answers` in turn; `ahead` says how many may wait."""
+        if self._process is not None and self._process.poll() is not None and not self._given:
+            self._end()
         if self._process is None:
             self._process = _start(self._module)
+        assert self._process.stdin is not None
+        self._given += 1
+        with contextlib.suppress(OSError):  # it has ended, as its answers will say
+            self._process.stdin.write(struct.pack("<Q", len(part)) + part)
+            self._process.stdin.flush()
+
+    def answers(self) -> Iterator[Item]:
+        """What stands in the first part that was given of those that are not answered.
+
+        Raises `Lost` where it was not read to its end: then all are forgotten. Raises `InputError` as the module does.
+        """
+        assert self._process is not None
         answered = False
         try:
-            yield from _asked(self._process, part)
+            yield from self._read(self._process)
             answered = True
         except InputError:
             answered = True
             raise
         finally:
-            if not answered:
-                _end(self._process)
-                self._process = None
-
-
-def _asked(process: subprocess.Popen[bytes], part: bytes) -> Iterator[Item]:
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(struct.pack("<Q", len(part)) + part)
-        process.stdin.flush()
-    except OSError:
-        raise Lost(_how(process)) from None
-    answers = process.stdout.fileno()
-    buffer, at = b"", 0
-    while True:
-        while len(buffer) - at >= _HEAD.size:
-            kind, position, length = _HEAD.unpack_from(buffer, at)
-            end = at + _HEAD.size + length
-            if end > len(buffer):
-                break
-            held, at = buffer[at + _HEAD.size : end], end
-            if kind == _EVENT:
-                yield Event(position, held)
-            elif kind == _UNREADABLE:
-                yield Unreadable(position, held.decode("utf-8", "replace"))
-            elif kind == _REFUSED:
-                raise InputError(held.decode("utf-8", "replace"))
+            if answered:
+                self._given -= 1
             else:
-                return
-        if not select.select([answers], [], [], PATIENCE)[0]:
-            raise Lost(f"gave no answer for {PATIENCE:g} s")
-        more = os.read(answers, max(_AT_ONCE, len(buffer) - at))
-        if not more:
-            raise Lost(_how(process))
-        buffer, at = buffer[at:] + more, 0
+                self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            _end(self._process)
+        self._process, self._given, self._left = None, 0, b""
+
+    def _read(self, process: subprocess.Popen[bytes]) -> Iterator[Item]:
+        assert process.stdout is not None
+        answers = process.stdout.fileno()
+        buffer, at = self._left, 0
+        while True:
+            while len(buffer) - at >= _HEAD.size:
+                kind, position, length = _HEAD.unpack_from(buffer, at)
+                end = at + _HEAD.size + length
+                if end > len(buffer):
+                    break
+                held, at = buffer[at + _HEAD.size : end], end
+                if kind == _EVENT:
+                    yield Event(position, held)
+                elif kind == _UNREADABLE:
+                    yield Unreadable(position, held.decode("utf-8", "replace"))
+                else:
+                    self._left = buffer[at:]
+                    if kind == _REFUSED:
+                        raise InputError(held.decode("utf-8", "replace"))
+                    return
+            if not select.select([answers], [], [], PATIENCE)[0]:
+                raise Lost(f"gave no answer for {PATIENCE:g} s")
+            more = os.read(answers, max(_AT_ONCE, len(buffer) - at))
+            if not more:
+                raise Lost(_how(process))
+            buffer, at = buffer[at:] + more, 0
 
 
 def _how(process: subprocess.Popen[bytes]) -> str:
@@ -126,13 +156,23 @@ _WAITING: dict[str, list[subprocess.Popen[bytes]]] = {}
 def _start(module: str) -> subprocess.Popen[bytes]:
     # It finds modules where this process does, but for a working folder that anybody may have filled.
     path = os.pathsep.join(each for each in sys.path if each)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", "-c", _PROGRAM, module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
     )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(OSError):  # the user may have no more room for pipes
+            if sys.platform == "linux":
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+    return process
+
+
+def _room(pipe: IO[bytes]) -> int:
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) if sys.platform == "linux" else 0
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

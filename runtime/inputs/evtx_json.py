@@ -68,11 +68,10 @@ def flatten(event: dict[str, Any]) -> dict[str, Any]:
     head = _one(record.get("System"))
     if not isinstance(head, dict):
         return event
-    system = dict(_system(head))
-    flat = dict(system)
-    rendered = _one(record.get("RenderingInfo"))
-    for message in (record, rendered):
-        if isinstance(message, dict) and isinstance(message.get("Message"), str):
+    system = _system(head)
+    flat = system.copy()
+    for message in (record, _one(record.get("RenderingInfo"))):
+        if isinstance(message, dict) and "Message" in message:
             flat["Message"] = message["Message"]
     user_data = _one(record.get("UserData"))
     if isinstance(user_data, dict):
@@ -141,29 +140,32 @@ def _of_attributes(name: str, value: Any) -> bool:
     return name.endswith(_APART) and isinstance(value, dict)
 
 
-def _system(system: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _system(system: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name, value in system.items():
-        value = _one(value)
-        if isinstance(value, dict):
-            if name in _ATTRIBUTES:
-                continue
+        value = _one(value) if type(value) is list else value
+        if type(value) is not dict:
+            if value is not None and name[:1] not in _ATTRIBUTE_MARKS:
+                flat[name] = value if type(value) is int else _typed(name, value)
+        elif name not in _ATTRIBUTES:
             element = name.removesuffix(_APART)
             for key, content in value.items():
-                if key in _ATTRIBUTES and isinstance(content, dict):
+                if key in _ATTRIBUTES and type(content) is dict:
                     for attribute, each in content.items():
-                        yield _typed(f"{element}_{attribute}", each)
+                        attribute = f"{element}_{attribute}"
+                        flat[attribute] = each if type(each) is int else _typed(attribute, each)
                 elif key not in _TEXTS:
-                    yield _typed(f"{element}_{key.lstrip('@-')}", content)
+                    attribute = f"{element}_{key.lstrip('@-')}"
+                    flat[attribute] = _typed(attribute, content)
                 elif content is not None:
-                    yield _typed(name, content)
-        elif value is not None and not name.startswith(_ATTRIBUTE_MARKS):
-            yield _typed(name, value)
+                    flat[name] = _typed(name, content)
+    return flat
 
 
-def _typed(name: str, value: Any) -> tuple[str, Any]:
-    if isinstance(value, str) and name in _NUMBERS and _NUMBER.fullmatch(value):
-        return name, int(value)
-    return name, value
+def _typed(name: str, value: Any) -> Any:
+    if name in _NUMBERS and type(value) is str and _NUMBER.fullmatch(value):
+        return int(value)
+    return value
 
 
 def _named(data: dict[str, Any]) -> dict[str, Any]:
@@ -172,6 +174,8 @@ def _named(data: dict[str, Any]) -> dict[str, Any]:
     for name, value in data.items():
         if name == "Data":
             flat |= _data(value if isinstance(value, list) else [value])
+        elif type(value) is str and name[:1] not in _ATTRIBUTE_MARKS:  # most of them
+            flat[name.replace(" ", "")] = value
         elif not _of_attributes(name, value):
             value = _one(value)
             flat[name.replace(" ", "")] = _text(value, value) if isinstance(value, dict) else value
@@ -221,7 +225,7 @@ def _of_powershell(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):  # a time, a SID
             value = _text(value, None)
         if value is not None:
-            yield _typed(name, _time(value) if name == "TimeCreated" else value)
+            yield name, _time(value) if name == "TimeCreated" else _typed(name, value)
     properties = event.get("Properties")
     if isinstance(properties, list):
         yield from _data(properties).items()

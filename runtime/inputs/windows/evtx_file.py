@@ -7,6 +7,7 @@ one, a stream need not be seekable, and what is wrong with one chunk leaves the 
 from __future__ import annotations
 
 import importlib.util
+from collections import deque
 from collections.abc import Iterator
 from typing import IO
 
@@ -36,29 +37,49 @@ def read(stream: IO[bytes]) -> Iterator[Item]:
         raise InputError("this is no EVTX file")
     if len(header) < _HEADER:
         raise InputError("the EVTX file is cut off within its header")
-    position, at = 0, _HEADER
+    position = 0
     with Apart(_RECORDS) as records:
-        while chunk := _full(stream, _CHUNK):
-            for item in _of_chunk(records, chunk, at):
-                yield item._replace(position=position)
-                position += 1
-            at += len(chunk)
+        for item in _of_chunks(records, _chunks(stream)):
+            yield item._replace(position=position)
+            position += 1
 
 
-def _of_chunk(records: Apart, chunk: bytes, at: int) -> Iterator[Item]:
-    if not any(chunk[:512]):
-        return  # room for later records
-    if not chunk.startswith(_CHUNK_MAGIC):
-        yield Unreadable(0, f"there is no chunk of records at byte {at:,}")
-        return
-    try:
-        yield from records.ask(chunk.ljust(_CHUNK, b"\x00"))
-    except Lost as error:
-        yield Unreadable(
-            0, f"the rest of the chunk at byte {at:,} cannot be read: its reader {error}"
-        )
-    if len(chunk) < _CHUNK:
-        yield Unreadable(0, f"the file is cut off within the chunk at byte {at:,}")
+def _chunks(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The chunks that are no room for later records, and where they stand."""
+    at = _HEADER
+    while chunk := _full(stream, _CHUNK):
+        if any(chunk[:512]):
+            yield at, chunk
+        at += len(chunk)
+
+
+def _of_chunks(records: Apart, chunks: Iterator[tuple[int, bytes]]) -> Iterator[Item]:
+    """What stands in the chunks; some are read ahead while the records of one are used."""
+    waiting: deque[tuple[int, bytes]] = deque()
+    while True:
+        while len(waiting) < records.ahead and (found := next(chunks, None)) is not None:
+            waiting.append(found)
+            _give(records, found[1])
+        if not waiting:
+            return
+        at, chunk = waiting.popleft()
+        if not chunk.startswith(_CHUNK_MAGIC):
+            yield Unreadable(0, f"there is no chunk of records at byte {at:,}")
+            continue
+        try:
+            yield from records.answers()
+        except Lost as error:
+            reason = f"the rest of the chunk at byte {at:,} cannot be read: its reader {error}"
+            yield Unreadable(0, reason)
+            for _, forgotten in waiting:
+                _give(records, forgotten)
+        if len(chunk) < _CHUNK:
+            yield Unreadable(0, f"the file is cut off within the chunk at byte {at:,}")
+
+
+def _give(records: Apart, chunk: bytes) -> None:
+    if chunk.startswith(_CHUNK_MAGIC):
+        records.give(chunk.ljust(_CHUNK, b"\x00"))
 
 
 def _full(stream: IO[bytes], size: int) -> bytes:

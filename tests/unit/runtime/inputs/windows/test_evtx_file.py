@@ -175,3 +175,22 @@ def test_no_damage_ends_the_reader(impatient: None, changes: list[tuple[int, byt
 def test_no_bytes_of_a_chunk_end_the_reader(some: bytes) -> None:
     for item in items(header() + b"ElfChnk\x00" + some):
         assert isinstance(item, Unreadable)
+
+
+@corpus
+@pytest.mark.parametrize("room", [0, 1 << 20])
+def test_many_chunks_are_read_in_their_order(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_room", lambda pipe: room)
+    files = [file.read_bytes() for file in sorted(FILES.glob("*.evtx"))[:20]]
+    apiece = [item.data for data in files for item in items(data) if isinstance(item, Event)]
+    whole = items(header() + b"".join(data[HEADER:] for data in files))
+    assert [item.data for item in whole if isinstance(item, Event)] == apiece
+
+
+@corpus
+def test_a_file_that_is_left_in_the_middle_leaves_the_next_one_alone() -> None:
+    data = some_file()
+    reading = read(io.BytesIO(data + data[HEADER:] * 5))
+    first = next(reading)
+    reading.close()
+    assert items(data)[0] == first
