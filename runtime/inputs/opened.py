@@ -8,7 +8,7 @@ import io
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +43,7 @@ def _raw(name: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def open_inputs(name: str, max_expansion: int = MAX_EXPANSION) -> Iterator[Opened]:
+def open_inputs(name: str, max_expansion: int = MAX_EXPANSION) -> Generator[Opened, None, None]:
     """What a file holds, or standard input (`-`): itself, or the members of an archive, one after the other.
 
     Each is to be read before the next one is asked for. Raises `InputError` where it cannot be read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -38,8 +39,10 @@ def read_events(name: str, reading: Reading) -> Iterator[Block]:
     Raises `InputError` where it cannot be read to its end, or nothing of it is known; what came before has been
     yielded.
     """
-    for opened in open_inputs(name, reading.max_expansion):
-        yield from _blocks(opened, reading)
+    # Closed here whatever happens: what reads a block may never ask for the next one.
+    with contextlib.closing(open_inputs(name, reading.max_expansion)) as inputs:
+        for opened in inputs:
+            yield from _blocks(opened, reading)
 
 
 def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:

@@ -80,7 +80,7 @@ PARTS: dict[str, Spoil] = {
     "no UTF-8": lambda pack: {"rules_py": changed(pack, "rules.py", b"low", b"l\xffw")},
     "no lines": lambda pack: {"conditions_py": b""},
     **{
-        f"correlations {text[:20]}": lambda pack, text=text: {"correlations_json": text.encode()}
+        f"filters {text[:20]}": lambda pack, text=text: {"filters_json": text.encode()}
         for text in _DOCUMENTS
     },
 }
