@@ -75,7 +75,8 @@ def mutant(number: int, files: Files, manifest: dict[str, Any]) -> tuple[str, Fi
         for each, array in arrays.items():
             data = io.BytesIO()
             np.lib.format.write_array(data, array, allow_pickle=False)
-            archive.writestr(f"{each}.npy", data.getvalue())
+            # Without a time of its own: a mutant is the same whenever it is made.
+            archive.writestr(zipfile.ZipInfo(f"{each}.npy"), data.getvalue())
     changed = {**files, _TABLES: tables.getvalue()}
     listed = {**manifest["files"], _TABLES: sha256(changed[_TABLES])}
     return f"{name}: {change_array.__name__}", changed, {**manifest, "files": listed}
