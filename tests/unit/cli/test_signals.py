@@ -64,7 +64,8 @@ def process(tmp_path: Path) -> subprocess.Popen[bytes]:
 def test_ctrl_c_ends_several_threads_without_a_traceback(built: Path, tmp_path: Path) -> None:
     events, matches = tmp_path / "events", tmp_path / "matches"
     events.write_bytes(b'{"uid": 0}\n' * 3_000_000)
-    running = start("run", built, events, "--workers", "2", "-o", matches)
+    order = ("--correlation-order", "arrival")  # in that of time all is written at the end
+    running = start("run", built, events, *order, "--workers", "2", "-o", matches)
     wait_for(lambda: matches.exists() and matches.stat().st_size > 0)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=PATIENCE)
