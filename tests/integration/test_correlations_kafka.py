@@ -19,11 +19,12 @@ from sigmac.runtime import load_pack
 from sigmac.runtime.errors import ConfigurationError
 from tests.integration.brokers import ApacheKafka, Broker
 from tests.integration.cluster import Cluster, cluster_python
-from tests.integration.correlated import PARTITIONS, RULES, Disturbed, event
+from tests.integration.correlated import PARTITIONS, RULES, Disturbed, event, run
 from tests.integration.ledger import Service, running
 from tests.integration.messages import received, send
 from tests.unit.packs import write_text_pack
 
+KILLS = 10
 pytestmark = [pytest.mark.slow, pytest.mark.java]
 
 
@@ -99,6 +100,18 @@ def test_a_second_stage_without_quix_streams_is_told(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["serve", str(file)])
     assert isinstance(made.exception, ConfigurationError)
     assert "needs the package quixstreams, which is not installed: pip" in str(made.exception)
+
+
+def test_nothing_is_lost_doubled_or_invented(
+    start_broker: Callable[[str], Broker], tmp_path: Path
+) -> None:
+    cluster_python()
+    kafka = start_broker("kafka")
+    assert isinstance(kafka, ApacheKafka)
+    account = run(kafka, tmp_path, "exactly-once", KILLS, seed=2, rate=400)
+    print(account)  # shown where the test fails
+    assert account.expected > 500
+    assert (account.lost, account.doubled, account.invented) == (0, 0, 0)
 
 
 def test_members_come_and_go_while_windows_are_open(
