@@ -7,12 +7,10 @@ thing is logged.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import resources
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.differences import report_differences
 from sigmac.compiler.pipeline.order import Named, added_fields, mapped_fields, too_early
 from sigmac.compiler.pipeline.placeholder_changes import resolve
+from sigmac.compiler.pipeline.shipped_pipelines import find_shipped, hint_for, shipped
 from sigmac.compiler.pipeline.transformations import (
     FormError,
     ProcessingItems,
@@ -37,10 +36,6 @@ from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.rule import LogSource, Rule
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Node, documents
 
-SHIPPED: tuple[str, ...] = ("windows", "windows-audit")
-
-# What pySigma calls the pipelines that are shipped here.
-KNOWN_AS: Mapping[str, str] = {"sysmon": "windows", "windows-logsources": "windows"}
 MAX_NODES = 100_000  # of a pipeline file: large public ones have far more than a rule may
 
 Placeholders = Mapping[str, Sequence[str | int | float]]
@@ -63,7 +58,8 @@ class Pipeline:
     """One pipeline file.
 
     `variant` None runs for every variant; `claims` are the logsources that it says it maps; `adds`
-    and `maps` are fields that it adds conditions on, and fields to which it gives other names.
+    and `maps` are fields that it adds conditions on, and fields to which it gives other names;
+    `builds_on` are shipped pipelines that run with it, in its variant.
     """
 
     file: str
@@ -74,6 +70,7 @@ class Pipeline:
     items: ProcessingItems
     adds: tuple[Named, ...] = ()
     maps: tuple[Named, ...] = ()
+    builds_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +201,7 @@ def _finished(rule: Rule, run: Run) -> Rule:
 def load_pipelines(
     names_or_files: Sequence[str], placeholders: Placeholders | None = None
 ) -> Pipelines:
-    """Pipelines by shipped name or file, in the order of their priorities; of equal ones, as given.
+    """Pipelines by shipped name, alias or file, in the order of their priorities; of equal ones, as given.
 
     `placeholders` have values that win over the `vars` of the files. What is given twice runs once.
     Raises `RuleError` with the place: `E_PIPELINE` for a file that cannot be read, an unknown type
@@ -212,13 +209,32 @@ def load_pipelines(
     values.
     """
     warnings = Diagnostics()
-    given = [(name, _contents(name)) for name in dict.fromkeys(names_or_files)]
-    loaded = [_read_pipeline(data, name, warnings) for name, data in given]
-    ordered = tuple(sorted(loaded, key=lambda pipeline: pipeline.priority))
+    given = [(name, _contents(name)) for name in dict.fromkeys(map(_plain_name, names_or_files))]
+    loaded: dict[tuple[str, str | None], Pipeline] = {}
+    for name, data in given:
+        for each in _with_base(_read_pipeline(data, name, warnings), warnings):
+            loaded.setdefault((each.file, each.variant), each)
+    given += [(name, shipped()[name].contents()) for p in loaded.values() for name in p.builds_on]
+    ordered = tuple(sorted(loaded.values(), key=lambda pipeline: pipeline.priority))
     _warn_of_order(ordered, warnings)
     variables = {name: values for each in ordered for name, values in each.variables.items()}
     variables.update({name: _given_values(name, v) for name, v in (placeholders or {}).items()})
     return Pipelines(ordered, variables, _digest(given, placeholders or {}), tuple(warnings))
+
+
+def _plain_name(name: str) -> str:
+    """The name under which a pipeline is shipped, for an alias of it; others as they are."""
+    found = find_shipped(name)
+    return found.name if found else name
+
+
+def _with_base(pipeline: Pipeline, warnings: Diagnostics) -> Iterator[Pipeline]:
+    """A pipeline, behind those that it builds on, which run in its variant."""
+    for name in pipeline.builds_on:
+        base = _read_pipeline(shipped()[name].contents(), name, warnings)
+        for below in _with_base(base, warnings):
+            yield replace(below, variant=pipeline.variant or below.variant)
+    yield pipeline
 
 
 def _warn_of_order(ordered: Sequence[Pipeline], warnings: Diagnostics) -> None:
@@ -239,8 +255,8 @@ def _warn_of_order(ordered: Sequence[Pipeline], warnings: Diagnostics) -> None:
 
 
 def _contents(name: str) -> bytes:
-    if name in SHIPPED:
-        return resources.files(f"{__name__}.shipped").joinpath(f"{name}.yml").read_bytes()
+    if name in shipped():
+        return shipped()[name].contents()
     try:
         with Path(name).open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -248,24 +264,10 @@ def _contents(name: str) -> bytes:
         message = f"there is no pipeline `{name}`"
         if isinstance(error, IsADirectoryError):
             message = f"`{name}` is a folder, and a pipeline is a file"
-        raise RuleError(CODE, message, Place(name), _hint_for(name)) from None
+        raise RuleError(CODE, message, Place(name), hint_for(name)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise RuleError(CODE, f"the pipeline cannot be read: {reason}", Place(name)) from None
-
-
-def _hint_for(name: str) -> str:
-    """What to give in place of a name that is none."""
-    if name in KNOWN_AS:
-        return f"what pySigma calls `{name}` is `{KNOWN_AS[name]}` here"
-    # Only what looks mistyped: `ecs_windows` means other field names, which `windows` has not.
-    near = difflib.get_close_matches(name[:100], SHIPPED, n=1, cutoff=0.8)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    return (
-        f"shipped are {', '.join(SHIPPED)}; for other field names give a file, "
-        'see "Write your own" in docs/pipelines.md'
-    )
 
 
 def _digest(given: list[tuple[str, bytes]], placeholders: Placeholders) -> str:
@@ -291,6 +293,7 @@ def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
     given.optional("allowed_backends")
     priority = given.integer("priority")
     variant = given.text("variant", "") or None
+    builds_on = _builds_on(given)
     if variant is not None and not variant.isidentifier():
         node = given.optional("variant")
         raise given.fail(
@@ -314,7 +317,16 @@ def _read_pipeline(data: bytes, file: str, warnings: Diagnostics) -> Pipeline:
     given.finish()
     adds = added_fields(given.document, transformations)
     maps = mapped_fields(given.document, transformations)
-    return Pipeline(file, priority, variant, claims, variables, items, adds, maps)
+    return Pipeline(file, priority, variant, claims, variables, items, adds, maps, builds_on)
+
+
+def _builds_on(given: Parameters) -> tuple[str, ...]:
+    node = given.optional("builds_on")
+    names = given.optional_names("builds_on") or ()
+    for name in names:
+        if name not in shipped():
+            raise given.fail(f"no pipeline `{name[:60]}` is shipped", node, hint_for(name))
+    return names
 
 
 def _claims(given: Parameters) -> tuple[LogsourceTest, ...]:

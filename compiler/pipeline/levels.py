@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sigmac.compiler.ir.values import Alternatives, FieldRef, Regex, Text, Value
+from sigmac.compiler.ir.values import Alternatives, Exists, FieldRef, Null, Regex, Text, Value
 from sigmac.compiler.pipeline.conditions.parameters import Parameters
 from sigmac.compiler.pipeline.conditions.processing_conditions import (
     FieldName,
@@ -77,6 +77,8 @@ class TransformationType:
     selective: bool
 
 
+_ABSENT = (Null(), Exists(False))  # values that ask that there is none
+
 FieldChange = Callable[[str], tuple[str, ...] | None]  # None: not concerned
 ItemChange = Callable[[Item, Run], Detection | None]  # None: dropped
 ValueChange = Callable[[Value, Item, Run], Value]
@@ -88,7 +90,8 @@ RunChange = Callable[[Run], None]
 def on_fields(read: Callable[[Parameters], FieldChange]) -> TransformationType:
     """Field names of detection items, of what `fieldref` refers to, and of the rule's `fields`.
 
-    One name that becomes several is an Or of as many items, within `neq` a negated one. Names that
+    One name that becomes several is an Or of as many items, within `neq` a negated one; where a value
+    asks that the field is missing, an And: it has several names, and under none of them a value. Names that
     stand alone are those by which correlations look at the rule's events.
     """
 
@@ -155,12 +158,18 @@ class _Renaming:
         applied = item.applied | {self.scope.id}
         if names is None:
             return replace(item, values=values, applied=applied)
-        if len(names) > 1 and item.negated:
+        absent = any(value in _ABSENT for value in leaves(values))
+        if len(names) > 1 and absent:
+            message = f"`{item.field}` becomes several fields, and null asks that all are missing"
+            run.differs(f"{message}; to pySigma it is enough that one is", item.place)
+        elif len(names) > 1 and item.negated:
             message = f"`{item.field}` becomes several fields, and none of them may hold the value"
             run.differs(f"{message}; to pySigma it is enough that one does not", item.place)
         run.charge((len(names) - 1) * weight(values))
         made = tuple(replace(item, field=n, values=values, applied=applied) for n in names)
-        return made[0] if len(made) == 1 else AllOf(made) if item.negated else AnyOf(made)
+        if len(made) == 1:
+            return made[0]
+        return AllOf(made) if item.negated is not absent else AnyOf(made)
 
     def metadata(self, meta: Metadata, run: Run) -> Metadata:
         fields = self.all(meta.fields, run)

@@ -11,6 +11,7 @@ import click
 
 _COMPILER = Path(__file__).parents[1] / "compiler"
 _SHIPPED = _COMPILER / "pipeline" / "shipped"
+_INDEX = "index"  # the list of them
 _CODES = _COMPILER / "diagnostics" / "codes"
 _MANIFEST = "manifest.json"
 # What a shell would read as more than a name is not offered.
@@ -27,10 +28,15 @@ def packs(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
 
 def pipelines(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The shipped pipelines, and YAML files."""
-    shipped = sorted(file.stem for file in _SHIPPED.glob("*.yml"))
-    return [name for name in shipped if name.startswith(incomplete)] + [
+    return shipped_pipelines(_, __, incomplete) + [
         path for path, is_folder in _entries(incomplete) if is_folder or _is_yaml(path)
     ]
+
+
+def shipped_pipelines(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The shipped pipelines alone."""
+    found = sorted(file.stem for file in _SHIPPED.glob("*.yml") if file.stem != _INDEX)
+    return [name for name in found if name.startswith(incomplete)]
 
 
 def codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:

@@ -52,7 +52,7 @@ pipeline = click.option(
     "-p",
     multiple=True,
     metavar="NAME_OR_FILE",
-    help="Processing pipeline: `windows`, `windows-audit` or a YAML file. Repeatable.",
+    help="Processing pipeline: a name, as `sigmac pipelines` lists them, or a YAML file. Repeatable.",
     shell_complete=completion.pipelines,
 )
 placeholder = click.option(

@@ -55,6 +55,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "watch",
                 "explain",
                 "formats",
+                "pipelines",
                 "inspect",
                 "config",
                 "dlq",
@@ -68,6 +69,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
         ("sigmac inspect . --fo", ["--format"]),
         ("sigmac inspect . --format ", ["text", "json"]),
         ("sigmac build . --pipeline win", ["windows", "windows-audit"]),
+        ("sigmac pipelines show windows-", ["windows-audit"]),
         (
             "sigmac check . --ignore W_N",
             [

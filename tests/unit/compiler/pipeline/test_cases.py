@@ -91,6 +91,8 @@ def value_shown(value: Value) -> str:
             return "null"
         case Exists(True):
             return "exists"
+        case Exists(False):
+            return "missing"
         case Boolean(True):
             return "true"
         case Network(cidr):

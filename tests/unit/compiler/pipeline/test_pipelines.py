@@ -14,7 +14,7 @@ from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.pipeline.correlation_fields import map_correlations, map_fields
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.links import Targets
-from sigmac.compiler.syntax.rule import Rule
+from sigmac.compiler.syntax.rule import Rule, all_items
 
 
 @pytest.fixture
@@ -356,6 +356,26 @@ def test_a_pipeline_given_twice_runs_once(tmp_path: Path) -> None:
     file.write_text("transformations: [{type: field_name_suffix, suffix: s}]\n")
     (made,) = load_pipelines([str(file), str(file)]).apply(rule(), Diagnostics())
     assert fields(made.rule) == "Images"
+
+
+def test_a_pipeline_runs_what_it_builds_on_in_its_own_variant(tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    mapping = (
+        "{type: field_name_mapping, mapping: {EventID: event.code, Image: process.executable}}"
+    )
+    file.write_text(
+        f"variant: mine\npriority: 20\nbuilds_on: windows\ntransformations: [{mapping}]\n"
+    )
+    found = rule("{product: windows, category: process_creation}")
+    (alone,) = load_pipelines([str(file)]).apply(found, Diagnostics())
+    asked = {item.field for item in all_items(alone.rule)}
+    assert (alone.name, asked) == ("mine", {"Channel", "event.code", "process.executable"})
+    both = load_pipelines(["windows", str(file), "sysmon"]).apply(found, Diagnostics())
+    asked = {item.field for each in both for item in all_items(each.rule) if each.name != "mine"}
+    assert ([each.name for each in both], asked) == (
+        ["windows", "mine"],
+        {"Channel", "EventID", "Image"},
+    )
 
 
 def test_a_changed_item_says_by_what(pipelines: Any, tmp_path: Path) -> None:
