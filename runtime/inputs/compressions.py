@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import importlib
 import io
-import lzma
 import sys
-import zlib
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -17,6 +13,25 @@ from sigmac.runtime.errors import InputError
 MAX_EXPANSION = 500  # times: logs that are compressed well reach a tenth of it
 _HARMLESS = 64 << 20  # bytes of text that no ratio is asked of: they take a moment
 NAMES = ("gzip", "zstd", "bzip2", "xz", "lz4")
+
+
+# Each is imported when it is met: a run over plain text waits for none.
+def _gzip(raw: IO[bytes]) -> Any:
+    import gzip
+
+    return gzip.GzipFile(fileobj=raw)
+
+
+def _bzip2(raw: IO[bytes]) -> Any:
+    import bz2
+
+    return bz2.BZ2File(raw)
+
+
+def _xz(raw: IO[bytes]) -> Any:
+    import lzma
+
+    return lzma.LZMAFile(raw)
 
 
 def _zstandard(raw: IO[bytes]) -> Any:
@@ -36,10 +51,10 @@ def _lz4(raw: IO[bytes]) -> Any:
 
 
 _BY_MAGIC: tuple[tuple[bytes, str, Callable[[IO[bytes]], Any]], ...] = (
-    (b"\x1f\x8b", "gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
+    (b"\x1f\x8b", "gzip", _gzip),
     (b"\x28\xb5\x2f\xfd", "zstd", _zstandard),
-    (b"BZh", "bzip2", bz2.BZ2File),
-    (b"\xfd7zXZ\x00", "xz", lzma.LZMAFile),
+    (b"BZh", "bzip2", _bzip2),
+    (b"\xfd7zXZ\x00", "xz", _xz),
     (b"\x04\x22\x4d\x18", "lz4", _lz4),
 )
 _SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
@@ -55,51 +70,55 @@ def compression_of(start: bytes, name: str) -> str | None:
     return _SUFFIXES.get(suffix) if start else None
 
 
-def decompressed(raw: IO[bytes], compression: str, name: str, max_expansion: int) -> IO[bytes]:
+def decompressed(
+    raw: IO[bytes], compression: str, name: str, max_expansion: int
+) -> io.BufferedReader:
     """What a compressed stream holds. Reading raises `InputError` where it is damaged, cut off, or a bomb."""
     opened = next(make for _, known, make in _BY_MAGIC if known == compression)(raw)
-    return io.BufferedReader(_Checked(opened, raw, compression, name, max_expansion), 1 << 20)
+    return io.BufferedReader(_Checked(opened, raw, name, max_expansion), 1 << 20)
 
 
 class _Checked(io.RawIOBase):
     """Reads on as long as the text is not too many times as long as what it comes from: no log is."""
 
-    def __init__(
-        self, opened: IO[bytes], raw: IO[bytes], compression: str, name: str, most: int
-    ) -> None:
+    def __init__(self, opened: Any, raw: IO[bytes], name: str, most: int) -> None:
         self._opened, self._raw = opened, raw
-        self._compression, self._name, self._most = compression, name, most
+        self._name, self._most = name, most
         self._size = 0
+        self._failure: InputError | None = None  # told once what came before it is read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._failure is not None:
+            raise self._failure
+        size = 0
         try:
-            text = self._opened.read(len(buffer))
-        except gzip.BadGzipFile:
-            raise InputError(f"{self._name}: not a gzip file, or a damaged one") from None
-        except (EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, RuntimeError) as error:
-            said = f" ({error})" if self._compression == "zstd" else ""
-            message = f"{self._name}: the compressed file is damaged or cut off{said}"
-            raise InputError(message) from None
-        except Exception as error:
-            if type(error).__name__ != "ZstdError":
-                raise
-            message = f"{self._name}: the compressed file is damaged or cut off ({error})"
-            raise InputError(message) from None
-        buffer[: len(text)] = text
-        self._size += len(text)
-        if self._size > _HARMLESS and 0 < self._most * _position(self._raw) < self._size:
+            while size < len(buffer) and (text := self._opened.read1(len(buffer) - size)):
+                buffer[size : size + len(text)] = text
+                size += len(text)
+        except Exception as error:  # each library has its own, and is not imported here
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the file itself
+            said = f" ({error})" if str(error) else ""
+            self._failure = InputError(
+                f"{self._name}: the compressed file is damaged or cut off{said}"
+            )
+            if not size:
+                raise self._failure from None
+        self._size += size
+        if self._size > _HARMLESS and 0 < self._most * position(self._raw) < self._size:
             raise InputError(
                 f"{self._name}: more than {self._most} times as long as the compressed file, which no"
                 " log is; the rest is not read"
             )
-        return len(text)
+        return size
 
 
-def _position(raw: IO[bytes]) -> int:
+def position(raw: IO[bytes]) -> int:
+    """Bytes of a stream that were read; 0 of a pipe, which does not know."""
     try:
         return raw.tell()
-    except OSError:
-        return 0  # a pipe
+    except (OSError, ValueError):
+        return 0

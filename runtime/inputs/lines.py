@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
+import io
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import IO
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import InputError
+from sigmac.runtime.inputs.compressions import (
+    MAGIC,
+    MAX_EXPANSION,
+    compression_of,
+    decompressed,
+    position,
+)
 
 CHUNK = 4 << 20  # bytes of decompressed text read at once
 MAX_RECORD = 16 << 20  # bytes
-MAX_EXPANSION = 500  # times: logs that are compressed well reach a tenth of it
 STDIN = "-"
-_HARMLESS = 64 << 20  # bytes of text that no ratio is asked of: they take a moment
 _AT_ONCE = 1 << 16  # bytes that stay in the processor's cache
 
 
@@ -57,7 +60,7 @@ def read_blocks(
     keep: int | None = None,
     max_expansion: int = MAX_EXPANSION,
 ) -> Iterator[Block]:
-    """The lines of a file (`.gz` and `.zst` are decompressed) or of standard input (`-`), in blocks.
+    """The lines of a file or of standard input (`-`), in blocks; what is compressed is decompressed.
 
     Raises `InputError` where it cannot be opened or read to its end, where a line is longer than `max_record`
     (with `keep` such a line is cut to so many bytes instead), or where more than 64 MiB came out of less than a
@@ -65,15 +68,14 @@ def read_blocks(
     """
     try:
         with contextlib.ExitStack() as stack:
-            raw = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
-            texts = _texts(name, raw, chunk, max_expansion)
-            yield from blocks_of(name, lambda: _position(raw), texts, max_record, keep)
+            opened = sys.stdin.buffer if name == STDIN else stack.enter_context(open(name, "rb"))
+            stream = raw = cast(io.BufferedReader, opened)
+            if compression := compression_of(raw.peek(MAGIC), name):
+                stream = decompressed(raw, compression, name, max_expansion)
+            texts = iter(partial(stream.read1, chunk), b"")  # what is there: no pipe is waited for
+            yield from blocks_of(name, lambda: position(raw), texts, max_record, keep)
     except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise InputError(f"{name}: not a gzip file, or a damaged one") from None
         raise InputError(f"{name}: {error.strerror or error}") from None
-    except (EOFError, zlib.error):
-        raise InputError(f"{name}: the compressed file is damaged or cut off") from None
 
 
 def blocks_of(
@@ -126,45 +128,3 @@ def _count_lines(data: bytes) -> int:
     bytes_ = np.frombuffer(data, np.uint8)
     parts = (bytes_[at : at + _AT_ONCE] for at in range(0, len(bytes_), _AT_ONCE))
     return sum(int(np.count_nonzero(part == ord("\n"))) for part in parts)
-
-
-def _position(raw: IO[bytes]) -> int:
-    try:
-        return raw.tell()
-    except OSError:
-        return 0  # a pipe
-
-
-def _texts(name: str, raw: IO[bytes], chunk: int, max_expansion: int) -> Iterator[bytes]:
-    """What stands in an input; of a compressed one as long as it is no bomb: memory is bounded anyway, time is not."""
-    if name.endswith(".zst"):
-        texts = _zstandard(name, raw, chunk)
-    elif name.endswith(".gz"):
-        texts = iter(partial(gzip.GzipFile(fileobj=raw).read, chunk), b"")
-    else:
-        read = getattr(raw, "read1", raw.read)  # what is there, so that a pipe is not waited for
-        while text := read(chunk):
-            yield text
-        return
-    size = 0
-    for text in texts:
-        size += len(text)
-        if size > _HARMLESS and 0 < max_expansion * _position(raw) < size:
-            raise InputError(
-                f"{name}: more than {max_expansion} times as long as the compressed file, which no"
-                " log is; the rest is not read"
-            )
-        yield text
-
-
-def _zstandard(name: str, raw: IO[bytes], chunk: int) -> Iterator[bytes]:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    try:
-        with zstd.ZstdFile(raw) as stream:
-            while text := stream.read(chunk):
-                yield text
-    except zstd.ZstdError as error:
-        raise InputError(f"{name}: the compressed file is damaged or cut off ({error})") from None

@@ -6,15 +6,13 @@ import codecs
 import contextlib
 import io
 import sys
-import tarfile
-import zipfile
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.compressions import MAX_EXPANSION, compression_of, decompressed
+from sigmac.runtime.inputs.compressions import MAX_EXPANSION, compression_of, decompressed, position
 from sigmac.runtime.inputs.format import LOOKED_AT
 
 STDIN = "-"
@@ -75,6 +73,8 @@ def _opened(
 
 
 def _members_of_zip(name: str, stream: IO[bytes], file: IO[bytes], most: int) -> Iterator[Opened]:
+    import zipfile
+
     if not file.seekable():
         raise InputError(f"{name}: a zip archive is read from a file, not from a pipe")
     file.seek(0)
@@ -96,6 +96,8 @@ def _members_of_zip(name: str, stream: IO[bytes], file: IO[bytes], most: int) ->
 
 
 def _members_of_tar(name: str, stream: IO[bytes], file: IO[bytes], most: int) -> Iterator[Opened]:
+    import tarfile
+
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
@@ -142,17 +144,11 @@ class _PutBack(io.RawIOBase):
 
 
 def _as_utf8(name: str, start: bytes, stream: IO[bytes], file: IO[bytes]) -> Opened:
-    def used() -> int:
-        try:
-            return file.tell()
-        except (OSError, ValueError):
-            return 0  # a pipe
-
     encoding = _encoding(start)
     if encoding is not None:
         stream = io.BufferedReader(_Decoded(stream, encoding), _CHUNK)
         start = stream.peek(LOOKED_AT)[:LOOKED_AT]
-    return Opened(name, stream, start, used)
+    return Opened(name, stream, start, lambda: position(file))
 
 
 def _encoding(start: bytes) -> str | None:

@@ -9,8 +9,9 @@ from typing import IO
 
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.inputs import json_documents, ndjson
+from sigmac.runtime.inputs.compressions import MAX_EXPANSION
 from sigmac.runtime.inputs.format import Event, Format, Item, Unreadable
-from sigmac.runtime.inputs.lines import CHUNK, MAX_EXPANSION, MAX_RECORD, Block, blocks_of
+from sigmac.runtime.inputs.lines import CHUNK, MAX_RECORD, Block, blocks_of
 from sigmac.runtime.inputs.opened import Opened, open_inputs
 from sigmac.runtime.inputs.wrappings import selected
 from sigmac.runtime.reading.known_formats import formats, recognised

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs import lines
+from sigmac.runtime.inputs import compressions
 from sigmac.runtime.inputs.lines import Block, read_blocks
 
 if sys.version_info >= (3, 14):
@@ -108,7 +108,7 @@ def test_a_line_that_is_too_long_is_named_by_its_number(tmp_path: Path) -> None:
 def test_a_bomb_is_read_no_further(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "_HARMLESS", 1 << 20)
+    monkeypatch.setattr(compressions, "_HARMLESS", 1 << 20)
     text = b"\n" * (4 << 20)
     pack = {"a.gz": gzip.compress, "a.zst": zstd.compress, "a": bytes}[name]
     file = tmp_path / name
@@ -139,6 +139,6 @@ def test_what_cannot_be_opened(tmp_path: Path, name: str) -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.TextIOWrapper(io.BytesIO(LINES + b"last"))
+    stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(LINES + b"last")))
     monkeypatch.setattr(sys, "stdin", stream)
     assert joined(list(read_blocks("-", chunk=100))) == LINES + b"last"
