@@ -16,25 +16,7 @@ from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.pipeline.correlation_fields import Fields
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.links import Target, Targets
-from sigmac.compiler.syntax.rule import Metadata
 from sigmac.runtime.correlation import definition
-
-_METADATA = (
-    "id",
-    "name",
-    "level",
-    "status",
-    "tags",
-    "description",
-    "author",
-    "date",
-    "modified",
-    "license",
-    "references",
-    "falsepositives",
-    "related",
-    "scope",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +103,7 @@ class _Written:
     def attributes(self) -> dict[str, Any]:
         """Arguments of `Correlation(…)`: what the author gave."""
         each = self.correlation
-        found: dict[str, Any] = {"title": each.meta.title}
-        for name in _METADATA:
-            value = getattr(each.meta, name)
-            if value != Metadata.__dataclass_fields__[name].default:
-                found[name] = value
+        found = each.meta.attributes()
         found["type"] = each.type
         found["rules"] = self.rules
         found["timespan"] = each.timespan

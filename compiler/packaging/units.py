@@ -40,7 +40,7 @@ from sigmac.compiler.optimizer.logsource_part import logsource_part
 from sigmac.compiler.pipeline import Pipelines, Variant
 from sigmac.compiler.syntax.documents import FileContents, read_file
 from sigmac.compiler.syntax.filter import join
-from sigmac.compiler.syntax.rule import Filter, LogSource, Metadata, Rule
+from sigmac.compiler.syntax.rule import Filter, LogSource, Rule
 
 Plain = dict[str, Any]
 
@@ -297,11 +297,7 @@ def _attributes(
 ) -> list[tuple[Code, Code]]:
     """Arguments of `Rule(…)` in `rules.py`: what the author gave, defaults left out."""
     meta = compiled.variants[0].rule.meta  # pipelines may add attributes and fields
-    found: list[tuple[Code, Code]] = []
-    for name in _METADATA:
-        value = getattr(meta, name)
-        if value != Metadata.__dataclass_fields__[name].default:
-            found.append((Code(name), literal(value)))
+    found = [(Code(name), literal(value)) for name, value in meta.attributes().items()]
     logsource = compiled.rule.logsource
     source = ", ".join(
         f"{key}={literal(value)}"
@@ -320,26 +316,6 @@ def _attributes(
         found.append((Code("renamed"), literal(dict(renamed))))
     found.append((Code("source"), literal(place)))
     return found
-
-
-_METADATA = (
-    "title",
-    "id",
-    "name",
-    "level",
-    "status",
-    "tags",
-    "description",
-    "author",
-    "date",
-    "modified",
-    "license",
-    "references",
-    "falsepositives",
-    "fields",
-    "related",
-    "scope",
-)
 
 
 def format_units(units: list[Plain]) -> None:

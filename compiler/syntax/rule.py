@@ -96,6 +96,27 @@ class AnyOf:
 Detection = Item | AllOf | AnyOf
 
 
+# The order in which a pack has them
+_ATTRIBUTES = (
+    "title",
+    "id",
+    "name",
+    "level",
+    "status",
+    "tags",
+    "description",
+    "author",
+    "date",
+    "modified",
+    "license",
+    "references",
+    "falsepositives",
+    "fields",
+    "related",
+    "scope",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What all three kinds of document share."""
@@ -123,6 +144,12 @@ class Metadata:
     def plain(self) -> dict[str, Any]:
         """What is given, as JSON types."""
         return _given(self)
+
+    def attributes(self) -> dict[str, Any]:
+        """What a pack says of the document as it is written, the title first; defaults are left out."""
+        defaults = {each.name: each.default for each in fields(self)}
+        found = ((name, getattr(self, name)) for name in _ATTRIBUTES)
+        return {name: value for name, value in found if value != defaults[name]}
 
 
 def _given(data: LogSource | Metadata) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from typing import Any
 
 import orjson
 
-from sigmac.runtime.scalar.json_record import json_bytes
-
 _ATTRIBUTES = frozenset({"#attributes", "@attributes", "_attributes", "$"})
 _ATTRIBUTE_MARKS = ("@", "-")  # before the name of an attribute that stands among elements
 _APART = "_attributes"  # behind the name of an element, where its attributes stand beside it
@@ -86,26 +84,6 @@ def flatten(event: dict[str, Any]) -> dict[str, Any]:
         flat |= _data(event_data)
     flat |= {name: value for name, value in system.items() if name.startswith(_OF_SYSTEM)}
     return flat
-
-
-def flatten_lines(records: bytes) -> bytes:
-    """A batch of EVTX records, one a line, as a batch of flat events; a line that is no JSON object stays as it is."""
-    lines = records.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    return b"\n".join(map(_flatten_line, lines))
-
-
-def _flatten_line(line: bytes) -> bytes:
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return line
-    if not isinstance(event, dict):
-        return line
-    flat = flatten(event)
-    try:
-        return json_bytes(flat)
-    except RecursionError:
-        return b"nested too deep"  # no JSON: rejected, not evaluated as what it is not
 
 
 def _bare(event: dict[str, Any]) -> Any:

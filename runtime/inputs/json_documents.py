@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -79,21 +79,28 @@ def objects_in(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
         yield number, None
 
 
-def _read(stream: IO[bytes]) -> Iterator[Item]:
-    position = 0
-    for _, value in objects_in(stream):
+def values_in(stream: IO[bytes]) -> Iterator[tuple[int, bytes, Any] | Unreadable]:
+    """Each object with its number, as it is written and as Python has it."""
+    for number, value in objects_in(stream):
         if value is None:
-            yield Unreadable(position, "no JSON object")
-            position += 1
+            yield Unreadable(number, "no JSON object")
             continue
         try:
-            found = orjson.loads(value)
+            yield number, value, orjson.loads(value)
         except orjson.JSONDecodeError as error:
-            yield Unreadable(position, f"not JSON: {error}")
+            yield Unreadable(number, f"not JSON: {error}")
+
+
+def _read(stream: IO[bytes]) -> Iterator[Item]:
+    """What an object wraps is counted one by one."""
+    position = 0
+    for each in values_in(stream):
+        if isinstance(each, Unreadable):
+            yield each._replace(position=position)
             position += 1
             continue
-        events = events_in(found)
-        for event in events:
+        _, value, found = each
+        for event in events_in(found):
             whole = event is found and b"\n" not in value and b"\r" not in value
             yield Event(position, value if whole else _line(event))
             position += 1

@@ -60,10 +60,6 @@ class PackCorrelator:
     def no_time(self) -> int:
         return self.correlator.no_time
 
-    @no_time.setter
-    def no_time(self, count: int) -> None:
-        self.correlator.no_time = count
-
     def feed(
         self, event: Mapping[str, Any], matches: Iterable[Match], source: Any = None
     ) -> list[Alert]:
@@ -111,7 +107,7 @@ class PackCorrelator:
     def take(self, observation: Observation | None) -> list[Alert]:
         """The alerts that an observation makes; one without a timestamp is counted."""
         if observation is None:
-            self.no_time += 1
+            self.correlator.no_time += 1
             return []
         return self.correlator.take(observation)
 
@@ -129,7 +125,7 @@ class PackCorrelator:
     def redo(self, observation: Observation | None) -> None:
         """Take again what was taken after the snapshot that was restored."""
         if observation is None:
-            self.no_time += 1
+            self.correlator.no_time += 1
         else:
             self.correlator.redo(observation)
 

@@ -90,15 +90,11 @@ def _texts(stream: IO[bytes], chunk: int) -> Iterator[bytes]:
 def _select(stream: IO[bytes], path: str) -> Iterator[Item]:
     import orjson
 
-    for number, value in json_documents.objects_in(stream):
-        if value is None:
-            yield Unreadable(number, "no JSON object")
+    for each in json_documents.values_in(stream):
+        if isinstance(each, Unreadable):
+            yield each
             continue
-        try:
-            found = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            yield Unreadable(number, f"not JSON: {error}")
-            continue
+        number, _, found = each
         for event in selected(found, path):
             yield Event(number, orjson.dumps(event))
 

@@ -74,7 +74,7 @@ class Correlating:
             self._lines.add((place, position(number), 0), line)
         for number, each, record in observed:
             if each is None:
-                self._correlator.no_time += 1
+                self._correlator.take(None)
                 continue
             said = orjson.dumps([each.matched, each.values])
             self._hits.add((each.time, place, position(number)), said + b"\n" + record)

@@ -42,7 +42,7 @@ class Checkpointed:
     """A state with its journal in a folder; with None nobody keeps it beyond this process."""
 
     def __init__(self, name: str, folder: Path | None, state: State) -> None:
-        self._name = name
+        self.name = name
         self._state = state
         self._journal = None if folder is None else StateJournal(folder, name)
         # What `rewind` goes back to: a snapshot, and what the batches that were committed since have noted
@@ -67,7 +67,7 @@ class Checkpointed:
         try:
             self._replay()
         except SigmacError as error:
-            raise StreamError(f"{self._name}: {error}") from None
+            raise StreamError(f"{self.name}: {error}") from None
 
     def _replay(self) -> None:
         self._state.restore(self._snapshot)

@@ -98,26 +98,23 @@ class States:
     def __init__(self, slots: Mapping[str, Slot]) -> None:
         self._slots = slots
 
-    def _all(self) -> Iterator[tuple[str, Checkpointed]]:
-        for name, slot in self._slots.items():
-            if slot.correlating is not None:
-                yield f"correlations-{name}", slot.correlating.kept
-            if slot.suppressing is not None:
-                yield f"suppressed-{name}", slot.suppressing.kept
+    def _all(self) -> Iterator[Checkpointed]:
+        for slot in self._slots.values():
+            yield from (each.kept for each in (slot.correlating, slot.suppressing) if each)
 
     def restore(self, note: Any) -> None:
         """Go on from the note of `write`. Raises `StreamError` where what it names cannot be had."""
-        for name, each in self._all():
-            each.restore(note.get(name) if isinstance(note, dict) else None)
+        for each in self._all():
+            each.restore(note.get(each.name) if isinstance(note, dict) else None)
 
     def write(self) -> Any:
         """Make safe what was done, and say what counts. Raises `OSError`."""
-        return {name: note for name, each in self._all() if (note := each.write())} or None
+        return {each.name: note for each in self._all() if (note := each.write())} or None
 
     def written(self) -> None:
-        for _, each in self._all():
+        for each in self._all():
             each.written()
 
     def rewind(self) -> None:
-        for _, each in self._all():
+        for each in self._all():
             each.rewind()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.runtime.inputs.evtx_json import flatten, flatten_lines
+from sigmac.runtime.inputs import ndjson
+from sigmac.runtime.inputs.evtx_json import flatten
+from sigmac.runtime.inputs.format import Event, Item
 
 REGRESSION = Path(__file__).resolve().parents[5] / "shared" / "corpus" / "regression"
 
@@ -229,22 +232,29 @@ def test_any_other_event_stays_as_it_is(event: dict[str, Any]) -> None:
     assert flatten(event) is event
 
 
+def read(batch: bytes) -> list[Item]:
+    return [*ndjson.FORMAT.read(io.BytesIO(batch))]
+
+
 def test_lines_keep_their_number_and_what_is_no_object_stays() -> None:
     batch = b"\xef\xbb\xbf" + orjson.dumps(record()) + b'\r\n\nnot json\n[1]\n{"a": 1}'
-    made = flatten_lines(batch).split(b"\n")
-    assert orjson.loads(made[0])["EventID"] == 4688
-    assert made[1:4] == [b"", b"not json", b"[1]"]
-    assert orjson.loads(made[4]) == {"a": 1}
-    assert len(made) == 5
+    made = read(batch)
+    assert [each.position for each in made] == [0, 2, 3, 4]
+    lines = [each.data for each in made if isinstance(each, Event)]
+    assert orjson.loads(lines[0])["EventID"] == 4688
+    assert lines[1:] == [b"not json", b"[1]", b'{"a": 1}']
 
 
 @pytest.mark.parametrize("depth", [250, 300, 900, 1015])
 def test_deep_values_are_no_crash(depth: int) -> None:
     event = json.dumps(record(EventData={"x": "DEEP"}))
     line = event.replace('"DEEP"', "[" * depth + "]" * depth).encode()
-    made = flatten_lines(line)
-    assert made == b"nested too deep" or orjson.loads(made)["EventID"] == 4688
-    assert depth > 900 or made != b"nested too deep"
+    (made,) = read(line)
+    if isinstance(made, Event):
+        assert orjson.loads(made.data)["EventID"] == 4688
+    else:
+        assert depth > 900
+        assert made.reason == "it is nested too deep"
 
 
 def test_nested_records_become_the_flat_ones_of_the_corpus() -> None:
