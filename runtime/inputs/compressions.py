@@ -57,7 +57,7 @@ _BY_MAGIC: tuple[tuple[bytes, str, Callable[[IO[bytes]], Any]], ...] = (
     (b"\xfd7zXZ\x00", "xz", _xz),
     (b"\x04\x22\x4d\x18", "lz4", _lz4),
 )
-_SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
+SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
 MAGIC = max(len(magic) for magic, _, _ in _BY_MAGIC)  # bytes that tell
 
 
@@ -67,7 +67,7 @@ def compression_of(start: bytes, name: str) -> str | None:
         if start.startswith(magic):
             return compression
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return _SUFFIXES.get(suffix) if start else None
+    return SUFFIXES.get(suffix) if start else None
 
 
 def decompressed(

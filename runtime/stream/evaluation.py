@@ -16,7 +16,7 @@ from sigmac.runtime.match import BatchResult
 from sigmac.runtime.stream.counts import CorrelationCounts, added
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.pack_slot import Forwards, PackSlot
-from sigmac.runtime.stream.payload import Events, read_events
+from sigmac.runtime.stream.payload import Events, Form, read_events
 from sigmac.runtime.stream.record import Batch, Origin
 from sigmac.runtime.stream.sink import Message
 
@@ -32,7 +32,7 @@ class Stream:
     slot: PackSlot
     logsource: Mapping[str, str] | None = None
     payload: str = ""
-    form: str = "event"
+    form: Form = "event"
 
 
 @dataclass(slots=True)

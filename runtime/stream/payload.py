@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
-from sigmac.runtime.errors import EventError
+from sigmac.runtime.errors import EventError, InputError
+from sigmac.runtime.inputs.format import Unreadable
+from sigmac.runtime.reading.known_formats import formats, recognised
 from sigmac.runtime.scalar.json_record import parse_record
 
+Form = Literal[
+    "event",
+    "array",
+    "ndjson",
+    "auto",
+    "json",
+    "windows-xml",
+    "auditd",
+    "cef",
+    "leef",
+    "access-log",
+    "syslog",
+]
+# Of which an event can be read without what stands before it
+_OF_LOGS: tuple[Form, ...] = (
+    "ndjson",
+    "json",
+    "windows-xml",
+    "auditd",
+    "cef",
+    "leef",
+    "access-log",
+    "syslog",
+)
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED = ord("\n")
 
@@ -49,11 +76,12 @@ class Events:
         return self.records[line], self.indexes[line]
 
 
-def read_events(values: Sequence[bytes | None], payload: str = "", form: str = "event") -> Events:
+def read_events(values: Sequence[bytes | None], payload: str = "", form: Form = "event") -> Events:
     """The events that records hold.
 
     `payload` is the dotted path in an envelope of what holds them ("" is the whole value), `form` is `event`, `array`
-    (a JSON array of events) or `ndjson` (one event a line). A record without a value has no events.
+    (a JSON array of events), `ndjson` (one event a line) or a format of logs, which with `auto` is told by the content
+    of each record. A record without a value has no events.
 
     The bytes of an event stay as they are but for line breaks between its parts, which become blanks; an element of
     an array and an object in an envelope are written anew.
@@ -73,7 +101,7 @@ def _one_line_each(values: Sequence[bytes | None]) -> bool:
 
 
 class _Reader:
-    def __init__(self, payload: str, form: str):
+    def __init__(self, payload: str, form: Form):
         self.path = payload.split(".") if payload else []
         self.form = form
         self.lines: list[bytes] = []
@@ -101,6 +129,8 @@ class _Reader:
             for index, line in enumerate(text.split(b"\n")):
                 if line.strip():
                     self._add(record, index, line)
+        elif self.form != "array":
+            self._read_log(record, text)
         else:
             for index, element in enumerate(_array(text)):
                 if isinstance(element, dict):
@@ -109,6 +139,26 @@ class _Reader:
                     what = orjson.dumps(element)
                     reason = "the element of the array is not a JSON object"
                     self.malformed.append(Malformed(record, index, what, reason))
+
+    def _read_log(self, record: int, text: bytes) -> None:
+        form = recognised(text)
+        if self.form != "auto" and (self.form != "json" or form is None or form.name != "ndjson"):
+            form = formats()[self.form]
+        if form is None:
+            raise EventError("no known format of logs")
+        if form.name not in _OF_LOGS:
+            raise EventError(f"of a record alone this cannot be read: {form.title}")
+        try:
+            items = [*form.read(io.BytesIO(text))]
+        except InputError as error:
+            raise EventError(f"{form.name}: {error}") from None
+        for number, item in enumerate(items):
+            index = number if len(items) > 1 else None
+            if isinstance(item, Unreadable):
+                reason = f"{form.name}: {item.reason}"
+                self.malformed.append(Malformed(record, index, text, reason))
+            else:
+                self._add(record, index, item.data)
 
     def _add(self, record: int, index: int | None, text: bytes) -> None:
         if b"\n" in text:

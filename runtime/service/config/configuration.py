@@ -49,6 +49,7 @@ from sigmac.runtime.service.config.setting_types import (
     AnyPath,
     Name,
 )
+from sigmac.runtime.stream.payload import Form
 
 
 class InputSettings(Model):
@@ -57,7 +58,7 @@ class InputSettings(Model):
     pack: str
     logsource: LogSource
     payload: str = ""
-    format: Literal["event", "array", "ndjson"] = "event"
+    format: Form = "event"
 
 
 class Settings(Model):
@@ -223,7 +224,7 @@ class Settings(Model):
             )
         one = source.files or source.stdin
         assert one is not None
-        return (InputSettings(pack=one.pack, logsource=one.logsource),)
+        return (InputSettings(pack=one.pack, logsource=one.logsource, format=one.format),)
 
     @property
     def worker_count(self) -> int:

@@ -39,6 +39,7 @@ from sigmac.runtime.service.config.setting_types import (
     is_loopback,
     split_address,
 )
+from sigmac.runtime.stream.payload import Form
 
 
 class Model(BaseModel):
@@ -137,8 +138,9 @@ class KafkaInput(Model):
         "",
         description="Dotted path in an envelope of what holds the event, as `log.original`. Empty: the whole value.",
     )
-    format: Literal["event", "array", "ndjson"] = Field(
-        "event", description="What the payload holds: one event, a JSON array of events, or NDJSON."
+    format: Form = Field(
+        "event",
+        description="What the payload holds: an event, an array of them, NDJSON, or a format of logs; `auto` looks.",
     )
 
     def reads(self, topic: str) -> bool:
@@ -216,13 +218,17 @@ class FileSource(Model):
     """Files with one event a line."""
 
     paths: tuple[AnyPath, ...] = Field(
-        min_length=1, description="Files; `.gz` and `.zst` are read once."
+        min_length=1,
+        description="Files; a compressed one (`.gz`, `.zst`, `.bz2`, `.xz`, `.lz4`) is read once.",
     )
     follow: bool = Field(
         True, description="Wait for more lines, through rotations. Off: end at the end."
     )
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
+    format: Form = Field(
+        "event", description="What a line holds: one event, or a format of logs; `auto` looks."
+    )
 
 
 class StdinSource(Model):
@@ -230,6 +236,9 @@ class StdinSource(Model):
 
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
+    format: Form = Field(
+        "event", description="What a line holds: one event, or a format of logs; `auto` looks."
+    )
 
 
 class SourceSettings(Model):

@@ -12,7 +12,7 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from sigmac.runtime.correlation.correlator import Limits
 from sigmac.runtime.correlation.suppression import Suppression
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import Pack, find_pack
-from sigmac.runtime.service.config.configuration import Settings
+from sigmac.runtime.reading.known_formats import formats
+from sigmac.runtime.service.config.configuration import InputSettings, Settings
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import Delivery as Guarantee
 from sigmac.runtime.service.observe.logs import configure_logs
@@ -134,12 +135,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
         for name, pack in settings.packs.items()
     }
     streams = [
-        Stream(
-            slots[each.pack],
-            _logsource(each.logsource),
-            getattr(each, "payload", "") or "",
-            getattr(each, "format", "event"),
-        )
+        Stream(slots[each.pack], _logsource(each), each.payload, each.format)
         for each in settings.inputs
     ]
     states = States(slots)
@@ -201,11 +197,12 @@ def _collector(settings: Settings) -> SpanExport | None:
     return SpanExport(settings.tracing.endpoint, settings.tracing.sample, settings.name, group)
 
 
-def _logsource(given: Any) -> dict[str, str] | None:
-    plain = (
-        given.model_dump(exclude_none=True) if hasattr(given, "model_dump") else dict(given or {})
-    )
-    return {key: str(value) for key, value in plain.items()} or None
+def _logsource(given: InputSettings) -> Mapping[str, str] | None:
+    """What the events of an input are: what is configured, else what their format says."""
+    if plain := given.logsource.model_dump(exclude_none=True):
+        return plain
+    form = formats().get(given.format)
+    return (form.logsource if form is not None else None) or None
 
 
 class _Parts:

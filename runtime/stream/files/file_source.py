@@ -23,6 +23,7 @@ import orjson
 import structlog
 
 from sigmac.runtime.errors import InputError, StreamError
+from sigmac.runtime.inputs.compressions import SUFFIXES
 from sigmac.runtime.inputs.lines import MAX_RECORD, read_blocks
 from sigmac.runtime.stream.record import (
     LONG_LINE_KEPT,
@@ -39,7 +40,6 @@ _READ = 1 << 20  # bytes at once
 _LOOK = 0.1  # seconds between two looks at files that had nothing new
 _LINGER = 5.0  # seconds without a new line after which nobody writes to a file any more that another has replaced
 _FINGERPRINT = 256  # bytes at the start of a file that tell it from another of the same inode
-_COMPRESSED = (".gz", ".zst")
 _NOTE = ""  # among positions, which have the paths of files as names
 
 
@@ -149,7 +149,7 @@ class FileSource:
     def _read(self, each: _Followed, most: int) -> Sequence[bytes | LongLine]:
         if each.ended:
             return []
-        if each.path.suffix in _COMPRESSED:
+        if each.path.suffix in SUFFIXES:
             return self._read_compressed(each)
         if each.file is None and not self._open(each):
             return []

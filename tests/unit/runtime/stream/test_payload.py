@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.runtime.stream.payload import read_events
+from sigmac.runtime.reading.known_formats import formats
+from sigmac.runtime.stream.payload import Form, read_events
 
 OBJECTS = st.dictionaries(st.text(max_size=3), st.integers(0, 9) | st.text(max_size=4), max_size=3)
 
@@ -89,3 +92,72 @@ def test_nothing_is_lost_or_doubled(records: list[list[dict[str, object]]]) -> N
         assert [events.place(i)[0] for i in range(len(every))] == [
             number for number, record in enumerate(records) for _ in record
         ]
+
+
+SYSMON_XML = (
+    b"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><EventID>1</EventID>"
+    b"<Channel>Security</Channel></System><EventData><Data Name='Image'>a.exe</Data></EventData></Event>"
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "field", "expected"),
+    [
+        ("json", b'{"Records":[{"eventName":"Stop"}]}', "eventName", "Stop"),
+        ("json", b'{"Event":{"System":{"EventID":1},"EventData":{"Image":"a"}}}', "Image", "a"),
+        ("windows-xml", SYSMON_XML, "Image", "a.exe"),
+        ("cef", b"CEF:0|v|p|1|100|name|5|src=10.0.0.1 act=blocked", "act", "blocked"),
+        ("leef", b"LEEF:1.0|v|p|1|login|usrName=bob\tsrc=10.0.0.1", "usrName", "bob"),
+        (
+            "syslog",
+            b'<34>1 2026-01-01T00:00:00Z host app 1 - - {"user":"bob"}',
+            "user",
+            "bob",
+        ),
+        (
+            "access-log",
+            b'10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /a HTTP/1.1" 404 9 "-" "curl"',
+            "sc-status",
+            "404",
+        ),
+        ("auditd", b"type=EXECVE msg=audit(1.0:1): argc=1 a0=6964", "type", "EXECVE"),
+    ],
+)
+def test_formats_of_logs(form: Form, value: bytes, field: str, expected: object) -> None:
+    for told in (form, "auto"):
+        events = read_events([b"", value], form=told)
+        assert not events.malformed
+        assert orjson.loads(events.data)[field] == expected
+        assert events.place(0) == (1, None)
+
+
+def test_what_a_record_wraps_is_counted() -> None:
+    events = read_events([b'{"Records":[{"a":1},{"a":2}]}', b'{"a":3}'], form="auto")
+    assert events.data == b'{"a":1}\n{"a":2}\n{"a":3}'
+    assert [events.place(line) for line in range(3)] == [(0, 0), (0, 1), (1, None)]
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "reason"),
+    [
+        ("auto", b"what is this", "no known format of logs"),
+        ("auto", b"PAR1" + bytes(20), "of a record alone this cannot be read: Parquet"),
+        ("cef", b"hello", "cef: "),
+        ("windows-xml", b"<Event><System>", "windows-xml: "),
+    ],
+)
+def test_what_is_no_event_of_the_format_is_malformed(form: Form, value: bytes, reason: str) -> None:
+    events = read_events([b'{"a":1}', value] if form == "auto" else [value], form=form)
+    assert [bad.value for bad in events.malformed] == [value]
+    assert events.malformed[0].reason.startswith(reason)
+
+
+@given(st.binary(max_size=60), st.sampled_from(get_args(Form)))
+def test_no_bytes_of_a_record_do_harm(value: bytes, form: Form) -> None:
+    events = read_events([value, b'{"a":1}'], form=form)
+    assert {bad.record for bad in events.malformed} <= {0, 1}
+
+
+def test_each_format_of_a_record_is_known() -> None:
+    own = {"event", "array", "ndjson", "auto"}
+    assert set(get_args(Form)) - own <= set(formats())

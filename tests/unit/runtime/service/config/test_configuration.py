@@ -294,7 +294,8 @@ control: 5
         "a message is delivered when all replicas in sync have it",
         "c.yml:9: source.kafka.inputs.0.topics.1: "
         "not a regular expression: missing ), unterminated subpattern at position 1",
-        "c.yml:12: source.kafka.inputs.0.format: should be 'event', 'array' or 'ndjson'",
+        "c.yml:12: source.kafka.inputs.0.format: should be "
+        "'event', 'array', 'ndjson', 'auto', 'json', 'windows-xml', 'auditd', 'cef', 'leef', 'access-log' or 'syslog'",
         "c.yml:10: source.kafka.inputs.0.logsourc: there is no such key; did you mean `logsource`?",
         "c.yml:14: matches.webhook.url: leave user and password out of the address: logs show it",
         "c.yml:14: matches.webhook.headers.Host: `Host` cannot be set here: it is in `url`",
