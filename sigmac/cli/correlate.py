@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from sigmac.cli.options import counted, say
+from sigmac.results.result import packed
+from sigmac.results.rule_choice import Choice
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.correlator import Counts, Limits
 from sigmac.runtime.correlation.observation import Observation
@@ -17,7 +20,7 @@ from sigmac.runtime.inputs.lines import Block
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack
 
-Line = tuple[int, bytes]  # the number of the record in its block, the line that is written
+Found = tuple[int, bytes]  # the number of the record in its block, and a result of it
 Observed = tuple[int, Observation | None, bytes]  # the number of the record, and the record
 
 _BLANK = b" \t\r\xef\xbb\xbf"
@@ -39,13 +42,24 @@ class Correlating:
     """
 
     def __init__(
-        self, pack: Pack, order: str, fields: Sequence[str] | None, limits: Limits, event: bool
+        self,
+        pack: Pack,
+        order: str,
+        fields: Sequence[str] | None,
+        limits: Limits,
+        choice: Choice,
+        *,
+        event: bool,
     ) -> None:
         self._correlator = pack.correlator(limits=limits, timestamp_fields=fields)
         self._by_time = order == "time"
         self._event = event
+        definitions = self._correlator.definitions.values()
+        self._keys = {id(each): -1 - i for i, each in enumerate(definitions)}
+        self._left_out = choice.left_out
+        self.alerts: Counter[int] = Counter()  # by their keys, those that are results
         self._names: list[str] = []
-        self._lines = SortedSpool()
+        self._found = SortedSpool()
         self._hits = SortedSpool()
 
     def observe(self, data: bytes, result: BatchResult) -> list[Observed]:
@@ -56,7 +70,9 @@ class Correlating:
         lines = data.split(b"\n")
         return [(number, each, lines[number].strip(_BLANK)) for number, each in found]
 
-    def take(self, block: Block, lines: Sequence[Line], observed: Sequence[Observed]) -> bytes:
+    def take(
+        self, block: Block, found: Sequence[Found], observed: Sequence[Observed]
+    ) -> list[bytes]:
         """What can be written of a block, which comes behind those before it."""
         if not self._names or self._names[-1] != block.name:
             self._names.append(block.name)
@@ -64,21 +80,21 @@ class Correlating:
         position = block.position
         if not self._by_time:
             alerts = [
-                (number, line)
+                (number, alert)
                 for number, each, record in observed
-                for line in self._alerts(each, (place, position(number)), record)
+                for alert in self._alerts(each, (place, position(number)), record)
             ]
-            merged = heapq.merge(lines, alerts, key=lambda line: line[0])
-            return b"".join(line for _, line in merged)
-        for number, line in lines:
-            self._lines.add((place, position(number), 0), line)
+            merged = heapq.merge(found, alerts, key=lambda each: each[0])
+            return [result for _, result in merged]
+        for number, result in found:
+            self._found.add((place, position(number), 0), result)
         for number, each, record in observed:
             if each is None:
                 self._correlator.take(None)
                 continue
             said = orjson.dumps([each.matched, each.values])
             self._hits.add((each.time, place, position(number)), said + b"\n" + record)
-        return b""
+        return []
 
     def rest(self) -> Iterator[bytes]:
         """What waited for the end of all inputs."""
@@ -87,11 +103,12 @@ class Correlating:
             said, _, record = piece.partition(b"\n")
             matched, values = orjson.loads(said)
             observation = Observation(time, (place, position), matched, values)
-            for number, line in enumerate(self._alerts(observation, (place, position), record), 1):
-                alerts.add((place, position, number), line)
-        for _, line in heapq.merge(self._lines, alerts, key=lambda piece: piece[0]):
-            yield line
-        for spool in (self._hits, self._lines, alerts):
+            made = self._alerts(observation, (place, position), record)
+            for number, alert in enumerate(made, 1):
+                alerts.add((place, position, number), alert)
+        for _, piece in heapq.merge(self._found, alerts, key=lambda piece: piece[0]):
+            yield piece
+        for spool in (self._hits, self._found, alerts):
             spool.close()
 
     def _alerts(
@@ -100,15 +117,16 @@ class Correlating:
         if observation is not None:
             observation = observation._replace(source=source)
         for alert in self._correlator.take(observation):
-            if not alert.correlation.silent:
-                yield self._line(alert, record)
+            key = self._keys[id(alert.correlation)]
+            if not alert.correlation.silent and key not in self._left_out:
+                self.alerts[key] += 1
+                yield self._result(key, alert, record)
 
-    def _line(self, alert: Alert, record: bytes) -> bytes:
-        plain = alert.plain()
-        plain["source"] = self._source(alert.source)
-        plain["correlation"]["events"] = [self._source(each) for each in alert.events]
-        line = orjson.dumps(plain)
-        return line[:-1] + (b',"event":' + record if self._event else b"") + b"}\n"
+    def _result(self, key: int, alert: Alert, record: bytes) -> bytes:
+        said = alert.plain()["correlation"]
+        said["events"] = [self._source(each) for each in alert.events]
+        source = orjson.dumps(self._source(alert.source))
+        return packed(key, source, b',"correlation":' + orjson.dumps(said), record)
 
     def _source(self, source: tuple[int, int]) -> dict[str, Any]:
         place, position = source
@@ -118,13 +136,11 @@ class Correlating:
         """Say how many alerts there were, and what was not counted."""
         counts = self._correlator.counts
         definitions = {each: self._correlator.definitions[each] for each in counts}
-        shown = {name: each for name, each in counts.items() if not definitions[name].silent}
-        alerts = sum(each.alerts for each in shown.values())
-        made = sum(bool(each.alerts) for each in shown.values())
-        say(f"{counted(alerts, 'alert')} of {counted(made, 'correlation')}")
-        for name, each in sorted(shown.items(), key=lambda item: -item[1].alerts)[:top]:
-            if each.alerts:
-                say(f"{each.alerts:>9,}  {definitions[name].title}")
+        listed = list(self._correlator.definitions.values())
+        alerts = self.alerts.total()
+        say(f"{counted(alerts, 'alert')} of {counted(len(self.alerts), 'correlation')}")
+        for key, made in self.alerts.most_common(top):
+            say(f"{made:>9,}  {listed[-1 - key].title}")
         if self._correlator.no_time:
             say(f"{counted(self._correlator.no_time, 'hit')} without a time (--timestamp-field)")
         for name, each in counts.items():

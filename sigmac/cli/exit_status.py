@@ -8,8 +8,9 @@ from enum import IntEnum
 class ExitStatus(IntEnum):
     """What the shell sees."""
 
-    OK = 0  # done, whatever matched
+    OK = 0  # done
     FAILED = 1  # a rule has an error, a pack does not verify, the input or output failed
     USAGE = 2  # wrong arguments
+    MATCHED = 3  # something matched, which `--fail-on-match` asks about
     INTERRUPTED = 130  # Ctrl-C
     PIPE = 141  # the reader of standard output went away

@@ -1,4 +1,4 @@
-"""Blocks of records evaluated by a pack for `sigmac run`: lines of matches, and what there is to count."""
+"""Blocks of records evaluated by a pack for `sigmac run`: results, and what there is to count."""
 
 from __future__ import annotations
 
@@ -8,38 +8,46 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sigmac.cli.options import say
+from sigmac.results.result import packed
+from sigmac.results.rule_choice import Choice
 from sigmac.runtime.errors import SigmacError
 
 if TYPE_CHECKING:
-    from sigmac.cli.correlate import Correlating, Line, Observed
-    from sigmac.cli.outputs import Output
+    from sigmac.cli.correlate import Correlating, Found, Observed
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.match import BatchResult, Rejected
     from sigmac.runtime.pack.event_profile import Profiler
     from sigmac.runtime.pack.pack import Pack
 
 BYTES_BEFORE_ENGINE = 64 << 10
-_AT_ONCE = 1 << 20  # bytes of lines that are written together
+_AT_ONCE = 1 << 20  # bytes of results that are written together
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What evaluating a block gave: the matches that are output, a line each, and what correlations need to know."""
+    """What evaluating a block gave: the matches that are results, and what correlations need to know.
+
+    `rules` and `left_out` are rules by their index with the number of their matches: results, and matches that the
+    options leave out.
+    """
 
     records: int
     rejected: Sequence[Rejected]
-    rules: list[tuple[int, int]]  # with the number of their matches
-    lines: list[Line]
+    rules: list[tuple[int, int]]
+    left_out: list[tuple[int, int]]
+    found: list[Found]
     observed: list[Observed] = field(default_factory=list)
 
 
 class Evaluation:
-    """Turns blocks of records into lines of matches, and counts."""
+    """Turns blocks of records into results, and counts. With `event` each result has its record."""
 
     def __init__(
         self,
         pack: Pack,
         tag: dict[str, str] | None,
+        choice: Choice,
+        *,
         event: bool,
         explain: bool,
         profile: bool,
@@ -48,13 +56,13 @@ class Evaluation:
         self.tag = tag
         self.event = event
         self.explain = explain
+        self._hidden = pack.silent | choice.left_out
         self.correlating: Correlating | None = None
         self.profiler: Profiler | None = None
         if profile:
             from sigmac.runtime.pack.event_profile import Profiler
 
             self.profiler = Profiler(pack)
-        self._heads: dict[int, bytes] = {}
         self._before_engine = BYTES_BEFORE_ENGINE
 
     def outcome(self, block: Block) -> Outcome:
@@ -67,30 +75,31 @@ class Evaluation:
         if self.correlating is not None:
             observed = self.correlating.observe(data, result)
         rules = Counter(result.rule.tolist())
-        for silent in self.pack.silent:
-            del rules[silent]
-        lines = [*self._lines(block, result)]
-        return Outcome(result.records, result.rejected, [*rules.items()], lines, observed)
+        left_out = [(rule, rules[rule]) for rule in rules.keys() & self._hidden - self.pack.silent]
+        for hidden in self._hidden & rules.keys():
+            del rules[hidden]
+        found = [*self._found(block, result)] if rules else []
+        return Outcome(result.records, result.rejected, [*rules.items()], left_out, found, observed)
 
-    def lines(self, block: Block, outcome: Outcome) -> bytes:
-        """What can be written now of a block, which is given in the order of the input."""
+    def results(self, block: Block, outcome: Outcome) -> list[bytes]:
+        """The results that can be written now of a block, which is given in the order of the input."""
         if self.correlating is None:
-            return b"".join(line for _, line in outcome.lines)
-        return self.correlating.take(block, outcome.lines, outcome.observed)
+            return [piece for _, piece in outcome.found]
+        return self.correlating.take(block, outcome.found, outcome.observed)
 
-    def write_rest(self, out: Output) -> None:
-        """Write what waited for the end of the inputs."""
+    def rest(self) -> Iterator[list[bytes]]:
+        """What waited for the end of the inputs, some at a time."""
         if self.correlating is None:
             return
         waiting: list[bytes] = []
         size = 0
-        for line in self.correlating.rest():
-            waiting.append(line)
-            size += len(line)
+        for piece in self.correlating.rest():
+            waiting.append(piece)
+            size += len(piece)
             if size > _AT_ONCE:
-                out.write(b"".join(waiting))
+                yield waiting
                 waiting, size = [], 0
-        out.write(b"".join(waiting))
+        yield waiting
 
     def _evaluate(self, data: bytes, logsource: Mapping[str, str] | None) -> BatchResult:
         from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
@@ -103,33 +112,23 @@ class Evaluation:
         self._before_engine = 0
         return self.pack.match_batch(data, logsource=tag)
 
-    def _lines(self, block: Block, result: BatchResult) -> Iterator[Line]:
+    def _found(self, block: Block, result: BatchResult) -> Iterator[Found]:
         from orjson import dumps
 
         from sigmac.runtime.inputs.lines import lines_at
 
-        if not len(result):
-            return
         records = lines_at(block.data, result.record) if self.event or self.explain else {}
-        silent = self.pack.silent
+        hidden = self._hidden
+        more = event = b""
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
-            if rule in silent:
+            if rule in hidden:
                 continue
-            source = {"name": block.name, "position": block.position(record)}
-            line = self._head(rule) + b',"source":' + dumps(source)
+            source = dumps({"name": block.name, "position": block.position(record)})
             if self.explain:
-                line += b',"explanation":' + self._explanation(rule, block, record, records)
+                more = b',"explanation":' + self._explanation(rule, block, record, records)
             if self.event:
-                line += b',"event":' + _record_bytes(records[record], first=record == 0)
-            yield record, line + b"}\n"
-
-    def _head(self, rule: int) -> bytes:
-        from orjson import dumps
-
-        known = self._heads.get(rule)
-        if known is None:
-            known = self._heads[rule] = b'{"rule":' + dumps(self.pack.rules[rule].on_the_wire())
-        return known
+                event = _record_bytes(records[record], first=record == 0)
+            yield record, packed(rule, source, more, event)
 
     def _explanation(
         self, rule: int, block: Block, record: int, records: Mapping[int, bytes]

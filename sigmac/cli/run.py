@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +14,11 @@ import click
 from click.exceptions import Exit
 
 from sigmac.cli import completion
-from sigmac.cli.command import Argument, Command
+from sigmac.cli.command import Argument
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     at_least,
     correlation_order,
-    counted,
     logsource,
     max_groups,
     max_hits,
@@ -30,13 +27,14 @@ from sigmac.cli.options import (
     say,
     timestamp_field,
 )
-from sigmac.cli.outcome import Evaluation
 from sigmac.cli.outputs import Output, refuse_overlap
+from sigmac.cli.result_options import ResultOptions, ResultsCommand, result_options
 from sigmac.cli.serve import run_service
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from sigmac.cli.outcome import Outcome
+    from sigmac.cli.outcome import Evaluation
+    from sigmac.results.json_form import JsonLines
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.pack.pack import Pack
     from sigmac.runtime.reading.reading import Reading
@@ -53,11 +51,9 @@ EXAMPLE = """Examples:
 
   sigmac run build/windows events.ndjson --profile events.profile.json
 """
-TOP_RULES = 10
-MAX_REPORTED = 20  # rejected records that are shown; all are counted
 
 
-@click.command(cls=Command, epilog=EXAMPLE)
+@click.command(cls=ResultsCommand, epilog=EXAMPLE)
 @click.argument(
     "pack",
     cls=Argument,
@@ -82,6 +78,7 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
     metavar="OUT",
     help="File for the matches.",
 )
+@result_options
 @click.option("--event/--no-event", default=True, help="Put the event into each match.")
 @click.option("--explain", is_flag=True, help="Add which selections and fields made each match.")
 @click.option(
@@ -182,6 +179,7 @@ def run(
     inputs: tuple[str, ...],
     pipeline: tuple[str, ...],
     output: Path | None,
+    results: ResultOptions,
     event: bool,
     explain: bool,
     stream_logsource: str | None,
@@ -219,7 +217,11 @@ def run(
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
     from sigmac.cli.direct_rules import holds_rules, load_rules
     from sigmac.cli.event_files import event_files
+    from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
+    from sigmac.cli.run_summary import TOP_RULES, Tally, summarize
+    from sigmac.results.json_form import JsonLines
+    from sigmac.results.rule_of import RuleOf
     from sigmac.runtime.pack.pack import load_pack
 
     reading = _reading(form, select, evtx, max_record, max_expansion)
@@ -253,18 +255,27 @@ def run(
     else:
         loaded = load(pack)
     tag = _tag(stream_logsource, loaded) if stream_logsource else None
-    evaluation = Evaluation(loaded, tag, event, explain, profile is not None)
+    choice = results.choice(loaded)
+    if choice.all_left_out:
+        say(f"no rule of {loaded.name} is one that the options ask for: nothing can be found")
+    rule_of = RuleOf(loaded)
+    output_form = JsonLines(rule_of, event=event)
+    evaluation = Evaluation(
+        loaded, tag, choice, event=event, explain=explain, profile=profile is not None
+    )
     if loaded.correlations:
         from sigmac.cli.correlate import Correlating
         from sigmac.runtime.correlation.correlator import Limits
 
         order = correlation_order or ("arrival" if names == ["-"] else "time")
         limits = Limits(max_groups, max_hits)
-        evaluation.correlating = Correlating(loaded, order, timestamp_field or None, limits, event)
+        evaluation.correlating = Correlating(
+            loaded, order, timestamp_field or None, limits, choice, event=event
+        )
     # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
     show_bar = not quiet and (output is not None or not sys.stdout.isatty())
     started = time.perf_counter()
-    tally = _Tally()
+    tally = Tally()
     if count > 1 and loaded.engines() is None:
         count = 1  # without kernels threads only wait for each other
     with Output(output) as out:
@@ -274,23 +285,33 @@ def run(
                 try:
                     for block, made in evaluate_all(blocks, evaluation.outcome, count):
                         tally.add(block, made)
-                        out.write(evaluation.lines(block, made))
+                        out.write(output_form.shown(evaluation.results(block, made)))
                 except InputError as error:
                     say(f"sigmac: {error}")
                     tally.unreadable += 1
         except KeyboardInterrupt:
-            evaluation.write_rest(out)
+            _write_rest(evaluation, output_form, out)
             raise
-        evaluation.write_rest(out)
+        _write_rest(evaluation, output_form, out)
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
     if not quiet:
-        _summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
+        summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)
+    alerts = evaluation.correlating.alerts if evaluation.correlating is not None else ()
+    if any(results.fails_on(rule_of(key).level) for key in (*tally.rules, *alerts)):
+        raise Exit(ExitStatus.MATCHED)
+
+
+def _write_rest(evaluation: Evaluation, form: JsonLines, out: Output) -> None:
+    for found in evaluation.rest():
+        out.write(form.shown(found))
+    for rest in form.end():
+        out.write(rest)
 
 
 def _tag(given: str, pack: Pack) -> dict[str, str]:
@@ -320,34 +341,6 @@ def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
         return asked
     sizes = [path.stat().st_size for name in names if (path := Path(name)).is_file()]
     return cores() if sum(sizes) >= MIN_PARALLEL else 1
-
-
-@dataclass(slots=True)
-class _Tally:
-    records: int = 0
-    bytes: int = 0
-    matches: int = 0
-    rejected: int = 0
-    unreadable: int = 0
-    rules: Counter[int] = field(default_factory=Counter)
-
-    def add(self, block: Block, outcome: Outcome) -> None:
-        """Count what became of a block, and report what was rejected."""
-        self.records += outcome.records
-        self.bytes += len(block.data)
-        for rule, count in outcome.rules:
-            self.rules[rule] += count
-            self.matches += count
-        self._reject(block.name, block.unreadable)
-        rejected = ((block.position(each.record), each.reason) for each in outcome.rejected)
-        self._reject(block.name, [*rejected])
-
-    def _reject(self, name: str, rejected: Sequence[tuple[int, str]]) -> None:
-        for position, reason in rejected[: max(0, MAX_REPORTED - self.rejected)]:
-            say(f"{name}:{position + 1}: rejected: {reason}")
-        if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
-            say("further rejected records are counted only")
-        self.rejected += len(rejected)
 
 
 def _reading(
@@ -394,28 +387,3 @@ def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
         for block in blocks:
             yield block
             progress.update(task, completed=block.read)
-
-
-def _summarize(tally: _Tally, pack: Pack, seconds: float, *, verbose: bool) -> None:
-    rate = tally.records / seconds if seconds else 0.0
-    speed = tally.bytes / seconds / 1e6 if seconds else 0.0
-    say(
-        f"{counted(tally.records, 'record')}, {counted(tally.matches, 'match', 'matches')} "
-        f"of {counted(len(tally.rules), 'rule')}, "
-        f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
-    )
-    if verbose and (engine := pack.engine_counts()):
-        say(
-            f"engine: {_share(engine['found'], engine['looked'])} of values known, "
-            f"{counted(engine['asked'], 'question')} asked of Python, {engine['flushes']:,} flushes; "
-            f"left to the scalar path: {engine['fallbacks']:,} records, "
-            f"some rules of {engine['undecided']:,}"
-        )
-    for rule, count in tally.rules.most_common(TOP_RULES):
-        say(f"{count:>9,}  {pack.rules[rule].title}")
-    if len(tally.rules) > TOP_RULES:
-        say(f"           and {len(tally.rules) - TOP_RULES:,} more")
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "none"

@@ -1,0 +1,136 @@
+"""The options that say which results of a run are written, and what a match means for the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sigmac.cli.command import Command
+
+if TYPE_CHECKING:
+    from sigmac.results.rule_choice import Choice
+    from sigmac.runtime.pack.pack import Pack
+
+ANY = "any"
+_FAIL_ON_MATCH = "--fail-on-match"
+_LEVELS = ("informational", "low", "medium", "high", "critical")
+_OPTIONS = (
+    click.option(
+        "--min-level",
+        metavar="LEVEL",
+        help="Only results of rules of this level or a higher one: informational, low, medium, high, critical.",
+    ),
+    click.option(
+        "--level",
+        multiple=True,
+        metavar="LEVEL,…",
+        help="Only results of rules of these levels; `none` is for those without one. Repeatable.",
+    ),
+    click.option(
+        "--status",
+        multiple=True,
+        metavar="STATUS,…",
+        help="Only results of rules of these statuses, as stable,test. Repeatable.",
+    ),
+    click.option(
+        "--tag",
+        multiple=True,
+        metavar="TAG,…",
+        help="Only results of rules with one of these tags or one below it, as attack.t1059. Repeatable.",
+    ),
+    click.option(
+        "--rule",
+        multiple=True,
+        metavar="RULE",
+        help="Only results of this rule: its id, title, name or file, with * and ?. Repeatable.",
+    ),
+    click.option(
+        "--exclude-rule",
+        multiple=True,
+        metavar="RULE",
+        help="No results of this rule. Repeatable.",
+    ),
+    click.option(
+        _FAIL_ON_MATCH,
+        is_flag=False,
+        flag_value=ANY,
+        metavar="[LEVEL]",
+        help="Exit with 3 where there is a result, or one of this level or a higher one.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """Which results are written, as the options say."""
+
+    min_level: str | None
+    level: Sequence[str]
+    status: Sequence[str]
+    tag: Sequence[str]
+    rule: Sequence[str]
+    exclude_rule: Sequence[str]
+    fail_on_match: str | None
+
+    def choice(self, pack: Pack) -> Choice:
+        """What of a pack is left out. Raises `click.BadParameter` for what there is not."""
+        from sigmac.results.rule_choice import UnknownValueError, Wanted, choose
+
+        wanted = Wanted(
+            self.min_level and self.min_level.lower(),
+            [each.lower() for each in _split(self.level)],
+            [each.lower() for each in _split(self.status)],
+            _split(self.tag),
+            self.rule,
+            self.exclude_rule,
+        )
+        try:
+            return choose(pack, wanted)
+        except UnknownValueError as error:
+            raise click.BadParameter(str(error), param_hint=error.option) from None
+
+    def fails_on(self, level: str | None) -> bool:
+        """Whether a result of this level is one to fail on."""
+        from sigmac.results.severity import rank
+
+        if self.fail_on_match is None:
+            return False
+        return self.fail_on_match == ANY or rank(level) >= rank(self.fail_on_match)
+
+
+class ResultsCommand(Command):
+    """A command with `--fail-on-match [LEVEL]`, whose level is none of the arguments that may follow it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        for i, each in enumerate(args[:end]):
+            if each == _FAIL_ON_MATCH and (
+                i + 1 == len(args) or args[i + 1].lower() not in _LEVELS
+            ):
+                args[i] = f"{_FAIL_ON_MATCH}={ANY}"
+        return super().parse_args(ctx, args)
+
+
+def result_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of results; it gets them as one `ResultOptions`, called `results`."""
+
+    @wraps(command)
+    def choosing(**given: Any) -> None:
+        named = {name: given.pop(name) for name in ResultOptions.__slots__}
+        level = named["fail_on_match"]
+        if level not in (None, ANY, *_LEVELS):
+            message = f"there is no level `{level}`; there are {', '.join(_LEVELS)}"
+            raise click.BadParameter(message, param_hint=_FAIL_ON_MATCH)
+        command(results=ResultOptions(**named), **given)
+
+    for option in reversed(_OPTIONS):
+        option(choosing)
+    return choosing
+
+
+def _split(given: Sequence[str]) -> list[str]:
+    return [part.strip() for each in given for part in each.split(",") if part.strip()]

@@ -1,0 +1,80 @@
+"""What `sigmac run` counts, and what it says of that on standard error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sigmac.cli.options import counted, say
+
+if TYPE_CHECKING:
+    from sigmac.cli.outcome import Outcome
+    from sigmac.runtime.inputs.lines import Block
+    from sigmac.runtime.pack.pack import Pack
+
+TOP_RULES = 10
+MAX_REPORTED = 20  # rejected records that are shown; all are counted
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read and what was found; `rules` and `left_out` have the matches of rules by their index."""
+
+    records: int = 0
+    bytes: int = 0
+    rejected: int = 0
+    unreadable: int = 0
+    rules: Counter[int] = field(default_factory=Counter)
+    left_out: Counter[int] = field(default_factory=Counter)
+
+    def add(self, block: Block, outcome: Outcome) -> None:
+        """Count what became of a block, and report what was rejected."""
+        self.records += outcome.records
+        self.bytes += len(block.data)
+        for rule, count in outcome.rules:
+            self.rules[rule] += count
+        for rule, count in outcome.left_out:
+            self.left_out[rule] += count
+        self._reject(block.name, block.unreadable)
+        rejected = ((block.position(each.record), each.reason) for each in outcome.rejected)
+        self._reject(block.name, [*rejected])
+
+    def _reject(self, name: str, rejected: Sequence[tuple[int, str]]) -> None:
+        for position, reason in rejected[: max(0, MAX_REPORTED - self.rejected)]:
+            say(f"{name}:{position + 1}: rejected: {reason}")
+        if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
+            say("further rejected records are counted only")
+        self.rejected += len(rejected)
+
+
+def summarize(tally: Tally, pack: Pack, seconds: float, *, verbose: bool) -> None:
+    """Say what was found, and by which rules."""
+    rate = tally.records / seconds if seconds else 0.0
+    speed = tally.bytes / seconds / 1e6 if seconds else 0.0
+    say(
+        f"{counted(tally.records, 'record')}, {counted(tally.rules.total(), 'match', 'matches')} "
+        f"of {counted(len(tally.rules), 'rule')}, "
+        f"{tally.rejected:,} rejected in {seconds:.1f} s ({rate:,.0f} records/s, {speed:.1f} MB/s)"
+    )
+    if tally.left_out:
+        say(
+            f"{counted(tally.left_out.total(), 'match', 'matches')} "
+            f"of {counted(len(tally.left_out), 'rule')} left out, as the options ask"
+        )
+    if verbose and (engine := pack.engine_counts()):
+        say(
+            f"engine: {_share(engine['found'], engine['looked'])} of values known, "
+            f"{counted(engine['asked'], 'question')} asked of Python, {engine['flushes']:,} flushes; "
+            f"left to the scalar path: {engine['fallbacks']:,} records, "
+            f"some rules of {engine['undecided']:,}"
+        )
+    for rule, count in tally.rules.most_common(TOP_RULES):
+        say(f"{count:>9,}  {pack.rules[rule].title}")
+    if len(tally.rules) > TOP_RULES:
+        say(f"           and {len(tally.rules) - TOP_RULES:,} more")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
