@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from sigmac.runtime.correlation.correlator import Limits
     from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.errors import EventError, InputError, PackError, SigmacError
-    from sigmac.runtime.match import BatchResult, Explanation, LogSource, Match, Rejected, Rule
+    from sigmac.runtime.match import (
+        BatchResult,
+        Explanation,
+        LogSource,
+        Match,
+        Matches,
+        Rejected,
+        Rule,
+    )
     from sigmac.runtime.pack.pack import Pack, load_pack
     from sigmac.runtime.scalar.event import Event
     from sigmac.runtime.scalar.jit import njit
@@ -29,6 +37,7 @@ __all__ = [
     "Limits",
     "LogSource",
     "Match",
+    "Matches",
     "Pack",
     "PackError",
     "Rejected",
@@ -45,7 +54,7 @@ _MODULES = {
     "errors": ("EventError", "InputError", "PackError", "SigmacError"),
     "scalar.event": ("Event",),
     "scalar.jit": ("njit",),
-    "match": ("BatchResult", "Explanation", "LogSource", "Match", "Rejected", "Rule"),
+    "match": ("BatchResult", "Explanation", "LogSource", "Match", "Matches", "Rejected", "Rule"),
     "pack.pack": ("Pack", "load_pack"),
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sigmac.runtime.printable import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,48 @@ class Match:
     rule: Rule
     event: Mapping[str, Any]
     explanation: Explanation | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As a line of `sigmac run` has it, without the source: rule, event, and the explanation if there is one."""
+        found: dict[str, Any] = {"rule": self.rule.on_the_wire(), "event": self.event}
+        if self.explanation is not None:
+            found["explanation"] = self.explanation.plain()
+        return found
+
+    def _repr_html_(self) -> str:
+        return Matches([self])._repr_html_()
+
+
+class Matches(list[Match]):
+    """A list of matches, which a notebook shows as a table."""
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Each as a dict."""
+        return [match.plain() for match in self]
+
+    def _repr_html_(self) -> str:
+        """Level, rule, and what the event says in the fields that the rule asked for, else how it begins."""
+        rows = "".join(map(_row, self[:_SHOWN]))
+        more = f"<p>and {len(self) - _SHOWN:,} more</p>" if len(self) > _SHOWN else ""
+        head = "<tr><th>level</th><th>rule</th><th>event</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}"
+
+
+_SHOWN = 100  # matches
+_FIELDS = 8  # of an event
+_LENGTH = 200  # characters of a value
+
+
+def _row(match: Match) -> str:
+    event = match.event
+    asked = dict.fromkeys(q.field for q in match.explanation.questions) if match.explanation else ()
+    names = [name for name in asked if name in event] or list(event)
+    said = "<br>".join(f"{_text(name)}: {_text(event[name])}" for name in names[:_FIELDS])
+    return f"<tr><td>{_text(match.rule.level or '')}</td><td>{_text(match.rule.title)}</td><td>{said}</td></tr>"
+
+
+def _text(value: Any) -> str:
+    return html.escape(shortened(value if isinstance(value, str) else repr(value), _LENGTH))
 
 
 @dataclass(frozen=True, slots=True)

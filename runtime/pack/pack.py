@@ -6,6 +6,7 @@ rule out most of them, and the generated functions decide the rest. No rule is t
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.match import BatchResult, Explanation, Match, Rule
+from sigmac.runtime.match import BatchResult, Explanation, Match, Matches, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.correlation_module import read_correlations, silent_rules
+from sigmac.runtime.pack.given_events import GivenEvents
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
 from sigmac.runtime.pack.trust import check_identity
@@ -99,10 +101,22 @@ def load_pack(
         raise PackError(f"{folder}: {error}") from None
     files = seal.read_files(folder, manifest)
     try:
-        return Pack(folder, manifest, files, memory_budget, workers, max_values)
+        made = Pack(folder, manifest, files, memory_budget, workers, max_values)
     except PackError as error:
         # Every byte is as it was sealed, but no compiler of ours sealed it.
         raise PackError(f"{folder}: {error}") from error
+    made.digest = hashlib.sha256(data).hexdigest()
+    return made
+
+
+def _load_again(
+    folder: Path, digest: str, memory_budget: int, workers: int, max_values: int
+) -> Pack:
+    """The pack that was pickled, as long as it lies where it lay and is the same."""
+    pack = load_pack(folder, memory_budget=memory_budget, workers=workers, max_values=max_values)
+    if pack.digest != digest:
+        raise PackError(f"{folder}: it is another pack than the one that was pickled")
+    return pack
 
 
 def find_pack(pack: str | Path) -> Path:
@@ -233,6 +247,7 @@ class Pack:
         self._correlations: dict[str, Correlation] | None = None
         self._events = 0  # that `match` was given
         self._workers = workers
+        self.digest = ""  # SHA-256 of the manifest, which has those of all parts
         self._engines: Engines | Literal[False] | None = None
         self._lock = threading.Lock()
 
@@ -242,13 +257,25 @@ class Pack:
     def __len__(self) -> int:
         return len(self.rules)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its place and its digest: another process loads it from there, and checks every file as `load_pack` does."""
+        options = self.budget.limit, self._workers, self.dispatch.most_values
+        return _load_again, (self.path.absolute(), self.digest, *options)
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule with an id. Raises `KeyError` where the pack has none."""
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(f"the pack {self.name} has no rule with the id {rule_id!r}")
+
     def match(
         self,
         event: Mapping[str, Any],
         *,
         explain: bool = False,
         logsource: Mapping[str, str] | None = None,
-    ) -> list[Match]:
+    ) -> Matches:
         """The rules that match one event (a JSON object as a mapping), in the order of `rules`.
 
         With `explain=True` each match says which selections and which values of which fields made it. `logsource`
@@ -262,10 +289,10 @@ class Pack:
             plain = plain_event(event)
             data = record_of(plain)
         check_values(plain, self.dispatch.most_values, None if data is None else len(data))
-        return [
+        return Matches(
             Match(self.rules[i], event, self.explain(i, plain) if explain else None)
             for i in self._matching(plain, data, self._tagged(logsource))
-        ]
+        )
 
     def _matching(self, event: dict[str, Any], data: bytes | None, wanted: int) -> list[int]:
         """By the batch engine once there were some events: it takes a moment to load. The answers are the same."""
@@ -294,21 +321,19 @@ class Pack:
 
     def match_batch(
         self,
-        records: bytes | bytearray | memoryview,
+        records: bytes | bytearray | memoryview | Iterable[Mapping[str, Any] | bytes],
         *,
         logsource: Mapping[str, str] | None = None,
     ) -> BatchResult:
-        """The rules that match each record of a batch of raw bytes, one JSON object a line.
+        """The rules that match each record of a batch: raw bytes, one JSON object a line; or events one by one.
 
         Blank lines count as lines and are neither matched nor rejected; what is no JSON object comes back in
-        `rejected` with line number, byte offset and reason, and never stops the others.
+        `rejected` with line number, byte offset and reason, and never stops the others. Of an iterable (of mappings as
+        `match` takes them, or of the bytes of JSON objects) the record is the number of the element.
         """
         if not isinstance(records, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"match_batch takes bytes, one JSON object a line, not a {type(records).__name__};"
-                " of dicts they are b'\\n'.join(map(orjson.dumps, events)),"
-                " of a data frame .to_json(orient='records', lines=True).encode()"
-            )
+            given = GivenEvents(records)
+            return given.with_refused(self.match_batch(given.lines, logsource=logsource))
         data, wanted = bytes(records), self._tagged(logsource)
         engines = self.engines()
         if engines is None:

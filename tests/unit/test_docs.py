@@ -55,7 +55,7 @@ from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.pack.checked_arrays import load_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ("guide", "correlations", "reference", "semantics", "pack", "design", "testing")
+RUN = ("guide", "correlations", "reference", "semantics", "pack", "design", "testing", "recipes")
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 IN_A_CLONE = {"docs/correlations.md"}  # their readers have `rules`
 LINKED = sorted(
@@ -143,9 +143,10 @@ class Folder:
         programs = home / "programs"
         programs.mkdir()
         program = "import sys; sys.argv[0] = 'sigmac'; from sigmac.cli import main; main()"
-        shim = programs / "sigmac"
-        shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{program}" "$@"\n')
-        shim.chmod(0o755)
+        for name, given in (("sigmac", f'-c "{program}" "$@"'), ("python", '"$@"')):
+            shim = programs / name
+            shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" {given}\n')
+            shim.chmod(0o755)
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST_"))},
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
+import shutil
 import threading
 import uuid
 from collections import OrderedDict
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 
 from sigmac.runtime import EventError, Pack, PackError, load_pack
+from sigmac.runtime.match import Matches
 from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
 from tests.unit.packs import make_pack, rule, titles, write_text_pack
 from tests.unit.runtime.conftest import RULES
@@ -323,10 +326,72 @@ def test_an_event_that_holds_itself_is_refused(kinds_of_rules: list[Pack]) -> No
             made.match(event)
 
 
-@pytest.mark.parametrize("records", ["{}", {"A": 1}, [{"A": 1}], [b"{}"], 5, None], ids=repr)
+@pytest.mark.parametrize("records", ["{}", {"A": 1}, [5], ["{}"], 5, None], ids=repr)
 def test_a_batch_of_something_else_is_told_what_to_give(pack: Pack, records: Any) -> None:
-    with pytest.raises(TypeError, match=r"match_batch takes bytes.*orjson\.dumps"):
+    with pytest.raises(TypeError, match=r"match_batch takes bytes.*to_json\("):
         pack.match_batch(records)
+
+
+def test_a_batch_may_be_events_one_by_one(pack: Pack) -> None:
+    events = [event for event, _ in EVENTS]
+    given: list[Any] = [*events]
+    given[0] = json.dumps(events[0], indent=1).encode()  # over several lines
+    given[1] = OrderedDict(events[1])
+    given.insert(2, {"x": float("nan")})
+    given.insert(3, b"not JSON")
+    given.insert(4, b"")
+    result = pack.match_batch(iter(given))
+    expected = pack.match_batch(events)
+    assert [each.record for each in result.rejected] == [2, 3]
+    assert "no JSON value" in result.rejected[0].reason
+    assert result.records == expected.records == len(events)
+    places = [record + 3 * (record >= 2) for record in expected.record.tolist()]
+    assert list(zip(result.record.tolist(), result.rule.tolist(), strict=True)) == list(
+        zip(places, expected.rule.tolist(), strict=True)
+    )
+    for number, (_, names) in enumerate(EVENTS):
+        rules = expected.rule[expected.record == number].tolist()
+        assert [pack.rules[rule].title for rule in rules] == names
+
+
+def test_a_pack_is_pickled_by_its_place_and_digest(tmp_path: Path) -> None:
+    folder = write_text_pack(RULES, tmp_path / "pack")
+    one = load_pack(folder, memory_budget=1 << 20, max_values=99)
+    data = pickle.dumps(one)
+    assert len(data) < 1000
+    other = pickle.loads(data)
+    assert titles(other, WHOAMI) == titles(one, WHOAMI) == ["Whoami", "Else"]
+    assert (other.digest, other.budget.limit) == (one.digest, 1 << 20)
+    with pytest.raises(EventError, match="99 values"):
+        other.match({"a": [0] * 100})
+    shutil.rmtree(folder)
+    write_text_pack(RULES.replace("Whoami", "Who"), folder.parent)
+    with pytest.raises(PackError, match="another pack"):
+        pickle.loads(data)
+
+
+def test_a_rule_is_found_by_its_id(pack: Pack) -> None:
+    assert pack.rule("80167ada-7a12-41ed-b8e9-aa47195c66a1").title == "Whoami"
+    with pytest.raises(KeyError, match="no rule with the id 'none'"):
+        pack.rule("none")
+
+
+def test_matches_are_dicts_and_a_table(pack: Pack) -> None:
+    event = {**WHOAMI, "Note": "<script>alert(1)</script>\x1b[2J"}
+    found = pack.match(event, explain=True)
+    assert [each.rule.title for each in found] == ["Whoami", "Else"]
+    assert found.plain()[0]["rule"]["title"] == "Whoami"
+    assert found.plain()[0]["event"] == event
+    assert found[0].plain()["explanation"]["selections"]
+    assert "explanation" not in pack.match(event)[0].plain()
+    page = found._repr_html_()
+    assert page.count("<tr>") == 1 + len(found)
+    assert "<td>Whoami</td>" in page
+    assert r"Image: C:\Windows\WHOAMI.exe" in found[0]._repr_html_()
+    plain = pack.match(event)._repr_html_()
+    assert "<script>" not in plain + page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J" in plain
+    assert "and 20 more" in Matches([*found] * 60)._repr_html_()
 
 
 def test_a_lone_surrogate_is_refused_where_only_a_pattern_looks_at_it(tmp_path: Path) -> None:
