@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
 EVENTS_BEFORE_ENGINE = 64
-# The tables that the batch engine reads
+# The tables that are read beside those of the scalar path
 TABLES = (
     "comparisons",
     "fold",
@@ -242,7 +242,7 @@ class Pack:
         self.dispatch = Dispatch(
             self.conditions, self.vocabulary, arrays, manifest["logsource_fields"], max_values
         )
-        self._arrays = {name: arrays[name] for name in TABLES}  # for the batch engine
+        self.tables = {name: arrays[name] for name in TABLES}
         self.silent = silent_rules(manifest)
         self._correlations: dict[str, Correlation] | None = None
         self._events = 0  # that `match` was given
@@ -291,7 +291,7 @@ class Pack:
         check_values(plain, self.dispatch.most_values, None if data is None else len(data))
         return Matches(
             Match(self.rules[i], event, self.explain(i, plain) if explain else None)
-            for i in self._matching(plain, data, self._tagged(logsource))
+            for i in self._matching(plain, data, self.tagged(logsource))
         )
 
     def _matching(self, event: dict[str, Any], data: bytes | None, wanted: int) -> list[int]:
@@ -334,7 +334,7 @@ class Pack:
         if not isinstance(records, (bytes, bytearray, memoryview)):
             given = GivenEvents(records)
             return given.with_refused(self.match_batch(given.lines, logsource=logsource))
-        data, wanted = bytes(records), self._tagged(logsource)
+        data, wanted = bytes(records), self.tagged(logsource)
         engines = self.engines()
         if engines is None:
             return self._match_each(data, wanted)
@@ -345,7 +345,7 @@ class Pack:
         self, records: bytes, *, logsource: Mapping[str, str] | None = None
     ) -> BatchResult:
         """As `match_batch`, by the scalar path: each record parsed and evaluated by itself, no engine is loaded."""
-        return self._match_each(records, self._tagged(logsource))
+        return self._match_each(records, self.tagged(logsource))
 
     def _match_each(self, data: bytes, wanted: int) -> BatchResult:
         found: list[tuple[int, int]] = []
@@ -417,7 +417,7 @@ class Pack:
         if kernels is None:
             return False
         try:
-            return Engines(self.dispatch, self._arrays, kernels, self.budget.limit, self._workers)
+            return Engines(self.dispatch, self.tables, kernels, self.budget.limit, self._workers)
         except (LookupError, ValueError, TypeError) as error:
             # Texts of the tables that should be numbers, networks or times, and are none
             message = f"the parts of the pack do not fit together: {error}"
@@ -428,7 +428,7 @@ class Pack:
         at = _LOGSOURCE_KEYS.index(key)
         return sorted({row[at].lower() for row in self._logsources} - {""})
 
-    def _tagged(self, logsource: Mapping[str, str] | None) -> int:
+    def tagged(self, logsource: Mapping[str, str] | None) -> int:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
         if not logsource:
             return -1

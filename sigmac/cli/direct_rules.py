@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from sigmac.cli.options import COMPILER, counted, need, say
 from sigmac.runtime.errors import InputError, SigmacError
 
@@ -25,6 +27,24 @@ def holds_rules(name: str) -> bool:
     if not os.path.isdir(name) or os.path.exists(os.path.join(name, _MANIFEST)):
         return False
     return any(file.lower().endswith(_SUFFIXES) for _, _, files in os.walk(name) for file in files)
+
+
+def load_pack_or_rules(
+    name: str, pipelines: Sequence[str], load: Callable[[str | Path], Pack], *, signed: bool
+) -> Pack:
+    """A pack by its folder or name, or one made of rules; `signed`: whether something is asked of who made it.
+
+    Raises `click.BadParameter` where pipelines or signatures are not for what is given; else as `load_rules`.
+    """
+    if holds_rules(name):
+        if signed:
+            raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")
+        return load_rules(name, pipelines, load)
+    if pipelines:
+        raise click.BadParameter(
+            "a pack was built with its pipelines; rules are given some", param_hint="--pipeline"
+        )
+    return load(name)
 
 
 def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]) -> Pack:

@@ -1,11 +1,20 @@
-"""The files that a command's inputs name: files themselves, and all that lie in folders."""
+"""The files that a command's inputs name, files themselves and all that lie in folders, and how they are read."""
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import click
+
+from sigmac.cli.options import logsource
 from sigmac.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from sigmac.runtime.pack.pack import Pack
+    from sigmac.runtime.reading.reading import Reading
 
 MAX_FILES = 1_000_000
 
@@ -37,3 +46,37 @@ def _below(folder: str) -> list[str]:
         if len(found) > MAX_FILES:
             raise InputError(f"{folder}: more than {MAX_FILES:,} files")
     return [path for path in found if os.path.isfile(path)]
+
+
+def how_to_read(
+    form: str | None,
+    select: str | None,
+    unwrap: bool,
+    max_record: int = 16,
+    max_expansion: int = 500,
+) -> Reading:
+    """How the inputs are read; `max_record` in MiB. Raises `click.BadParameter` for a format that there is not."""
+    from sigmac.runtime.reading.known_formats import formats
+    from sigmac.runtime.reading.reading import Reading
+
+    if form is not None and form not in formats():
+        near = difflib.get_close_matches(form, formats(), 1)
+        hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
+        raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
+    return Reading(form, select, unwrap, max_record=max_record << 20, max_expansion=max_expansion)
+
+
+def stream_tag(given: str, pack: Pack) -> dict[str, str]:
+    """What `--logsource` says; a value that no rule of the pack has is a mistake, or nothing that it can find."""
+    if given == "any":
+        return {}
+    tag = dict(logsource(given))
+    for key, value in tag.items():
+        known = pack.logsource_values(key)
+        if known and value.lower() not in known:
+            near = difflib.get_close_matches(value.lower(), known, 1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; it has {', '.join(known[:12])}"
+            raise click.BadParameter(
+                f"no rule of {pack.name} is for {key} `{value}`{hint}", param_hint="--logsource"
+            )
+    return tag

@@ -11,6 +11,6 @@ class ExitStatus(IntEnum):
     OK = 0  # done
     FAILED = 1  # a rule has an error, a pack does not verify, the input or output failed
     USAGE = 2  # wrong arguments
-    MATCHED = 3  # something matched, which `--fail-on-match` asks about
+    MATCHED = 3  # what `--fail-on-match` or `--fail-on` asks about is there
     INTERRUPTED = 130  # Ctrl-C
     PIPE = 141  # the reader of standard output went away

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     at_least,
     correlation_order,
-    logsource,
     max_groups,
     max_hits,
     pipeline,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from sigmac.cli.outcome import Evaluation
     from sigmac.results.json_form import JsonLines
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.pack.pack import Pack
     from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
@@ -215,8 +212,8 @@ def run(
         return
     if pack is None:
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
-    from sigmac.cli.direct_rules import holds_rules, load_rules
-    from sigmac.cli.event_files import event_files
+    from sigmac.cli.direct_rules import load_pack_or_rules
+    from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
     from sigmac.cli.run_summary import TOP_RULES, Tally, summarize
@@ -224,7 +221,7 @@ def run(
     from sigmac.results.rule_of import RuleOf
     from sigmac.runtime.pack.pack import load_pack
 
-    reading = _reading(form, select, evtx, max_record, max_expansion)
+    reading = how_to_read(form, select, evtx, max_record, max_expansion)
     names = event_files(inputs) or ["-"]
     if not inputs and sys.stdin.isatty():
         raise click.BadParameter(
@@ -244,17 +241,9 @@ def run(
         workers=count,
         max_values=max_values,
     )
-    if holds_rules(pack):
-        if trusted_key or pack_name or least_version:
-            raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")
-        loaded = load_rules(pack, pipeline, load)
-    elif pipeline:
-        raise click.BadParameter(
-            "a pack was built with its pipelines; rules are given some", param_hint="--pipeline"
-        )
-    else:
-        loaded = load(pack)
-    tag = _tag(stream_logsource, loaded) if stream_logsource else None
+    signed = bool(trusted_key or pack_name or least_version)
+    loaded = load_pack_or_rules(pack, pipeline, load, signed=signed)
+    tag = stream_tag(stream_logsource, loaded) if stream_logsource else None
     choice = results.choice(loaded)
     if choice.all_left_out:
         say(f"no rule of {loaded.name} is one that the options ask for: nothing can be found")
@@ -314,22 +303,6 @@ def _write_rest(evaluation: Evaluation, form: JsonLines, out: Output) -> None:
         out.write(rest)
 
 
-def _tag(given: str, pack: Pack) -> dict[str, str]:
-    """What `--logsource` says; a value that no rule of the pack has is a mistake, or nothing that it can find."""
-    if given == "any":
-        return {}
-    tag = dict(logsource(given))
-    for key, value in tag.items():
-        known = pack.logsource_values(key)
-        if known and value.lower() not in known:
-            near = difflib.get_close_matches(value.lower(), known, 1)
-            hint = f"; did you mean `{near[0]}`?" if near else f"; it has {', '.join(known[:12])}"
-            raise click.BadParameter(
-                f"no rule of {pack.name} is for {key} `{value}`{hint}", param_hint="--logsource"
-            )
-    return tag
-
-
 def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
     """How many threads shall evaluate."""
     from sigmac.cli.parallel import MIN_PARALLEL
@@ -341,20 +314,6 @@ def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
         return asked
     sizes = [path.stat().st_size for name in names if (path := Path(name)).is_file()]
     return cores() if sum(sizes) >= MIN_PARALLEL else 1
-
-
-def _reading(
-    form: str | None, select: str | None, unwrap: bool, max_record: int, max_expansion: int
-) -> Reading:
-    """How the inputs are read. Raises `click.BadParameter` for a format that there is not."""
-    from sigmac.runtime.reading.known_formats import formats
-    from sigmac.runtime.reading.reading import Reading
-
-    if form is not None and form not in formats():
-        near = difflib.get_close_matches(form, formats(), 1)
-        hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
-        raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
-    return Reading(form, select, unwrap, max_record=max_record << 20, max_expansion=max_expansion)
 
 
 def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:

@@ -72,7 +72,7 @@ def make_check(folder: Path) -> Callable[[bytes], None]:
     written = write_text_pack(rules, folder, pipelines=("windows",))
     pack = load_pack(written, max_values=MOST_VALUES)
     twins, compiled = twin_kernels(), find_kernels()
-    tables = Engines(pack.dispatch, pack._arrays, twins, min(BUDGETS), 1).tables
+    tables = Engines(pack.dispatch, pack.tables, twins, min(BUDGETS), 1).tables
     kept = (
         [Engine(pack.dispatch, tables, compiled, budget) for budget in BUDGETS] if compiled else []
     )

@@ -507,6 +507,7 @@ def keys_of(value: Any) -> Iterator[str]:
         ("inspect", "--format json", "inspect pack --format json"),
         ("inspect", "--format json", "inspect pack --rules --format json"),
         ("inspect", "--format json", "inspect pack --rule rich --format json"),
+        ("fields", "--format json", "fields pack event.json --unused --format json"),
     ],
 )
 def test_every_key_of_an_output_is_described(
@@ -538,7 +539,7 @@ def test_the_reference_names_every_public_name() -> None:
 
 
 # Of `Pack`, for the parts of the runtime.
-INTERNAL = frozenset({"condition", "engines", "logsource", "match_each"})
+INTERNAL = frozenset({"condition", "engines", "logsource", "match_each", "tagged"})
 
 
 # Command lines

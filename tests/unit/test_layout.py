@@ -27,7 +27,7 @@ MOST_FILES = 15  # of a room that is not a plain list
 MOST_LINES = 500
 PLAIN_LISTS = ("compiler/optimizer", "runtime/engine/kernels", "sigmac/cli")
 # File names that stand twice, without their `s`, as they are one thing on two sides
-ONE_THING = {"build", "correlation_module", "format", "program", "statu"}
+ONE_THING = {"build", "correlation_module", "field", "format", "program", "statu"}
 # Events and rules speak of the paths of attacked machines; everything else speaks of none.
 ABOUT_MACHINES = ("rules", "tests")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>~-])/(?:home|Users|root|work|workspace|mnt)/\w[^\s\"'`)]*")

@@ -56,6 +56,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "explain",
                 "formats",
                 "pipelines",
+                "fields",
                 "inspect",
                 "config",
                 "dlq",

@@ -101,7 +101,7 @@ def test_a_stream_says_which_rules_concern_it(pack_folders: Folders) -> None:
     for tag in ({}, {"product": "windows"}, {"product": "linux"}, {"service": "security"}) * 2:
         engine = titles(pack, event, logsource=tag)
         assert engine == [
-            pack.rules[i].title for i in pack.dispatch.matching(event, pack._tagged(tag))
+            pack.rules[i].title for i in pack.dispatch.matching(event, pack.tagged(tag))
         ]
 
 

@@ -1,0 +1,212 @@
+"""What fields events have, kind by kind: what is seen of events whose logsource fields hold the same values.
+
+Everything is bounded: kinds, values that are told apart, names, and the sets of fields that events have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigmac.runtime.scalar.scalars import flat, lookup
+
+MAX_KINDS = 256  # of events of one logsource; further ones are one kind together
+MAX_VALUES = 64  # of a field that tells where events are from
+MAX_HELD = 200_000  # names in the sets of fields that are counted before they are added up
+MAX_NAMES = 20_000
+_LONGEST = 200  # characters of a value that is told apart, and of a name that is listed
+_DEPTH = 32  # of the names that are listed; what rules ask is found at any
+
+# Fields that tell where an event is from, and which event of its source it is: of these it matters which values occur.
+SOURCE_FIELDS = frozenset(
+    {
+        "Channel",
+        "EventID",
+        "Provider_Name",
+        "winlog.channel",
+        "winlog.event_id",
+        "winlog.provider_name",
+        "event.code",
+        "event.provider",
+        "event.module",
+        "event.dataset",
+        "eventSource",
+        "sourcetype",
+    }
+)
+_CONTAINERS = (dict, list)
+Value = Sequence[Any]  # the members of a field, as `lookup` gives them
+
+
+@dataclass(slots=True)
+class Kind:
+    """Events of one logsource whose logsource fields hold the same values.
+
+    `values` are those, by field (None: absent); it is None for what is left where there were too many kinds. `present`
+    says of each name in how many of the `events` it is; `sources` has the values of each source field, by what tells
+    them apart, None where they are too many.
+    """
+
+    logsource: Mapping[str, str]
+    values: Mapping[str, Value | None] | None
+    events: int = 0
+    present: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, dict[Any, Value] | None] = field(default_factory=dict)
+
+
+class EventFields:
+    """Looks at events, and says which fields they have.
+
+    `asked` are the fields that rules ask; `logsource_fields` those by which events are told apart.
+    """
+
+    def __init__(self, asked: Iterable[str], logsource_fields: Sequence[str]):
+        self.asked = frozenset(asked)
+        self._logsource_fields = logsource_fields
+        self._sources = sorted((self.asked & SOURCE_FIELDS) - {*logsource_fields})
+        self._depth = max([_DEPTH, *(name.count(".") + 1 for name in self.asked)])
+        self._longest = max([_LONGEST, *map(len, self.asked)])
+        self._kinds: dict[Any, Kind] = {}
+        self._of_logsource: Counter[Any] = Counter()
+        self._sets: Counter[tuple[int, tuple[str, ...]]] = Counter()  # place of a kind, names
+        self._held = 0  # names in them
+        self._numbered: list[Kind] = []
+        self._places: dict[int, int] = {}
+        self.names: Counter[str] = Counter()  # of all that events have: dotted names, bounded
+        self.shapes: Counter[str] = Counter()  # what `look_at_shape` says of events
+        self.look_at_shape: Callable[[dict[str, Any], tuple[str, ...]], str | None] | None = None
+        self._shape_of: dict[tuple[str, ...], str | None] = {}
+
+    @property
+    def events(self) -> int:
+        """How many were looked at."""
+        return sum(kind.events for kind in self._numbered)
+
+    def kinds(self) -> list[Kind]:
+        """What was seen so far."""
+        self._add_up()
+        return self._numbered
+
+    def look(self, event: dict[str, Any], logsource: Mapping[str, str] | None = None) -> None:
+        """Take note of an event; `logsource` is what is known of it otherwise."""
+        kind = self._kind(event, logsource or {})
+        kind.events += 1
+        key = self._places[id(kind)], names_of(event, self._depth, self._longest)
+        if key not in self._sets:
+            self._held += len(key[1])
+            if self._held > MAX_HELD:
+                self._add_up()
+                self._held = len(key[1])
+        self._sets[key] += 1
+        for name in self._sources:
+            known = kind.sources.setdefault(name, {})
+            if known is not None and (held := lookup(event, name)) is not None:
+                told = told_apart(held)
+                if told is None or (told not in known and len(known) >= MAX_VALUES):
+                    kind.sources[name] = None
+                else:
+                    known.setdefault(told, _bare(held))
+        if self.look_at_shape is not None:
+            self._count_shape(event, key[1])
+
+    def _count_shape(self, event: dict[str, Any], names: tuple[str, ...]) -> None:
+        assert self.look_at_shape is not None
+        if names not in self._shape_of:
+            self._shape_of[names] = self.look_at_shape(event, names)
+        shape = self._shape_of[names]
+        if shape is not None:
+            self.shapes[shape] += 1
+
+    def _kind(self, event: dict[str, Any], logsource: Mapping[str, str]) -> Kind:
+        of = tuple(sorted(logsource.items()))
+        values = {name: lookup(event, name) for name in self._logsource_fields}
+        told = tuple(held if held is None else told_apart(held) for held in values.values())
+        unclear = any(a is None is not b for a, b in zip(told, values.values(), strict=True))
+        found = self._kinds.get((of, told))
+        if found is None or unclear:
+            rest = unclear or self._of_logsource[of] >= MAX_KINDS
+            key = (of, None if rest else told)
+            found = self._kinds.get(key)
+            if found is None:
+                bare = {name: held and _bare(held) for name, held in values.items()}
+                found = self._kinds[key] = Kind(logsource, None if rest else bare)
+                self._of_logsource[of] += 1
+                self._places[id(found)] = len(self._numbered)
+                self._numbered.append(found)
+        return found
+
+    def _add_up(self) -> None:
+        for (place, names), count in self._sets.items():
+            present = self._numbered[place].present
+            for name in names:
+                if name in self.asked:
+                    present[name] += count
+                if name in self.names or (len(self.names) < MAX_NAMES and len(name) <= _LONGEST):
+                    self.names[name] += count
+        self._sets.clear()
+        self._shape_of.clear()
+
+
+def told_apart(held: Value) -> tuple[Any, ...] | None:
+    """What tells the values of a field from others; None where that is too long.
+
+    >>> told_apart(["a", 1, True]), told_apart(["x" * 1000])
+    ((<class 'str'>, 'a', <class 'int'>, 1, <class 'bool'>, True), None)
+    """
+    told: list[Any] = []
+    for value in held:
+        if len(told) > _LONGEST or (isinstance(value, str) and len(value) > _LONGEST):
+            return None
+        told += (value.__class__, None if isinstance(value, dict) else value)
+    return tuple(told)
+
+
+def _bare(held: Value) -> Value:
+    """The same for every rule, without what objects hold."""
+    return [{} if isinstance(value, dict) else value for value in held]
+
+
+def names_of(
+    event: Mapping[str, Any], depth: int = _DEPTH, longest: int = _LONGEST
+) -> tuple[str, ...]:
+    """The names under which a rule finds the fields of an event: its keys, and the ways into objects with dots.
+
+    Keys that have dots themselves lead no rule any deeper; what is below them is quoted. Names are left out that are
+    longer, or have more parts, than said.
+
+    >>> names_of({"a": {"b": [{"c": 1}, {"d": 2}]}, "x.y": {"z": 1}})
+    ('a', 'x.y', 'a.b', '"x.y".z', 'a.b.c', 'a.b.d')
+    """
+    found = dict.fromkeys(event)
+    held = [item for item in event.items() if item[1].__class__ in _CONTAINERS]
+    level = [(_quoted(key), value) for key, value in held]
+    for _ in range(depth):
+        if not level:
+            break
+        inner = [*_inner(level, longest)]
+        found |= dict.fromkeys(name for name, _ in inner)
+        level = [pair for pair in inner if pair[1].__class__ in _CONTAINERS]
+    return (
+        tuple(found)
+        if max(map(len, found), default=0) <= longest
+        else _without_long(found, longest)
+    )
+
+
+def _without_long(names: Iterable[str], longest: int) -> tuple[str, ...]:
+    return tuple(name for name in names if len(name) <= longest)
+
+
+def _inner(level: Iterable[tuple[str, Any]], longest: int) -> Iterator[tuple[str, Any]]:
+    for name, value in level:
+        if len(name) < longest:
+            for each in flat(value) if value.__class__ is list else (value,):
+                if each.__class__ is dict:
+                    for key, inner in each.items():
+                        yield f"{name}.{_quoted(key)}", inner
+
+
+def _quoted(key: str) -> str:
+    return f'"{key}"' if "." in key else key
