@@ -30,7 +30,7 @@ from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import check_values, parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
-from sigmac.runtime.scalar.tracing_event import TracingEvent, explain
+from sigmac.runtime.scalar.tracing_event import TracedRule, TracingEvent, explain, traced
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ TABLES = (
     "value_questions",
 )
 _MAX_TAGS = 4096  # stream tags remembered
+_MAX_TRACED = 4096  # rules whose functions that explain are remembered
 _LOGSOURCE_KEYS = ("product", "category", "service")
 
 
@@ -232,6 +233,7 @@ class Pack:
         self.vocabulary = Vocabulary(arrays, self._matcher, self.budget)
         self._logsources: list[list[str]] = manifest["logsources"]
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
+        self._traced: dict[int, TracedRule] = {}
         self.conditions = Conditions(
             self._piece,
             names,
@@ -459,8 +461,16 @@ class Pack:
 
     def explain(self, rule: int, event: dict[str, Any]) -> Explanation:
         """Why a rule (by its index in `rules`) matches an event, or does not."""
+        known = self._traced.get(rule)
+        if known is None:
+            known = self._trace(rule)
+            if len(self._traced) >= _MAX_TRACED:
+                self._traced.clear()
+            self._traced[rule] = known
+        return explain(known, TracingEvent(event, self.vocabulary))
+
+    def _trace(self, rule: int) -> TracedRule:
         condition = self.conditions[rule]
         module, first, last, _ = self.conditions.spans[rule].tolist()
         text = self._modules[self._function_modules[module]].lines(first, last)
-        tracing = TracingEvent(event, self.vocabulary)
-        return explain(text, self.rules[rule].renamed, condition.__globals__, tracing)
+        return traced(text, self.rules[rule].renamed, condition.__globals__)

@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any
 
 from sigmac.runtime.errors import PackError
@@ -57,13 +59,20 @@ for _name in QUESTIONS:
     setattr(TracingEvent, _name, _traced(_name))
 
 
-def explain(
-    source: str, renamed: Mapping[str, str], namespace: Mapping[str, Any], event: TracingEvent
-) -> Explanation:
-    """Run a rule's function from its source text so that all its selections are evaluated and kept.
+@dataclass(frozen=True, slots=True)
+class TracedRule:
+    """A rule's function made so that all its selections are evaluated and kept; `spans` are the lines of each."""
+
+    run: Callable[[TracingEvent], dict[str, Any]]
+    spans: list[tuple[int, int, str]]
+    renamed: Mapping[str, str]
+
+
+def traced(source: str, renamed: Mapping[str, str], namespace: dict[str, Any]) -> TracedRule:
+    """A rule's function made anew from its source text, to be asked why it answers as it does.
 
     `renamed` maps those local variables of the function that are spelled differently from the rule's search
-    identifiers to these; lines of questions count from the function's first. What filters ask is left out.
+    identifiers to these. Raises `PackError` where the text is no function of a rule.
     """
     tree = ast.parse(source)
     function = tree.body[0]
@@ -81,9 +90,18 @@ def explain(
         elif not isinstance(statement, ast.If):
             body.append(statement)
     function.body = body
-    scope = dict(namespace)
-    exec(compile(ast.fix_missing_locations(tree), "<explain>", "exec"), scope)
-    found: dict[str, Any] = scope[function.name](event)
+    module = compile(ast.fix_missing_locations(tree), "<explain>", "exec")
+    code = next(each for each in module.co_consts if isinstance(each, CodeType))
+    return TracedRule(FunctionType(code, namespace), spans, renamed)
+
+
+def explain(rule: TracedRule, event: TracingEvent) -> Explanation:
+    """Why a rule matches an event, or does not; what filters ask is left out.
+
+    Lines of questions count from the function's first.
+    """
+    spans, renamed = rule.spans, rule.renamed
+    found: dict[str, Any] = rule.run(event)
     spelled = {
         name: renamed.get(name, name) for name, truth in found.items() if isinstance(truth, bool)
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -50,10 +50,14 @@ def _identity(file: int | str | Path) -> tuple[int, int] | None:
 
 
 class Output:
-    """A file or standard output that holds whole lines only, whatever happens."""
+    """A file or standard output that holds whole lines only, whatever happens.
 
-    def __init__(self, path: Path | None):
+    `on_a_terminal` makes of the text what a terminal shows and does not obey.
+    """
+
+    def __init__(self, path: Path | None, on_a_terminal: Callable[[bytes], bytes] = escaped_json):
         self.path = path
+        self._on_a_terminal = on_a_terminal
         self.stream: IO[bytes] | None = None
         self.written = 0
         self.is_terminal = path is None and sys.stdout.isatty()
@@ -67,7 +71,7 @@ class Output:
             return
         assert self.stream is not None
         if self.is_terminal:
-            lines = escaped_json(lines)
+            lines = self._on_a_terminal(lines)
         data = memoryview(lines)
         try:
             done = 0

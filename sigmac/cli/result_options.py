@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -10,15 +11,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigmac.cli.command import Command
+from sigmac.cli.options import wants_color
 
 if TYPE_CHECKING:
+    from sigmac.results.details import Details
+    from sigmac.results.output_form import Form
     from sigmac.results.rule_choice import Choice
     from sigmac.runtime.pack.pack import Pack
 
 ANY = "any"
 _FAIL_ON_MATCH = "--fail-on-match"
 _LEVELS = ("informational", "low", "medium", "high", "critical")
+_FORMS = ("ndjson", "json", "csv", "table", "timeline")
 _OPTIONS = (
+    click.option(
+        "--output-format",
+        type=click.Choice(_FORMS),
+        help="Form of the results. Default: table on a terminal (ndjson with --explain), else ndjson.",
+    ),
+    click.option(
+        "--with",
+        "carried",
+        multiple=True,
+        metavar="NAME,…",
+        help="What results carry besides: time, host, user, fields (that matched), logsource, file, description, "
+        "status, author, references, falsepositives. Repeatable.",
+    ),
     click.option(
         "--min-level",
         metavar="LEVEL",
@@ -66,8 +84,10 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class ResultOptions:
-    """Which results are written, as the options say."""
+    """Which results are written and how, as the options say."""
 
+    output_format: str | None
+    carried: Sequence[str]
     min_level: str | None
     level: Sequence[str]
     status: Sequence[str]
@@ -92,6 +112,36 @@ class ResultOptions:
             return choose(pack, wanted)
         except UnknownValueError as error:
             raise click.BadParameter(str(error), param_hint=error.option) from None
+
+    def form(self, details: Details, *, event: bool, explain: bool, terminal: bool) -> Form:
+        """What makes text of results. Raises `click.BadParameter` for what there is not or does not go together."""
+        import shutil
+
+        from sigmac.results.details import NAMES
+        from sigmac.results.output_form import make_form
+        from sigmac.results.rule_choice import near_to
+
+        name = self.output_format or ("table" if terminal and not explain else "ndjson")
+        if explain and name in ("table", "timeline"):
+            raise click.BadParameter(
+                f"a {name} has no explanations; give ndjson, json or csv", param_hint="--explain"
+            )
+        names = list(dict.fromkeys(_split(self.carried)))
+        for each in names:
+            if each not in NAMES:
+                hint = near_to(each, NAMES, always=True)
+                raise click.BadParameter(f"there is no `{each}`{hint}", param_hint="--with")
+        if names and name == "timeline":
+            raise click.BadParameter("a timeline has what it has", param_hint="--with")
+        return make_form(
+            name,
+            details,
+            names,
+            event=event,
+            explain=explain,
+            width=shutil.get_terminal_size((160, 24)).columns if terminal else None,
+            color=terminal and wants_color(sys.stdout),
+        )
 
     def fails_on(self, level: str | None) -> bool:
         """Whether a result of this level is one to fail on."""

@@ -32,7 +32,7 @@ from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Evaluation
-    from sigmac.results.json_form import JsonLines
+    from sigmac.results.output_form import Form
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.reading.reading import Reading
 
@@ -217,8 +217,7 @@ def run(
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
     from sigmac.cli.run_summary import TOP_RULES, Tally, summarize
-    from sigmac.results.json_form import JsonLines
-    from sigmac.results.rule_of import RuleOf
+    from sigmac.results.details import Details
     from sigmac.runtime.pack.pack import load_pack
 
     reading = how_to_read(form, select, evtx, max_record, max_expansion)
@@ -247,10 +246,12 @@ def run(
     choice = results.choice(loaded)
     if choice.all_left_out:
         say(f"no rule of {loaded.name} is one that the options ask for: nothing can be found")
-    rule_of = RuleOf(loaded)
-    output_form = JsonLines(rule_of, event=event)
+    details = Details(loaded, timestamp_field or None)
+    terminal = output is None and sys.stdout.isatty()
+    output_form = results.form(details, event=event, explain=explain, terminal=terminal)
+    with_event = output_form.needs_event
     evaluation = Evaluation(
-        loaded, tag, choice, event=event, explain=explain, profile=profile is not None
+        loaded, tag, choice, event=with_event, explain=explain, profile=profile is not None
     )
     if loaded.correlations:
         from sigmac.cli.correlate import Correlating
@@ -259,15 +260,16 @@ def run(
         order = correlation_order or ("arrival" if names == ["-"] else "time")
         limits = Limits(max_groups, max_hits)
         evaluation.correlating = Correlating(
-            loaded, order, timestamp_field or None, limits, choice, event=event
+            loaded, order, timestamp_field or None, limits, choice, event=with_event
         )
     # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
-    show_bar = not quiet and (output is not None or not sys.stdout.isatty())
+    show_bar = not quiet and not terminal
     started = time.perf_counter()
     tally = Tally()
     if count > 1 and loaded.engines() is None:
         count = 1  # without kernels threads only wait for each other
-    with Output(output) as out:
+    with Output(output, output_form.on_a_terminal) as out:
+        out.write(output_form.start())
         try:
             for name in names:
                 blocks = _watched(name, reading, show=show_bar)
@@ -292,11 +294,11 @@ def run(
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)
     alerts = evaluation.correlating.alerts if evaluation.correlating is not None else ()
-    if any(results.fails_on(rule_of(key).level) for key in (*tally.rules, *alerts)):
+    if any(results.fails_on(details.rule_of(key).level) for key in (*tally.rules, *alerts)):
         raise Exit(ExitStatus.MATCHED)
 
 
-def _write_rest(evaluation: Evaluation, form: JsonLines, out: Output) -> None:
+def _write_rest(evaluation: Evaluation, form: Form, out: Output) -> None:
     for found in evaluation.rest():
         out.write(form.shown(found))
     for rest in form.end():

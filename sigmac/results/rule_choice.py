@@ -120,24 +120,24 @@ def _check(wanted: Wanted, rules: Collection[Rule | Correlation]) -> None:
     for tag in wanted.tags:
         if not any(_is_below(each, tag) for each in tags):
             said = f"no rule has the tag `{tag}`"
-            raise UnknownValueError("--tag", said + _near(_plain_tag(tag), tags))
+            raise UnknownValueError("--tag", said + near_to(_plain_tag(tag), tags))
     for option, given in (("--rule", wanted.rules), ("--exclude-rule", wanted.excluded)):
         for pattern in given:
             if not any(_is_named(pattern, names_of(rule)) for rule in rules):
                 names = {name for rule in rules for name in names_of(rule)}
                 said = f"no rule has the id, title, name or file `{pattern}`"
-                raise UnknownValueError(option, said + _near(pattern, names))
+                raise UnknownValueError(option, said + near_to(pattern, names))
 
 
 def _refuse(option: str, given: Iterable[str], noun: str, known: Sequence[str]) -> None:
     for value in given:
         if value not in known:
             raise UnknownValueError(
-                option, f"there is no {noun} `{value}`" + _near(value, known, always=True)
+                option, f"there is no {noun} `{value}`" + near_to(value, known, always=True)
             )
 
 
-def _near(given: str, known: Collection[str], *, always: bool = False) -> str:
+def near_to(given: str, known: Collection[str], *, always: bool = False) -> str:
     """What may have been meant; of a few all are named."""
     lowered: Mapping[str, str] = {each.lower(): each for each in sorted(known)}
     if near := difflib.get_close_matches(given.lower(), lowered, 1):
