@@ -171,6 +171,7 @@ class Pipelines:
         changed: set[str] = set()
         for pipeline in self.pipelines:
             if pipeline.variant in (None, variant):
+                run.compared = pipeline.file not in shipped()
                 made = pipeline.items.on_rule(rule, run)
                 if made is not rule:
                     changed.add(pipeline.file)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError, did_you_mean
 from sigmac.compiler.pipeline import field_changes as fields
 from sigmac.compiler.pipeline import item_changes as items
+from sigmac.compiler.pipeline import joined_changes as joined
 from sigmac.compiler.pipeline import placeholder_changes as placeholders
-from sigmac.compiler.pipeline import registry_changes as registry
 from sigmac.compiler.pipeline import rule_changes as rules
 from sigmac.compiler.pipeline import value_changes as texts
 from sigmac.compiler.pipeline.conditions.joined_conditions import read_conditions
@@ -51,8 +51,9 @@ TRANSFORMATIONS: Mapping[str, TransformationType] = {
     "drop_detection_item": on_items(items.drop_detection_item),
     "hashes_fields": on_items(items.hashes_fields),
     "detection_item_failure": on_items(items.detection_item_failure),
-    "registry_path": on_items(registry.registry_path, "key", "value_name"),
-    "registry_data": on_items(registry.registry_data, "data", "data_type"),
+    "joined_fields": on_items(joined.joined_fields, "first", "second"),
+    "registry_path": on_items(joined.registry_path, "key", "value_name"),
+    "registry_data": on_items(joined.registry_data, "data", "data_type"),
     "replace_string": on_values(texts.replace_string),
     "map_string": on_values(texts.map_string),
     "map_words": on_values(texts.map_words),

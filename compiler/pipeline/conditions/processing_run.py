@@ -38,7 +38,8 @@ class Run:
     field name; `mapped` are the field names that come from a mapping; `generated` the selections
     that pipelines added; `logsources` are those of the rules that a correlation refers to; `names`
     are field names that stand alone, with what they have become; `item` is the place of the
-    processing item that runs, `warnings` are about the rule.
+    processing item that runs, `warnings` are about the rule; `compared` says that what pySigma would do
+    is of interest, as it is not where a pipeline was written for sigmac.
     """
 
     variables: Mapping[str, tuple[str, ...]]
@@ -51,6 +52,7 @@ class Run:
     generated: list[str] = field(default_factory=list)
     made: int = 0
     item: Place = field(default_factory=Place)
+    compared: bool = True
     warnings: Diagnostics = field(default_factory=Diagnostics)
 
     def warn(self, code: str, message: str, place: Place, hint: str = "") -> None:
@@ -61,8 +63,9 @@ class Run:
             self.warnings.found.append(made)
 
     def differs(self, message: str, place: Place) -> None:
-        """Say that pySigma would make something else of the rule."""
-        self.warn("W_PIPELINE_DIFFERS", message, place)
+        """Say that pySigma would make something else of the rule, of a pipeline that could be its."""
+        if self.compared:
+            self.warn("W_PIPELINE_DIFFERS", message, place)
 
     def charge(self, values: int, characters: int = 0) -> None:
         """Account for what is about to be added to the rule, so that no pipeline blows it up

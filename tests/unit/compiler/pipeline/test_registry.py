@@ -22,6 +22,7 @@ from tests.examples import examples
 CASES = yaml.safe_load(Path(__file__).with_name("registry.yml").read_text("utf-8"))
 AUDIT = load_pipelines(["windows-audit"])
 BOTH = load_pipelines(["windows", "windows-audit"])
+JOIN = load_pipelines([str(Path(__file__).with_name("joined.yml"))])
 SID = r"S-1-5-21-1004336348-1177238915-682003330-512"
 
 
@@ -132,6 +133,31 @@ def test_path_is_asked_as_if_it_were_joined(
     texts = spellings(key, name)
     answers = [bool(matches(written, {"TargetObject": text})) for text in texts]
     expected = all(answers) if more == "|neq" else any(answers)
+    assert bool(matches(variant.rule, event)) is expected
+
+
+JOINED = st.lists(st.sampled_from([*"ab\\@*?"]), max_size=4).map("".join)
+
+
+@examples(200, deadline=None)
+@given(
+    first=st.one_of(st.none(), TEXTS),
+    second=TEXTS,
+    pattern=JOINED,
+    modifiers=MODIFIERS,
+    more=st.sampled_from(["", "|neq", "|cased", "|all"]),
+)
+def test_two_fields_are_asked_as_if_they_were_joined(
+    first: str | None, second: str, pattern: str, modifiers: str, more: str
+) -> None:
+    if not pattern and modifiers:
+        return  # the reader refuses it
+    values = [pattern, pattern + "q"] if more != "|all" else [pattern, pattern]
+    written = rule({f"TargetObject{modifiers}{more}": values})
+    (variant,) = JOIN.apply(written, Diagnostics())
+    text = second if first is None else f"{first}\\{second}"
+    event = {"second": second} if first is None else {"first": first, "second": second}
+    expected = bool(matches(written, {"TargetObject": text}))
     assert bool(matches(variant.rule, event)) is expected
 
 

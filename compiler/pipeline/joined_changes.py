@@ -1,4 +1,6 @@
-r"""Transformations for events that hold a registry path and its data as Windows' audit does.
+r"""Transformations for events that hold in several fields what rules ask in one.
+
+`joined_fields` is for any two, such as a user's domain and name. The others are for a registry path and its data.
 
 Rules are written for Sysmon: `TargetObject` is key and value name joined, `HKLM\…` stands for
 `\REGISTRY\MACHINE\…`, and numbers look as `DWORD (0x00000001)`. Event 4657 has the key, the name,
@@ -8,8 +10,8 @@ the data and its type in fields of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
@@ -81,20 +83,50 @@ def registry_path(given: Parameters) -> ItemChange:
     it is `(Default)`. A key counts in each of its spellings. What a text cannot be asked for in two
     fields, a regular expression or another field, leaves the form of the rule out.
     """
-    key, name = given.text("key"), given.text("value_name")
-
-    def change(item: Item, run: Run) -> Detection:
-        if item.field is None:
-            return item
-        if not item.all:
-            return _asked(item, [filled(value, item, run) for value in item.values], key, name, run)
-        each = [_asked(item, [filled(value, item, run)], key, name, run) for value in item.values]
-        return each[0] if len(each) == 1 else _every(item, each)
-
-    return change
+    asked = _Joint(given.text("key"), given.text("value_name"), _halves, True)
+    return lambda item, run: _two_fields(item, asked, run)
 
 
-def _asked(item: Item, values: Sequence[Value], key: str, name: str, run: Run) -> Detection:
+def joined_fields(given: Parameters) -> ItemChange:
+    r"""Questions of a text asked of the fields `first` and `second`, which `joint`, a backslash, would join.
+
+    Where an event has no `first`, its text is that of `second`. What cannot be asked of two fields leaves the form of
+    the rule out.
+    """
+    joint = given.text("joint", "\\")
+    if len(joint) != 1:
+        raise given.fail("`joint` is one character", given.optional("joint"))
+
+    def halves(pattern: Symbols, cased: bool) -> tuple[tuple[Symbols, Symbols], ...]:
+        return tuple(dict.fromkeys(cuts(pattern, joint)))
+
+    asked = _Joint(given.text("first"), given.text("second"), halves, False)
+    return lambda item, run: _two_fields(item, asked, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joint:
+    """Two fields for one: `halves` gives the pairs of patterns of which one must fit them.
+
+    Of a registry value the name may be missing, of others what stands before.
+    """
+
+    first: str
+    second: str
+    halves: Callable[[Symbols, bool], tuple[tuple[Symbols, Symbols], ...]]
+    of_registry: bool
+
+
+def _two_fields(item: Item, joint: _Joint, run: Run) -> Detection:
+    if item.field is None:
+        return item
+    if not item.all:
+        return _asked(item, [filled(value, item, run) for value in item.values], joint, run)
+    each = [_asked(item, [filled(value, item, run)], joint, run) for value in item.values]
+    return each[0] if len(each) == 1 else _every(item, each)
+
+
+def _asked(item: Item, values: Sequence[Value], joint: _Joint, run: Run) -> Detection:
     """One of the values, as questions of both fields."""
     by_name: dict[tuple[bool, tuple[Part, ...]], dict[Value, None]] = {}
     others: list[Detection] = []
@@ -104,23 +136,34 @@ def _asked(item: Item, values: Sequence[Value], key: str, name: str, run: Run) -
             message = f"`{item.field}` is two fields in these events, which {what} cannot be asked"
             raise CannotAsk(message, item.place)
         if isinstance(value, (Null, Exists)):
-            others.append(_item(item, key, (value,)))
+            others.append(_item(item, joint.first if joint.of_registry else joint.second, (value,)))
         elif isinstance(value, Text):
             pattern = symbols(value.parts)
             places = sum(symbol in ("\\", ANY, ONE) for symbol in pattern)
             run.charge(places, places * len(pattern))
-            for left, right in _halves(pattern, value.cased):
+            for left, right in joint.halves(pattern, value.cased):
                 of_key = by_name.setdefault((value.cased, _parts(right)), {})
                 of_key[_key_value(left, value.cased)] = None
+            if not joint.of_registry:
+                alone = [_item(item, joint.first, (Null(),)), _item(item, joint.second, (value,))]
+                others.append(_every(item, alone))
         # No number, network or time has a backslash in it, as every path has.
     asked = [
-        _every(item, [_item(item, key, tuple(keys)), *_named(item, name, right, cased)])
+        _every(item, [_item(item, joint.first, tuple(keys)), *_second(item, joint, right, cased)])
         for (cased, right), keys in by_name.items()
     ]
     made = [*asked, *others]
     if not made:  # the field is not there: never true, as it should be
         return replace(item, values=tuple(values), all=False, places=(), raw=())
     return made[0] if len(made) == 1 else _some(item, made)
+
+
+def _second(item: Item, joint: _Joint, right: tuple[Part, ...], cased: bool) -> list[Detection]:
+    """The question of the name; none where any will do."""
+    if right == (ANY,) and joint.of_registry:
+        return []
+    unnamed = joint.of_registry and matches(symbols(right), _DEFAULT, cased=cased)
+    return [_item(item, joint.second, (Text(right, cased), *(_NO_NAME if unnamed else ())))]
 
 
 def _opened(values: Iterable[Value]) -> Iterable[Value]:
@@ -163,14 +206,6 @@ def _as_regex(symbol: object) -> str:
     if symbol is ANY:
         return ".*"
     return _SID_PATTERN if symbol is _Stretch.SID else "." if symbol is ONE else "[-/–—―]"  # noqa: RUF001
-
-
-def _named(item: Item, name: str, right: tuple[Part, ...], cased: bool) -> list[Detection]:
-    """The question of the name; none where any will do."""
-    if right == (ANY,):
-        return []
-    unnamed = matches(symbols(right), _DEFAULT, cased=cased)
-    return [_item(item, name, (Text(right, cased), *(_NO_NAME if unnamed else ())))]
 
 
 def _item(item: Item, field: str, values: tuple[Value, ...]) -> Item:
