@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sigmac.runtime.pack.pack import Pack
 
 BYTES_BEFORE_ENGINE = 64 << 10
+MOST_HOSTS_LOOKED_AT = 100_000  # matches, about: each is parsed once more
 _AT_ONCE = 1 << 20  # bytes of results that are written together
 
 
@@ -36,11 +37,15 @@ class Outcome:
     rules: list[tuple[int, int]]
     left_out: list[tuple[int, int]]
     found: list[Found]
-    observed: list[Observed] = field(default_factory=list)
+    observed: list[Observed]
+    hosts: Counter[str | None] = field(default_factory=Counter)  # with the number of their matches
 
 
 class Evaluation:
-    """Turns blocks of records into results, and counts. With `event` each result has its record."""
+    """Turns blocks of records into results, and counts.
+
+    With `event` each result has its record; with `hosts` the hosts of matches are counted, until there were many.
+    """
 
     def __init__(
         self,
@@ -50,12 +55,15 @@ class Evaluation:
         *,
         event: bool,
         explain: bool,
+        hosts: bool,
         profile: bool,
     ):
         self.pack = pack
         self.tag = tag
         self.event = event
         self.explain = explain
+        self._with_hosts = hosts
+        self._hosts_looked_at = 0
         self._hidden = pack.silent | choice.left_out
         self.correlating: Correlating | None = None
         self.profiler: Profiler | None = None
@@ -74,12 +82,24 @@ class Evaluation:
         observed: list[Observed] = []
         if self.correlating is not None:
             observed = self.correlating.observe(data, result)
+        from sigmac.runtime.inputs.lines import lines_at
+
         rules = Counter(result.rule.tolist())
         left_out = [(rule, rules[rule]) for rule in rules.keys() & self._hidden - self.pack.silent]
         for hidden in self._hidden & rules.keys():
             del rules[hidden]
-        found = [*self._found(block, result)] if rules else []
-        return Outcome(result.records, result.rejected, [*rules.items()], left_out, found, observed)
+        found: list[Found] = []
+        hosts: Counter[str | None] = Counter()
+        if rules:
+            asked = self.event or self.explain or self._with_hosts
+            records = lines_at(data, result.record) if asked else {}
+            found = [*self._found(block, result, records)]
+            if self._with_hosts and self._hosts_looked_at < MOST_HOSTS_LOOKED_AT:
+                self._hosts_looked_at += len(found)
+                hosts = self._hosts(found, records)
+        return Outcome(
+            result.records, result.rejected, [*rules.items()], left_out, found, observed, hosts
+        )
 
     def results(self, block: Block, outcome: Outcome) -> list[bytes]:
         """The results that can be written now of a block, which is given in the order of the input."""
@@ -112,12 +132,11 @@ class Evaluation:
         self._before_engine = 0
         return self.pack.match_batch(data, logsource=tag)
 
-    def _found(self, block: Block, result: BatchResult) -> Iterator[Found]:
+    def _found(
+        self, block: Block, result: BatchResult, records: Mapping[int, bytes]
+    ) -> Iterator[Found]:
         from orjson import dumps
 
-        from sigmac.runtime.inputs.lines import lines_at
-
-        records = lines_at(block.data, result.record) if self.event or self.explain else {}
         hidden = self._hidden
         more = event = b""
         for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
@@ -129,6 +148,17 @@ class Evaluation:
             if self.event:
                 event = _record_bytes(records[record], first=record == 0)
             yield record, packed(rule, source, more, event)
+
+    def _hosts(self, found: Sequence[Found], records: Mapping[int, bytes]) -> Counter[str | None]:
+        from orjson import loads
+
+        from sigmac.results.host_and_user import HOSTS, first_text
+
+        hosts: Counter[str | None] = Counter()
+        for record, matches in Counter(record for record, _ in found).items():
+            text = _record_bytes(records[record], first=record == 0)
+            hosts[first_text(loads(text), HOSTS)] += matches
+        return hosts
 
     def _explanation(
         self, rule: int, block: Block, record: int, records: Mapping[int, bytes]

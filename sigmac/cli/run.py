@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -216,7 +217,7 @@ def run(
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
-    from sigmac.cli.run_summary import TOP_RULES, Tally, summarize
+    from sigmac.cli.run_summary import TOP_RULES, Tally, summarize, summarize_kinds
     from sigmac.results.details import Details
     from sigmac.runtime.pack.pack import load_pack
 
@@ -251,7 +252,13 @@ def run(
     output_form = results.form(details, event=event, explain=explain, terminal=terminal)
     with_event = output_form.needs_event
     evaluation = Evaluation(
-        loaded, tag, choice, event=with_event, explain=explain, profile=profile is not None
+        loaded,
+        tag,
+        choice,
+        event=with_event,
+        explain=explain,
+        hosts=not quiet,
+        profile=profile is not None,
     )
     if loaded.correlations:
         from sigmac.cli.correlate import Correlating
@@ -286,14 +293,15 @@ def run(
         _write_rest(evaluation, output_form, out)
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
+    alerts = evaluation.correlating.alerts if evaluation.correlating is not None else Counter()
     if not quiet:
         summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
+        summarize_kinds(tally, details, alerts)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)
-    alerts = evaluation.correlating.alerts if evaluation.correlating is not None else ()
     if any(results.fails_on(details.rule_of(key).level) for key in (*tally.rules, *alerts)):
         raise Exit(ExitStatus.MATCHED)
 

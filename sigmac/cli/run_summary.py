@@ -8,19 +8,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sigmac.cli.options import counted, say
+from sigmac.results.attack import TACTICS, tactics
+from sigmac.results.severity import rank
 
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Outcome
+    from sigmac.results.details import Details
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.pack.pack import Pack
 
 TOP_RULES = 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
+_MAX_HOSTS = 100_000  # that are told apart
+_TOP_HOSTS = 5
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was read and what was found; `rules` and `left_out` have the matches of rules by their index."""
+    """What was read and what was found; `rules` and `left_out` have the matches of rules by their index.
+
+    `hosts` has the matches by the host of their event.
+    """
 
     records: int = 0
     bytes: int = 0
@@ -28,6 +36,9 @@ class Tally:
     unreadable: int = 0
     rules: Counter[int] = field(default_factory=Counter)
     left_out: Counter[int] = field(default_factory=Counter)
+    hosts: Counter[str | None] = field(default_factory=Counter)
+    looked_at: int = 0  # matches whose hosts are counted
+    more_hosts: bool = False  # than are told apart
 
     def add(self, block: Block, outcome: Outcome) -> None:
         """Count what became of a block, and report what was rejected."""
@@ -37,6 +48,12 @@ class Tally:
             self.rules[rule] += count
         for rule, count in outcome.left_out:
             self.left_out[rule] += count
+        for host, count in outcome.hosts.items():
+            self.looked_at += count
+            if host in self.hosts or len(self.hosts) < _MAX_HOSTS:
+                self.hosts[host] += count
+            else:
+                self.more_hosts = True
         self._reject(block.name, block.unreadable)
         rejected = ((block.position(each.record), each.reason) for each in outcome.rejected)
         self._reject(block.name, [*rejected])
@@ -74,6 +91,32 @@ def summarize(tally: Tally, pack: Pack, seconds: float, *, verbose: bool) -> Non
         say(f"{count:>9,}  {pack.rules[rule].title}")
     if len(tally.rules) > TOP_RULES:
         say(f"           and {len(tally.rules) - TOP_RULES:,} more")
+
+
+def summarize_kinds(tally: Tally, details: Details, alerts: Counter[int]) -> None:
+    """Say of which levels and tactics the results are, and of which hosts the events that matched."""
+    levels: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    for key, count in (*tally.rules.items(), *alerts.items()):
+        rule = details.rule_of(key)
+        levels[rule.level or "no level"] += count
+        seen.update(dict.fromkeys(tactics(rule.tags), count))
+    by_level = sorted(levels.items(), key=lambda each: -rank(each[0]))
+    if tally.rules or alerts:
+        say(f"by level: {_listed(by_level)}")
+    if seen:
+        say(f"by tactic: {_listed([(each, seen[each]) for each in TACTICS if seen[each]])}")
+    hosts = [(name, count) for name, count in tally.hosts.most_common() if name is not None]
+    if hosts:
+        of = f" (of {tally.looked_at:,} matches)" if tally.looked_at < tally.rules.total() else ""
+        more = len(hosts) - _TOP_HOSTS
+        least = "more than " if tally.more_hosts else ""
+        said = f" and {least}{more:,} more" if more > 0 else ""
+        say(f"by host{of}: {_listed(hosts[:_TOP_HOSTS])}{said}")
+
+
+def _listed(counts: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts)
 
 
 def _share(part: int, whole: int) -> str:

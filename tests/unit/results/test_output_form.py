@@ -167,3 +167,19 @@ def test_what_there_is_not_is_refused(
     done = CliRunner().invoke(app, ["run", str(pack_folder), str(events), *options])
     assert done.exit_code == 2
     assert says in " ".join(done.stderr.split())
+
+
+def test_the_summary_counts_by_level_tactic_and_host(
+    pack_folder: Path, events: Path, tmp_path: Path
+) -> None:
+    said = run(pack_folder, events).stderr
+    assert said.endswith(
+        "by level: critical 1, high 2, low 2, no level 1\n"
+        "by tactic: credential-access 3, command-and-control 1\n"
+        "by host: dc01 3, ws07 1, 机器 1\n"
+    )
+    many = tmp_path / "many.ndjson"
+    many.write_text("".join(f'{{"host":"h{i}\\u001b","EventID":4625}}\n' for i in range(70)))
+    said = run(pack_folder, many, "--no-event", "--exclude-rule", "many*").stderr
+    assert "by host: h0\\x1b 1, h1\\x1b 1, h2\\x1b 1, h3\\x1b 1, h4\\x1b 1 and 65 more\n" in said
+    assert "by host" not in run(pack_folder, many, "-q").stderr
