@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigmac.cli.command import Command
-from sigmac.cli.options import wants_color
+from sigmac.cli.options import need, wants_color
 
 if TYPE_CHECKING:
     from sigmac.results.details import Details
     from sigmac.results.output_form import Form
+    from sigmac.results.report_data import Kept
     from sigmac.results.rule_choice import Choice
     from sigmac.runtime.pack.pack import Pack
 
@@ -36,6 +38,12 @@ _OPTIONS = (
         metavar="NAME,…",
         help="What results carry besides: time, host, user, fields (that matched), logsource, file, description, "
         "status, author, references, falsepositives. Repeatable.",
+    ),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write an HTML page to look through the results.",
     ),
     click.option(
         "--min-level",
@@ -88,6 +96,7 @@ class ResultOptions:
 
     output_format: str | None
     carried: Sequence[str]
+    report: Path | None
     min_level: str | None
     level: Sequence[str]
     status: Sequence[str]
@@ -142,6 +151,19 @@ class ResultOptions:
             width=shutil.get_terminal_size((160, 24)).columns if terminal else None,
             color=terminal and wants_color(sys.stdout),
         )
+
+    def kept(self, details: Details) -> Kept | None:
+        """Where results wait for the report, if one is asked for.
+
+        Raises `ConfigurationError` where it cannot be made, `OSError` where it cannot be written: before the work.
+        """
+        if self.report is None:
+            return None
+        need("report", "jinja2")
+        from sigmac.results.report_data import Kept
+
+        self.report.open("ab").close()
+        return Kept(details)
 
     def fails_on(self, level: str | None) -> bool:
         """Whether a result of this level is one to fail on."""

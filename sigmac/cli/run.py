@@ -34,6 +34,7 @@ from sigmac.runtime.errors import InputError
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Evaluation
     from sigmac.results.output_form import Form
+    from sigmac.results.report_data import Kept
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.reading.reading import Reading
 
@@ -217,7 +218,7 @@ def run(
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
-    from sigmac.cli.run_summary import TOP_RULES, Tally, summarize, summarize_kinds
+    from sigmac.cli.run_summary import TOP_RULES, Tally, run_said, summarize, summarize_kinds
     from sigmac.results.details import Details
     from sigmac.runtime.pack.pack import load_pack
 
@@ -227,7 +228,8 @@ def run(
         raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
-    refuse_overlap(names, {"--output": output, "--profile": profile})
+    outputs = {"--output": output, "--profile": profile, "--report": results.report}
+    refuse_overlap(names, outputs)
     if profile is not None:
         # One that cannot be written is told before the work, not after it.
         profile.open("ab").close()
@@ -250,7 +252,8 @@ def run(
     details = Details(loaded, timestamp_field or None)
     terminal = output is None and sys.stdout.isatty()
     output_form = results.form(details, event=event, explain=explain, terminal=terminal)
-    with_event = output_form.needs_event
+    kept = results.kept(details)
+    with_event = output_form.needs_event or kept is not None
     evaluation = Evaluation(
         loaded,
         tag,
@@ -283,17 +286,22 @@ def run(
                 try:
                     for block, made in evaluate_all(blocks, evaluation.outcome, count):
                         tally.add(block, made)
-                        out.write(output_form.shown(evaluation.results(block, made)))
+                        _write(evaluation.results(block, made), output_form, kept, out)
                 except InputError as error:
                     say(f"sigmac: {error}")
                     tally.unreadable += 1
         except KeyboardInterrupt:
-            _write_rest(evaluation, output_form, out)
+            _write_rest(evaluation, output_form, kept, out)
             raise
-        _write_rest(evaluation, output_form, out)
+        _write_rest(evaluation, output_form, kept, out)
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
     alerts = evaluation.correlating.alerts if evaluation.correlating is not None else Counter()
+    if kept is not None and results.report is not None:
+        from sigmac.results.html_report import write_report
+
+        said = run_said(tally, names, kept.count)
+        write_report(results.report, details, kept, f"Results of {loaded.name}", said)
     if not quiet:
         summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
         if evaluation.correlating is not None:
@@ -306,9 +314,15 @@ def run(
         raise Exit(ExitStatus.MATCHED)
 
 
-def _write_rest(evaluation: Evaluation, form: Form, out: Output) -> None:
+def _write(found: list[bytes], form: Form, kept: Kept | None, out: Output) -> None:
+    if kept is not None:
+        kept.add(found)
+    out.write(form.shown(found))
+
+
+def _write_rest(evaluation: Evaluation, form: Form, kept: Kept | None, out: Output) -> None:
     for found in evaluation.rest():
-        out.write(form.shown(found))
+        _write(found, form, kept, out)
     for rest in form.end():
         out.write(rest)
 

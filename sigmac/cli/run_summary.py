@@ -21,6 +21,7 @@ TOP_RULES = 10
 MAX_REPORTED = 20  # rejected records that are shown; all are counted
 _MAX_HOSTS = 100_000  # that are told apart
 _TOP_HOSTS = 5
+_TOP_NAMES = 5
 
 
 @dataclass(slots=True)
@@ -64,6 +65,15 @@ class Tally:
         if self.rejected <= MAX_REPORTED < self.rejected + len(rejected):
             say("further rejected records are counted only")
         self.rejected += len(rejected)
+
+
+def run_said(tally: Tally, names: Sequence[str], results: int) -> str:
+    """A sentence on a run, for its report."""
+    read = ", ".join("standard input" if name == "-" else name for name in names[:_TOP_NAMES])
+    more = len(names) - _TOP_NAMES
+    said = f"{counted(results, 'result')} in {counted(tally.records, 'record')} of {read}"
+    said += f" and {more:,} more" if more > 0 else ""
+    return said + (f"; {tally.rejected:,} records were rejected" if tally.rejected else "")
 
 
 def summarize(tally: Tally, pack: Pack, seconds: float, *, verbose: bool) -> None:
