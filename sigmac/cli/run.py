@@ -263,17 +263,19 @@ def run(
         hosts=not quiet,
         profile=profile is not None,
     )
+    waits = results.output_format == "timeline"
     if loaded.correlations:
         from sigmac.cli.correlate import Correlating
         from sigmac.runtime.correlation.correlator import Limits
 
         order = correlation_order or ("arrival" if names == ["-"] else "time")
+        waits = waits or order == "time"
         limits = Limits(max_groups, max_hits)
         evaluation.correlating = Correlating(
             loaded, order, timestamp_field or None, limits, choice, event=with_event
         )
-    # Matches on a terminal are a sign of progress of their own, and a bar would run into them.
-    show_bar = not quiet and not terminal
+    # Matches on a terminal are a sign of progress of their own, and a bar would run into them, unless all wait.
+    show_bar = not quiet and (not terminal or waits)
     started = time.perf_counter()
     tally = Tally()
     if count > 1 and loaded.engines() is None:

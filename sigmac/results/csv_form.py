@@ -12,7 +12,7 @@ import orjson
 
 from sigmac.results.details import OF_RULES, Details, event_of
 from sigmac.results.result import Result, unpacked
-from sigmac.runtime.printable import escaped
+from sigmac.runtime.printable import escaped, escaped_json
 from sigmac.runtime.scalar.json_record import json_bytes
 
 _COLUMNS = (
@@ -23,13 +23,14 @@ _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet computes, on one line.
+    r"""A cell that no spreadsheet computes and no terminal obeys, on one line.
 
-    >>> safe_cell("=1+1"), safe_cell(" a\\nb")
-    ("'=1+1", ' a b')
+    >>> print(safe_cell("=1+1"), safe_cell("a\nb \x1b[2J"))
+    '=1+1 a b \x1b[2J
     """
-    text = " ".join(text.splitlines()) if not text.isprintable() else text
-    return f"'{text}" if _FORMULA.match(text.lstrip()) else text
+    is_formula = _FORMULA.match(text) or _FORMULA.match(text.lstrip())
+    shown = text if text.isprintable() else escaped(" ".join(text.splitlines()))
+    return f"'{shown}" if is_formula else shown
 
 
 class Csv:
@@ -56,8 +57,7 @@ class Csv:
         return iter(())
 
     def on_a_terminal(self, text: bytes) -> bytes:
-        lines = text.decode("utf-8").split("\n")
-        return "\n".join(map(escaped, lines)).encode("utf-8", "backslashreplace")
+        return text  # each cell is escaped
 
     def _row(self, result: Result) -> list[str]:
         rule = self._details.rule_of(result.key)
@@ -80,9 +80,9 @@ class Csv:
             cells["logsource"] = "/".join(cells["logsource"].values())
         if result.more:
             name, _, value = result.more.partition(b":")
-            cells[name.strip(b',"').decode()] = value.decode("utf-8")
+            cells[name.strip(b',"').decode()] = escaped_json(value)
         if self._event:
-            cells["event"] = result.event.decode("utf-8", "backslashreplace")
+            cells["event"] = escaped_json(result.event)
         return [_cell(cells.get(name)) for name in self._names]
 
 
@@ -91,7 +91,9 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, int):
         return str(value)
-    return safe_cell(value if isinstance(value, str) else json_bytes(value).decode("utf-8"))
+    if isinstance(value, str):
+        return safe_cell(value)
+    return (value if isinstance(value, bytes) else escaped_json(json_bytes(value))).decode("utf-8")
 
 
 def _lines(rows: list[list[str]]) -> bytes:

@@ -14,7 +14,7 @@ import orjson
 from sigmac.results.attack import TACTICS, tactics, techniques
 from sigmac.results.cells import fields_text
 from sigmac.results.details import Details, correlation_of, event_of, matched_fields
-from sigmac.results.result import Result, key_of, unpacked
+from sigmac.results.result import Result, key_of, packed, unpacked
 from sigmac.results.severity import LEVELS, NO_LEVEL, rank
 from sigmac.runtime.correlation.sorted_spool import SortedSpool
 from sigmac.runtime.match import Explanation
@@ -23,6 +23,9 @@ from sigmac.runtime.scalar.json_record import json_bytes
 MOST_RESULTS = 100_000
 MOST_EVENT = 16 << 10  # bytes of an event
 MOST_EVENTS = 128 << 20  # bytes of all events
+MOST_WAITING = (
+    2 << 30
+)  # bytes of results that wait for the report; further ones wait without their events
 MOST_EXPLAINED = 2_000  # results
 MOST_EXPLAINED_OF_A_RULE = 50
 NO_TACTIC = "no tactic"
@@ -42,6 +45,7 @@ class Kept:
         self._spool = SortedSpool()
         self._ranks: dict[int, int] = {}
         self._kept: Counter[int] = Counter()
+        self._size = 0
         self.count = 0
 
     def add(self, pieces: Iterable[bytes]) -> None:
@@ -54,6 +58,9 @@ class Kept:
                 order = self._ranks[key] = -rank(self._details.rule_of(key).level)
             if self._kept[order] < self._most:
                 self._kept[order] += 1
+                self._size += len(piece)
+                if self._size > MOST_WAITING:
+                    piece = packed(*unpacked(piece)[:-1], b"")
                 self._spool.add((order, self.count, 0), piece)
 
     def results(self) -> Iterator[Result]:
@@ -183,6 +190,9 @@ class ReportData:
 
     def _event(self, result: Result) -> bytes:
         event = result.event
+        if not event:
+            self._left_out += 1
+            return b""
         if len(event) > MOST_EVENT:
             self._cut += 1
             event = event[:MOST_EVENT].decode("utf-8", "ignore").encode()

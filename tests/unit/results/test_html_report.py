@@ -110,6 +110,14 @@ def test_a_report_has_bounds_and_tells_them(pack: Pack, monkeypatch: pytest.Monk
     ]
 
 
+def test_what_waits_is_bounded(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_data, "MOST_WAITING", 1000)
+    kept = Kept(Details(pack))
+    event = orjson.dumps({"EventID": 4625, "Computer": "x" * 200})
+    kept.add([packed(2, SOURCE, b"", event)] * 10)
+    assert [bool(result.event) for result in kept.results()] == [True] * 3 + [False] * 7
+
+
 def test_what_cannot_be_written_is_told_before_the_work(
     pack_folder: Path, events: Path, tmp_path: Path
 ) -> None:
@@ -175,8 +183,10 @@ def test_a_page_is_searched_filtered_and_read_by_keys(page: Page, report: Path) 
     assert "198.51.100.7" in text(page, "#rows")
     page.press("Escape")
     page.wait_for("document.getElementById('count').textContent === '7 results'")
-    page.value("document.querySelector('#levels button.high').click()")
+    page.value("document.querySelector('#levels button.high').focus()")
+    page.press("Enter", "\r")
     page.wait_for("document.getElementById('count').textContent === '2 results of 7'")
+    assert page.value("document.activeElement.id") == "level-high"
     page.value("document.querySelector('#levels button.high').click()")
     page.value(
         "[...document.querySelectorAll('#matrix .cell')].find((e) => e.innerText.startsWith('T1105')).click()"

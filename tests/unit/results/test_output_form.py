@@ -76,6 +76,8 @@ def test_a_spreadsheet_gets_cells(pack_folder: Path, events: Path) -> None:
     assert json.loads(rows[0]["event"])["Computer"] == "ws07"
     assert json.loads(rows[4]["correlation"])["count"] == 2
     assert len(done.stdout.splitlines()) == len(rows) + 1  # a line each
+    assert done.stdout.replace("\n", "").isprintable()  # nothing that a terminal obeys
+    assert json.loads(rows[5]["event"])["text"].endswith("\x1b[2J \u202e")
     head = run(pack_folder, events, "--output-format", "csv", "--no-event", "--explain").stdout
     assert head.splitlines()[0].endswith("fields,correlation,explanation")
 
