@@ -36,9 +36,14 @@ def field_name_prefix_mapping(given: Parameters) -> FieldChange:
 
 
 def field_name_prefix(given: Parameters) -> FieldChange:
-    """`prefix` before every name."""
-    prefix = given.text("prefix")
-    return lambda name: (prefix + name,)
+    """`prefix` before every name; of several, one of which may be empty, an event has one."""
+    node = given.required("prefix")
+    prefixes = [
+        given.as_text(each, "`prefix`") for each in (node.value if node.is_list else [node])
+    ]
+    if not prefixes:
+        raise given.fail("`prefix` is empty", node)
+    return lambda name: tuple(prefix + name for prefix in prefixes)
 
 
 def field_name_suffix(given: Parameters) -> FieldChange:

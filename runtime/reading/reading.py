@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -34,7 +34,7 @@ class Reading:
     max_expansion: int = MAX_EXPANSION
 
 
-def read_events(name: str, reading: Reading) -> Iterator[Block]:
+def read_events(name: str, reading: Reading) -> Generator[Block, None, None]:
     """The events of a file, of the members of an archive, or of standard input (`-`), in blocks of NDJSON.
 
     Raises `InputError` where it cannot be read to its end, or nothing of it is known; what came before has been

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigmac.cli.chosen_pipelines import chosen
 from sigmac.cli.options import COMPILER, counted, need, say
 from sigmac.runtime.errors import InputError, SigmacError
 
@@ -30,16 +31,23 @@ def holds_rules(name: str) -> bool:
 
 
 def load_pack_or_rules(
-    name: str, pipelines: Sequence[str], load: Callable[[str | Path], Pack], *, signed: bool
+    name: str,
+    pipelines: Sequence[str],
+    load: Callable[[str | Path], Pack],
+    first_events: Callable[[], Iterable[Mapping[str, Any]]],
+    *,
+    signed: bool,
 ) -> Pack:
     """A pack by its folder or name, or one made of rules; `signed`: whether something is asked of who made it.
 
-    Raises `click.BadParameter` where pipelines or signatures are not for what is given; else as `load_rules`.
+    `first_events` gives events by which pipelines are chosen where none, or `auto`, is given. Raises
+    `click.BadParameter` where pipelines or signatures are not for what is given; else as `load_rules`.
     """
     if holds_rules(name):
         if signed:
             raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")
-        return load_rules(name, pipelines, load)
+        need("compiler", *COMPILER)
+        return load_rules(name, chosen(pipelines, first_events), load)
     if pipelines:
         raise click.BadParameter(
             "a pack was built with its pipelines; rules are given some", param_hint="--pipeline"
@@ -52,7 +60,6 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
 
     `load` loads a pack from its folder. Raises `InputError` where no rule is left, `SigmacError` for a faulty pipeline.
     """
-    need("compiler", *COMPILER)
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions, compile_sources
     from sigmac.compiler.packaging.build_cache import Cache, default_folder
@@ -70,8 +77,6 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
         )
     if not result.rendered:
         raise InputError(f"{name}: there is no rule without an error; see `sigmac check {name}`")
-    if not pipelines:
-        say("no pipeline was given, so rules look at events of any log: see --pipeline")
     with tempfile.TemporaryDirectory(prefix="sigmac-rules-") as folder:
         write_pack(result.rendered, Path(folder) / "pack")
         return load(Path(folder) / "pack")

@@ -17,7 +17,7 @@ from click.exceptions import Exit
 from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, at_least, output_format, pipeline, read_keys, say
+from sigmac.cli.options import Form, at_least, direct_pipeline, output_format, read_keys, say
 from sigmac.runtime.errors import EventError, InputError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _failures(_: click.Context, __: click.Parameter, given: Sequence[str]) -> li
     metavar="[FILE|-]...",
     help="Files and folders with events, as for `sigmac run`. Default: standard input.",
 )
-@pipeline
+@direct_pipeline
 @click.option(
     "--logsource",
     "stream_logsource",
@@ -124,6 +124,7 @@ def fields(
 
     Exit status 1 where events cannot be read, 3 where there is what `--fail-on` names.
     """
+    from sigmac.cli.chosen_pipelines import first_events
     from sigmac.cli.direct_rules import load_pack_or_rules
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.fields_report import lines_of, report_of
@@ -135,12 +136,13 @@ def fields(
     if not inputs and sys.stdin.isatty():
         raise click.BadParameter("name files with events, or pipe them in", param_hint="[FILE|-]…")
     load = partial(load_pack, trusted_keys=read_keys(trusted_key))
-    loaded = load_pack_or_rules(pack, pipeline, load, signed=bool(trusted_key))
+    names = event_files(inputs) or ["-"]
+    looked_at = partial(first_events, names, reading)
+    loaded = load_pack_or_rules(pack, pipeline, load, looked_at, signed=bool(trusted_key))
     tag = stream_tag(stream_logsource, loaded) if stream_logsource else None
     chances = Chances(loaded)
     seen = chances.event_fields()
     seen.look_at_shape = EventShapes(seen.asked, schemas(loaded)).shape_of
-    names = event_files(inputs) or ["-"]
     with contextlib.closing(_read(names, reading, loaded.dispatch.most_values)) as events:
         unreadable = _look(seen, events, tag, first)
     report = report_of(loaded, seen, chances.of_events(seen), unused=unused)

@@ -55,6 +55,15 @@ pipeline = click.option(
     help="Processing pipeline: a name, as `sigmac pipelines` lists them, or a YAML file. Repeatable.",
     shell_complete=completion.pipelines,
 )
+direct_pipeline = click.option(
+    "--pipeline",
+    "-p",
+    multiple=True,
+    metavar="NAME_OR_FILE",
+    help="Where rules are given: a processing pipeline, as `sigmac pipelines` lists them, or a YAML file. Repeatable. "
+    "Default: `auto`, those for the events; `none` takes none.",
+    shell_complete=completion.pipelines,
+)
 placeholder = click.option(
     "--placeholder",
     multiple=True,

@@ -19,9 +19,9 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     at_least,
     correlation_order,
+    direct_pipeline,
     max_groups,
     max_hits,
-    pipeline,
     read_keys,
     say,
     timestamp_field,
@@ -42,7 +42,7 @@ EXAMPLE = """Examples:
 
   sigmac run build/windows events.ndjson.zst -o matches.ndjson
 
-  sigmac run rules/ logs/ --pipeline windows
+  sigmac run rules/ logs/
 
   tail -F events.ndjson | sigmac run build/windows -
 
@@ -69,7 +69,7 @@ EXAMPLE = """Examples:
     metavar="[FILE|-]...",
     help="Files and folders with events, of any format, compressed or not. Default: standard input.",
 )
-@pipeline
+@direct_pipeline
 @click.option(
     "--output",
     "-o",
@@ -214,6 +214,7 @@ def run(
         return
     if pack is None:
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+    from sigmac.cli.chosen_pipelines import first_events
     from sigmac.cli.direct_rules import load_pack_or_rules
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
@@ -244,7 +245,8 @@ def run(
         max_values=max_values,
     )
     signed = bool(trusted_key or pack_name or least_version)
-    loaded = load_pack_or_rules(pack, pipeline, load, signed=signed)
+    looked_at = partial(first_events, names, reading)
+    loaded = load_pack_or_rules(pack, pipeline, load, looked_at, signed=signed)
     tag = stream_tag(stream_logsource, loaded) if stream_logsource else None
     choice = results.choice(loaded)
     if choice.all_left_out:

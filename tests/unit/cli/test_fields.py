@@ -22,7 +22,7 @@ RULES = "---\n".join(
         rule("s: {Image: x}\ncondition: s", "Processes", "product: linux, service: auditd"),
     ]
 )
-EVENT = {"protoPayload": {"methodName": "a", "serviceName": "b\u202e"}, "logName": "c"}
+EVENT = {"protoPayload": {"methodName": "a", "serviceName": "b\u202e"}, "insertId": "c"}
 WINDOWS = rule("s: {Image: x}\ncondition: s", "P", "product: windows, category: process_creation")
 
 
@@ -38,7 +38,7 @@ def called(*arguments: str | Path, status: int = 0, stdin: str = "") -> str:
 
 
 def test_all_is_told(pack: Path) -> None:
-    events = "\n".join([json.dumps(EVENT), "", json.dumps({"logName": "d"})])
+    events = "\n".join([json.dumps(EVENT), "", json.dumps({"insertId": "d"})])
     told = called(pack, "-", "--logsource", "product=gcp", "--unused", "--rules", stdin=events)
     assert told == (
         "2 events, 4 rules: 2 can match, 2 cannot\n"
@@ -53,7 +53,7 @@ def test_all_is_told(pack: Path) -> None:
         "          2  Noise  Gone\n"
         "\n"
         "fields that no rule asks for, and how many events have them\n"
-        "          2  logName\n"
+        "          2  insertId\n"
         "          1  protoPayload\n"
         "          1  protoPayload.methodName\n"
         "\n"
