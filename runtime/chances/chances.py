@@ -8,17 +8,21 @@ it looks at where no way leads to anything else, as what it excludes asks for fi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from sigmac.runtime.chances.decision_graph import EITHER, NO, YES, DecisionGraphs, Question
 from sigmac.runtime.chances.event_fields import EventFields, Kind, Value
+from sigmac.runtime.chances.presence import ProgramsByPresence
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.dispatch import bits_of
 from sigmac.runtime.scalar.event import Event
+from sigmac.runtime.scalar.fields import mask_of
 from sigmac.runtime.scalar.vocabulary import Vocabulary, number_of_gate
 
 
@@ -53,6 +57,28 @@ class Report:
     without_rule: list[Kind]
 
 
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """What a run knows at its end: the rules that were `meant` and those of them that were `tried`, as bits.
+
+    `missing` has for each rule that can never match, as fields are not there, these.
+    """
+
+    meant: int
+    tried: int
+    missing: dict[int, list[str]]
+    _programs: ProgramsByPresence
+
+    @property
+    def hopeless(self) -> int:
+        """The rules that had no chance, as bits: fields are missing, or no event was one that they are for."""
+        return self.meant & ~self.tried | sum(1 << rule for rule in self.missing)
+
+    def unexcluded(self, rule: int) -> list[str]:
+        """The fields that are not there by which a rule would exclude some events: without them it matches all."""
+        return self._programs.missing(rule, NO)
+
+
 class Chances:
     """The chances of a pack's rules on events; `silent` rules, which only count for correlations, among them."""
 
@@ -63,24 +89,35 @@ class Chances:
 
     def event_fields(self) -> EventFields:
         """What is to look at events for `of_events`."""
-        return EventFields(fields_of(self.pack), self.pack.dispatch.logsource_fields)
+        return EventFields(self.pack.dispatch.sightings.asked, self.pack.dispatch.logsource_fields)
 
     def of_events(self, seen: EventFields) -> Report:
         """What may become of each rule, and what of the events."""
         found = _OfEvents(self, seen.kinds())
         return Report([*found.each()], found.without_rule)
 
+    def of_sightings(self, fields: Collection[str], tried: int, meant: int) -> Sighted:
+        """What is known of the rules `meant` where only the fields are that occurred and the rules that were tried.
+
+        Rules are bits, as `Pack.sightings` gives them.
+        """
+        programs = ProgramsByPresence(self.pack.tables, self.pack.vocabulary.strings, fields)
+        concerned = mask_of(np.flatnonzero(programs.concerned[: len(self.pack.rules)]))
+        missing = {rule: programs.missing(rule) for rule in bits_of(meant & tried & concerned)}
+        of_logsource: dict[int, list[str]] = {}
+        for rule in bits_of(meant & ~tried):
+            program = self.logsource_program(rule)
+            if program is not None and program not in of_logsource:
+                of_logsource[program] = programs.missing(program)
+            missing[rule] = [] if program is None else of_logsource[program]
+        return Sighted(
+            meant, tried, {rule: names for rule, names in missing.items() if names}, programs
+        )
+
     def logsource_program(self, rule: int) -> int | None:
         """The program of the condition that a rule shares with others of its logsource."""
         number = self._logsource_of[rule]
         return None if number < 0 else len(self._logsource_of) + number
-
-
-def fields_of(pack: Pack) -> list[str]:
-    """All fields that the rules of a pack ask, sorted."""
-    tables, strings = pack.tables, pack.vocabulary.strings
-    asked = {*tables["rule_fields"].tolist(), *tables["pairs"][:, :2].reshape(-1).tolist()}
-    return sorted({*(strings[each] for each in asked), *pack.dispatch.logsource_fields} - {""})
 
 
 class _Answers:

@@ -6,7 +6,7 @@ by the answers that led there: an end that is not reached cannot be, one that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -42,6 +42,45 @@ class Question(NamedTuple):
 
 
 Answers = Callable[[Question], int]
+Row = list[int]  # kind, argument, where to go on for yes and for no
+
+
+def ends_of(rows: Sequence[Row], possible: Sequence[int], wanted: int = EITHER) -> int:
+    """The ends of a program that can be reached, as bits, given the answers that are possible in each row.
+
+    Of others than the `wanted` ones it is not said whether they can.
+    """
+    reached = bytearray(len(rows))
+    reached[0] = 1
+    ends = 0
+    for at, (_, _, yes, no) in enumerate(rows):
+        if reached[at]:
+            for answer, after in ((YES, yes), (NO, no)):
+                if possible[at] & answer and after < 0:
+                    ends |= _END[after]
+                elif possible[at] & answer:
+                    reached[after] = 1
+            if ends & wanted == wanted:
+                break
+    return ends
+
+
+def withheld_in(
+    rows: Sequence[Row], free: Sequence[int], possible: Sequence[int], end: int
+) -> list[int]:
+    """The rows of which an answer leads to an end that is possible by itself, `free`, but not here; in their order."""
+    leads = bytearray(len(rows))
+    found: list[int] = []
+    for at in range(len(rows) - 1, -1, -1):
+        _, _, yes, no = rows[at]
+        wanted = 0
+        for answer, after in ((YES, yes), (NO, no)):
+            if free[at] & answer and (_END[after] == end if after < 0 else leads[after]):
+                leads[at] = 1
+                wanted |= answer
+        if wanted & ~possible[at]:
+            found.append(at)
+    return found[::-1]
 
 
 class DecisionGraphs:
@@ -59,19 +98,7 @@ class DecisionGraphs:
     def ends(self, program: int, answers: Answers) -> int:
         """What a program can say, given which answers are possible to each of its questions."""
         rows = self._rows(program)
-        reached = bytearray(len(rows))
-        reached[0] = 1
-        ends = 0
-        for at, (kind, argument, yes, no) in enumerate(rows):
-            if reached[at]:
-                question = self._question(kind, argument)
-                possible = answers(question) if isinstance(question, Question) else question
-                for answer, after in ((YES, yes), (NO, no)):
-                    if possible & answer and after < 0:
-                        ends |= _END[after]
-                    elif possible & answer:
-                        reached[after] = 1
-        return ends
+        return ends_of(rows, [self._possible(row, answers) for row in rows])
 
     def withheld(self, program: int, answers: Answers, end: int) -> list[Question]:
         """The questions whose other answer, which is not possible, is on some way to an end; each once.
@@ -79,31 +106,25 @@ class DecisionGraphs:
         Where all of them were answered otherwise, the end could be reached.
         """
         rows = self._rows(program)
-        leads = bytearray(len(rows))
-        found: list[Question] = []
-        for at in range(len(rows) - 1, -1, -1):
-            kind, argument, yes, no = rows[at]
-            fixed = self._question(kind, argument)
-            possible = EITHER if isinstance(fixed, Question) else fixed
-            withheld = 0
-            for answer, after in ((YES, yes), (NO, no)):
-                if possible & answer and (_END[after] == end if after < 0 else leads[after]):
-                    leads[at] = 1
-                    withheld |= answer
-            if isinstance(fixed, Question) and withheld & ~answers(fixed):
-                found.append(fixed)
-        return [*dict.fromkeys(reversed(found))]
+        free = [self._possible(row, lambda _: EITHER) for row in rows]
+        places = withheld_in(rows, free, [self._possible(row, answers) for row in rows], end)
+        asked = (self._question(*rows[place][:2]) for place in places)
+        return [*dict.fromkeys(each for each in asked if isinstance(each, Question))]
 
     def questions(self, program: int) -> list[Question]:
         """All that a program asks, each once."""
         asked = (self._question(kind, argument) for kind, argument, _, _ in self._rows(program))
         return [*dict.fromkeys(each for each in asked if isinstance(each, Question))]
 
-    def _rows(self, program: int) -> list[list[int]]:
-        rows: list[list[int]] = self._tables["programs"][
+    def _rows(self, program: int) -> list[Row]:
+        rows: list[Row] = self._tables["programs"][
             self._starts[program] : self._starts[program + 1]
         ].tolist()
         return rows
+
+    def _possible(self, row: Row, answers: Answers) -> int:
+        question = self._question(row[0], row[1])
+        return answers(question) if isinstance(question, Question) else question
 
     def _question(self, kind: int, argument: int) -> Question | int:
         """What a row asks; or the answers that are possible whatever the events are."""

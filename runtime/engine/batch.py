@@ -139,6 +139,14 @@ class Engine:
             "bytes": self.caches.bytes_in_use(),
         }
 
+    def sightings(self) -> tuple[set[str], NDArray[np.bool_]]:
+        """Which of the fields that rules ask some record had, and of each rule whether it was tried on one.
+
+        Records that are left to the scalar path are not among them.
+        """
+        seen = np.flatnonzero(self.caches.scratch.field_record)
+        return {self._tables.fields[i] for i in seen.tolist()}, self.caches.rules_tried()
+
     def _run(
         self,
         array: NDArray[np.uint8],

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from sigmac.runtime.engine.batch import Engine
 from sigmac.runtime.engine.kernel_tables import Tables
 from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.scalar.dispatch import Dispatch
+from sigmac.runtime.scalar.fields import mask_of
 
 
 class Engines:
@@ -50,6 +53,16 @@ class Engines:
         for engine in self.all:
             total.update(engine.counts())
         return dict(total)
+
+    def sightings(self) -> tuple[set[str], int]:
+        """Fields that records had, and rules that were tried, as bits; of all engines together."""
+        fields: set[str] = set()
+        tried = np.zeros(len(self.tables.gates.first_free), bool)
+        for engine in self.all:
+            seen, rules = engine.sightings()
+            fields |= seen
+            tried |= rules
+        return fields, mask_of(np.flatnonzero(tried))
 
     def take(self, *, wait: bool) -> Engine | None:
         """An engine for this thread alone, to be given back; None where all are in use and it is not to `wait`."""

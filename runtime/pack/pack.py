@@ -384,6 +384,12 @@ class Pack:
         """
         return self._engines.counts() if self._engines else {}
 
+    def sightings(self) -> tuple[frozenset[str], int]:
+        """The fields that events had so far of those that rules ask, and the rules that were tried, as bits."""
+        seen = self.dispatch.sightings
+        fields, tried = self._engines.sightings() if self._engines else (set(), 0)
+        return seen.seen() | fields, seen.tried | tried
+
     @property
     def correlations(self) -> Mapping[str, Correlation]:
         """The correlations of the pack by their names in it, in its order. Raises `PackError` where one is none."""

@@ -15,6 +15,7 @@ from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
 from sigmac.runtime.scalar.keywords import KEYWORDS, KeywordGates
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
+from sigmac.runtime.scalar.sightings import Sightings
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
 MAX_ACTIVE = 4096  # logsource conditions remembered
@@ -57,6 +58,7 @@ class Dispatch:
         self._free = mask_of(np.flatnonzero(logsources < 0))
         self.logsource_fields = logsource_fields
         self._logsources: list[Condition] | None = None
+        self.sightings = Sightings(fields_asked(vocabulary, arrays, logsource_fields))
         self._active: dict[tuple[Facts, ...], Active] = {}
         self._kinds: dict[int, Active] = {}  # the same by their rules: many values mean one kind
 
@@ -64,6 +66,7 @@ class Dispatch:
         """The indices of the rules that match, ascending; of those among the bits `wanted`."""
         event = Event(fields, self.vocabulary)
         active = self.active_for(event)
+        self.sightings.note(fields, active.rules & wanted)
         candidates, seconds = self._always, self._single
         gates, known = active.fields, event.known
         try:
@@ -149,6 +152,14 @@ class Dispatch:
         keywords = self.vocabulary.keyword_gates(rules) if searched else None
         dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
         return Active(rules, indexes, dotted, keywords)
+
+
+def fields_asked(
+    vocabulary: Vocabulary, arrays: Mapping[str, NDArray[Any]], logsource_fields: Sequence[str]
+) -> set[str]:
+    """All fields that rules ask an event for, without keywords."""
+    numbers = np.concatenate([arrays["rule_fields"], arrays["pairs"][:, :2].reshape(-1)])
+    return {*vocabulary.strings.take(np.unique(numbers)), *logsource_fields} - {KEYWORDS}
 
 
 def bits_of(mask: int) -> list[int]:

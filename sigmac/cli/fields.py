@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -23,7 +22,6 @@ from sigmac.runtime.errors import EventError, InputError
 if TYPE_CHECKING:
     from sigmac.runtime.chances.event_fields import EventFields
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.pack.pack import Pack
     from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
@@ -127,7 +125,7 @@ def fields(
     from sigmac.cli.chosen_pipelines import first_events
     from sigmac.cli.direct_rules import load_pack_or_rules
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
-    from sigmac.cli.fields_report import lines_of, report_of
+    from sigmac.cli.fields_report import lines_of, report_of, schemas
     from sigmac.runtime.chances.chances import Chances
     from sigmac.runtime.chances.event_shapes import EventShapes
     from sigmac.runtime.pack.pack import load_pack
@@ -215,23 +213,3 @@ def _events_in(block: Block, most_values: int) -> Iterator[Read]:
                 yield event, block.logsource
             except EventError as error:
                 yield f"{block.name}:{block.position(number) + 1}: rejected: {error}"
-
-
-def schemas(pack: Pack) -> dict[str, Sequence[Sequence[str]]]:
-    """By which fields the events of shipped pipelines are told, but for those that a pack was built with.
-
-    Nothing where the pack has a pipeline of its own, which may do what a shipped one does, or without the compiler.
-    """
-    if importlib.util.find_spec("yaml") is None:
-        return {}
-    from sigmac.compiler.pipeline.shipped_pipelines import find_shipped, shipped
-
-    built_with = [
-        find_shipped(str(name)) for name in pack.manifest.get("options", {}).get("pipelines", [])
-    ]
-    if None in built_with:
-        return {}
-    used = {each.name for each in built_with if each is not None}
-    return {
-        name: each.events for name, each in shipped().items() if each.events and name not in used
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,26 @@ def advice_for(shape: str) -> str:
         return f"they look like events in a wrapping: give --select '{shape.removeprefix(WRAPPED)}'"
     name = shape.removeprefix(SCHEMA)
     return f"they look like those that the pipeline {name} is for: build with --pipeline {name}"
+
+
+def schemas(pack: Pack) -> dict[str, Sequence[Sequence[str]]]:
+    """By which fields the events of shipped pipelines are told, but for those that a pack was built with.
+
+    Nothing where the pack has a pipeline of its own, which may do what a shipped one does, or without the compiler.
+    """
+    if importlib.util.find_spec("yaml") is None:
+        return {}
+    from sigmac.compiler.pipeline.shipped_pipelines import find_shipped, shipped
+
+    built_with = [
+        find_shipped(str(name)) for name in pack.manifest.get("options", {}).get("pipelines", [])
+    ]
+    if None in built_with:
+        return {}
+    used = {each.name for each in built_with if each is not None}
+    return {
+        name: each.events for name, each in shipped().items() if each.events and name not in used
+    }
 
 
 # As text

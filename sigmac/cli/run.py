@@ -172,7 +172,12 @@ EXAMPLE = """Examples:
     help="Run over streams as this configuration says, as `sigmac serve FILE`.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Say what the batch engine did.")
-@click.option("--quiet", "-q", is_flag=True, help="No summary, no progress bar.")
+@click.option(
+    "--quiet",
+    "-q",
+    is_flag=True,
+    help="No summary, no warnings of rules that could never match, no progress bar.",
+)
 def run(
     pack: str | None,
     inputs: tuple[str, ...],
@@ -214,6 +219,7 @@ def run(
         return
     if pack is None:
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
+    from sigmac.cli.chance_warnings import warnings_of
     from sigmac.cli.chosen_pipelines import first_events
     from sigmac.cli.direct_rules import load_pack_or_rules
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
@@ -311,6 +317,8 @@ def run(
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
         summarize_kinds(tally, details, alerts)
+        for line in warnings_of(tally, loaded, tag):
+            say(line)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):
         raise Exit(ExitStatus.FAILED)

@@ -22,6 +22,9 @@ MAX_REPORTED = 20  # rejected records that are shown; all are counted
 _MAX_HOSTS = 100_000  # that are told apart
 _TOP_HOSTS = 5
 _TOP_NAMES = 5
+_BEGINNINGS, _BEGINNING = 8, 16 << 10  # blocks, and bytes of each, by which events are known
+
+Lines = bytes
 
 
 @dataclass(slots=True)
@@ -40,11 +43,18 @@ class Tally:
     hosts: Counter[str | None] = field(default_factory=Counter)
     looked_at: int = 0  # matches whose hosts are counted
     more_hosts: bool = False  # than are told apart
+    beginnings: list[Lines] = field(default_factory=list)  # of some blocks
+    logsources: set[tuple[tuple[str, str], ...]] = field(default_factory=set)  # as formats say
 
     def add(self, block: Block, outcome: Outcome) -> None:
         """Count what became of a block, and report what was rejected."""
         self.records += outcome.records
         self.bytes += len(block.data)
+        self.logsources.add(tuple((block.logsource or {}).items()))
+        if len(self.beginnings) < _BEGINNINGS:
+            data = block.data[:_BEGINNING]
+            whole = data if len(data) == len(block.data) else data.rpartition(b"\n")[0]
+            self.beginnings.append(whole)
         for rule, count in outcome.rules:
             self.rules[rule] += count
         for rule, count in outcome.left_out:
