@@ -75,6 +75,8 @@ def find_shipped(name: str) -> Shipped | None:
 
 def hint_for(name: str) -> str:
     """What to give in place of a name that is neither shipped nor a file."""
+    if name == "auto":
+        return "it is chosen by events, with `sigmac run RULES EVENTS`; name a pipeline here"
     names = {
         known: each.name for each in shipped().values() for known in (*each.aliases, each.name)
     }

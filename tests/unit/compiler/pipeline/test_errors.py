@@ -75,6 +75,7 @@ def test_pipeline_that_is_not_there() -> None:
     [
         ("windows_audit", "did you mean `windows-audit`"),
         ("Sysmom", "did you mean `windows`? `sigmac pipelines` lists those that are shipped"),
+        ("auto", "it is chosen by events, with `sigmac run RULES EVENTS`"),
         ("qqq", "`sigmac pipelines` lists those that are shipped"),
         ("x" * 10_000, ""),
     ],

@@ -20,6 +20,7 @@ from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import AllOf, Item, Rule, items
 
 TABLE = yaml.safe_load(Path(__file__).with_name("shipped.yml").read_text("utf-8"))
+KNOWN = yaml.safe_load(Path(__file__).with_name("known_fields.yml").read_text("utf-8"))
 WINDOWS, AUDIT = TABLE["windows"], TABLE["windows-audit"]
 CATEGORIES = {
     **{
@@ -152,6 +153,19 @@ def test_a_rule_that_only_one_of_both_is_for_has_one_variant() -> None:
         rule(product="windows", service="security"),
     ):
         assert [each.name for each in both.apply(found, Diagnostics())] == ["windows"]
+
+
+@pytest.mark.parametrize(
+    ("name", "category"), [(name, category) for name in KNOWN for category in KNOWN[name]]
+)
+def test_fields_that_are_known_for_such_events_are_asked(name: str, category: str) -> None:
+    pipelines = load_pipelines([name])
+    for field, known in KNOWN[name][category].items():
+        value = {"Hashes": "SHA256=0a", "EventType": "SetValue"}.get(field, "x")
+        (made,) = pipelines.apply(
+            rule({field: value}, product="windows", category=category), Diagnostics()
+        )
+        assert known in {item.field for item in items(made.rule.detections["selection"])}, field
 
 
 def test_rules_match_their_recorded_events() -> None:
