@@ -7,7 +7,8 @@ appendix of the Sigma specification.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 TACTICS = (
     *("reconnaissance", "resource-development", "initial-access", "execution", "persistence"),
@@ -15,6 +16,7 @@ TACTICS = (
     *("credential-access", "discovery", "lateral-movement", "collection"),
     *("command-and-control", "exfiltration", "impact"),
 )
+NO_TACTIC = "no tactic"
 _PREFIX = "attack."
 _TECHNIQUE = re.compile(r"t\d{4}(\.\d{3})?", re.ASCII)
 
@@ -41,3 +43,41 @@ def techniques(tags: Iterable[str]) -> list[str]:
 
 def _is_ours(tag: str) -> bool:
     return tag.lower().startswith(_PREFIX)
+
+
+class Matrix:
+    """Under which tactics each technique stands, as rules together say it.
+
+    A rule of several tactics does not say which of them a technique is of: there it stands under those tactics that at
+    least half of the rules with this technique name, or the one that most of them do.
+    """
+
+    def __init__(self, rules: Iterable[Sequence[str]]) -> None:
+        """`rules` are the tags of each."""
+        self._rules: Counter[str] = Counter()  # that name a technique
+        self._named: dict[str, Counter[str]] = {}  # with the tactics that they name
+        for tags in rules:
+            named = tactics(tags)
+            if not named:
+                continue
+            for technique in techniques(tags):
+                self._rules[technique] += 1
+                self._named.setdefault(technique, Counter()).update(named)
+
+    def cells(self, tags: Sequence[str]) -> list[tuple[str, str]]:
+        """The tactics and techniques that a rule's tags put it under; those without a tactic under `NO_TACTIC`.
+
+        >>> both = ["attack.execution", "attack.credential-access", "attack.t1003"]
+        >>> Matrix([both, ["attack.credential-access", "attack.t1003"], both[1:]]).cells(both)
+        [('credential-access', 'T1003')]
+        """
+        named = tactics(tags)
+        if not named:
+            return [(NO_TACTIC, technique) for technique in techniques(tags)]
+        found = []
+        for technique in techniques(tags):
+            counts = self._named.get(technique, Counter())
+            most = max((counts[tactic] for tactic in named), default=0)
+            least = min(most, self._rules[technique] / 2)
+            found += [(tactic, technique) for tactic in named if counts[tactic] >= least]
+        return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from sigmac.results.attack import TACTICS, tactics, techniques
+from sigmac.results.attack import NO_TACTIC, TACTICS, Matrix, tactics
 from sigmac.results.cells import fields_text
 from sigmac.results.details import Details, correlation_of, event_of, matched_fields
 from sigmac.results.result import Result, key_of, packed, unpacked
@@ -28,7 +28,6 @@ MOST_WAITING = (
 )  # bytes of results that wait for the report; further ones wait without their events
 MOST_EXPLAINED = 2_000  # results
 MOST_EXPLAINED_OF_A_RULE = 50
-NO_TACTIC = "no tactic"
 _MOST_QUESTIONS = 40
 _MOST_HELD = 5
 _MOST_TEXT = 300  # characters
@@ -91,6 +90,7 @@ class ReportData:
         self._hosts = _Names()
         self._users = _Names()
         self._files = _Names()
+        self._matrix = Matrix(rule.tags for rule in details.rule_of.all())
         self._explained: Counter[int] = Counter()
         self._events_size = 0
         self._left_out = self._cut = 0
@@ -205,7 +205,7 @@ class ReportData:
     def _rule(self, key: int) -> dict[str, Any]:
         rule = self._details.rule_of(key)
         level = (rule.level or "").lower()
-        named = tactics(rule.tags)
+        cells = self._matrix.cells(rule.tags)
         asked = ("file", "description", "status", "author", "references", "falsepositives")
         said = self._details.of_rule(key, ("logsource", *asked))
         said["logsource"] = "/".join((said["logsource"] or {}).values())
@@ -214,8 +214,8 @@ class ReportData:
             "id": rule.id,
             "level": level if level in LEVELS else NO_LEVEL,
             "tags": list(rule.tags),
-            "columns": named or ([NO_TACTIC] if techniques(rule.tags) else []),
-            "techniques": techniques(rule.tags),
+            "tactics": tactics(rule.tags) or sorted({tactic for tactic, _ in cells}),
+            "cells": cells,
             **said,
         }
 
