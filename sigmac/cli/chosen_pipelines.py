@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 AUTO, NONE = "auto", "none"
 _FILES = 32  # that are looked at, from the first to the last
-_EVENTS = 200  # of each
+_EVENTS = 4_000  # of all, from all over their beginnings
+_LEAST = 50  # of each
+_BEGINNING = 4 << 20  # bytes
 
 Event = Mapping[str, Any]
 
@@ -49,26 +50,34 @@ def chosen(given: Sequence[str], first_events: Callable[[], Iterable[Event]]) ->
 
 def first_events(names: Sequence[str], reading: Reading) -> Iterator[Event]:
     """The first events of inputs; of standard input those that are there already, which are read again later."""
-    step = -(-len(names) // _FILES)
-    for name in names[::step]:
-        lines = _waiting() if name == "-" else _first_lines(name, reading)
-        for line in islice(lines, _EVENTS):
+    looked_at = names[:: -(-len(names) // _FILES)]
+    most = max(_LEAST, _EVENTS // max(1, len(looked_at)))
+    for name in looked_at:
+        lines = _waiting() if name == "-" else _first_lines(name, reading, most)
+        for line in lines:
             with contextlib.suppress(orjson.JSONDecodeError):
                 event = orjson.loads(line)
                 if isinstance(event, dict):
                     yield event
 
 
-def _first_lines(name: str, reading: Reading) -> Iterator[bytes]:
+def _first_lines(name: str, reading: Reading, most: int) -> Iterator[bytes]:
+    """At most so many lines, from all over the beginning."""
     from sigmac.runtime.reading.reading import read_events
 
+    lines: list[bytes] = []
+    size = 0
     # What cannot be read is told when it is evaluated.
     with (
         contextlib.suppress(InputError, OSError),
         contextlib.closing(read_events(name, reading)) as blocks,
     ):
-        for block in islice(blocks, 1):
-            yield from block.data.split(b"\n", _EVENTS)[:_EVENTS]
+        for block in blocks:
+            lines += block.data.split(b"\n")
+            size += len(block.data)
+            if size > _BEGINNING:
+                break
+    return iter(lines[:: -(-len(lines) // most) or 1])
 
 
 def _waiting() -> Iterator[bytes]:
@@ -78,7 +87,7 @@ def _waiting() -> Iterator[bytes]:
     peek = getattr(sys.stdin.buffer, "peek", None)
     if peek is None:
         return
-    for line in peek(1).split(b"\n")[:_EVENTS]:
+    for line in peek(1).split(b"\n"):
         with contextlib.suppress(orjson.JSONDecodeError):
             for event in events_in(orjson.loads(line)):
                 yield orjson.dumps(event)
