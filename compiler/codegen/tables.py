@@ -40,12 +40,14 @@ class _Pool:
 def question_arrays(
     asked: Sequence[Mapping[str, Any]],
     rare_fields: Sequence[str] = (),
-    guards: Sequence[int] = (),
+    guards: Sequence[Mapping[str, Any]] = (),
+    events: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, NDArray[Any]]:
     """Arrays of all rules' questions.
 
     `asked[i]`: `Questions.plain()` of rule i, the `fields` of its function, its `program` and the `guard_program` of
-    its logsource; `guards[j]`: a rule whose guard is that of logsource j.
+    its logsource; `guards[j]`: that of a rule whose guard is that of logsource j; `events`: the same of what events
+    say of their logsource.
     """
     pool = _Pool()
     pool("")
@@ -55,12 +57,13 @@ def question_arrays(
     numeric: set[str] = set()
     always: list[int] = []
     single: list[int] = []
-    for rule, each in enumerate(asked):
+    for each in (*asked, *events):
         for field, text, bit in each["literals"]:
             literals[field, text] = literals.get((field, text), 0) | bit
         for field, pattern, required in each["regexes"]:
             regexes.add((field, pattern, tuple(required)))
         numeric.update(field for field, *_ in each["comparisons"])
+    for rule, each in enumerate(asked):
         for table, without, entries in zip(
             gates, (always, single), [*each["gates"], None, None], strict=False
         ):
@@ -75,8 +78,8 @@ def question_arrays(
     programs = _Programs({literal: i for i, literal in enumerate(sorted_literals)})
     for each in asked:
         programs.add(each["program"], each)
-    for rule in guards:
-        programs.add(asked[rule]["guard_program"], asked[rule])
+    for each in (*guards, *events):
+        programs.add(each["guard_program"], each)
     sorted_regexes = sorted(regexes)
     arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),

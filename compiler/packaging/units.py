@@ -214,7 +214,7 @@ def _rule_unit(
     decision = program(rest, asked)
     guarded = [] if guard is None else program(guard, asked)
     fields = {
-        *_fields(rest),
+        *fields_of(rest),
         *(each.field or "" for g in (first, second) if g for each in g.predicates),
     }
     return {
@@ -230,7 +230,7 @@ def _rule_unit(
         "function": function,
         "metadata": metadata,
         "guard": None if guard is None else print_expression(guard),
-        "guard_fields": [] if guard is None else sorted(_fields(guard)),
+        "guard_fields": [] if guard is None else sorted(fields_of(guard)),
         "questions": {
             **asked.plain(),
             "fields": sorted(fields),
@@ -277,7 +277,8 @@ def _guard(expression: Expression) -> tuple[Expression | None, Expression]:
     return guard, rest
 
 
-def _fields(expression: Expression) -> Iterator[str]:
+def fields_of(expression: Expression) -> Iterator[str]:
+    """The fields that an expression asks for, some of them several times; '' is every value."""
     for predicate in distinct_predicates(expression):
         yield predicate.field or ""
         if predicate.op.value == "same":

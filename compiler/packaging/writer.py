@@ -17,6 +17,7 @@ from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.tables import question_arrays, render_npz, span_array
 from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.packaging.correlation_module import render_correlations
+from sigmac.compiler.packaging.logsource_module import FILE, conditions, render_event_logsources
 from sigmac.compiler.packaging.relations import Documents
 from sigmac.compiler.packaging.replace import replacing
 from sigmac.compiler.syntax.correlation import Correlation
@@ -41,6 +42,7 @@ _OF_PACKS = {
     "conditions.py",
     "correlations.json",
     "correlations.py",
+    "event_logsources.py",
     "filters.json",
     "matchers.py",
     "native",
@@ -100,8 +102,15 @@ def render_pack(
     files["rules.py"] = metadata.encode()
     asked = [rule["questions"] for rule in rules]
     files["matchers.py"] = render_matchers(asked).encode()
+    files[FILE] = layout.event_logsources.encode()
+    told = conditions()
     files["__init__.py"] = _package(identity, len(rules)).encode()
-    arrays = question_arrays(asked, rare_fields, layout.logsource_rules)
+    arrays = question_arrays(
+        asked,
+        rare_fields,
+        [asked[rule] for rule in layout.logsource_rules],
+        [each["questions"] for each in told],
+    )
     arrays |= {
         "functions": span_array(layout.functions, 4),
         "headers": span_array([(header,) for header in layout.headers], 1).reshape(-1),
@@ -145,10 +154,14 @@ def render_pack(
             for each, rule, name in zip(documents.outlines, rules, names, strict=True)
             if id(each) in silent or rule["only_counted"]
         ],
-        "modules": [module.file for module in modules],
+        "modules": [*(module.file for module in modules), FILE],
         "logsources": [[part or "" for part in rule["logsource"]] for rule in rules],
         "logsource_functions": layout.logsource_names,
-        "logsource_fields": sorted({name for rule in rules for name in rule["guard_fields"]}),
+        "logsource_fields": sorted(
+            {name for rule in rules for name in rule["guard_fields"]}
+            | {name for each in told for name in each["fields"]}
+        ),
+        "event_logsources": [each["logsource"] for each in told],
         "files": {name: sha256(data) for name, data in files.items()},
     }
     files[MANIFEST] = render_manifest(manifest)
@@ -192,7 +205,8 @@ def _modules(rules: Sequence[Plain]) -> list[_Module]:
 class _Layout:
     """The source of every module of conditions, and on which lines what stands.
 
-    `functions[i]`: module, first line, last line, logsource function of rule i; `logsources`: module, first, last.
+    `functions[i]`: module, first line, last line, logsource function of rule i; `logsources`: module, first, last; the
+    last of them are those of `event_logsources.py`.
     """
 
     def __init__(self, rules: Sequence[Plain], names: Sequence[str], modules: Sequence[_Module]):
@@ -205,6 +219,10 @@ class _Layout:
         self._guards = self._formatted_guards(rules, modules)
         for number, module in enumerate(modules):
             self._lay_out(number, module, rules, names)
+        self.event_logsources, spans, head = render_event_logsources()
+        self.headers.append(head)
+        self.logsources += [(len(modules), *span) for span in spans]
+        self.logsource_names += [each["name"] for each in conditions()]
 
     def _formatted_guards(
         self, rules: Sequence[Plain], modules: Sequence[_Module]

@@ -30,7 +30,7 @@ from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.match import BatchResult
-from sigmac.runtime.scalar.dispatch import Dispatch
+from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
 from sigmac.runtime.scalar.event import BriefEvent
 from sigmac.runtime.scalar.rejections import Rejections
 
@@ -92,11 +92,11 @@ class Engine:
         self._address = self._table.ctypes.data
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
-        self._tags: dict[int, int] = {}
+        self._tags: dict[Wanted, int] = {}
         self._judged = -1
         self._flushed: tuple[int, set[int]] = -1, set()
 
-    def match_one(self, data: bytes, wanted: int) -> list[int]:
+    def match_one(self, data: bytes, wanted: Wanted) -> list[int]:
         """The rules that match one record, ascending, of those among the bits `wanted`."""
         size = len(data)
         if size > SINGLE:
@@ -106,7 +106,7 @@ class Engine:
         self._evaluate(self._single, self._address, 0, size, data, 0, wanted, found)
         return list(found.rules[0].tolist()) if found.rules else []
 
-    def match_batch(self, data: bytes, wanted: int) -> BatchResult:
+    def match_batch(self, data: bytes, wanted: Wanted) -> BatchResult:
         """As `Pack.match_batch`, of the rules among the bits `wanted`."""
         found = Found()
         at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
@@ -154,7 +154,7 @@ class Engine:
         end: int,
         data: bytes,
         offset: int,
-        wanted: int,
+        wanted: Wanted,
         found: Found,
     ) -> None:
         """Evaluate the lines of `array[begin:end]`, which is `data` from `offset` on."""
@@ -173,7 +173,7 @@ class Engine:
         end: int,
         data: bytes,
         offset: int,
-        wanted: int,
+        wanted: Wanted,
         found: Found,
     ) -> None:
         """Evaluate the lines of `records.data[begin:end]`; `address` is that of the state's table."""
@@ -210,7 +210,7 @@ class Engine:
         found.blank += sizes[layout.BLANK]
         self._flushed = -1, set()
 
-    def _tag(self, wanted: int) -> int:
+    def _tag(self, wanted: Wanted) -> int:
         return self._tags.setdefault(wanted, len(self._tags))
 
     def _make_room(self, stopped: int, records: Records) -> None:
@@ -238,7 +238,7 @@ class Engine:
             self.caches.forget_sets()
             self._tags.clear()
 
-    def _describe_kind(self, wanted: int) -> None:
+    def _describe_kind(self, wanted: Wanted) -> None:
         """Say what concerns the kind that the kernels have just met."""
         kinds, tables = self.caches.kinds, self._tables
         kind = int(kinds.sizes[0]) - 1
@@ -251,7 +251,7 @@ class Engine:
         if (said == UNKNOWN).any():
             active[layout.KEYWORDS_FIELD] = NOT_KNOWN
             return
-        chosen[:] = self._dispatch.as_bytes(self._dispatch.of_logsources(said == YES) & wanted)
+        chosen[:] = self._dispatch.as_bytes(self._dispatch.of_logsources(said == YES, wanted))
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
         if active[layout.KEYWORDS_FIELD]:
             number = self._searches.number_of(tables.keyword_factors(chosen))
@@ -285,7 +285,9 @@ class Engine:
         event = BriefEvent({question.field: value}, self._vocabulary)
         return bool(getattr(event, question.method)(question.field, *question.arguments))
 
-    def _take(self, records: Records, data: bytes, offset: int, wanted: int, found: Found) -> None:
+    def _take(
+        self, records: Records, data: bytes, offset: int, wanted: Wanted, found: Found
+    ) -> None:
         """Take what the kernels have listed, and decide what they have left."""
         sizes = records.sizes
         count = int(sizes[layout.FOUND])

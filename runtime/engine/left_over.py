@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.engine.layout import RECORD_LEFT, Records
 from sigmac.runtime.errors import EventError
-from sigmac.runtime.scalar.dispatch import Dispatch
+from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
 from sigmac.runtime.scalar.event import BriefEvent, Event
 from sigmac.runtime.scalar.json_record import check_values, parse_record, reason_of
 from sigmac.runtime.scalar.rejections import Rejections, is_foreign
@@ -44,7 +44,7 @@ def decide_left(
     rules: Ints,
     data: bytes,
     offset: int,
-    wanted: int,
+    wanted: Wanted,
     dispatch: Dispatch,
     counters: Counters,
     rejected: Rejections,
@@ -98,7 +98,7 @@ class _Left:
         others: Places = places[~foreign]
         return others
 
-    def records(self, places: Places, wanted: int) -> Iterator[tuple[int, int]]:
+    def records(self, places: Places, wanted: Wanted) -> Iterator[tuple[int, int]]:
         """The matches of whole records among the bits `wanted`."""
         for line, start, stop in self._spans(places):
             try:

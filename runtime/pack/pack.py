@@ -25,7 +25,8 @@ from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
 from sigmac.runtime.pack.trust import check_identity
 from sigmac.runtime.printable import escaped
-from sigmac.runtime.scalar.dispatch import MOST_VALUES, Dispatch
+from sigmac.runtime.scalar.dispatch import MOST_VALUES, Dispatch, Wanted
+from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import check_values, parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rejections import Rejections
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from sigmac.runtime.engine.pool import Engines
     from sigmac.runtime.pack.pack_correlator import PackCorrelator
 
+Tag = (
+    Mapping[str, str] | Literal["auto"] | None
+)  # what events are; `auto`: what they say themselves
 ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
 EVENTS_BEFORE_ENGINE = 64
@@ -241,8 +245,17 @@ class Pack:
             manifest["logsource_functions"],
             arrays["logsources"],
         )
+        own = [
+            self.tagged(dict(zip(_LOGSOURCE_KEYS, each, strict=True)))
+            for each in manifest.get("event_logsources", ())
+        ]
         self.dispatch = Dispatch(
-            self.conditions, self.vocabulary, arrays, manifest["logsource_fields"], max_values
+            self.conditions,
+            self.vocabulary,
+            arrays,
+            manifest["logsource_fields"],
+            max_values,
+            own,
         )
         self.tables = {name: arrays[name] for name in TABLES}
         self.silent = silent_rules(manifest)
@@ -276,12 +289,13 @@ class Pack:
         event: Mapping[str, Any],
         *,
         explain: bool = False,
-        logsource: Mapping[str, str] | None = None,
+        logsource: Tag = None,
     ) -> Matches:
         """The rules that match one event (a JSON object as a mapping), in the order of `rules`.
 
         With `explain=True` each match says which selections and which values of which fields made it. `logsource`
-        says what the event is (`product`, `category`, `service`): a rule that names another one is not tried.
+        says what the event is (`product`, `category`, `service`): a rule that names another one is not tried; with
+        `auto` the event says it, where it is one of those that packs know (`sigmac formats`).
         Tuples and NumPy's arrays are JSON arrays. Raises `EventError` where the event holds what JSON cannot, whichever
         rule asks for it.
         """
@@ -296,7 +310,7 @@ class Pack:
             for i in self._matching(plain, data, self.tagged(logsource))
         )
 
-    def _matching(self, event: dict[str, Any], data: bytes | None, wanted: int) -> list[int]:
+    def _matching(self, event: dict[str, Any], data: bytes | None, wanted: Wanted) -> list[int]:
         """By the batch engine once there were some events: it takes a moment to load. The answers are the same."""
         if self._events < EVENTS_BEFORE_ENGINE:
             self._events += 1
@@ -325,7 +339,7 @@ class Pack:
         self,
         records: bytes | bytearray | memoryview | Iterable[Mapping[str, Any] | bytes],
         *,
-        logsource: Mapping[str, str] | None = None,
+        logsource: Tag = None,
     ) -> BatchResult:
         """The rules that match each record of a batch: raw bytes, one JSON object a line; or events one by one.
 
@@ -343,13 +357,11 @@ class Pack:
         with engines.borrow() as engine:
             return engine.match_batch(data, wanted)
 
-    def match_each(
-        self, records: bytes, *, logsource: Mapping[str, str] | None = None
-    ) -> BatchResult:
+    def match_each(self, records: bytes, *, logsource: Tag = None) -> BatchResult:
         """As `match_batch`, by the scalar path: each record parsed and evaluated by itself, no engine is loaded."""
         return self._match_each(records, self.tagged(logsource))
 
-    def _match_each(self, data: bytes, wanted: int) -> BatchResult:
+    def _match_each(self, data: bytes, wanted: Wanted) -> BatchResult:
         found: list[tuple[int, int]] = []
         rejected = Rejections()
         evaluated = position = 0
@@ -431,15 +443,31 @@ class Pack:
             message = f"the parts of the pack do not fit together: {error}"
             raise PackError(f"{self.path}: {message}") from error
 
+    def logsource_of(self, event: Mapping[str, Any]) -> dict[str, str] | None:
+        """What an event says it is, as the logsource `auto` has it; None where packs do not know."""
+        which = self.dispatch.told_by(Event(plain_event(event), self.vocabulary))
+        if which is None:
+            return None
+        said = zip(_LOGSOURCE_KEYS, self.manifest["event_logsources"][which], strict=True)
+        return {key: value for key, value in said if value}
+
     def logsource_values(self, key: str) -> list[str]:
         """What rules name as their `product`, `category` or `service`: in lower case, sorted, each once."""
         at = _LOGSOURCE_KEYS.index(key)
         return sorted({row[at].lower() for row in self._logsources} - {""})
 
-    def tagged(self, logsource: Mapping[str, str] | None) -> int:
+    @overload
+    def tagged(self, logsource: Mapping[str, str] | None) -> int: ...
+    @overload
+    def tagged(self, logsource: Tag) -> Wanted: ...
+    def tagged(self, logsource: Tag) -> Wanted:
         """The rules that a stream of this logsource concerns, as bits: no key is set on both sides and differs."""
         if not logsource:
             return -1
+        if isinstance(logsource, str):
+            if logsource != "auto":
+                raise ValueError(f"a logsource is a mapping or 'auto', not {logsource!r}")
+            return None
         known = self._tags.get(key := tuple(sorted(logsource.items())))
         if known is None:
             wanted = [(logsource.get(name) or "").lower() for name in _LOGSOURCE_KEYS]

@@ -36,6 +36,9 @@ def read_tables(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict
     logsources = manifest["logsources"]
     if len(logsources) != len(rules) or {*map(len, logsources)} != {3}:
         raise PackError("the manifest has not one logsource for each rule; build the pack again")
+    events = manifest.get("event_logsources", [])
+    if len(events) > len(shared) or {*map(len, events)} - {3}:
+        raise PackError("the manifest has no function for each logsource; build the pack again")
     arrays = load_arrays(files[TABLES])
     check_arrays(arrays, Sizes(len(rules), len(modules), len(shared)))
     return arrays

@@ -94,7 +94,7 @@ _TYPES: dict[str, Any] = {
     "logsource_fields": [str],
 }
 # What a pack that was built before there was such a thing has not
-_OPTIONAL: dict[str, Any] = {"correlations": [str], "silent": [str]}
+_OPTIONAL: dict[str, Any] = {"correlations": [str], "silent": [str], "event_logsources": [[str]]}
 
 
 def _are(kind: Any, values: list[Any]) -> bool:

@@ -18,15 +18,20 @@ from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.sightings import Sightings
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
+Wanted = int | None  # rules as bits; None: those that an event's own logsource leaves
 MAX_ACTIVE = 4096  # logsource conditions remembered
 MOST_VALUES = 16_384  # of one record: the kernels have room for as many
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """What concerns the events of one kind: the rules whose logsource condition holds, the fields of their gates."""
+    """What concerns the events of one kind: the rules whose logsource condition holds, the fields of their gates.
+
+    `own` are the rules that the logsource of the events themselves leaves.
+    """
 
     rules: int
+    own: int
     fields: dict[str, FieldIndex]
     dotted: tuple[tuple[str, str], ...]  # first part, whole name
     keywords: KeywordGates | None
@@ -36,7 +41,9 @@ class Dispatch:
     """From an event to the rules that match it, by way of logsources and gates.
 
     `arrays` are the pack's tables; `logsource_fields` the fields that the conditions of logsources ask; `most_values`
-    says how many values a record may have (who has records checks that: `check_values`).
+    says how many values a record may have (who has records checks that: `check_values`). The last conditions of
+    logsources tell what events are: `own[i]` has the rules, as bits, that are left where the i-th of these is the first
+    that holds.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class Dispatch:
         arrays: Mapping[str, Any],
         logsource_fields: Sequence[str],
         most_values: int = MOST_VALUES,
+        own: Sequence[int] = (),
     ):
         self.most_values = most_values
         self.conditions = conditions
@@ -54,18 +62,22 @@ class Dispatch:
         self._single = mask_of(arrays["single"])
         logsources = conditions.spans[:, 3]
         count = len(arrays["logsources"])
+        self._own = own
         self._members = [mask_of(np.flatnonzero(logsources == i)) for i in range(count)]
         self._free = mask_of(np.flatnonzero(logsources < 0))
         self.logsource_fields = logsource_fields
         self._logsources: list[Condition] | None = None
         self.sightings = Sightings(fields_asked(vocabulary, arrays, logsource_fields))
         self._active: dict[tuple[Facts, ...], Active] = {}
-        self._kinds: dict[int, Active] = {}  # the same by their rules: many values mean one kind
+        # The same by their rules: many values mean one kind
+        self._kinds: dict[tuple[int, int], Active] = {}
 
-    def matching(self, fields: dict[str, Any], wanted: int = -1) -> list[int]:
+    def matching(self, fields: dict[str, Any], wanted: Wanted = -1) -> list[int]:
         """The indices of the rules that match, ascending; of those among the bits `wanted`."""
         event = Event(fields, self.vocabulary)
         active = self.active_for(event)
+        if wanted is None:
+            wanted = active.own
         self.sightings.note(fields, active.rules & wanted)
         candidates, seconds = self._always, self._single
         gates, known = active.fields, event.known
@@ -103,12 +115,15 @@ class Dispatch:
         """A byte for each rule: 1 where it has no first gate, and where it has no second one."""
         return self.as_bytes(self._always), self.as_bytes(self._single)
 
-    def of_logsources(self, holds: NDArray[np.uint8]) -> int:
-        """The rules of some logsource conditions, given as a byte for each that is not 0 where it holds; as bits."""
-        rules = self._free
-        for which in np.flatnonzero(holds).tolist():
-            rules |= self._members[which]
-        return rules
+    def of_logsources(self, holds: NDArray[np.uint8], wanted: Wanted) -> int:
+        """The wanted rules of some logsource conditions, given as a byte for each that is not 0 where it holds."""
+        held = np.flatnonzero(holds).tolist()
+        return self._rules_of(held) & (self._of_event(held) if wanted is None else wanted)
+
+    def _of_event(self, held: Sequence[int]) -> int:
+        """The rules that the first condition of `held` which tells what an event is leaves."""
+        first = len(self._members) - len(self._own)
+        return next((self._own[which - first] for which in held if which >= first), -1)
 
     def as_bytes(self, rules: int) -> NDArray[np.uint8]:
         """A byte for each rule: 1 where its bit is set."""
@@ -121,12 +136,13 @@ class Dispatch:
         key = tuple([event.facts(name) for name in self.logsource_fields])
         known = self._active.get(key)
         if known is None:
-            rules = self.concerned(event)
-            known = self._kinds.get(rules)
+            held = self._held(event)
+            kind = self._rules_of(held), self._of_event(held)
+            known = self._kinds.get(kind)
             if known is None:
                 if len(self._kinds) >= MAX_ACTIVE:
                     self._kinds.clear()
-                known = self._kinds[rules] = self._gates_of(rules)
+                known = self._kinds[kind] = self._gates_of(*kind)
             if len(self._active) >= MAX_ACTIVE:
                 self._active.clear()
             self._active[key] = known
@@ -134,15 +150,25 @@ class Dispatch:
 
     def concerned(self, event: Event) -> int:
         """The rules whose logsource condition an event meets, as bits."""
+        return self._rules_of(self._held(event))
+
+    def told_by(self, event: Event) -> int | None:
+        """The first of the conditions that tell what events are which holds for an event."""
+        first = len(self._members) - len(self._own)
+        return next((which - first for which in self._held(event) if which >= first), None)
+
+    def _held(self, event: Event) -> list[int]:
         if self._logsources is None:
             self._logsources = self.conditions.of_logsources()
+        return [i for i, condition in enumerate(self._logsources) if condition(event)]
+
+    def _rules_of(self, held: Sequence[int]) -> int:
         rules = self._free
-        for condition, members in zip(self._logsources, self._members, strict=True):
-            if condition(event):
-                rules |= members
+        for which in held:
+            rules |= self._members[which]
         return rules
 
-    def _gates_of(self, rules: int) -> Active:
+    def _gates_of(self, rules: int, own: int) -> Active:
         indexes = {
             name: self.vocabulary.index(name)
             for name, gated in self.vocabulary.gated_rules.items()
@@ -151,7 +177,7 @@ class Dispatch:
         searched = indexes.pop(KEYWORDS, None) is not None
         keywords = self.vocabulary.keyword_gates(rules) if searched else None
         dotted = tuple(sorted((name.partition(".")[0], name) for name in indexes if "." in name))
-        return Active(rules, indexes, dotted, keywords)
+        return Active(rules, own, indexes, dotted, keywords)
 
 
 def fields_asked(

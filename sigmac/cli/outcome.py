@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.match import BatchResult, Rejected
     from sigmac.runtime.pack.event_profile import Profiler
-    from sigmac.runtime.pack.pack import Pack
+    from sigmac.runtime.pack.pack import Pack, Tag
 
 BYTES_BEFORE_ENGINE = 64 << 10
 MOST_HOSTS_LOOKED_AT = 100_000  # matches, about: each is parsed once more
@@ -124,7 +124,7 @@ class Evaluation:
     def _evaluate(self, data: bytes, logsource: Mapping[str, str] | None) -> BatchResult:
         from sigmac.runtime.pack.pack import EVENTS_BEFORE_ENGINE
 
-        tag = logsource if self.tag is None else self.tag
+        tag: Tag = self.tag if self.tag is not None else logsource or "auto"
         # So few records are answered before the batch engine would be loaded.
         if len(data) < self._before_engine and data.count(b"\n") < EVENTS_BEFORE_ENGINE:
             self._before_engine -= len(data)

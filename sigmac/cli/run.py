@@ -85,7 +85,7 @@ EXAMPLE = """Examples:
     "stream_logsource",
     metavar="KEY=VALUE,…",
     help="What the events are, as product=windows: rules of another logsource are not tried. "
-    "Default: what their format says; `any` tries all rules.",
+    "Default: what their format says, or each event itself; `any` tries all rules.",
 )
 @click.option(
     "--format",

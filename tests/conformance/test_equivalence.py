@@ -116,3 +116,26 @@ def test_small_caches_and_batches_change_no_answer(
         pairs |= set(zip(at, result.rule.tolist(), strict=True))
     expected = {pair for pair in compiled.matches(recording) if pair[0] % EVERY == 0}
     assert pairs ^ expected == set()
+
+
+@each_recording
+def test_rules_for_something_else_are_not_tried(recording: Recording, sigmahq: SigmaHQ) -> None:
+    """What an event says of itself leaves of all its matches those of rules that may be for it."""
+    pack = sigmahq.pack("windows", "windows-audit").pack
+    everything = pack.match_batch(recording.data)
+    own = [pack.logsource_of(event) for event in recording.events]
+    kept = [
+        (record, rule)
+        for record, rule in zip(everything.record.tolist(), everything.rule.tolist(), strict=True)
+        if fits(pack.rules[rule].logsource, own[record])
+    ]
+    result = pack.match_batch(recording.data, logsource="auto")
+    assert list(zip(result.record.tolist(), result.rule.tolist(), strict=True)) == kept
+    if recording.name != "otrf-other":
+        assert {pack.rules[rule].logsource.product for _, rule in kept} <= {"windows", None}
+
+
+def fits(logsource: sigmac.LogSource, said: dict[str, str] | None) -> bool:
+    have = ((said or {}).get(key) for key in ("product", "category", "service"))
+    asked = (logsource.product, logsource.category, logsource.service)
+    return all(not a or not h or a.lower() == h for a, h in zip(asked, have, strict=True))

@@ -17,12 +17,12 @@ RULES = "---\n".join(
         rule(
             "s: {gcp.audit.method_name: x}\ncondition: s", "Methods", "product: gcp", level="high"
         ),
-        rule("s: {protoPayload.serviceName: x}\ncondition: s", "Services", "product: gcp"),
+        rule("s: {auditPayload.serviceName: x}\ncondition: s", "Services", "product: gcp"),
         rule("f: {Gone|cidr: 10.0.0.0/8}\ncondition: not f", "Noise", "product: gcp"),
         rule("s: {Image: x}\ncondition: s", "Processes", "product: linux, service: auditd"),
     ]
 )
-EVENT = {"protoPayload": {"methodName": "a", "serviceName": "b\u202e"}, "insertId": "c"}
+EVENT = {"auditPayload": {"methodName": "a", "serviceName": "b\u202e"}, "insertId": "c"}
 WINDOWS = rule("s: {Image: x}\ncondition: s", "P", "product: windows, category: process_creation")
 
 
@@ -44,7 +44,7 @@ def test_all_is_told(pack: Path) -> None:
         "2 events, 4 rules: 2 can match, 2 cannot\n"
         "\n"
         "1 rule asks for fields that none of its events has\n"
-        "          1  gcp.audit.method_name  did you mean protoPayload.methodName (1 event)?\n"
+        "          1  gcp.audit.method_name  did you mean auditPayload.methodName (1 event)?\n"
         "\n"
         "1 rule is for a logsource of which there is no event\n"
         "          1  linux/auditd\n"
@@ -54,8 +54,8 @@ def test_all_is_told(pack: Path) -> None:
         "\n"
         "fields that no rule asks for, and how many events have them\n"
         "          2  insertId\n"
-        "          1  protoPayload\n"
-        "          1  protoPayload.methodName\n"
+        "          1  auditPayload\n"
+        "          1  auditPayload.methodName\n"
         "\n"
         "rules that cannot match\n"
         f"  fields     Methods  {_source(told, 'Methods')}: gcp.audit.method_name\n"
@@ -78,7 +78,7 @@ def test_the_same_as_json(pack: Path) -> None:
     assert report["fields"][1] == {
         "field": "gcp.audit.method_name",
         "rules": 1,
-        "nearest": "protoPayload.methodName",
+        "nearest": "auditPayload.methodName",
         "events": 1,
     }
     (methods, processes) = report["no_chance"]
@@ -113,7 +113,7 @@ def test_values_and_events_without_a_rule(tmp_path: Path) -> None:
         "          1  EventID: 1\n"
         "\n"
         "3 events have no rule that looks at them\n"
-        "          3  Channel: System, EventID: 7036\n"
+        "          3  product windows, Channel: System, EventID: 7036\n"
         "sigmac: --fail-on no-rule: 3\n"
     )
     first = called(rules, "-", "--first", "2", stdin=events + "no JSON")

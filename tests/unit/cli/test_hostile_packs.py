@@ -125,13 +125,17 @@ def test_a_signature_is_a_small_file_of_the_pack(sigmac: Run, one: Path, kind: s
 def test_matches_on_a_terminal_mean_the_same_and_do_nothing(one: Path, tmp_path: Path) -> None:
     event = {"A": "x \x9b31m \u202e \x7f ä \U0001f600 \U000e0001"}
     (tmp_path / "events.ndjson").write_text(json.dumps(event, ensure_ascii=False) + "\n", "utf-8")
-    shown = on_a_terminal("run", one, tmp_path / "events.ndjson", "-q")
+    events = tmp_path / "events.ndjson"
+    shown = on_a_terminal("run", one, events, "-q", "--output-format", "ndjson")
     line = shown.replace("\r\n", "\n").strip()
     assert not HOSTILE.search(line)
     assert line.isprintable()
     found: dict[str, Any] = json.loads(line)
     assert found["event"] == event
     assert found["rule"]["title"] == "T \x9b31m"
+    table = on_a_terminal("run", one, events, "-q", NO_COLOR="1")
+    assert "T \\x9b31m" in table
+    assert not HOSTILE.search(table.replace("\r\n", ""))
 
 
 # The cache

@@ -75,7 +75,7 @@ def test_the_json_form(sigmac: Run, built: Path) -> None:
         },
         "counts": {"correlations": 1, "logsources": 2, "rules": 2},
         "sources": 1,
-        "files": 6,
+        "files": 7,
         "logsources": [
             {"product": "linux", "category": None, "service": "auth", "rules": 1},
             {"product": "windows", "category": "process_creation", "service": None, "rules": 1},
