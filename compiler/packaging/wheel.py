@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sigmac import __version__
 from sigmac.compiler.packaging.replace import replace_file
-from sigmac.runtime.pack.pack import ENTRY_POINTS
+from sigmac.runtime.pack.finding import ENTRY_POINTS
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first of a zip file: the same pack gives the same bytes
 

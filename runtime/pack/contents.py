@@ -19,8 +19,8 @@ from typing import Any
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.correlation_module import FILE as CORRELATIONS
+from sigmac.runtime.pack.finding import find_pack
 from sigmac.runtime.pack.lazy_source import LazySource
-from sigmac.runtime.pack.pack import find_pack
 from sigmac.runtime.pack.parts import RULES, read_tables
 
 FILTERS = "filters.json"

@@ -20,6 +20,7 @@ from sigmac.runtime.errors import EventError, PackError
 from sigmac.runtime.match import BatchResult, Explanation, Match, Matches, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.correlation_module import read_correlations, silent_rules
+from sigmac.runtime.pack.finding import find_pack
 from sigmac.runtime.pack.given_events import GivenEvents
 from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import read_tables
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 Tag = (
     Mapping[str, str] | Literal["auto"] | None
 )  # what events are; `auto`: what they say themselves
-ENTRY_POINTS = "sigmac.packs"
 DEFAULT_BUDGET = 64 << 20  # bytes
 EVENTS_BEFORE_ENGINE = 64
 # The tables that are read beside those of the scalar path
@@ -122,44 +122,6 @@ def _load_again(
     if pack.digest != digest:
         raise PackError(f"{folder}: it is another pack than the one that was pickled")
     return pack
-
-
-def find_pack(pack: str | Path) -> Path:
-    """The folder of a pack that is given by its path or by the name of an installed one.
-
-    Raises `PackError` where a name is no folder and no installed pack; what the folder holds is not looked at.
-    """
-    path = Path(pack)
-    if isinstance(pack, str) and not path.exists() and pack.replace("-", "_").isidentifier():
-        return _installed(pack)
-    return path
-
-
-def _installed(name: str) -> Path:
-    """The folder of an installed pack; nothing of its package is imported. Raises `PackError`."""
-    import importlib.metadata
-    import importlib.util
-
-    modules = {
-        entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name)
-    }
-    if not modules:
-        installed = sorted(
-            {each.name for each in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-        )
-        known = f"; installed are {', '.join(map(escaped, installed))}" if installed else ""
-        raise PackError(f"there is no folder and no installed pack `{name}`{known}")
-    if len(modules) > 1:
-        said = ", ".join(map(escaped, sorted(modules)))
-        raise PackError(f"several installed packs are called `{name}`: {said}")
-    (module,) = modules
-    # To find what stands in a package Python runs the package.
-    if not module.isidentifier():
-        raise PackError(f"the installed pack `{name}` is no package of its own: {escaped(module)}")
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.origin:
-        raise PackError(f"the package {module} of the installed pack `{name}` is not there")
-    return Path(spec.origin).parent
 
 
 class RuleList(Sequence[Rule]):

@@ -53,7 +53,7 @@ def push(service: Service, name: str, pack: str | None, rollback: bool, timeout:
             version = client.rollback(name, timeout=timeout).version
             say(f"{name} is back at version {escaped(version)}")
             return
-        from sigmac.runtime.pack.pack import find_pack
+        from sigmac.runtime.pack.finding import find_pack
 
         done = client.push(find_pack(pack), name, timeout=timeout)
         note = f" ({escaped(done.detail)})" if done.detail else ""

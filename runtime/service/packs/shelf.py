@@ -23,7 +23,8 @@ import structlog
 
 from sigmac.runtime.errors import ConfigurationError, PackError
 from sigmac.runtime.pack import seal
-from sigmac.runtime.pack.pack import Pack, find_pack, load_pack
+from sigmac.runtime.pack.finding import find_pack
+from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.pack.trust import check_identity
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import PackSettings

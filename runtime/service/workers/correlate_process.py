@@ -17,7 +17,8 @@ import structlog
 from sigmac.runtime.correlation.correlator import Limits
 from sigmac.runtime.correlation.spread.family_step import FamilySteps
 from sigmac.runtime.errors import ConfigurationError, PackError, SigmacError
-from sigmac.runtime.pack.pack import find_pack, load_pack
+from sigmac.runtime.pack.finding import find_pack
+from sigmac.runtime.pack.pack import load_pack
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import Delivery

@@ -22,7 +22,8 @@ from sigmac import __version__
 from sigmac.runtime.correlation.correlator import Limits
 from sigmac.runtime.correlation.suppression import Suppression
 from sigmac.runtime.errors import SigmacError
-from sigmac.runtime.pack.pack import Pack, find_pack
+from sigmac.runtime.pack.finding import find_pack
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.reading.known_formats import formats
 from sigmac.runtime.service.config.configuration import InputSettings, Settings
 from sigmac.runtime.service.config.key_files import read_key
