@@ -16,7 +16,7 @@ from sigmac.cli.shell import VARIABLE, complete, install_completion, show_comple
 COMMANDS = {
     "build": "Compile rules to a pack.",
     "check": "Report errors, warnings and notes of rules.",
-    "run": "Evaluate events and write one JSON object a match, and one an alert of a correlation.",
+    "run": "Evaluate events and write what rules match and what correlations alert of.",
     "serve": "Evaluate streams: topics of Redpanda or Kafka, or followed files, as a configuration says.",
     "push": "Send a pack to a running service, which checks it and swaps it in: in all workers or in none.",
     "status": "Show how a running service does: its workers, its packs, and what was counted.",

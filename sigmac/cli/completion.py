@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -37,6 +37,16 @@ def shipped_pipelines(_: click.Context, __: click.Parameter, incomplete: str) ->
     """The shipped pipelines alone."""
     found = sorted(file.stem for file in _SHIPPED.glob("*.yml") if file.stem != _INDEX)
     return [name for name in found if name.startswith(incomplete)]
+
+
+def words(known: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What completes one of these words, behind those that are given already."""
+
+    def completed(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+        given, comma, begun = incomplete.rpartition(",")
+        return [f"{given}{comma}{word}" for word in known if word.startswith(begun)]
+
+    return completed
 
 
 def codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigmac.cli import completion
 from sigmac.cli.command import Command
 from sigmac.cli.options import need, wants_color
+from sigmac.results.carried import NAMES
+from sigmac.results.output_form import FORMS
+from sigmac.results.rule_choice import STATUSES
+from sigmac.results.severity import LEVELS, NO_LEVEL
 
 if TYPE_CHECKING:
     from sigmac.results.details import Details
@@ -23,12 +28,10 @@ if TYPE_CHECKING:
 
 ANY = "any"
 _FAIL_ON_MATCH = "--fail-on-match"
-_LEVELS = ("informational", "low", "medium", "high", "critical")
-_FORMS = ("ndjson", "json", "csv", "table", "timeline")
 _OPTIONS = (
     click.option(
         "--output-format",
-        type=click.Choice(_FORMS),
+        type=click.Choice(FORMS),
         help="Form of the results. Default: table on a terminal (ndjson with --explain), else ndjson.",
     ),
     click.option(
@@ -38,6 +41,7 @@ _OPTIONS = (
         metavar="NAME,…",
         help="What results carry besides: time, host, user, fields (that matched), logsource, file, description, "
         "status, author, references, falsepositives. Repeatable.",
+        shell_complete=completion.words(NAMES),
     ),
     click.option(
         "--report",
@@ -49,18 +53,21 @@ _OPTIONS = (
         "--min-level",
         metavar="LEVEL",
         help="Only results of rules of this level or a higher one: informational, low, medium, high, critical.",
+        shell_complete=completion.words(LEVELS),
     ),
     click.option(
         "--level",
         multiple=True,
         metavar="LEVEL,…",
         help="Only results of rules of these levels; `none` is for those without one. Repeatable.",
+        shell_complete=completion.words([*LEVELS, NO_LEVEL]),
     ),
     click.option(
         "--status",
         multiple=True,
         metavar="STATUS,…",
         help="Only results of rules of these statuses, as stable,test. Repeatable.",
+        shell_complete=completion.words([*STATUSES, NO_LEVEL]),
     ),
     click.option(
         "--tag",
@@ -86,6 +93,7 @@ _OPTIONS = (
         flag_value=ANY,
         metavar="[LEVEL]",
         help="Exit with 3 where there is a result, or one of this level or a higher one.",
+        shell_complete=completion.words(LEVELS),
     ),
 )
 
@@ -126,7 +134,6 @@ class ResultOptions:
         """What makes text of results. Raises `click.BadParameter` for what there is not or does not go together."""
         import shutil
 
-        from sigmac.results.details import NAMES
         from sigmac.results.output_form import make_form
         from sigmac.results.rule_choice import near_to
 
@@ -180,9 +187,7 @@ class ResultsCommand(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         for i, each in enumerate(args[:end]):
-            if each == _FAIL_ON_MATCH and (
-                i + 1 == len(args) or args[i + 1].lower() not in _LEVELS
-            ):
+            if each == _FAIL_ON_MATCH and (i + 1 == len(args) or args[i + 1].lower() not in LEVELS):
                 args[i] = f"{_FAIL_ON_MATCH}={ANY}"
         return super().parse_args(ctx, args)
 
@@ -194,8 +199,8 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
     def choosing(**given: Any) -> None:
         named = {name: given.pop(name) for name in ResultOptions.__slots__}
         level = named["fail_on_match"]
-        if level not in (None, ANY, *_LEVELS):
-            message = f"there is no level `{level}`; there are {', '.join(_LEVELS)}"
+        if level not in (None, ANY, *LEVELS):
+            message = f"there is no level `{level}`; there are {', '.join(LEVELS)}"
             raise click.BadParameter(message, param_hint=_FAIL_ON_MATCH)
         command(results=ResultOptions(**named), **given)
 

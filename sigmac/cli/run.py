@@ -48,6 +48,8 @@ EXAMPLE = """Examples:
 
   sigmac run build/windows events.ndjson --explain --no-event
 
+  sigmac run build/windows logs/ --min-level high --report report.html
+
   sigmac run build/windows events.ndjson --profile events.profile.json
 """
 
@@ -208,9 +210,10 @@ def run(
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Evaluate events and write one JSON object a match, and one an alert of a correlation.
+    """Evaluate events and write what rules match and what correlations alert of.
 
-    A record that is no JSON object is reported with its line number and counted; the others are evaluated.
+    On a terminal that is a table, else one JSON object a line. A record that
+    is no JSON object is reported with its line number and counted; the others are evaluated.
     """
     if config is not None:
         if pack is not None:
@@ -304,6 +307,7 @@ def run(
             _write_rest(evaluation, output_form, kept, out)
             raise
         _write_rest(evaluation, output_form, kept, out)
+    seconds = time.perf_counter() - started
     if evaluation.profiler is not None and profile is not None:
         evaluation.profiler.write(profile)
     alerts = evaluation.correlating.alerts if evaluation.correlating is not None else Counter()
@@ -313,7 +317,7 @@ def run(
         said = run_said(tally, names, kept.count)
         write_report(results.report, details, kept, f"Results of {loaded.name}", said)
     if not quiet:
-        summarize(tally, loaded, time.perf_counter() - started, verbose=verbose)
+        summarize(tally, loaded, seconds, verbose=verbose)
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
         summarize_kinds(tally, details, alerts)

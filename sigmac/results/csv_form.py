@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from sigmac.results.details import OF_RULES, Details, event_of
+from sigmac.results.carried import OF_RULES
+from sigmac.results.details import Details, event_of
 from sigmac.results.result import Result, unpacked
 from sigmac.runtime.printable import escaped, escaped_json
 from sigmac.runtime.scalar.json_record import json_bytes

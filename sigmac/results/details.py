@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.pack.pack import Pack
 
-OF_EVENTS = ("time", "host", "user", "fields")
 # Where results look for a time when no field has one that correlations ask by default: Sentinel and Defender,
 # Microsoft 365, Azure, Okta, Kubernetes, Zeek, Splunk
 TIMES = (
@@ -50,8 +49,6 @@ _OF_RULES: Mapping[str, Callable[[Rule | Correlation], Any]] = {
     "references": lambda rule: list(rule.references),
     "falsepositives": lambda rule: list(rule.falsepositives),
 }
-OF_RULES = tuple(_OF_RULES)
-NAMES = (*OF_EVENTS, *OF_RULES)
 
 
 class Details:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from sigmac.results.details import OF_EVENTS, OF_RULES, Details, event_of
+from sigmac.results.carried import OF_EVENTS, OF_RULES
+from sigmac.results.details import Details, event_of
 from sigmac.results.result import key_of, rest_of_line, unpacked
 from sigmac.runtime.printable import escaped_json
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sigmac.results.details import Details
+if TYPE_CHECKING:
+    from sigmac.results.details import Details
 
 FORMS = ("ndjson", "json", "csv", "table", "timeline")
 

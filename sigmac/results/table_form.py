@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sigmac.results.carried import OF_RULES
 from sigmac.results.cells import colored, fields_text, fit
-from sigmac.results.details import OF_RULES, Details, event_of
+from sigmac.results.details import Details, event_of
 from sigmac.results.result import Result, unpacked
 from sigmac.runtime.correlation.sorted_spool import SortedSpool
 from sigmac.runtime.correlation.timestamps import LAST, shown

@@ -83,6 +83,9 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
             ],
         ),
         ("sigmac build . --ignore W_BLANK,N_R", ["W_BLANK,N_REGEX_PLAIN", "W_BLANK,N_RELATED"]),
+        ("sigmac run p --level low,h", ["low,high"]),
+        ("sigmac run p --with time,f", ["time,fields", "time,file", "time,falsepositives"]),
+        ("sigmac run p --output-format t", ["table", "timeline"]),
         ("sigmac explain x {} -p rules/", ["rules/a.yml", "rules/linux/", "rules/windows/"]),
     ],
 )

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigmac.cli import app
+from sigmac.results.carried import NAMES
 from sigmac.results.csv_form import safe_cell
-from sigmac.results.details import NAMES, Details
+from sigmac.results.details import Details
 from sigmac.results.host_and_user import USERS, first_text
 from sigmac.results.json_form import JsonArray, JsonLines
 from sigmac.results.result import packed, unpacked
