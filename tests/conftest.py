@@ -10,12 +10,13 @@ import signal
 
 from hypothesis import settings
 
-from tests.examples import QUICK
+from tests.examples import FIXED, QUICK
 
-settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
+# `make fuzz` takes the profile `search`.
+settings.register_profile(FIXED, derandomize=True, deadline=None, print_blob=True, max_examples=50)
 settings.register_profile("search", deadline=None, print_blob=True)
-settings.register_profile(QUICK, settings.get_profile("fixed"), max_examples=10)
-settings.load_profile("fixed")
+settings.register_profile(QUICK, settings.get_profile(FIXED), max_examples=10)
+settings.load_profile(FIXED)
 MOST_WORKERS = 8  # each has brokers and services of its own
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.

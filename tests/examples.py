@@ -1,4 +1,4 @@
-"""How many examples a law is tried on: all of them, or a tenth in `make test-quick`."""
+"""How many examples a law is tried on: all in `make fuzz`, half in `make test`, a tenth in `make test-quick`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import settings
 
-QUICK = "quick"
-_SLICE = 10
+FIXED, QUICK = "fixed", "quick"
+_SLICES = {FIXED: 2, QUICK: 10}
 
 
 def examples(most: int, **options: Any) -> settings:
-    """Settings of a law with so many examples; in the profile `quick` with a slice of them."""
-    is_quick = settings.get_current_profile_name() == QUICK
-    return settings(max_examples=max(1, most // _SLICE) if is_quick else most, **options)
+    """Settings of a law with so many examples; in the profiles of `make test` and `make test-quick` with a slice."""
+    slices = _SLICES.get(settings.get_current_profile_name(), 1)
+    return settings(max_examples=max(1, most // slices), **options)

@@ -155,4 +155,6 @@ def test_a_late_commit_does_not_set_another_member_back(group: Group) -> None:
     assert polled(second) == [b"after"]
     second.commit()
     first.commit()
-    assert (group.committed(number), group.committed(1 - number)) == (2, 1)
+    assert group.committed(number) == 2
+    # On a machine that has too much to do the first may have been out of the group meanwhile.
+    assert group.committed(1 - number) in (0, 1)

@@ -13,7 +13,7 @@ from tests.unit.runtime.service.packs.bad_packs import BAD
 
 pytestmark = [pytest.mark.slow, pytest.mark.java]
 
-SWAPS = 30
+SWAPS = 14  # `python -m tests.integration.reload` makes a hundred
 
 
 def nothing_is_lost(report: Report) -> None:
