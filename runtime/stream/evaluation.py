@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ import structlog
 
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.match import BatchResult
+from sigmac.runtime.pack.pack import Tag
 from sigmac.runtime.stream.counts import CorrelationCounts, added
 from sigmac.runtime.stream.dead_letters import DeadLetter
 from sigmac.runtime.stream.pack_slot import Forwards, PackSlot
@@ -30,7 +31,7 @@ class Stream:
     """How the records of one input are read and what evaluates them."""
 
     slot: PackSlot
-    logsource: Mapping[str, str] | None = None
+    logsource: Tag = None
     payload: str = ""
     form: Form = "event"
 
@@ -59,7 +60,8 @@ def evaluate(batches: Sequence[Batch], streams: Sequence[Stream]) -> Evaluated:
 def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
     slot = stream.slot
     events = read_events(batch.values, stream.payload, stream.form)
-    slot.remember(events.data, stream.logsource)
+    # A pack is tried on what this one was given by rules of all logsources.
+    slot.remember(events.data, None if isinstance(stream.logsource, str) else stream.logsource)
     try:
         result = slot.pack.match_batch(events.data, logsource=stream.logsource)
     except Exception:

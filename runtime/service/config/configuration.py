@@ -57,6 +57,7 @@ class InputSettings(Model):
 
     pack: str
     logsource: LogSource
+    auto_logsource: bool
     payload: str = ""
     format: Form = "event"
 
@@ -217,6 +218,7 @@ class Settings(Model):
                 InputSettings(
                     pack=each.pack,
                     logsource=each.logsource,
+                    auto_logsource=each.auto_logsource,
                     payload=each.payload,
                     format=each.format,
                 )
@@ -224,7 +226,14 @@ class Settings(Model):
             )
         one = source.files or source.stdin
         assert one is not None
-        return (InputSettings(pack=one.pack, logsource=one.logsource, format=one.format),)
+        return (
+            InputSettings(
+                pack=one.pack,
+                logsource=one.logsource,
+                auto_logsource=one.auto_logsource,
+                format=one.format,
+            ),
+        )
 
     @property
     def worker_count(self) -> int:

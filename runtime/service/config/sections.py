@@ -72,6 +72,9 @@ class LogSource(Model):
     service: str | None = Field(None, min_length=1, description="Service, as `sysmon`.")
 
 
+AUTO = "Where `logsource` says nothing: rules for something else than what an event shows itself to be are not tried."
+
+
 class PackSettings(Model):
     """A rule pack in service."""
 
@@ -134,6 +137,7 @@ class KafkaInput(Model):
     )
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
+    auto_logsource: bool = Field(True, description=AUTO)
     payload: DottedPath = Field(
         "",
         description="Dotted path in an envelope of what holds the event, as `log.original`. Empty: the whole value.",
@@ -226,6 +230,7 @@ class FileSource(Model):
     )
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
+    auto_logsource: bool = Field(True, description=AUTO)
     format: Form = Field(
         "event", description="What a line holds: one event, or a format of logs; `auto` looks."
     )
@@ -236,6 +241,7 @@ class StdinSource(Model):
 
     pack: str = Field(description="Name of the pack, as under `packs`.")
     logsource: LogSource = Field(LogSource(), description="What the events are.")
+    auto_logsource: bool = Field(True, description=AUTO)
     format: Form = Field(
         "event", description="What a line holds: one event, or a format of logs; `auto` looks."
     )

@@ -12,7 +12,7 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sigmac.runtime.correlation.correlator import Limits
 from sigmac.runtime.correlation.suppression import Suppression
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.finding import find_pack
-from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.pack.pack import Pack, Tag
 from sigmac.runtime.reading.known_formats import formats
 from sigmac.runtime.service.config.configuration import InputSettings, Settings
 from sigmac.runtime.service.config.key_files import read_key
@@ -198,12 +198,14 @@ def _collector(settings: Settings) -> SpanExport | None:
     return SpanExport(settings.tracing.endpoint, settings.tracing.sample, settings.name, group)
 
 
-def _logsource(given: InputSettings) -> Mapping[str, str] | None:
-    """What the events of an input are: what is configured, else what their format says."""
+def _logsource(given: InputSettings) -> Tag:
+    """What the events of an input are: what is configured, else what their format says, else what they say."""
     if plain := given.logsource.model_dump(exclude_none=True):
         return plain
     form = formats().get(given.format)
-    return (form.logsource if form is not None else None) or None
+    if form is not None and form.logsource:
+        return form.logsource
+    return "auto" if given.auto_logsource else None
 
 
 class _Parts:
