@@ -19,6 +19,14 @@ from tests.conformance.corpora import (
     SigmaHQ,
     load_json,
 )
+from tests.conformance.ecs_matches import (
+    DIFFERENT,
+    SHAPES,
+    differences,
+    ecs_pack,
+    flat_matches,
+    rules_in_use,
+)
 from tests.conformance.oracle import QUESTIONS, compare
 from tests.conformance.oracle import RECORDINGS as ANSWERED
 from tests.conformance.reasons import REASONS, reason_of
@@ -48,6 +56,7 @@ def main() -> int:
         wrong = [
             *show_refusals(sigmahq),
             *show_regression(sigmahq),
+            *show_ecs(sigmahq),
             *show_oracle(sigmahq),
             *show_reference(sigmahq, every),
         ]
@@ -99,6 +108,21 @@ def show_regression(sigmahq: SigmaHQ) -> Iterator[str]:
     print(f"{len(expected & found)} of {len(expected)} expected matches")
     for line, rule in sorted(expected - found):
         yield f"the rule {rule} does not match line {line} of {REGRESSION.file}"
+
+
+def show_ecs(sigmahq: SigmaHQ) -> Iterator[str]:
+    """The same attacks in the form of Winlogbeat, with the pipeline `ecs`."""
+    title("Recorded attacks as Winlogbeat writes them, with `ecs`")
+    flat = flat_matches(sigmahq)
+    pack = ecs_pack(sigmahq, rules_in_use(sigmahq), sigmahq.folder / "pack-ecs")
+    for shape in SHAPES:
+        found = {*differences(pack, shape, flat)}
+        print(f"{shape:18} {len(flat)} matches of flat events, {len(found)} differ")
+        for record, file in sorted(found):
+            if file not in DIFFERENT:
+                yield f"line {record + 1} of {REGRESSION.file}, {shape}: {file}"
+    for file, reason in DIFFERENT.items():
+        print(f"  {file}: {reason}")
 
 
 def show_oracle(sigmahq: SigmaHQ) -> Iterator[str]:
