@@ -8,7 +8,7 @@ it looks at where no way leads to anything else, as what it excludes asks for fi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -23,6 +23,7 @@ from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.dispatch import bits_of
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import mask_of
+from sigmac.runtime.scalar.sightings import Seen
 from sigmac.runtime.scalar.vocabulary import Vocabulary, number_of_gate
 
 
@@ -89,18 +90,17 @@ class Chances:
 
     def event_fields(self) -> EventFields:
         """What is to look at events for `of_events`."""
-        return EventFields(self.pack.dispatch.sightings.asked, self.pack.dispatch.logsource_fields)
+        return EventFields(self.pack)
 
     def of_events(self, seen: EventFields) -> Report:
         """What may become of each rule, and what of the events."""
         found = _OfEvents(self, seen.kinds())
         return Report([*found.each()], found.without_rule)
 
-    def of_sightings(self, fields: Collection[str], tried: int, meant: int) -> Sighted:
-        """What is known of the rules `meant` where only the fields are that occurred and the rules that were tried.
-
-        Rules are bits, as `Pack.sightings` gives them.
-        """
+    def of_sightings(self, seen: Seen) -> Sighted:
+        """What is known of all rules where only that is known which `Pack.sightings` tells."""
+        all_rules = (1 << len(self.pack.rules)) - 1
+        fields, tried, meant = seen.fields, seen.tried & all_rules, seen.meant & all_rules
         programs = ProgramsByPresence(self.pack.tables, self.pack.vocabulary.strings, fields)
         concerned = mask_of(np.flatnonzero(programs.concerned[: len(self.pack.rules)]))
         missing = {rule: programs.missing(rule) for rule in bits_of(meant & tried & concerned)}
@@ -196,28 +196,17 @@ class _OfEvents:
         self._kinds = kinds
         self._known: dict[tuple[int, ...], _Answers] = {}
         rules = len(chances.pack.rules)
-        self._meant: dict[int, list[int]] = {}  # rules of a logsource, as bits: the kinds of it
+        self._meant: dict[
+            int, list[int]
+        ] = {}  # rules, as bits: the kinds that are of their logsource
         self._tried: list[list[int]] = [
             [] for _ in range(rules)
-        ]  # kinds that meet a rule's condition
-        self.without_rule: list[Kind] = []  # for whose events there is none
+        ]  # kinds that each rule is tried on
+        self.without_rule = [kind for kind in kinds if not kind.rules]
         for place, kind in enumerate(kinds):
-            meant = chances.pack.tagged(kind.logsource) & (1 << rules) - 1
-            self._meant.setdefault(meant, []).append(place)
-            concerned = self._concerned(place, meant)
-            if not concerned:
-                self.without_rule.append(kind)
-            for rule in concerned:
+            self._meant.setdefault(kind.meant, []).append(place)
+            for rule in bits_of(kind.rules):
                 self._tried[rule].append(place)
-
-    def _concerned(self, place: int, meant: int) -> list[int]:
-        kind, pack, graphs = self._kinds[place], self._chances.pack, self._chances.graphs
-        if kind.values is not None:
-            there = {name: value for name, value in kind.values.items() if value is not None}
-            return bits_of(pack.dispatch.concerned(Event(there, pack.vocabulary)) & meant)
-        answers = self._answers([place])
-        programs = [(rule, self._chances.logsource_program(rule)) for rule in bits_of(meant)]
-        return [rule for rule, own in programs if own is None or graphs.ends(own, answers) & YES]
 
     def _answers(self, places: list[int]) -> _Answers:
         known = self._known.get(tuple(places))

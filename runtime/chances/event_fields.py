@@ -1,4 +1,4 @@
-"""What fields events have, kind by kind: what is seen of events whose logsource fields hold the same values.
+"""What fields events have, kind by kind: what is seen of events on which the same rules are tried.
 
 Everything is bounded: kinds, values that are told apart, names, and the sets of fields that events have.
 """
@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.scalars import flat, lookup
 
-MAX_KINDS = 256  # of events of one logsource; further ones are one kind together
+MAX_KINDS = 256  # on which the same rules are tried; further ones are one kind together
+MAX_ALL = 4_096  # kinds; of further ones it is not known which rules are tried
 MAX_VALUES = 64  # of a field that tells where events are from
 MAX_HELD = 200_000  # names in the sets of fields that are counted before they are added up
 MAX_NAMES = 20_000
@@ -42,34 +45,35 @@ Value = Sequence[Any]  # the members of a field, as `lookup` gives them
 
 @dataclass(slots=True)
 class Kind:
-    """Events of one logsource whose logsource fields hold the same values.
+    """Events on which the same rules are tried, and which are of the same source.
 
-    `values` are those, by field (None: absent); it is None for what is left where there were too many kinds. `present`
-    says of each name in how many of the `events` it is; `sources` has the values of each source field, by what tells
-    them apart, None where they are too many.
+    `rules` are tried on them, of those that are `meant` by their logsource; as bits. `values` are those of the source
+    fields that pipelines ask (None: absent); it is None for what is left where there were too many kinds. `present`
+    says of each name in how many of the `events` it is; `sources` has the values of each other source field, by what
+    tells them apart, None where they are too many.
     """
 
     logsource: Mapping[str, str]
     values: Mapping[str, Value | None] | None
+    rules: int
+    meant: int
     events: int = 0
     present: Counter[str] = field(default_factory=Counter)
     sources: dict[str, dict[Any, Value] | None] = field(default_factory=dict)
 
 
 class EventFields:
-    """Looks at events, and says which fields they have.
+    """Looks at events, and says which of the fields they have that the rules of a pack ask, and which others."""
 
-    `asked` are the fields that rules ask; `logsource_fields` those by which events are told apart.
-    """
-
-    def __init__(self, asked: Iterable[str], logsource_fields: Sequence[str]):
-        self.asked = frozenset(asked)
-        self._logsource_fields = logsource_fields
-        self._sources = sorted((self.asked & SOURCE_FIELDS) - {*logsource_fields})
+    def __init__(self, pack: Pack):
+        self._pack = pack
+        self.asked = pack.dispatch.sightings.asked
+        self._named = sorted(SOURCE_FIELDS.intersection(pack.dispatch.logsource_fields))
+        self._sources = sorted((self.asked & SOURCE_FIELDS).difference(self._named))
         self._depth = max([_DEPTH, *(name.count(".") + 1 for name in self.asked)])
         self._longest = max([_LONGEST, *map(len, self.asked)])
         self._kinds: dict[Any, Kind] = {}
-        self._of_logsource: Counter[Any] = Counter()
+        self._alike: Counter[Any] = Counter()  # kinds on which the same rules are tried
         self._sets: Counter[tuple[int, tuple[str, ...]]] = Counter()  # place of a kind, names
         self._held = 0  # names in them
         self._numbered: list[Kind] = []
@@ -90,8 +94,8 @@ class EventFields:
         return self._numbered
 
     def look(self, event: dict[str, Any], logsource: Mapping[str, str] | None = None) -> None:
-        """Take note of an event; `logsource` is what is known of it otherwise."""
-        kind = self._kind(event, logsource or {})
+        """Take note of an event; `logsource` is what it is, None: what it says itself."""
+        kind = self._kind(event, logsource)
         kind.events += 1
         key = self._places[id(kind)], names_of(event, self._depth, self._longest)
         if key not in self._sets:
@@ -119,22 +123,31 @@ class EventFields:
         if shape is not None:
             self.shapes[shape] += 1
 
-    def _kind(self, event: dict[str, Any], logsource: Mapping[str, str]) -> Kind:
-        of = tuple(sorted(logsource.items()))
-        values = {name: lookup(event, name) for name in self._logsource_fields}
+    def _kind(self, event: dict[str, Any], logsource: Mapping[str, str] | None) -> Kind:
+        pack = self._pack
+        active = pack.dispatch.active_for(Event(event, pack.vocabulary))
+        meant = active.own if logsource is None else pack.tagged(logsource)
+        values = {name: lookup(event, name) for name in self._named}
         told = tuple(held if held is None else told_apart(held) for held in values.values())
         unclear = any(a is None is not b for a, b in zip(told, values.values(), strict=True))
-        found = self._kinds.get((of, told))
-        if found is None or unclear:
-            rest = unclear or self._of_logsource[of] >= MAX_KINDS
-            key = (of, None if rest else told)
-            found = self._kinds.get(key)
-            if found is None:
-                bare = {name: held and _bare(held) for name, held in values.items()}
-                found = self._kinds[key] = Kind(logsource, None if rest else bare)
-                self._of_logsource[of] += 1
-                self._places[id(found)] = len(self._numbered)
-                self._numbered.append(found)
+        alike = active.rules, meant
+        found = None if unclear else self._kinds.get((*alike, told))
+        if found is not None:
+            return found
+        if len(self._numbered) >= MAX_ALL:
+            alike = -1, meant
+        rest = unclear or self._alike[alike] >= MAX_KINDS or alike[0] == -1
+        key = (*alike, None if rest else told)
+        found = self._kinds.get(key)
+        if found is None:
+            said = logsource if logsource is not None else pack.logsource_of(event)
+            bare = {name: held and _bare(held) for name, held in values.items()}
+            all_rules = (1 << len(pack.rules)) - 1
+            rules, meant = alike[0] & meant & all_rules, meant & all_rules
+            found = self._kinds[key] = Kind(said or {}, None if rest else bare, rules, meant)
+            self._alike[alike] += 1
+            self._places[id(found)] = len(self._numbered)
+            self._numbered.append(found)
         return found
 
     def _add_up(self) -> None:

@@ -33,6 +33,7 @@ from sigmac.runtime.match import BatchResult
 from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
 from sigmac.runtime.scalar.event import BriefEvent
 from sigmac.runtime.scalar.rejections import Rejections
+from sigmac.runtime.scalar.sightings import Seen
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
@@ -93,6 +94,8 @@ class Engine:
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
         self._tags: dict[Wanted, int] = {}
+        self._sighted_from = 0  # number of the record after which what is seen counts
+        self._tried = self._meant = 0  # rules of the kinds that were described since
         self._judged = -1
         self._flushed: tuple[int, set[int]] = -1, set()
 
@@ -139,13 +142,16 @@ class Engine:
             "bytes": self.caches.bytes_in_use(),
         }
 
-    def sightings(self) -> tuple[set[str], NDArray[np.bool_]]:
-        """Which of the fields that rules ask some record had, and of each rule whether it was tried on one.
+    def sightings(self) -> Seen:
+        """What was seen in records, but for those that were left to the scalar path, which notes it itself."""
+        seen = np.flatnonzero(self.caches.scratch.field_record > self._sighted_from).tolist()
+        return Seen(frozenset(self._tables.fields[i] for i in seen), self._tried, self._meant)
 
-        Records that are left to the scalar path are not among them.
-        """
-        seen = np.flatnonzero(self.caches.scratch.field_record)
-        return {self._tables.fields[i] for i in seen.tolist()}, self.caches.rules_tried()
+    def forget_sightings(self) -> None:
+        """Begin anew with what `sightings` tells."""
+        self._sighted_from = int(self.caches.scratch.sizes[layout.RECORD])
+        self._tried = self._meant = 0
+        self.caches.forget_kinds()
 
     def _run(
         self,
@@ -251,7 +257,10 @@ class Engine:
         if (said == UNKNOWN).any():
             active[layout.KEYWORDS_FIELD] = NOT_KNOWN
             return
-        chosen[:] = self._dispatch.as_bytes(self._dispatch.of_logsources(said == YES, wanted))
+        concerned = self._dispatch.of_logsources(said == YES, wanted)
+        self._tried |= concerned
+        self._meant |= self._dispatch.meant(np.flatnonzero(said == YES).tolist(), wanted)
+        chosen[:] = self._dispatch.as_bytes(concerned)
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
         if active[layout.KEYWORDS_FIELD]:
             number = self._searches.number_of(tables.keyword_factors(chosen))

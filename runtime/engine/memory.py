@@ -38,7 +38,6 @@ class Caches:
 
     def __init__(self, tables: Tables, budget: int, most_values: int):
         self.budget = max(budget, LEAST_BUDGET)
-        self._logsources = tables.logsources
         fields, rules = len(tables.fields), len(tables.gates.first_free)
         slots = _power_of_two(self.budget // 4 // 8 // layout.MEMO_WORDS)
         self.memo = Memo(
@@ -137,7 +136,6 @@ class Caches:
         self.memo.policy[~tables.gated] = layout.DEFER
         self.memo.policy[tables.rare] = layout.DEFER | layout.FORGET
         self.flushes = 0
-        self._tried = np.zeros(rules, bool)  # rules of kinds that were forgotten
 
     def bytes_in_use(self) -> int:
         """Bytes of the caches that hold something."""
@@ -159,20 +157,15 @@ class Caches:
 
     def forget_sets(self) -> None:
         """Classes and kinds, and with them the values whose classes these were."""
-        self._tried = self.rules_tried()
         for table in (self.classes, self.kinds):
             table.slots[:] = -1
             table.sizes[:] = 0
         self.forget_values()
 
-    def rules_tried(self) -> NDArray[np.bool_]:
-        """Of each rule whether a kind was met that it concerns; of a kind that Python decides each may."""
-        count, rules = int(self.kinds.sizes[0]), len(self._tried)
-        chosen = self.kinds.rules[: count * rules].reshape(count, rules)
-        logsources = self.kinds.logsources[: count * self._logsources]
-        not_known = bool((logsources == layout.UNKNOWN).any())
-        tried: NDArray[np.bool_] = self._tried | chosen.any(axis=0) | not_known
-        return tried
+    def forget_kinds(self) -> None:
+        """Kinds, which are described anew when they are met again."""
+        self.kinds.slots[:] = -1
+        self.kinds.sizes[:] = 0
 
 
 def _zeros(count: int, dtype: type[np.generic]) -> NDArray[Any]:

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from sigmac.runtime.engine.batch import Engine
 from sigmac.runtime.engine.kernel_tables import Tables
 from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.scalar.dispatch import Dispatch
-from sigmac.runtime.scalar.fields import mask_of
+from sigmac.runtime.scalar.sightings import Seen
 
 
 class Engines:
@@ -54,15 +52,12 @@ class Engines:
             total.update(engine.counts())
         return dict(total)
 
-    def sightings(self) -> tuple[set[str], int]:
-        """Fields that records had, and rules that were tried, as bits; of all engines together."""
-        fields: set[str] = set()
-        tried = np.zeros(len(self.tables.gates.first_free), bool)
+    def sightings(self) -> Seen:
+        """What the records of all engines together had, but for those that were left to the scalar path."""
+        seen = Seen()
         for engine in self.all:
-            seen, rules = engine.sightings()
-            fields |= seen
-            tried |= rules
-        return fields, mask_of(np.flatnonzero(tried))
+            seen = seen.with_more(engine.sightings())
+        return seen
 
     def take(self, *, wait: bool) -> Engine | None:
         """An engine for this thread alone, to be given back; None where all are in use and it is not to `wait`."""

@@ -32,6 +32,7 @@ from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import check_values, parse_record, plain_event, record_of
 from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
+from sigmac.runtime.scalar.sightings import Seen, Sightings
 from sigmac.runtime.scalar.tracing_event import TracedRule, TracingEvent, explain, traced
 from sigmac.runtime.scalar.vocabulary import Vocabulary
 
@@ -358,11 +359,16 @@ class Pack:
         """
         return self._engines.counts() if self._engines else {}
 
-    def sightings(self) -> tuple[frozenset[str], int]:
-        """The fields that events had so far of those that rules ask, and the rules that were tried, as bits."""
-        seen = self.dispatch.sightings
-        fields, tried = self._engines.sightings() if self._engines else (set(), 0)
-        return seen.seen() | fields, seen.tried | tried
+    def sightings(self) -> Seen:
+        """What events had so far of what rules ask, and which rules were tried."""
+        seen = self.dispatch.sightings.seen()
+        return seen.with_more(self._engines.sightings()) if self._engines else seen
+
+    def forget_sightings(self) -> None:
+        """Begin anew with what `sightings` tells. No thread may be evaluating."""
+        self.dispatch.sightings = Sightings(self.dispatch.sightings.asked)
+        for engine in self._engines.all if self._engines else ():
+            engine.forget_sightings()
 
     @property
     def correlations(self) -> Mapping[str, Correlation]:

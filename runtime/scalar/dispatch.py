@@ -78,7 +78,7 @@ class Dispatch:
         active = self.active_for(event)
         if wanted is None:
             wanted = active.own
-        self.sightings.note(fields, active.rules & wanted)
+        self.sightings.note(fields, active.rules & wanted, wanted)
         candidates, seconds = self._always, self._single
         gates, known = active.fields, event.known
         try:
@@ -118,7 +118,11 @@ class Dispatch:
     def of_logsources(self, holds: NDArray[np.uint8], wanted: Wanted) -> int:
         """The wanted rules of some logsource conditions, given as a byte for each that is not 0 where it holds."""
         held = np.flatnonzero(holds).tolist()
-        return self._rules_of(held) & (self._of_event(held) if wanted is None else wanted)
+        return self._rules_of(held) & self.meant(held, wanted)
+
+    def meant(self, held: Sequence[int], wanted: Wanted) -> int:
+        """The wanted rules, as bits, whatever their own logsource conditions say, given the ones that hold."""
+        return self._of_event(held) if wanted is None else wanted
 
     def _of_event(self, held: Sequence[int]) -> int:
         """The rules that the first condition of `held` which tells what an event is leaves."""

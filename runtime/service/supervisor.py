@@ -18,6 +18,7 @@ from sigmac.runtime.match import Rejected, Rule
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
 from sigmac.runtime.service.packs.kernels import prepare_kernels
+from sigmac.runtime.service.packs.rule_chances import RuleChances
 from sigmac.runtime.service.packs.swap import PacksInService
 from sigmac.runtime.service.packs.trial import interpreter
 from sigmac.runtime.service.watchers import Watchers
@@ -58,6 +59,7 @@ class Supervisor:
         self._ready = False
         self._signals = 0
         self._tally = Tally()
+        self._chances = RuleChances()
         self._watchers = Watchers(self._tell_watch)
         environment = self._environment = without_secrets(os.environ, settings)
         self._trial_environment = dict(environment)
@@ -150,6 +152,8 @@ class Supervisor:
             case "prepared":
                 number, ok, reason = message["id"], message["ok"], message["reason"]
                 self._packs.prepared(life, int(number), bool(ok), str(reason))
+            case "sightings":
+                self._chances.heard(life.process.pid, message)
             case "recent":
                 self._packs.recent.heard(life, message)
             case "swapped":
@@ -204,6 +208,9 @@ class Supervisor:
 
     def rules(self, pack: str) -> Sequence[Rule]:
         return self._packs.running(pack).rules
+
+    def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
+        return self._chances.of(pack, self._packs.running(pack))
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None

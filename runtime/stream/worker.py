@@ -23,6 +23,7 @@ from sigmac.runtime.stream.delivery import Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.record import Batch, Source, SourceEnded
+from sigmac.runtime.stream.sighted_hour import SightedHour
 from sigmac.runtime.stream.sink import DeliveryFailed, Message
 from sigmac.runtime.stream.supervisor_link import Command, Link
 from sigmac.runtime.stream.tracing import BatchSpan, Tracing
@@ -99,6 +100,7 @@ class Worker:
         self.outputs = outputs
         self.delivery = delivery
         self.counts = Counts()
+        self._sighted = {name: SightedHour(name) for name in slots}
         self._start = start
         self._client = client
         self._tracing = tracing
@@ -379,6 +381,9 @@ class Worker:
                 "counts": asdict(counts),
             }
         )
+        for name, slot in self.slots.items():
+            if (seen := self._sighted[name].message(slot.pack)) is not None:
+                self.link.say(seen)
         return True
 
     def _engine_counts(self, slot: PackSlot) -> dict[str, int]:

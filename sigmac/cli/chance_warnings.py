@@ -21,21 +21,17 @@ _COMPARED = 12  # fields for which a near one is looked for
 _SEE = "see `sigmac fields`"
 
 
-def warnings_of(tally: Tally, pack: Pack, tag: Mapping[str, str] | None) -> Iterator[str]:
+def warnings_of(tally: Tally, pack: Pack) -> Iterator[str]:
     """Lines about rules that could match nothing or had to match everything, and about events that look foreign.
 
-    `tag` is what `--logsource` says. What is said of fields is true of all events that were evaluated.
+    What is said of fields is true of all events that were evaluated.
     """
     from sigmac.runtime.chances.chances import Chances
 
     if not tally.records:
         return
     chances = Chances(pack)
-    fields, tried = pack.sightings()
-    meant = 0
-    for logsource in [tag] if tag is not None else map(dict, tally.logsources):
-        meant |= pack.tagged(logsource) & (1 << len(pack.rules)) - 1
-    sighted = chances.of_sightings(fields, tried & meant, meant)
+    sighted = chances.of_sightings(pack.sightings())
     unexcluded = {rule: names for rule in tally.rules if (names := sighted.unexcluded(rule))}
     yield from _unexcluded(unexcluded, pack)
     # Events that a rule has found something in are what the rules are for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +142,7 @@ def fields(
     seen = chances.event_fields()
     seen.look_at_shape = EventShapes(seen.asked, schemas(loaded)).shape_of
     with contextlib.closing(_read(names, reading, loaded.dispatch.most_values)) as events:
-        unreadable = _look(seen, events, tag, loaded.logsource_of, first)
+        unreadable = _look(seen, events, tag, first)
     report = report_of(loaded, seen, chances.of_events(seen), unused=unused)
     report["unreadable"] = unreadable
     if form is Form.json:
@@ -167,13 +167,9 @@ def _has(report: Mapping[str, Any], failure: str) -> int:
 
 
 def _look(
-    seen: EventFields,
-    events: Iterator[Read],
-    tag: Mapping[str, str] | None,
-    own: Callable[[Mapping[str, Any]], Mapping[str, str] | None],
-    first: int | None,
+    seen: EventFields, events: Iterator[Read], tag: Mapping[str, str] | None, first: int | None
 ) -> int:
-    """Look at all events, or at the first ones; how much could not be read. `own` is what an event says it is."""
+    """Look at all events, or at the first ones; how much could not be read."""
     unreadable = looked = 0
     for each in events:
         if isinstance(each, str):
@@ -184,7 +180,7 @@ def _look(
                 say("what else cannot be read is counted only")
             continue
         event, logsource = each
-        seen.look(event, tag if tag is not None else logsource or own(event))
+        seen.look(event, tag if tag is not None else logsource or None)
         looked += 1
         if looked == first:
             break

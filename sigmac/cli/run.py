@@ -321,7 +321,7 @@ def run(
         if evaluation.correlating is not None:
             evaluation.correlating.summarize(TOP_RULES)
         summarize_kinds(tally, details, alerts)
-        for line in warnings_of(tally, loaded, tag):
+        for line in warnings_of(tally, loaded):
             say(line)
     forgiven = keep_going if keep_going is not None else names == ["-"]
     if tally.unreadable or (tally.rejected and not forgiven):

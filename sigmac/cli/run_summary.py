@@ -44,13 +44,11 @@ class Tally:
     looked_at: int = 0  # matches whose hosts are counted
     more_hosts: bool = False  # than are told apart
     beginnings: list[Lines] = field(default_factory=list)  # of some blocks
-    logsources: set[tuple[tuple[str, str], ...]] = field(default_factory=set)  # as formats say
 
     def add(self, block: Block, outcome: Outcome) -> None:
         """Count what became of a block, and report what was rejected."""
         self.records += outcome.records
         self.bytes += len(block.data)
-        self.logsources.add(tuple((block.logsource or {}).items()))
         if len(self.beginnings) < _BEGINNINGS:
             data = block.data[:_BEGINNING]
             whole = data if len(data) == len(block.data) else data.rpartition(b"\n")[0]

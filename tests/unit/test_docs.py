@@ -539,7 +539,9 @@ def test_the_reference_names_every_public_name() -> None:
 
 
 # Of `Pack`, for the parts of the runtime.
-INTERNAL = frozenset({"condition", "engines", "logsource", "match_each", "sightings", "tagged"})
+INTERNAL = frozenset(
+    {"condition", "engines", "forget_sightings", "logsource", "match_each", "sightings", "tagged"}
+)
 
 
 # Command lines

@@ -16,7 +16,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -248,7 +248,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not set(names) <= packs.keys():
             self.send_error(HTTPStatus.NOT_FOUND, f"the packs are {', '.join(packs)}")
             return
-        described = [_described(packs[name], self.server.service.rules(name)) for name in names]
+        service = self.server.service
+        described = [
+            _described(packs[name], service.rules(name), service.without_chance(name))
+            for name in names
+        ]
         self._send(HTTPStatus.OK, orjson.dumps({"packs": described}), "application/json")
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -363,13 +367,24 @@ class ServerTls:
         return context
 
 
-def _described(pack: PackStatus, rules: Any) -> dict[str, Any]:
+def _described(
+    pack: PackStatus, rules: Sequence[Rule], without_chance: Mapping[int, Sequence[str]] | None
+) -> dict[str, Any]:
+    hopeless = without_chance or {}
     return {
         "pack": pack.name,
         "name": pack.pack,
         "version": pack.version,
         "digest": pack.digest,
-        "rules": [_described_rule(rule) for rule in rules],
+        "rules": [
+            {
+                **_described_rule(rule),
+                # What events had of what it asks is not known before there are any.
+                "had_chance": None if without_chance is None else index not in hopeless,
+                "missing": [*hopeless.get(index, ())],
+            }
+            for index, rule in enumerate(rules)
+        ],
     }
 
 

@@ -44,6 +44,7 @@ class View:
     status: ServiceStatus
     rules: Callable[[str], Sequence[Rule]]
     levels: Mapping[tuple[str, ...], float]
+    without_chance: Callable[[str], Mapping[int, Sequence[str]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,15 @@ def _rule_matches(view: View) -> Iterator[Sample]:
                 rule = rules[index]
                 name = rule.id or rule.name or rule.title
                 yield (pack, name, rule.title, rule.level or NO_LEVEL), count
+
+
+def _without_chance(view: View) -> Iterator[Sample]:
+    for pack in view.status.packs:
+        rules = view.without_chance(pack.name)
+        if rules is not None:
+            fields = sum(map(bool, rules.values()))
+            yield (pack.name, "fields"), fields
+            yield (pack.name, "events"), len(rules) - fields
 
 
 def _states(view: View) -> Iterator[Sample]:
@@ -274,6 +284,13 @@ DEFINITIONS = (
         lambda v: (((p.name,), p.rules) for p in v.status.packs),
     ),
     Definition(
+        "sigmac_rules_without_chance",
+        GAUGE,
+        "Rules that could match no event of the last hour.",
+        ("pack", "reason"),
+        _without_chance,
+    ),
+    Definition(
         "sigmac_pack_loaded_timestamp_seconds",
         GAUGE,
         "When the pack that runs was taken into service, in seconds since 1970.",
@@ -387,8 +404,9 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics, from one look at the status."""
         with self._lock:
-            status = self._service.status()
-            view = View(status, self._service.rules, self._levels.counts)
+            service = self._service
+            status = service.status()
+            view = View(status, service.rules, self._levels.counts, service.without_chance)
             self._levels.add(status, _rule_matches(view))
             families = [self._family(each, view) for each in DEFINITIONS]
         yield from families

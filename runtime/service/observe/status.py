@@ -83,6 +83,14 @@ class Service(Protocol):
         """Rules of a pack in service, by its name in the configuration. Raises `KeyError` for an unknown name."""
         ...
 
+    def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
+        """The rules of a pack in service, by index, that could match no event of the last hour.
+
+        Each with the fields that it misses; without any there was no event that it is for. None where no event was
+        evaluated. Raises `KeyError` for an unknown name.
+        """
+        ...
+
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None
     ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:

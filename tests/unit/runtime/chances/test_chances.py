@@ -22,13 +22,11 @@ NAMES = ["Image", "User", "Parent", "Port", "Address", "Time", "Path", "Name", "
 EVENTS = st.lists(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=4)
 
 
-def report_on(
-    pack: Pack, events: Sequence[dict[str, Any]], logsource: dict[str, str] | None = None
-) -> Report:
+def report_on(pack: Pack, events: Sequence[dict[str, Any]], logsource: Any = None) -> Report:
     chances = Chances(pack)
     seen = chances.event_fields()
     for event in events:
-        seen.look(event, logsource)
+        seen.look(event, None if logsource == "auto" else logsource or {})
     return chances.of_events(seen)
 
 
@@ -81,27 +79,34 @@ def test_bounds_make_it_less_sure_not_wrong(pack: Pack, events: list[dict[str, A
         assert each.chance in (sure.chance, Chance.OPEN)
 
 
-def test_kinds_beyond_the_bound_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_fields, "MAX_KINDS", 2)
+@pytest.mark.parametrize("bound", ["MAX_KINDS", "MAX_ALL"])
+def test_kinds_beyond_the_bound_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(event_fields, bound, 1)
     case = next(each for each in CASES if each["name"].startswith("what pipelines ask"))
     pack = make_pack(yaml.safe_dump_all(case["rules"]), tmp_path, pipelines=["windows"])
     chances = Chances(pack)
     seen = chances.event_fields()
-    for event in case["events"]:
+    for event in [*case["events"], *case["events"]]:
         seen.look(event)
-    assert [(kind.values is None, kind.events) for kind in seen.kinds()] == [
-        (False, 1),
-        (False, 1),
-        (True, 2),
-    ]
-    # Both events without a rule are in the rest, of which nothing is known.
+    assert seen.events == 8
+    rest = [kind for kind in seen.kinds() if kind.values is None]
+    assert sum(kind.events for kind in rest) == (2 if bound == "MAX_KINDS" else 6)
     report = chances.of_events(seen)
-    assert report.without_rule == [seen.kinds()[1]]
     assert_true(pack, case["events"], report)
+    # Of the kinds that no rule looks at it is known that none does, but where all are one.
+    without = sum(kind.events for kind in report.without_rule)
+    assert without == (4 if bound == "MAX_KINDS" else 0)
 
 
-def test_names_are_bounded() -> None:
-    seen = event_fields.EventFields(["x.y"], [])
+def test_names_are_bounded(tmp_path: Path) -> None:
+    rules = {
+        "title": "R",
+        "logsource": {"product": "any"},
+        "detection": {"s": {"x.y": "z"}, "condition": "s"},
+    }
+    seen = Chances(make_pack(yaml.safe_dump(rules), tmp_path)).event_fields()
     deep: dict[str, Any] = {}
     for _ in range(1000):
         deep = {"k" * 100: deep}

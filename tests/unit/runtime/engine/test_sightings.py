@@ -10,6 +10,7 @@ import pytest
 from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.scalars import lookup
+from sigmac.runtime.scalar.sightings import Seen
 from tests.unit.packs import make_pack, rule, write_text_pack
 
 RULES = "---\n".join(
@@ -38,22 +39,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return write_text_pack(RULES, tmp_path_factory.mktemp("pack"), pipelines=["windows"])
 
 
-def expected(pack: Pack, events: list[dict[str, Any]], wanted: int) -> tuple[set[str], int]:
+def expected(pack: Pack, events: list[dict[str, Any]], logsource: Any = None) -> Seen:
     asked = pack.dispatch.sightings.asked
-    tried = 0
+    tried = meant = 0
     for event in events:
+        wanted = pack.tagged(pack.logsource_of(event) if logsource == "auto" else logsource)
         tried |= pack.dispatch.concerned(Event(event, pack.vocabulary)) & wanted
-    return {name for name in asked if any(lookup(e, name) is not None for e in events)}, tried
+        meant |= wanted
+    fields = {name for name in asked if any(lookup(e, name) is not None for e in events)}
+    return Seen(frozenset(fields), tried, meant)
 
 
 @pytest.mark.parametrize("events", EVENTS, ids=range(len(EVENTS)))
 @pytest.mark.parametrize("way", ["match_batch", "match_each"])
-@pytest.mark.parametrize("logsource", [None, {"product": "windows"}])
+@pytest.mark.parametrize("logsource", [None, {"product": "windows"}, "auto"])
 def test_what_is_seen(folder: Any, events: Any, way: str, logsource: Any) -> None:
     pack = load_pack(folder)
     data = "\n".join(map(json.dumps, events)).encode()
     getattr(pack, way)(data, logsource=logsource)
-    assert pack.sightings() == expected(pack, events, pack.tagged(logsource))
+    assert pack.sightings() == expected(pack, events, logsource)
 
 
 @pytest.mark.parametrize("record", LEFT)
@@ -61,7 +65,7 @@ def test_what_is_left_to_the_scalar_path_is_seen(folder: Any, record: bytes) -> 
     pack = load_pack(folder)
     pack.match_batch(record)
     assert pack.engine_counts()["fallbacks"] == 1
-    assert pack.sightings()[0] == expected(pack, [json.loads(record)], -1)[0]
+    assert pack.sightings() == expected(pack, [json.loads(record)])
 
 
 def test_what_was_seen_outlives_a_flush(folder: Any) -> None:
@@ -72,11 +76,22 @@ def test_what_was_seen_outlives_a_flush(folder: Any) -> None:
         engines = pack.engines()
         assert engines is not None
         engines.all[0].caches.forget_sets()
-    assert pack.sightings() == expected(pack, events, -1)
+    assert pack.sightings() == expected(pack, events)
 
 
 def test_nothing_is_seen_before_the_first_event(tmp_path: Any) -> None:
     pack = make_pack(RULES, tmp_path)
-    assert pack.sightings() == (frozenset(), 0)
+    assert pack.sightings() == Seen()
     pack.match_batch(b"\n[1]\nno JSON")
-    assert pack.sightings() == (frozenset(), 0)
+    assert pack.sightings() == Seen()
+
+
+@pytest.mark.parametrize("way", ["match_batch", "match_each"])
+def test_what_was_seen_can_be_forgotten(folder: Any, way: str) -> None:
+    pack = load_pack(folder)
+    for events in (EVENTS[5] + EVENTS[0], EVENTS[4], EVENTS[5]):
+        data = "\n".join(map(json.dumps, events)).encode()
+        getattr(pack, way)(data)
+        assert pack.sightings() == expected(pack, events)
+        pack.forget_sightings()
+        assert pack.sightings() == Seen()

@@ -124,12 +124,18 @@ class FixedService:
 
     state: ServiceStatus = STATUS
     packs: Mapping[str, Sequence[Rule]] = field(default_factory=lambda: {"windows": RULES})
+    hopeless: Mapping[str, Mapping[int, Sequence[str]]] = field(
+        default_factory=lambda: {"windows": {1: (), 2: (), 3: ("Imgae",)}}
+    )
 
     def status(self) -> ServiceStatus:
         return self.state
 
     def rules(self, pack: str) -> Sequence[Rule]:
         return self.packs[pack]
+
+    def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
+        return self.hopeless.get(pack)
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None

@@ -134,6 +134,12 @@ def test_rules_are_listed_by_pack(plain: HttpServer) -> None:
     (pack,) = json.loads(ask(plain, "/rules").text)["packs"]
     assert (pack["pack"], pack["version"]) == ("windows", "1.4.0")
     assert [rule["title"] for rule in pack["rules"]] == [rule.title for rule in RULES]
+    assert [(rule["had_chance"], rule["missing"]) for rule in pack["rules"]] == [
+        (True, []),
+        (False, []),
+        (False, []),
+        (False, ["Imgae"]),
+    ]
     assert json.loads(ask(plain, "/rules?pack=windows").text)["packs"] == [pack]
 
 

@@ -107,6 +107,8 @@ def series() -> Series:
             1,
         ),
         ("sigmac_pack_rules", {"pack": "windows"}, 4),
+        ("sigmac_rules_without_chance", {"pack": "windows", "reason": "fields"}, 1),
+        ("sigmac_rules_without_chance", {"pack": "windows", "reason": "events"}, 2),
         ("sigmac_pack_loaded_timestamp_seconds", {"pack": "windows"}, 1.7e9),
         ("sigmac_pack_reloads_total", {"pack": "windows"}, 2),
         ("sigmac_pack_reloads_refused_total", {"pack": "windows"}, 1),
