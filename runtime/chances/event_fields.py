@@ -6,21 +6,21 @@ Everything is bounded: kinds, values that are told apart, names, and the sets of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigmac.runtime.chances.names_in_event import DEPTH, LONGEST, names_of
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.event import Event
-from sigmac.runtime.scalar.scalars import flat, lookup
+from sigmac.runtime.scalar.scalars import lookup
 
 MAX_KINDS = 256  # on which the same rules are tried; further ones are one kind together
 MAX_ALL = 4_096  # kinds; of further ones it is not known which rules are tried
 MAX_VALUES = 64  # of a field that tells where events are from
 MAX_HELD = 200_000  # names in the sets of fields that are counted before they are added up
 MAX_NAMES = 20_000
-_LONGEST = 200  # characters of a value that is told apart, and of a name that is listed
-_DEPTH = 32  # of the names that are listed; what rules ask is found at any
+_LONGEST = 200  # characters of a value that is told apart
 
 # Fields that tell where an event is from, and which event of its source it is: of these it matters which values occur.
 SOURCE_FIELDS = frozenset(
@@ -39,7 +39,6 @@ SOURCE_FIELDS = frozenset(
         "sourcetype",
     }
 )
-_CONTAINERS = (dict, list)
 Value = Sequence[Any]  # the members of a field, as `lookup` gives them
 
 
@@ -70,8 +69,8 @@ class EventFields:
         self.asked = pack.dispatch.sightings.asked
         self._named = sorted(SOURCE_FIELDS.intersection(pack.dispatch.logsource_fields))
         self._sources = sorted((self.asked & SOURCE_FIELDS).difference(self._named))
-        self._depth = max([_DEPTH, *(name.count(".") + 1 for name in self.asked)])
-        self._longest = max([_LONGEST, *map(len, self.asked)])
+        self._depth = max([DEPTH, *(name.count(".") + 1 for name in self.asked)])
+        self._longest = max([LONGEST, *map(len, self.asked)])
         self._kinds: dict[Any, Kind] = {}
         self._alike: Counter[Any] = Counter()  # kinds on which the same rules are tried
         self._sets: Counter[tuple[int, tuple[str, ...]]] = Counter()  # place of a kind, names
@@ -156,7 +155,7 @@ class EventFields:
             for name in names:
                 if name in self.asked:
                     present[name] += count
-                if name in self.names or (len(self.names) < MAX_NAMES and len(name) <= _LONGEST):
+                if name in self.names or (len(self.names) < MAX_NAMES and len(name) <= LONGEST):
                     self.names[name] += count
         self._sets.clear()
         self._shape_of.clear()
@@ -179,47 +178,3 @@ def told_apart(held: Value) -> tuple[Any, ...] | None:
 def _bare(held: Value) -> Value:
     """The same for every rule, without what objects hold."""
     return [{} if isinstance(value, dict) else value for value in held]
-
-
-def names_of(
-    event: Mapping[str, Any], depth: int = _DEPTH, longest: int = _LONGEST
-) -> tuple[str, ...]:
-    """The names under which a rule finds the fields of an event: its keys, and the ways into objects with dots.
-
-    Keys that have dots themselves lead no rule any deeper; what is below them is quoted. Names are left out that are
-    longer, or have more parts, than said.
-
-    >>> names_of({"a": {"b": [{"c": 1}, {"d": 2}]}, "x.y": {"z": 1}})
-    ('a', 'x.y', 'a.b', '"x.y".z', 'a.b.c', 'a.b.d')
-    """
-    found = dict.fromkeys(event)
-    held = [item for item in event.items() if item[1].__class__ in _CONTAINERS]
-    level = [(_quoted(key), value) for key, value in held]
-    for _ in range(depth):
-        if not level:
-            break
-        inner = [*_inner(level, longest)]
-        found |= dict.fromkeys(name for name, _ in inner)
-        level = [pair for pair in inner if pair[1].__class__ in _CONTAINERS]
-    return (
-        tuple(found)
-        if max(map(len, found), default=0) <= longest
-        else _without_long(found, longest)
-    )
-
-
-def _without_long(names: Iterable[str], longest: int) -> tuple[str, ...]:
-    return tuple(name for name in names if len(name) <= longest)
-
-
-def _inner(level: Iterable[tuple[str, Any]], longest: int) -> Iterator[tuple[str, Any]]:
-    for name, value in level:
-        if len(name) < longest:
-            for each in flat(value) if value.__class__ is list else (value,):
-                if each.__class__ is dict:
-                    for key, inner in each.items():
-                        yield f"{name}.{_quoted(key)}", inner
-
-
-def _quoted(key: str) -> str:
-    return f'"{key}"' if "." in key else key

@@ -29,7 +29,7 @@ from sigmac.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sigmac.cli.chosen_documents import ChosenDocuments
     from sigmac.cli.explain_correlations import ToldCorrelation
@@ -131,6 +131,7 @@ def explain(
 
     chosen, note = _fitting(choose(rule, others), event, position)
     explanations: list[Explanation] = []
+    one: dict[str, Any] = {}
     told: list[ToldCorrelation] = []
     order = correlation_order or ("arrival" if event == "-" else "time")
     fields = timestamp_field or FIELDS
@@ -153,7 +154,7 @@ def explain(
     if form is Form.json:
         _print_json(explanations, told, fields)
     else:
-        _print_text(explanations, told, fields)
+        _print_text(explanations, told, fields, one)
     if errors:
         from sigmac.compiler.checks.report import render_text
 
@@ -218,9 +219,15 @@ def _print_json(
 
 
 def _print_text(
-    explanations: Sequence[Explanation], told: Sequence[ToldCorrelation], fields: Sequence[str]
+    explanations: Sequence[Explanation],
+    told: Sequence[ToldCorrelation],
+    fields: Sequence[str],
+    event: Mapping[str, Any],
 ) -> None:
     from sigmac.cli.explanation_lines import print_lines, rule_lines
+    from sigmac.runtime.chances.names_in_event import names_of
+    from sigmac.runtime.chances.nearest_field import FieldNames
 
-    blocks: list[Iterable[Line]] = [rule_lines(each) for each in explanations]
+    near = FieldNames(dict.fromkeys(names_of(event), 1)).nearest
+    blocks: list[Iterable[Line]] = [rule_lines(each, near) for each in explanations]
     print_lines([*blocks, *(block for each in told for block in each.lines(fields))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sigmac.cli.options import wants_color
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_SHOWN = 160  # characters of a value
 MAX_VALUES = 5  # of a field, where an event holds several
 
+Near = Callable[[str], str | None]
 # Text and its style
 Span = tuple[str, str]
 # How far a line is indented, its truth if it has one, and what it says
@@ -63,13 +64,13 @@ def _print_trees(blocks: Iterable[Iterable[Line]]) -> None:
         console.print(above[0][1])
 
 
-def rule_lines(explanation: Explanation) -> Iterator[Line]:
-    """A rule over an event, the rule itself first."""
-    for depth, matched, spans in _lines(explanation):
+def rule_lines(explanation: Explanation, near: Near = lambda _: None) -> Iterator[Line]:
+    """A rule over an event, the rule itself first; `near` names the event's field nearest to one that is absent."""
+    for depth, matched, spans in _lines(explanation, near):
         yield 2 * depth, matched, spans
 
 
-def _lines(explanation: Explanation) -> Iterator[tuple[int, bool, list[Span]]]:
+def _lines(explanation: Explanation, near: Near) -> Iterator[tuple[int, bool, list[Span]]]:
     """Depth, truth and text of every line, the rule itself first."""
     rule = explanation.rule
     level = f" ({rule.meta.level})" if rule.meta.level else ""
@@ -81,11 +82,13 @@ def _lines(explanation: Explanation) -> Iterator[tuple[int, bool, list[Span]]]:
             yield 1, variant.matched, [("variant ", ""), (variant.name, "bold")]
             depth = 2
         file = rule.place.file
-        yield from _search_lines(variant.conditions, variant.selections, file, depth)
+        yield from _search_lines(variant.conditions, variant.selections, file, depth, near)
         for each in variant.filters:
             place, name = each.filter.place, shortened(each.filter.meta.title, MAX_SHOWN)
             yield depth, each.matched, [("filter ", ""), (name, "bold"), _place(place, file)]
-            yield from _search_lines((each.condition,), each.selections, place.file, depth + 1)
+            yield from _search_lines(
+                (each.condition,), each.selections, place.file, depth + 1, near
+            )
 
 
 def _search_lines(
@@ -93,6 +96,7 @@ def _search_lines(
     selections: Iterable[SelectionTruth],
     file: str,
     depth: int,
+    near: Near,
 ) -> Iterator[tuple[int, bool, list[Span]]]:
     for condition in conditions:
         text = shortened(" ".join(condition.condition.text.split()), 4 * MAX_SHOWN)
@@ -102,7 +106,7 @@ def _search_lines(
     for selection in selections:
         name = (shortened(selection.name, MAX_SHOWN), "bold cyan")
         yield depth, selection.matched, [name, _place(selection.place, file)]
-        yield from _detection_lines(selection.detection, depth + 1)
+        yield from _detection_lines(selection.detection, depth + 1, near)
 
 
 def _place(place: Place, file: str) -> Span:
@@ -121,12 +125,12 @@ def _term_lines(term: TermTruth, depth: int) -> Iterator[tuple[int, bool, list[S
 
 
 def _detection_lines(
-    detection: DetectionTruth, depth: int
+    detection: DetectionTruth, depth: int, near: Near
 ) -> Iterator[tuple[int, bool, list[Span]]]:
     from sigmac.compiler.meaning.explanation import ItemTruth
 
     if isinstance(detection, ItemTruth):
-        yield depth, detection.matched, _item_spans(detection)
+        yield depth, detection.matched, _item_spans(detection, near)
         for value in detection.values:
             yield from _value_lines(value, detection, depth + 1)
         return
@@ -136,23 +140,25 @@ def _detection_lines(
     for part in detection.parts:
         if not isinstance(part, ItemTruth) and part.all and len(part.parts) > 1:
             yield depth, part.matched, [("all of", "")]
-            yield from _detection_lines(part, depth + 1)
+            yield from _detection_lines(part, depth + 1, near)
         else:
-            yield from _detection_lines(part, depth)
+            yield from _detection_lines(part, depth, near)
 
 
-def _item_spans(truth: ItemTruth) -> list[Span]:
+def _item_spans(truth: ItemTruth, near: Near) -> list[Span]:
     item = truth.item
     name = "|".join((item.field or "keywords", *item.modifiers))
     spans = [(shortened(name, MAX_SHOWN), "bold")]
     if item.field is None:
         return [*spans, (f": {len(truth.found.values):,} values of the event", "dim")]
-    return [*spans, (": ", ""), *_found_spans(truth.found)]
+    return [*spans, (": ", ""), *_found_spans(truth.found, near(item.field))]
 
 
-def _found_spans(found: Found) -> list[Span]:
+def _found_spans(found: Found, meant: str | None = None) -> list[Span]:
     if not found.present:
-        return [("absent", "dim italic")]
+        absent = [("absent", "dim italic")]
+        hint = None if meant is None else f"; did you mean {shortened(meant, MAX_SHOWN)}?"
+        return absent if hint is None else [*absent, (hint, "dim")]
     if not found.values:
         return [("an empty list", "dim italic")]
     shown = ", ".join(map(_scalar, found.values[:MAX_VALUES]))

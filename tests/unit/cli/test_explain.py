@@ -465,3 +465,15 @@ def test_a_terminal_shows_a_tree_in_colour(rule_file: Path) -> None:
         "├── ✓ root  line 27",
     ]
     assert "\x1b" not in plain
+
+
+def test_beside_what_is_absent_stands_what_was_probably_meant(sigmac: Run, tmp_path: Path) -> None:
+    file = write_rule(tmp_path, "  s: {Imgae: x, command.line: y, Gone: z}\n  condition: s\n")
+    event = {"Image": "x", "process": {"command_line": "y\x1b"}}
+    done = sigmac("explain", file, json.dumps(event))
+    said = [line.strip() for line in done.stdout.splitlines() if ": absent" in line]
+    assert said == [
+        "no   Imgae: absent; did you mean Image?",
+        "no   command.line: absent; did you mean process.command_line?",
+        "no   Gone: absent",
+    ]
