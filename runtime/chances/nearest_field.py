@@ -54,7 +54,8 @@ class FieldNames:
             enough = same > 1 or len(parts) == 1 or len(parts[-1]) >= _TELLING
             if enough and same > most:
                 best, most = name, same
-        return best
+        whole = self._by_last.get(_plain(field), [])
+        return best or (whole[0] if whole else None)
 
     def _misspelt(self, plain: str) -> str | None:
         if not 4 <= len(plain) <= _MOST_LETTERS:

@@ -27,6 +27,7 @@ NAMES = FieldNames(
         ("commandline", "CommandLine"),
         ("command_line", "CommandLine"),
         ("process.command_line", "CommandLine"),
+        ("method.name", "protoPayload.methodName"),
         ("Imgae", "Image"),
         ("CommnadLine", "CommandLine"),
         ("ParentImage", "winlog.event_data.ParentImage"),
