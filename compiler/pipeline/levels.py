@@ -186,15 +186,19 @@ class _Renaming:
         return replace(correlation, meta=self.metadata(correlation.meta, run))
 
 
-def on_items(read: Callable[[Parameters], ItemChange], *named: str) -> TransformationType:
+def on_items(
+    read: Callable[[Parameters], ItemChange], *named: str, alone: str = ""
+) -> TransformationType:
     """Detection items that the conditions select.
 
-    `named` are the parameters with the fields that stand for the item's in the rule's `fields`.
+    `named` are the parameters with the fields that stand for the item's in the rule's `fields`, `alone` is that of
+    them which stands for a name by which correlations look at the rule's events.
     """
 
     def make(given: Parameters, scope: Scope) -> Transformation:
         change = read(given)
         names = tuple(given.text(key) for key in named)
+        by_itself = given.text(alone) if alone and scope.items is None else None
 
         def change_item(item: Item, run: Run) -> Detection | None:
             if not scope.selects(item, run):
@@ -206,6 +210,13 @@ def on_items(read: Callable[[Parameters], ItemChange], *named: str) -> Transform
             if names:
                 run.mapped.update(names)
                 rule = _reported(rule, names, scope, run)
+            if by_itself is not None:
+                run.names = {
+                    name: tuple(
+                        dict.fromkeys(by_itself if scope.names(f, run) else f for f in fields)
+                    )
+                    for name, fields in run.names.items()
+                }
             return change_items(rule, lambda item: change_item(item, run))
 
         return Transformation(on_rule)

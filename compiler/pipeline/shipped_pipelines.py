@@ -17,6 +17,7 @@ _INDEX = "index.yml"
 
 
 _ANY = "*"
+_LONGEST = 100  # characters of a value that are compared
 
 # What an event has that is of a schema: names of fields, dotted where they are nested, and patterns of their values.
 Sign = Mapping[str, str]
@@ -122,7 +123,8 @@ def _weight(sign: Sign) -> int:
 
 def _has(event: Mapping[str, Any], sign: Sign) -> bool:
     return all(
-        (value := _value(event, name)) is not None and fnmatchcase(str(value), pattern)
+        (value := _value(event, name)) is not None
+        and (pattern == _ANY or fnmatchcase(str(value)[:_LONGEST], pattern))
         for name, pattern in sign.items()
     )
 

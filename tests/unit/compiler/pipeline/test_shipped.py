@@ -168,6 +168,27 @@ def test_fields_that_are_known_for_such_events_are_asked(name: str, category: st
         assert known in {item.field for item in items(made.rule.detections["selection"])}, field
 
 
+@pytest.mark.parametrize(
+    ("name", "category", "asked", "stands_for"),
+    [
+        ("ecs", "process_creation", "User", "user.name winlog.event_data.User"),
+        ("ecs", "registry_set", "Details", "registry.data.strings winlog.event_data.Details"),
+        ("defender", "process_creation", "User", "AccountName properties.AccountName"),
+        ("defender", "registry_set", "TargetObject", "RegistryKey properties.RegistryKey"),
+        ("defender", "process_creation", "Computer", "DeviceName properties.DeviceName"),
+        ("ocsf", "process_creation", "User", "process.user.name actor.user.name"),
+        ("crowdstrike", "registry_set", "TargetObject", "RegObjectName"),
+        ("windows-audit", "registry_set", "Details", "NewValue"),
+    ],
+)
+def test_a_name_that_stands_alone_is_one_that_events_have(
+    name: str, category: str, asked: str, stands_for: str
+) -> None:
+    found = rule(product="windows", category=category)
+    (fields,) = load_pipelines([name]).fields_of(found, [asked]).values()
+    assert " ".join(fields[asked]) == stands_for
+
+
 def test_rules_match_their_recorded_events() -> None:
     """Every rule of SigmaHQ that has a recorded event matches it, with the events as logged."""
     archive = CORPUS / "sigmahq" / "sigmahq-rules.tar.gz"
