@@ -6,8 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 EVTX = "evtx"
+MESSAGE = "message"
 WRAPPED = "wrapped:"  # followed by the path to the event
 SCHEMA = "schema:"  # followed by the name of a pipeline
+# What PowerShell's `Get-WinEvent | ConvertTo-Json` leaves of an event beside its message
+_BESIDE_MESSAGE = frozenset(
+    {"Channel", "Computer", "Data", "EventID", "Level", "Message", "Provider_Name"}
+)
 _BESIDE = 6  # values beside an event that is in a wrapping, at most
 _LEAST = 3  # fields of an event
 
@@ -24,10 +29,12 @@ class EventShapes:
         self._schemas = {name: [frozenset(each) for each in sets] for name, sets in schemas.items()}
 
     def shape_of(self, event: Mapping[str, Any], names: Collection[str]) -> str | None:
-        """`evtx`, `wrapped:PATH` or `schema:PIPELINE`; None where nothing is known, or the event is as rules ask."""
+        """`evtx`, `message`, `wrapped:PATH` or `schema:PIPELINE`; None for what is not known, or is as rules ask."""
         found = frozenset(names)
         if {"Event.System", "Event.System.EventID"} <= found:
             return EVTX
+        if {"Channel", "EventID", "Message"} <= found <= _BESIDE_MESSAGE:
+            return MESSAGE
         for name, sets in self._schemas.items():
             if any(each <= found for each in sets):
                 return SCHEMA + name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigmac.cli.options import LOGSOURCE_KEYS, counted
 from sigmac.runtime.chances.chances import Chance
-from sigmac.runtime.chances.event_shapes import EVTX, SCHEMA, WRAPPED
+from sigmac.runtime.chances.event_shapes import EVTX, MESSAGE, SCHEMA, WRAPPED
 from sigmac.runtime.chances.nearest_field import FieldNames
 from sigmac.runtime.printable import escaped, shortened
 
@@ -155,6 +155,8 @@ def advice_for(shape: str) -> str:
     """What to do about events that look so, in one clause."""
     if shape == EVTX:
         return "they look like EVTX that is not flat: give --evtx"
+    if shape == MESSAGE:
+        return "their fields stand in the text of Message only: export XML or EVTX instead of objects of PowerShell"
     if shape.startswith(WRAPPED):
         return f"they look like events in a wrapping: give --select '{shape.removeprefix(WRAPPED)}'"
     name = shape.removeprefix(SCHEMA)
@@ -175,10 +177,15 @@ def schemas(pack: Pack) -> dict[str, Sequence[Sequence[str]]]:
     ]
     if None in built_with:
         return {}
-    used = {each.name for each in built_with if each is not None}
-    return {
-        name: each.events for name, each in shipped().items() if each.events and name not in used
+    used = [each for each in built_with if each is not None]
+    # Events of Sysmon for Linux have the fields by which those of Windows are told, with other values.
+    met = {frozenset(sign) for each in used for sign in each.signs}
+    others = {name: each for name, each in shipped().items() if each not in used}
+    found = {
+        name: [names for names in each.events if frozenset(names) not in met]
+        for name, each in others.items()
     }
+    return {name: signs for name, signs in found.items() if signs}
 
 
 # As text

@@ -13,6 +13,8 @@ from sigmac.runtime.chances.event_shapes import EventShapes
         ({}, ["Event", "Event.System", "Event.System.EventID"], "evtx"),
         ({}, ["ecs.version", "event.code"], "schema:ecs"),
         ({"Image": "x"}, ["Image"], None),
+        ({}, ["Channel", "EventID", "Message", "Data"], "message"),
+        ({}, ["Channel", "EventID", "Message", "Image"], None),
         ({"docs": [{"a": 1, "b": 2, "c": 3}]}, ["docs"], "wrapped:docs[]"),
         ({"a": {"b": [{"a": 1, "b": 2, "c": 3}]}, "n": 1}, ["a"], "wrapped:a.b[]"),
         ({"n": 1, "event": {"a": 1, "b": 2, "c": 3}}, ["event"], "wrapped:event"),
