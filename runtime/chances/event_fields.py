@@ -12,7 +12,9 @@ from typing import Any
 
 from sigmac.runtime.chances.names_in_event import DEPTH, LONGEST, names_of
 from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.scalar.dispatch import MAX_ACTIVE
 from sigmac.runtime.scalar.event import Event
+from sigmac.runtime.scalar.fields import Facts
 from sigmac.runtime.scalar.scalars import lookup
 
 MAX_KINDS = 256  # on which the same rules are tried; further ones are one kind together
@@ -71,6 +73,7 @@ class EventFields:
         self._sources = sorted((self.asked & SOURCE_FIELDS).difference(self._named))
         self._depth = max([DEPTH, *(name.count(".") + 1 for name in self.asked)])
         self._longest = max([LONGEST, *map(len, self.asked)])
+        self._rules: dict[tuple[Facts, ...], tuple[int, int]] = {}
         self._kinds: dict[Any, Kind] = {}
         self._alike: Counter[Any] = Counter()  # kinds on which the same rules are tried
         self._sets: Counter[tuple[int, tuple[str, ...]]] = Counter()  # place of a kind, names
@@ -122,14 +125,27 @@ class EventFields:
         if shape is not None:
             self.shapes[shape] += 1
 
+    def _rules_of(self, fields: dict[str, Any]) -> tuple[int, int]:
+        """The rules that are tried on an event whatever it is, and those that its own logsource leaves; as bits."""
+        dispatch = self._pack.dispatch
+        event = Event(fields, self._pack.vocabulary)
+        # As `Dispatch.active_for` remembers them, without the gates of rules that nobody asks here.
+        key = tuple([event.facts(name) for name in dispatch.logsource_fields])
+        found = self._rules.get(key)
+        if found is None:
+            if len(self._rules) >= MAX_ACTIVE:
+                self._rules.clear()
+            found = self._rules[key] = dispatch.concerned_and_own(event)
+        return found
+
     def _kind(self, event: dict[str, Any], logsource: Mapping[str, str] | None) -> Kind:
         pack = self._pack
-        active = pack.dispatch.active_for(Event(event, pack.vocabulary))
-        meant = active.own if logsource is None else pack.tagged(logsource)
+        rules, own = self._rules_of(event)
+        meant = own if logsource is None else pack.tagged(logsource)
         values = {name: lookup(event, name) for name in self._named}
         told = tuple(held if held is None else told_apart(held) for held in values.values())
         unclear = any(a is None is not b for a, b in zip(told, values.values(), strict=True))
-        alike = active.rules, meant
+        alike = rules, meant
         found = None if unclear else self._kinds.get((*alike, told))
         if found is not None:
             return found

@@ -140,8 +140,7 @@ class Dispatch:
         key = tuple([event.facts(name) for name in self.logsource_fields])
         known = self._active.get(key)
         if known is None:
-            held = self._held(event)
-            kind = self._rules_of(held), self._of_event(held)
+            kind = self.concerned_and_own(event)
             known = self._kinds.get(kind)
             if known is None:
                 if len(self._kinds) >= MAX_ACTIVE:
@@ -155,6 +154,11 @@ class Dispatch:
     def concerned(self, event: Event) -> int:
         """The rules whose logsource condition an event meets, as bits."""
         return self._rules_of(self._held(event))
+
+    def concerned_and_own(self, event: Event) -> tuple[int, int]:
+        """The same, and the rules that the event's own logsource leaves."""
+        held = self._held(event)
+        return self._rules_of(held), self._of_event(held)
 
     def told_by(self, event: Event) -> int | None:
         """The first of the conditions that tell what events are which holds for an event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sigmac.cli.options import counted
@@ -11,14 +12,22 @@ from sigmac.runtime.printable import shortened
 
 if TYPE_CHECKING:
     from sigmac.cli.run_summary import Tally
-    from sigmac.runtime.chances.chances import Chances, Sighted
-    from sigmac.runtime.chances.event_fields import EventFields
+    from sigmac.runtime.chances.chances import Sighted
     from sigmac.runtime.pack.pack import Pack
 
 _ENOUGH = 100  # events, of which it says something that a field is in none
 _NAMED = 3  # fields and rules in a line
 _COMPARED = 12  # fields for which a near one is looked for
 _SEE = "see `sigmac fields`"
+
+
+@dataclass(slots=True)
+class _Beginnings:
+    """Some events: for their names and what they look like, not for what is said of fields."""
+
+    events: int = 0
+    names: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
 
 
 def warnings_of(tally: Tally, pack: Pack) -> Iterator[str]:
@@ -37,34 +46,38 @@ def warnings_of(tally: Tally, pack: Pack) -> Iterator[str]:
     # Events that a rule has found something in are what the rules are for.
     known = bool(tally.rules.keys() - unexcluded)
     if sighted.missing:
-        seen = _beginnings(chances, tally, with_shapes=not known)
+        seen = _beginnings(pack, tally, with_shapes=not known)
         yield from _of_fields(sighted, seen, few=known and tally.records < _ENOUGH)
     elif not sighted.tried:
         yield f"warning: no rule of {pack.name} is for any of these events; {_SEE}"
-        yield from _of_shape(_beginnings(chances, tally, with_shapes=True))
+        yield from _of_shape(_beginnings(pack, tally, with_shapes=True))
 
 
-def _beginnings(chances: Chances, tally: Tally, *, with_shapes: bool) -> EventFields:
-    """The events with which the inputs begin: for their names and shapes, not for what is said of fields."""
+def _beginnings(pack: Pack, tally: Tally, *, with_shapes: bool) -> _Beginnings:
+    """The events with which the inputs begin."""
     from sigmac.cli.fields_report import schemas
     from sigmac.runtime.chances.event_shapes import EventShapes
+    from sigmac.runtime.chances.names_in_event import names_of
     from sigmac.runtime.errors import EventError
     from sigmac.runtime.scalar.json_record import parse_record
 
-    seen = chances.event_fields()
-    if with_shapes:
-        seen.look_at_shape = EventShapes(seen.asked, schemas(chances.pack)).shape_of
-    for beginning in tally.beginnings:
-        for line in beginning.split(b"\n"):
-            try:
-                seen.look(parse_record(line))
-            except EventError:
-                continue  # which was told where it was evaluated
-    seen.kinds()
+    asked = pack.dispatch.sightings.asked
+    shapes = EventShapes(asked, schemas(pack)) if with_shapes else None
+    seen = _Beginnings()
+    for line in (line for beginning in tally.beginnings for line in beginning.split(b"\n")):
+        try:
+            event = parse_record(line)
+        except EventError:
+            continue  # which was told where it was evaluated
+        names = names_of(event)
+        seen.events += 1
+        seen.names.update(names)
+        if shapes is not None and (shape := shapes.shape_of(event, names)) is not None:
+            seen.shapes[shape] += 1
     return seen
 
 
-def _of_fields(sighted: Sighted, seen: EventFields, *, few: bool) -> Iterator[str]:
+def _of_fields(sighted: Sighted, seen: _Beginnings, *, few: bool) -> Iterator[str]:
     from sigmac.runtime.chances.nearest_field import FieldNames
 
     names = FieldNames(seen.names)
@@ -87,7 +100,7 @@ def _of_fields(sighted: Sighted, seen: EventFields, *, few: bool) -> Iterator[st
     yield from _of_shape(seen)
 
 
-def _of_shape(seen: EventFields) -> Iterator[str]:
+def _of_shape(seen: _Beginnings) -> Iterator[str]:
     from sigmac.cli.fields_report import advice_for
 
     for shape, count in seen.shapes.most_common(1):
