@@ -11,6 +11,7 @@ stamp := $(venv)/.installed
 # What only some targets need is added when they need it.
 lint_tools := $(venv)/.lint
 fuzz_tools := $(venv)/.fuzz
+recipe_tools := $(venv)/.recipes
 # Exactly the files that were tested: a digest for each, nothing that they do not name.
 install := -m pip install --no-deps --require-hashes
 
@@ -20,7 +21,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools cluster-tools pins image-check clean
+.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools cluster-tools recipe-tools pins image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -125,7 +126,7 @@ pins: $(pin_tools)/.installed ## Pin what pyproject.toml asks for. PINS_ARGS=--u
 		--extra tracing --output-file deploy/requirements.txt
 	$(pin) pyproject.toml --extra cluster --extra kafka --extra service --extra signing \
 		--output-file requirements/cluster.txt
-	for group in build fuzz lint; do $(pin) --group $$group --constraint requirements/dev.txt \
+	for group in build fuzz lint recipes; do $(pin) --group $$group --constraint requirements/dev.txt \
 		--output-file requirements/$$group.txt || exit; done
 	for group in deploy pins stubs; do $(pin) --group $$group --output-file requirements/$$group.txt || exit; done
 
@@ -156,6 +157,12 @@ $(stamp): requirements/dev.txt pyproject.toml setup.cfg
 		$(bin)/python $(install) $$quiet -r requirements/dev.txt && \
 		$(bin)/python -m pip install --quiet --no-deps --no-build-isolation -e . && \
 		$(bin)/python -m pip check >&2
+	@touch $@
+
+recipe-tools: $(recipe_tools) ## Install what docs/recipes.md shows, 70 MB: `make test` runs that page where it is there.
+
+$(recipe_tools): requirements/recipes.txt $(stamp)
+	@$(bin)/python $(install) --quiet -r $<
 	@touch $@
 
 $(lint_tools): requirements/lint.txt $(stamp)

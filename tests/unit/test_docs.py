@@ -29,6 +29,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib.util import find_spec
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,7 @@ from sigmac.runtime.pack.checked_arrays import load_arrays
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("guide", "correlations", "reference", "semantics", "pack", "design", "testing", "recipes")
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
+WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}
 IN_A_CLONE = {"docs/correlations.md"}  # their readers have `rules`
 LINKED = sorted(
     str(path.relative_to(ROOT))
@@ -257,6 +260,8 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
 def test_what_a_page_shows_is_what_happens(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if page in WITH_TOOLS and (missing := [*filterfalse(find_spec, WITH_TOOLS[page])]):
+        pytest.skip(f"{', '.join(missing)} not installed: `make recipe-tools` does it")
     work = tmp_path / "work"
     work.mkdir()
     if page in IN_A_CLONE:
