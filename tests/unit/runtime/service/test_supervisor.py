@@ -250,6 +250,17 @@ def test_a_rule_keeps_its_count_when_its_index_changes(stage: Stage, packs: Pack
         assert run.status().counts.matches == {"test": {0: 8, 1: 3}}
 
 
+def test_what_workers_saw_says_which_rules_had_no_chance(stage: Stage) -> None:
+    manifest = json.loads((stage.pack / "manifest.json").read_text())
+    said = {"say": "sightings", "pack": "test", "digest": manifest["digest"], "fields": ["Other"]}
+    line = json.dumps({**said, "tried": "1", "meant": "3"})
+    stage.play(0, start="talk nonsense", nonsense=f"{line}\n")
+    with stage.running(1) as run:
+        run.when_ready()
+        found = eventually(lambda: run.supervisor.without_chance("test"))
+    assert {rule: bool(fields) for rule, fields in found.items()} == {0: True, 1: False}
+
+
 def test_an_unknown_pack_is_a_key_error(stage: Stage, packs: Packs) -> None:
     with stage.running() as run:
         run.when_ready()
@@ -257,6 +268,7 @@ def test_an_unknown_pack_is_a_key_error(stage: Stage, packs: Packs) -> None:
             lambda: run.supervisor.push("other", packs["2"]),
             lambda: run.supervisor.rollback("other"),
             lambda: run.supervisor.rules("other"),
+            lambda: run.supervisor.without_chance("other"),
             lambda: run.supervisor.evaluate("other", b"{}", None),
         ):
             with pytest.raises(KeyError):
@@ -343,6 +355,8 @@ def test_a_slow_watcher_misses_some_and_is_told_how_many(stage: Stage) -> None:
         '{"say": "swapped", "id": 99}\n',
         '{"say": "prepared", "id": "x", "ok": true, "reason": ""}\n',
         '{"say": "match", "line": 7}\n',
+        '{"say": "sightings", "pack": "test"}\n',
+        '{"say": "sightings", "pack": "test", "digest": "", "fields": 1, "tried": "0", "meant": "0"}\n',
         '{"say": "recent", "id": "x", "records": []}\n',
         '{"say": "recent", "id": 1, "records": 7}\n',
         '{"say": "recent", "id": 1, "records": [["{}", {}]]}\n',
