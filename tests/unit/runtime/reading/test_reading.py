@@ -8,11 +8,13 @@ import gzip
 import io
 import json
 import lzma
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import lz4.frame
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,6 +67,7 @@ TEXT = json.dumps(ONE).encode()
         (gzip.compress(TEXT), [(0, ONE)]),
         (bz2.compress(TEXT), [(0, ONE)]),
         (lzma.compress(TEXT), [(0, ONE)]),
+        (lz4.frame.compress(TEXT), [(0, ONE)]),
     ],
 )
 def test_it_is_told_by_its_content(data: bytes, expected: Any, tmp_path: Path) -> None:
@@ -123,6 +126,15 @@ def test_a_path_selects(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_one_sentence(data: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         list(read_events(str(written(tmp_path, data)), Reading()))
+
+
+def test_without_the_package_for_it_a_file_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lz4.frame", None)
+    path = str(written(tmp_path, lz4.frame.compress(TEXT)))
+    with pytest.raises(InputError, match=r"lz4 needs a package: pip install 'sigmac\[lz4\]'"):
+        list(read_events(path, Reading()))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
