@@ -28,6 +28,7 @@ from sigmac.runtime.engine.layout import (
 from sigmac.runtime.engine.left_over import Counters, decide_left
 from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
+from sigmac.runtime.engine.screening import FEW, Screen
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
@@ -94,6 +95,7 @@ class Engine:
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
         self._tags: dict[Wanted, int] = {}
+        self._screens: dict[int, Screen] = {}  # by the numbers of questions
         self._sighted_from = 0  # number of the record after which what is seen counts
         self._tried = self._meant = 0  # rules of the kinds that were described since
         self._judged = -1
@@ -271,8 +273,13 @@ class Engine:
         scratch = self.caches.scratch
         count = int(scratch.sizes[layout.ASKED])
         asked = scratch.asked[: 4 * count].reshape(-1, 4)
+        ruled_out = self._ruled_out(asked, data, offset)
+        asked[ruled_out, 2] = ~asked[ruled_out, 2]
         values: dict[int, Any] = {}
-        for i, (start, stop, number, which) in enumerate(asked.tolist()):
+        left = np.flatnonzero(~ruled_out)
+        for i, (start, stop, number, which) in zip(
+            left.tolist(), asked[left].tolist(), strict=True
+        ):
             value = values.get(start)
             if value is None:
                 text = data[offset + start : offset + stop]
@@ -284,6 +291,34 @@ class Engine:
         asked[:] = asked[np.argsort(asked[:, 0], kind="stable")]
         self.counters.asked += count
         scratch.sizes[layout.ASKED], scratch.sizes[layout.REPLIED] = 0, count
+
+    def _ruled_out(self, asked: NDArray[np.int64], data: bytes, offset: int) -> NDArray[np.bool_]:
+        """Which questions are answered with no, as one search over all their texts says."""
+        out = np.zeros(len(asked), bool)
+        if len(asked) < FEW:
+            return out
+        starts, first, text_of = np.unique(asked[:, 0], return_index=True, return_inverse=True)
+        stops = asked[first, 1] + offset
+        ends = stops.tolist()
+        texts = [data[i:j] for i, j in zip((starts + offset).tolist(), ends, strict=True)]
+        # Only strings that are written as they are: others are read first.
+        plain = np.frombuffer(data, np.uint8)[np.minimum(stops, len(data) - 1)] == ord('"')
+        if any(b"\\" in text for text in texts):
+            plain &= np.array([b"\\" not in text for text in texts])
+        for which in np.unique(asked[:, 3]).tolist():
+            screen = self._screen(which)
+            rows = np.flatnonzero((asked[:, 3] == which) & plain[text_of])
+            if screen.fits and len(rows) >= FEW:
+                out[rows] = screen.ruled_out([texts[i] for i in text_of[rows].tolist()])
+        return out
+
+    def _screen(self, which: int) -> Screen:
+        screen = self._screens.get(which)
+        if screen is None:
+            question = self._tables.questions[which]
+            patterns = map(str, question.arguments if question.method == "regex" else ())
+            screen = self._screens[which] = Screen([*patterns])
+        return screen
 
     def _holds(self, question: Question, value: Any) -> bool:
         """Whether a value is what a question asks for."""
