@@ -35,7 +35,7 @@ demo: kernels ## Build the example rules, run them over example events, then ove
 	$(bin)/sigmac run build/demo rules/events/demo.ndjson
 	$(bin)/python deploy/demo/stream.py
 
-# Tests run in as many processes as there are cores; TEST_JOBS=0 runs them in one, as a debugger wants it.
+# Tests run in one process more than there are cores; TEST_JOBS=0 runs them in one, as a debugger wants it.
 TEST_JOBS ?= auto
 pytest := -m pytest --numprocesses=$(TEST_JOBS) --dist=worksteal
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 from tests.examples import FIXED, QUICK
@@ -25,5 +26,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `--numprocesses=auto` stands for."""
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    """How many processes `--numprocesses=auto` stands for: one more than cores, as many tests wait."""
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) + 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes each begins with long tests, file by file: what begins last ends soon."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if workers == 1 or not slow:
+        return
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    files = [*dict.fromkeys(item.path for item in slow)]
+    items.clear()
+    for worker in range(workers):
+        mine = {*files[worker::workers]}
+        items += [item for item in slow if item.path in mine]
+        items += rest[len(rest) * worker // workers : len(rest) * (worker + 1) // workers]

@@ -200,15 +200,22 @@ class KafkaSink:
         """Give up what was refused by itself; what was refused with others is to be sent again, in smaller groups.
 
         A batch is of one partition, and all of it is refused at once: a message that is alone among those of its
-        partition was alone in its batch. Where the broker has named some, the others are bystanders.
+        partition was alone in its batch. Where the broker has named some, the others are bystanders; but several
+        batches of a partition may be refused at once, and those of whom nobody is named look like named ones. So it is
+        believed of one message, and of those without a key, which a compacted topic never takes.
         """
         again: list[Message] = []
         for refusals in self._refused.values():
             named = [each for each in refusals if not each.bystander]
-            if len(refusals) == 1 or (named and len(named) < len(refusals)):
-                for each in named or refusals:
+            if len(named) < len(refusals):
+                named = [each for each in named if each.needs_key] or named[: len(named) == 1]
+            elif len(refusals) > 1:
+                named = []
+            if named or len(refusals) == 1:
+                given_up = named or refusals
+                for each in given_up:
                     self._give_up(each)
-                again += [each.message for each in refusals if named and each.bystander]
+                again += [each.message for each in refusals if each not in given_up]
             else:
                 messages = [each.message for each in refusals]
                 half = max(1, sum(map(_size, messages)) // 2)

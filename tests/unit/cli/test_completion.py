@@ -69,7 +69,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
         ("sigmac inspect zzz", []),
         ("sigmac inspect . --fo", ["--format"]),
         ("sigmac inspect . --format ", ["text", "json"]),
-        ("sigmac build . --pipeline win", ["windows", "windows-audit"]),
+        ("sigmac build . --pipeline windows", ["windows", "windows-audit"]),
         ("sigmac pipelines show windows-", ["windows-audit"]),
         (
             "sigmac check . --ignore W_N",

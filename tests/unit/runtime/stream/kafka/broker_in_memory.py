@@ -19,12 +19,14 @@ BYSTANDER = -138
 class Rules:
     """What a topic takes: so many bytes in a batch at most, no messages without a key.
 
-    `names` says that the broker tells which message of a batch has no key; `policy` is a byte that no value may hold.
+    `names` says that the broker tells which message of a batch has no key, with `sometimes` of every other batch;
+    `policy` is a byte that no value may hold.
     """
 
     most: int = 1 << 40
     keys: bool = False
     names: bool = True
+    sometimes: bool = False
     policy: bytes = b""
 
 
@@ -49,7 +51,9 @@ class MemoryProducer:
         0  # transactions that fail without a reason after one in which something was refused
     )
     taken: list[tuple[str, bytes, bytes | None, Any]] = field(default_factory=list)
+    in_flight: bool = False  # batches that are sent together are answered each by itself, as they are on their way
     aborted: int = 0
+    refusals: int = 0
     queue: list[_Sent] = field(default_factory=list)
     pending: list[tuple[str, bytes, bytes | None, Any]] = field(default_factory=list)
     failed: bool = False
@@ -82,16 +86,21 @@ class MemoryProducer:
 
     def flush(self, timeout: float) -> int:
         queue, self.queue = self.queue, []
+        lost = self._is_lost()
         for topic, partition in dict.fromkeys((each.topic, each.partition) for each in queue):
             mine = [each for each in queue if (each.topic, each.partition) == (topic, partition)]
             for first in range(0, len(mine), self.batch):
-                self._answer(mine[first : first + self.batch], self.rules[topic])
+                gone = lost if self.in_flight else self._is_lost()
+                self._answer(mine[first : first + self.batch], self.rules[topic], gone)
         return 0
 
-    def _answer(self, batch: list[_Sent], rules: Rules) -> None:
+    def _is_lost(self) -> bool:
+        return self.failed or (self.transactional and self.slip > 0)
+
+    def _answer(self, batch: list[_Sent], rules: Rules, gone: bool) -> None:
         codes = [0] * len(batch)
         keyless = [each.key is None for each in batch]
-        if self.failed or (self.transactional and self.slip):
+        if gone:
             codes = [KafkaError._PURGE_QUEUE] * len(batch)
             self.failed = True
         elif sum(len(each.value) for each in batch) > rules.most:
@@ -99,9 +108,10 @@ class MemoryProducer:
         elif rules.policy and any(rules.policy in each.value for each in batch):
             codes = [KafkaError.POLICY_VIOLATION] * len(batch)
         elif rules.keys and any(keyless):
+            self.refusals += 1
+            names = rules.names and not (rules.sometimes and self.refusals % 2)
             codes = [
-                KafkaError.INVALID_RECORD if bad or not rules.names else BYSTANDER
-                for bad in keyless
+                KafkaError.INVALID_RECORD if bad or not names else BYSTANDER for bad in keyless
             ]
         if self.transactional and any(codes) and not self.failed:
             self.failed, self.slip = True, self.slips + 1

@@ -91,7 +91,9 @@ both = pytest.mark.parametrize("exactly_once", [False, True])
         most=st.sampled_from([SIZE, 600, 2000, 1 << 40]),
         keys=st.booleans(),
         names=st.booleans(),
+        sometimes=st.booleans(),
     ),
+    in_flight=st.booleans(),
     room=st.sampled_from([SIZE, 2000, 1 << 40]),
     batch=st.integers(1, 30),
 )
@@ -100,10 +102,12 @@ def test_each_match_arrives_or_is_a_dead_letter(
     sizes: list[int],
     keys: list[bytes | None],
     rules: Rules,
+    in_flight: bool,
     room: int,
     batch: int,
 ) -> None:
     tried = Delivered(exactly_once, rules, Rules(most=room), batch)
+    tried.producer.in_flight = in_flight
     matches = [
         match(number, size, key, number % 3)
         for number, (size, key) in enumerate(zip(sizes, keys, strict=False))
@@ -174,3 +178,16 @@ def test_what_cannot_be_made_smaller_ends_the_worker() -> None:
     with pytest.raises(StreamError, match="a dead letter cannot be delivered: because"):
         tried.deliver(dead=(broken(0),))
     assert tried.committed == 0
+
+
+@both
+def test_a_match_is_not_blamed_as_those_of_another_batch_are_named(exactly_once: bool) -> None:
+    """Kafka names nobody of a batch that fails a transaction first, and bystanders of one behind it."""
+    tried = Delivered(exactly_once, Rules(keys=True, sometimes=True), batch=4)
+    tried.producer.in_flight = True
+    keyless = {0, 5}
+    tried.deliver(
+        *[match(number, key=None if number in keyless else b"abc") for number in range(12)]
+    )
+    assert len(tried.values()) == 10
+    assert {each.origin.offset for each in tried.letters()} == keyless
