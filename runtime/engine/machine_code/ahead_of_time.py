@@ -27,7 +27,7 @@ from sigmac.runtime.engine.machine_code.object_code import (
     intermediate_code,
     object_code,
 )
-from sigmac.runtime.engine.processor import architecture
+from sigmac.runtime.engine.machine_code.processor import architecture
 
 LEVELS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 # Kind of processor → architecture and LLVM's name for the least such processor

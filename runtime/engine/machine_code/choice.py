@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sigmac.runtime.engine.library import Kernels, KernelsError, library_path, load_library, log
-from sigmac.runtime.engine.processor import fitting_kinds
+from sigmac.runtime.engine.machine_code.processor import fitting_kinds
 from sigmac.runtime.engine.self_test import check_answers
 
 # Environment variable: `off` or `python`, `jit`, or the path of a library

@@ -11,7 +11,7 @@ import importlib.metadata
 import re
 from typing import Any
 
-from sigmac.runtime.engine.processor import architecture
+from sigmac.runtime.engine.machine_code.processor import architecture
 
 _LIBC = {"memcpy", "memset", "memmove", "memcmp"}
 

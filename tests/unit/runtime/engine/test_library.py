@@ -21,7 +21,7 @@ from sigmac.runtime.engine import library, self_test
 from sigmac.runtime.engine.library import Kernels, KernelsError, load_library
 from sigmac.runtime.engine.machine_code import ahead_of_time, jit_cache
 from sigmac.runtime.engine.machine_code.choice import CHOICE, find_kernels, needs_compiling
-from sigmac.runtime.engine.processor import fitting_kinds, levels_of
+from sigmac.runtime.engine.machine_code.processor import fitting_kinds, levels_of
 
 # Loads a pack, evaluates standard input, tells the answers and what was needed for them.
 SCRIPT = """if True:
