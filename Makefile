@@ -61,9 +61,10 @@ format: $(lint_tools) ## Format the code and mend what can be mended by itself.
 conformance: kernels ## Compile and run the public rule sets and list every difference.
 	$(bin)/python -m tests.conformance
 
-fuzz: kernels $(fuzz_tools) ## Fuzz packs and the batch engine, and look for counterexamples of all laws. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
+fuzz: kernels $(fuzz_tools) ## Fuzz packs, readers and the batch engine, and look for counterexamples of all laws. FUZZ_ARGS="-max_total_time=600" goes to libFuzzer.
 	$(bin)/python -m tests.fuzz.fuzz_packs
 	$(bin)/python -m tests.fuzz.fuzz_batch
+	$(bin)/python -m tests.fuzz.fuzz_readers
 	$(bin)/python -m tests.fuzz.fuzz_kernels $(FUZZ_ARGS)
 	$(bin)/python $(pytest) --hypothesis-profile=search tests/property
 

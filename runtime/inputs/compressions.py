@@ -75,6 +75,14 @@ def decompressed(
 ) -> io.BufferedReader:
     """What a compressed stream holds. Reading raises `InputError` where it is damaged, cut off, or a bomb."""
     opened = next(make for _, known, make in _BY_MAGIC if known == compression)(raw)
+    return checked(opened, raw, name, max_expansion)
+
+
+def checked(opened: Any, raw: IO[bytes], name: str, max_expansion: int) -> io.BufferedReader:
+    """A stream of a library that raises `InputError` alone: where it is damaged, cut off, or so many times as long.
+
+    `raw` is the file that it comes from; with a `max_expansion` of 0 it may be as long as it is.
+    """
     return io.BufferedReader(_Checked(opened, raw, name, max_expansion), 1 << 20)
 
 

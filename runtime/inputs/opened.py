@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.inputs.compressions import MAX_EXPANSION, compression_of, decompressed, position
+from sigmac.runtime.inputs.compressions import (
+    MAX_EXPANSION,
+    checked,
+    compression_of,
+    decompressed,
+    position,
+)
 from sigmac.runtime.inputs.format import LOOKED_AT
 
 STDIN = "-"
@@ -87,11 +93,13 @@ def _members_of_zip(name: str, stream: IO[bytes], file: IO[bytes], most: int) ->
                     raise InputError(
                         f"{name}: {member.filename} is more than {most} times as long as in the archive"
                     )
+                inside = f"{name}:{member.filename}"
                 with archive.open(member) as inner:
-                    yield from _opened(
-                        f"{name}:{member.filename}", inner, file, most, archives=False
-                    )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+                    stream = checked(inner, file, inside, most)
+                    yield from _opened(inside, stream, file, most, archives=False)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what the library says of an archive that lies is of any kind
         raise InputError(f"{name}: the archive cannot be read: {error}") from None
 
 
@@ -104,8 +112,11 @@ def _members_of_tar(name: str, stream: IO[bytes], file: IO[bytes], most: int) ->
                 inner = archive.extractfile(member) if member.isfile() else None
                 if inner is not None:
                     inside = f"{name}:{member.name}"
-                    yield from _opened(inside, inner, file, most, archives=False)
-    except tarfile.TarError as error:
+                    stream = checked(inner, file, inside, 0)
+                    yield from _opened(inside, stream, file, most, archives=False)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
         raise InputError(f"{name}: the archive cannot be read: {error}") from None
 
 
