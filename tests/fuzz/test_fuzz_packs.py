@@ -10,7 +10,7 @@ import pytest
 from sigmac.runtime.pack.seal import read_files, read_manifest
 from tests.fuzz.fuzz_packs import GOOD, make_base, mutant, outcomes
 
-MUTANTS = 600
+MUTANTS = 300
 
 
 def faults(folder: Path, runs: int) -> tuple[list[str], Counter[str]]:
