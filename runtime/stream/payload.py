@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -28,16 +28,7 @@ Form = Literal[
     "syslog",
 ]
 # Of which an event can be read without what stands before it
-_OF_LOGS: tuple[Form, ...] = (
-    "ndjson",
-    "json",
-    "windows-xml",
-    "auditd",
-    "cef",
-    "leef",
-    "access-log",
-    "syslog",
-)
+_OF_LOGS = frozenset(get_args(Form)) - {"event", "array", "auto"}
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED = ord("\n")
 
