@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from sigmac.runtime.printable import shortened
 
+LOGSOURCE_KEYS = ("product", "category", "service")
+
 
 @dataclass(frozen=True, slots=True)
 class LogSource:

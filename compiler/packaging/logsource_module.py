@@ -16,10 +16,10 @@ from sigmac.compiler.codegen.templates import render
 from sigmac.compiler.packaging.units import Options, compile_rule, fields_of
 from sigmac.compiler.pipeline import Pipelines
 from sigmac.compiler.syntax.documents import read_file
+from sigmac.runtime.match import LOGSOURCE_KEYS
 from sigmac.runtime.pack.event_logsources import EVENT_LOGSOURCES, EventLogsource
 
 FILE = "event_logsources.py"
-KEYS = ("product", "category", "service")
 _NO_PIPELINES = Pipelines((), {}, "")
 
 
@@ -49,7 +49,7 @@ def _condition(given: EventLogsource) -> dict[str, Any]:
     )
     return {
         "name": name,
-        "logsource": [given.logsource.get(key, "") for key in KEYS],
+        "logsource": [given.logsource.get(key, "") for key in LOGSOURCE_KEYS],
         "function": function,
         "fields": sorted({*fields_of(compiled.optimized)}),
         "questions": {**asked.plain(), "guard_program": decision},

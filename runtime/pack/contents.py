@@ -24,7 +24,6 @@ from sigmac.runtime.pack.lazy_source import LazySource
 from sigmac.runtime.pack.parts import RULES, read_tables
 
 FILTERS = "filters.json"
-_LOGSOURCE_KEYS = ("product", "category", "service")
 # Questions of generated code. A quotation mark within a literal is escaped, so that none looks so.
 _QUESTION = re.compile(r'event\.\w+\(\s*(r?"(?:[^"\\]|\\.)*")')
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmac.runtime.errors import EventError, PackError
-from sigmac.runtime.match import BatchResult, Explanation, Match, Matches, Rule
+from sigmac.runtime.match import LOGSOURCE_KEYS, BatchResult, Explanation, Match, Matches, Rule
 from sigmac.runtime.pack import seal
 from sigmac.runtime.pack.correlation_module import read_correlations, silent_rules
 from sigmac.runtime.pack.finding import find_pack
@@ -29,7 +29,13 @@ from sigmac.runtime.printable import escaped
 from sigmac.runtime.scalar.dispatch import MOST_VALUES, Dispatch, Wanted
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Budget, mask_of
-from sigmac.runtime.scalar.json_record import check_values, parse_record, plain_event, record_of
+from sigmac.runtime.scalar.json_record import (
+    check_values,
+    parse_record,
+    plain_event,
+    record_of,
+    records_in,
+)
 from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.rule_functions import Condition, Conditions
 from sigmac.runtime.scalar.sightings import Seen, Sightings
@@ -74,7 +80,6 @@ TABLES = (
 )
 _MAX_TAGS = 4096  # stream tags remembered
 _MAX_TRACED = 4096  # rules whose functions that explain are remembered
-_LOGSOURCE_KEYS = ("product", "category", "service")
 
 
 def load_pack(
@@ -209,7 +214,7 @@ class Pack:
             arrays["logsources"],
         )
         own = [
-            self.tagged(dict(zip(_LOGSOURCE_KEYS, each, strict=True)))
+            self.tagged(dict(zip(LOGSOURCE_KEYS, each, strict=True)))
             for each in manifest.get("event_logsources", ())
         ]
         self.dispatch = Dispatch(
@@ -327,19 +332,15 @@ class Pack:
     def _match_each(self, data: bytes, wanted: Wanted) -> BatchResult:
         found: list[tuple[int, int]] = []
         rejected = Rejections()
-        evaluated = position = 0
-        for record, line in enumerate(data.split(b"\n")):
-            text = line.removeprefix(b"\xef\xbb\xbf") if record == 0 else line
-            text = text.strip(b" \t\r")
-            if text:
-                try:
-                    event = parse_record(text)
-                    check_values(event, self.dispatch.most_values, len(text))
-                    found.extend((record, rule) for rule in self.dispatch.matching(event, wanted))
-                    evaluated += 1
-                except EventError as error:
-                    rejected.add(record, position, str(error))
-            position += len(line) + 1
+        evaluated = 0
+        for record, position, text in records_in(data):
+            try:
+                event = parse_record(text)
+                check_values(event, self.dispatch.most_values, len(text))
+                found.extend((record, rule) for rule in self.dispatch.matching(event, wanted))
+                evaluated += 1
+            except EventError as error:
+                rejected.add(record, position, str(error))
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
         return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), rejected.in_order(), evaluated)
 
@@ -416,12 +417,12 @@ class Pack:
         which = self.dispatch.told_by(Event(plain_event(event), self.vocabulary))
         if which is None:
             return None
-        said = zip(_LOGSOURCE_KEYS, self.manifest["event_logsources"][which], strict=True)
+        said = zip(LOGSOURCE_KEYS, self.manifest["event_logsources"][which], strict=True)
         return {key: value for key, value in said if value}
 
     def logsource_values(self, key: str) -> list[str]:
         """What rules name as their `product`, `category` or `service`: in lower case, sorted, each once."""
-        at = _LOGSOURCE_KEYS.index(key)
+        at = LOGSOURCE_KEYS.index(key)
         return sorted({row[at].lower() for row in self._logsources} - {""})
 
     @overload
@@ -438,7 +439,7 @@ class Pack:
             return None
         known = self._tags.get(key := tuple(sorted(logsource.items())))
         if known is None:
-            wanted = [(logsource.get(name) or "").lower() for name in _LOGSOURCE_KEYS]
+            wanted = [(logsource.get(name) or "").lower() for name in LOGSOURCE_KEYS]
             concerned = (
                 all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
                 for have in self._logsources

@@ -126,8 +126,13 @@ class Dispatch:
 
     def _of_event(self, held: Sequence[int]) -> int:
         """The rules that the first condition of `held` which tells what an event is leaves."""
+        told = self._told(held)
+        return -1 if told is None else self._own[told]
+
+    def _told(self, held: Sequence[int]) -> int | None:
+        """Which of the conditions that tell what events are is the first of `held`."""
         first = len(self._members) - len(self._own)
-        return next((self._own[which - first] for which in held if which >= first), -1)
+        return next((which - first for which in held if which >= first), None)
 
     def as_bytes(self, rules: int) -> NDArray[np.uint8]:
         """A byte for each rule: 1 where its bit is set."""
@@ -151,19 +156,14 @@ class Dispatch:
             self._active[key] = known
         return known
 
-    def concerned(self, event: Event) -> int:
-        """The rules whose logsource condition an event meets, as bits."""
-        return self._rules_of(self._held(event))
-
     def concerned_and_own(self, event: Event) -> tuple[int, int]:
-        """The same, and the rules that the event's own logsource leaves."""
+        """The rules whose logsource condition an event meets, and those that its own logsource leaves; as bits."""
         held = self._held(event)
         return self._rules_of(held), self._of_event(held)
 
     def told_by(self, event: Event) -> int | None:
         """The first of the conditions that tell what events are which holds for an event."""
-        first = len(self._members) - len(self._own)
-        return next((which - first for which in self._held(event) if which >= first), None)
+        return self._told(self._held(event))
 
     def _held(self, event: Event) -> list[int]:
         if self._logsources is None:

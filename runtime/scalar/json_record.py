@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,16 @@ def check_values(event: dict[str, Any], most: int, size: int | None = None) -> N
         if count > most:
             raise EventError(f"the record has more than {most:,} values")
         left += [value for value in values if isinstance(value, (dict, list))]
+
+
+def records_in(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Each line of a batch that is not blank: its number from 0, its byte offset, and the record that stands in it."""
+    position = 0
+    for number, line in enumerate(data.split(b"\n")):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+        if text := text.strip(b" \t\r"):
+            yield number, position, text
+        position += len(line) + 1
 
 
 def parse_record(text: bytes) -> dict[str, Any]:

@@ -132,9 +132,9 @@ class _Reader:
                     self.malformed.append(Malformed(record, index, what, reason))
 
     def _read_log(self, record: int, text: bytes) -> None:
-        form = recognised(text)
-        if self.form != "auto" and (self.form != "json" or form is None or form.name != "ndjson"):
-            form = formats()[self.form]
+        form = recognised(text) if self.form == "auto" else formats()[self.form]
+        if self.form == "json" and (lines := formats()["ndjson"]).recognises(text):
+            form = lines  # the shorter way to the same
         if form is None:
             raise EventError("no known format of logs")
         if form.name not in _OF_LOGS:

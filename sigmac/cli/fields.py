@@ -16,7 +16,15 @@ from click.exceptions import Exit
 from sigmac.cli import completion
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import Form, at_least, direct_pipeline, output_format, read_keys, say
+from sigmac.cli.options import (
+    Form,
+    at_least,
+    direct_pipeline,
+    output_format,
+    read_keys,
+    say,
+    trusted_key,
+)
 from sigmac.runtime.errors import EventError, InputError
 
 if TYPE_CHECKING:
@@ -95,13 +103,7 @@ def _failures(_: click.Context, __: click.Parameter, given: Sequence[str]) -> li
     metavar="WHAT,…",
     help=f"Exit with 3 on any of {', '.join(FAILURES)}. Repeatable.",
 )
-@click.option(
-    "--trusted-key",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="FILE",
-    help="The pack must be signed by this Ed25519 key. Repeatable.",
-)
+@trusted_key
 @output_format
 def fields(
     pack: str,
@@ -202,14 +204,12 @@ def _read(names: Sequence[str], reading: Reading, most_values: int) -> Generator
 
 
 def _events_in(block: Block, most_values: int) -> Iterator[Read]:
-    from sigmac.runtime.scalar.json_record import check_values, parse_record
+    from sigmac.runtime.scalar.json_record import check_values, parse_record, records_in
 
-    for number, line in enumerate(block.data.split(b"\n")):
-        text = (line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line).strip(b" \t\r")
-        if text:
-            try:
-                event = parse_record(text)
-                check_values(event, most_values, len(text))
-                yield event, block.logsource
-            except EventError as error:
-                yield f"{block.name}:{block.position(number) + 1}: rejected: {error}"
+    for number, _, text in records_in(block.data):
+        try:
+            event = parse_record(text)
+            check_values(event, most_values, len(text))
+            yield event, block.logsource
+        except EventError as error:
+            yield f"{block.name}:{block.position(number) + 1}: rejected: {error}"

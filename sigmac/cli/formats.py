@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import click
 
 from sigmac.cli.command import Command
+from sigmac.cli.options import LOGSOURCE_KEYS
 
 EXAMPLE = """Examples:
 
@@ -66,9 +67,7 @@ def formats(form: str) -> None:
 
 
 def _shown(logsource: Mapping[str, str]) -> str:
-    return "/".join(
-        logsource[key] for key in ("product", "category", "service") if key in logsource
-    )
+    return "/".join(logsource[key] for key in LOGSOURCE_KEYS if key in logsource)
 
 
 def _item(name: str, value: object) -> str:

@@ -64,6 +64,13 @@ direct_pipeline = click.option(
     "Default: `auto`, those for the events; `none` takes none.",
     shell_complete=completion.pipelines,
 )
+trusted_key = click.option(
+    "--trusted-key",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="The pack must be signed by this Ed25519 key. Repeatable.",
+)
 placeholder = click.option(
     "--placeholder",
     multiple=True,

@@ -25,6 +25,7 @@ from sigmac.cli.options import (
     read_keys,
     say,
     timestamp_field,
+    trusted_key,
 )
 from sigmac.cli.outputs import Output, refuse_overlap
 from sigmac.cli.result_options import ResultOptions, ResultsCommand, result_options
@@ -110,13 +111,7 @@ EXAMPLE = """Examples:
     default=None,
     help="Exit with 0 although records were rejected. Default: only for standard input.",
 )
-@click.option(
-    "--trusted-key",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="FILE",
-    help="The pack must be signed by this Ed25519 key. Repeatable.",
-)
+@trusted_key
 @click.option("--pack-name", metavar="NAME", help="The pack must have this name in its manifest.")
 @click.option(
     "--least-version",

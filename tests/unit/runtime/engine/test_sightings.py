@@ -44,7 +44,7 @@ def expected(pack: Pack, events: list[dict[str, Any]], logsource: Any = None) ->
     tried = meant = 0
     for event in events:
         wanted = pack.tagged(pack.logsource_of(event) if logsource == "auto" else logsource)
-        tried |= pack.dispatch.concerned(Event(event, pack.vocabulary)) & wanted
+        tried |= pack.dispatch.concerned_and_own(Event(event, pack.vocabulary))[0] & wanted
         meant |= wanted
     fields = {name for name in asked if any(lookup(e, name) is not None for e in events)}
     return Seen(frozenset(fields), tried, meant)
