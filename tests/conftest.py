@@ -30,6 +30,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(MOST_WORKERS, len(os.sched_getaffinity(0)) + 1)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A case of compressed bytes goes by its argument's name: gzip writes the time, and each process its own."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of several processes each begins with long tests, file by file: what begins last ends soon."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
