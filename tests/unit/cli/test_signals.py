@@ -14,7 +14,7 @@ import pytest
 from tests.unit.cli.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 
 
 def members(session: int, parent: int | None = None) -> list[int]:
