@@ -25,6 +25,7 @@ COMMANDS = {
     "formats": "List the formats of logs that are read; a file's is told by its content.",
     "pipelines": "List the pipelines that are shipped, or show one.",
     "fields": "Show which rules can never match these events, and which fields or values they ask for in vain.",
+    "coverage": "Show what rules cover of MITRE ATT&CK, and what of it fired.",
     "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
     "config": "Check a configuration of the service, or print its schema.",
     "dlq": "List dead letters, or send them again.",

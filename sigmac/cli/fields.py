@@ -20,6 +20,7 @@ from sigmac.cli.options import (
     Form,
     at_least,
     direct_pipeline,
+    names_of,
     output_format,
     read_keys,
     say,
@@ -53,14 +54,6 @@ FAILURES = {
 
 # An event with what its format says it is, or why something is none
 Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
-
-
-def _failures(_: click.Context, __: click.Parameter, given: Sequence[str]) -> list[str]:
-    names = [name.strip() for each in given for name in each.split(",")]
-    for name in names:
-        if name not in FAILURES:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(FAILURES)}")
-    return names
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
@@ -99,7 +92,7 @@ def _failures(_: click.Context, __: click.Parameter, given: Sequence[str]) -> li
 @click.option(
     "--fail-on",
     multiple=True,
-    callback=_failures,
+    callback=names_of(FAILURES),
     metavar="WHAT,…",
     help=f"Exit with 3 on any of {', '.join(FAILURES)}. Repeatable.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +35,21 @@ class Form(StrEnum):
 
     text = "text"
     json = "json"
+
+
+def names_of(
+    known: Collection[str],
+) -> Callable[[click.Context, click.Parameter, Sequence[str]], list[str]]:
+    """The callback of an option that takes `NAME,…`, each one of those that are known."""
+
+    def names(_: click.Context, __: click.Parameter, given: Sequence[str]) -> list[str]:
+        found = [name.strip() for each in given for name in each.split(",")]
+        for name in found:
+            if name not in known:
+                raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}")
+        return found
+
+    return names
 
 
 file_to_read = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sigmac.attack.tags import TACTICS, tactics
 from sigmac.cli.options import counted, say
-from sigmac.results.attack import TACTICS, tactics
 from sigmac.results.severity import rank
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from sigmac.results.attack import NO_TACTIC, TACTICS, Matrix, tactics
+from sigmac.attack.attack_table import shipped
+from sigmac.attack.tags import NO_TACTIC, TACTICS, tactics
 from sigmac.results.cells import fields_text
 from sigmac.results.details import Details, correlation_of, event_of, matched_fields
 from sigmac.results.result import Result, key_of, packed, unpacked
@@ -90,7 +91,6 @@ class ReportData:
         self._hosts = _Names()
         self._users = _Names()
         self._files = _Names()
-        self._matrix = Matrix(rule.tags for rule in details.rule_of.all())
         self._explained: Counter[int] = Counter()
         self._events_size = 0
         self._left_out = self._cut = 0
@@ -205,7 +205,7 @@ class ReportData:
     def _rule(self, key: int) -> dict[str, Any]:
         rule = self._details.rule_of(key)
         level = (rule.level or "").lower()
-        cells = self._matrix.cells(rule.tags)
+        cells = shipped().cells(rule.tags)
         asked = ("file", "description", "status", "author", "references", "falsepositives")
         said = self._details.of_rule(key, ("logsource", *asked))
         said["logsource"] = "/".join((said["logsource"] or {}).values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ class RuleOf:
     def __init__(self, pack: Pack):
         self._rules = pack.rules
         self._correlations = list(pack.correlations.values())
-
-    def all(self) -> Iterator[Rule | Correlation]:
-        """Those of the whole pack."""
-        yield from self._rules
-        yield from self._correlations
 
     def __call__(self, key: int) -> Rule | Correlation:
         return self._rules[key] if key >= 0 else self._correlations[-1 - key]

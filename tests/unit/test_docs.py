@@ -472,7 +472,7 @@ RICH = """
 title: rich
 id: 5b1f6a8e-43d0-4d8a-9d0c-6a9b6a3f2c11
 level: high
-tags: [attack.t1105]
+tags: [attack.t1105, attack.t1086]
 logsource: {product: windows, category: process_creation}
 detection:
     selection:
@@ -513,6 +513,7 @@ def keys_of(value: Any) -> Iterator[str]:
         ("inspect", "--format json", "inspect pack --rules --format json"),
         ("inspect", "--format json", "inspect pack --rule rich --format json"),
         ("fields", "--format json", "fields pack event.json --unused --format json"),
+        ("coverage", "--format json", "coverage pack --fired fired.json --format json"),
     ],
 )
 def test_every_key_of_an_output_is_described(
@@ -521,6 +522,7 @@ def test_every_key_of_an_output_is_described(
     monkeypatch.chdir(tmp_path)
     Path("rich.yml").write_text(RICH, encoding="utf-8")
     Path("event.json").write_bytes(orjson.dumps(EVENT))
+    Path("fired.json").write_bytes(orjson.dumps({"rule": {"id": None, "title": "rich"}}))
     options = BuildOptions("pack", skip_errors=True, jobs=1)
     result = compile_sources(find_sources(["rich.yml"]), options, Cache(None))
     write_pack(result.rendered, Path("pack"))
