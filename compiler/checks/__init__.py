@@ -29,7 +29,8 @@ ITEM_CHECKS = (*values.ITEM_CHECKS, *text.ITEM_CHECKS, *regexes.ITEM_CHECKS)
 
 def check_file(contents: FileContents) -> Iterator[Diagnostic]:
     """W_NO_RULE, and what there is to say about the correlations and filters of a file."""
-    if not (contents.rules or contents.correlations or contents.filters or contents.refused):
+    held = contents.rules or contents.correlations or contents.filters
+    if not (held or contents.refused or contents.cases):
         message = "the file holds no rule, correlation or filter"
         hint = "remove it, or give it another name"
         yield Diagnostic("W_NO_RULE", message, Place(contents.file, 1), hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sigmac.compiler.cases.check_cases import check_cases
 from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
 from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
@@ -35,8 +36,9 @@ def check_sources(
     rules, correlations, filters = [], [], []
     refused: set[str] = set()
     refused_documents: list[Refused] = []
-    for source in sources:
-        contents = read_file(source.read(), source.file)
+    data = [source.read() for source in sources]
+    for source, content in zip(sources, data, strict=True):
+        contents = read_file(content, source.file)
         diagnostics.extend(contents.diagnostics)
         diagnostics.extend(check_file(contents))
         refused.update(contents.refused_names)
@@ -71,6 +73,10 @@ def check_sources(
     kept = [correlation for correlation, _ in asked]
     diagnostics.extend(check_correlations(kept, targets, _fields_of, never))
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
+    names = [each.meta for each in rules]
+    names += [each.meta for each in correlations]
+    names += [each.meta for each in refused_documents]
+    check_cases(zip(sources, data, strict=True), names, diagnostics)
     return diagnostics.found
 
 

@@ -32,6 +32,7 @@ TOPICS = {
     "sets": "Rules among rules",
     "correlations": "Correlations and filters",
     "pipelines": "Pipelines and placeholders",
+    "cases": "Cases of rules",
 }
 _FRAME = "title: An example\nlogsource:\n    category: process_creation\n    product: windows\n"
 

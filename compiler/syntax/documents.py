@@ -17,6 +17,9 @@ from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.rule import Filter, Metadata, Rule
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES, Document, Node, documents
 
+_CASES = frozenset({"match", "no_match", "sequences", "regression_tests_info"})
+_RULE = frozenset({"title", "detection", "correlation", "filter", "logsource", "action"})
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -38,6 +41,7 @@ class FileContents:
     refused: int = 0  # documents left out because of an error
     refused_names: list[str] = field(default_factory=list)  # their ids and names, where legible
     refused_documents: list[Refused] = field(default_factory=list)  # those that have a title
+    cases: int = 0  # documents with cases for `sigmac test`, which say nothing else
 
 
 def read_file(data: bytes, file: str) -> FileContents:
@@ -98,6 +102,9 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
     merged = 0
     for document in found:
         root = document.root
+        if is_case_document(root):
+            contents.cases += 1
+            continue
         if not root.is_map:
             contents.diagnostics.report(
                 "E_DOC_TYPE",
@@ -140,6 +147,11 @@ def _merged(found: list[Document], contents: FileContents) -> Iterator[Document]
                 "E_YAML", "`action` makes too much of this file", place, "split the file"
             )
         yield Document(document.file, document.index, root)
+
+
+def is_case_document(root: Node) -> bool:
+    """Whether a document has cases of a rule, and is none itself."""
+    return root.is_map and bool(_CASES & root.value.keys()) and not _RULE & root.value.keys()
 
 
 def _without_action(node: Node) -> Node:

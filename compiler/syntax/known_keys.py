@@ -14,6 +14,7 @@ SHARED = (
     *("references", "date", "modified", "fields", "falsepositives", "level", "tags", "scope"),
     "sigma-version",
 )
+CASES_KEY = "cases"  # beside a rule's metadata: what `sigmac test` judges, no part of the rule
 LOGSOURCE = ("category", "product", "service", "definition")
 # What stands inside the map of this name, by the kind of document that has it.
 INSIDE: Mapping[str, tuple[str, ...]] = {

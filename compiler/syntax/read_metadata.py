@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import did_you_mean
-from sigmac.compiler.syntax.known_keys import INSIDE, LOGSOURCE, near, remark
+from sigmac.compiler.syntax.known_keys import CASES_KEY, INSIDE, LOGSOURCE, near, remark
 from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.rule import LEVELS, RELATIONS, STATUSES, LogSource, Metadata
 from sigmac.compiler.syntax.yaml_nodes import Node
@@ -23,7 +23,7 @@ MAX_TEXT = 65_535  # of any other text
 
 
 def read_metadata(reader: Reader, root: Node, known: frozenset[str]) -> Metadata:
-    """The shared keys; keys neither shared nor in `known` are custom attributes.
+    """The shared keys; keys neither shared nor in `known` are custom attributes, but for the rule's cases.
 
     Raises `RuleError` (`E_TITLE`) where the title is missing or no text.
     """
@@ -34,7 +34,7 @@ def read_metadata(reader: Reader, root: Node, known: frozenset[str]) -> Metadata
             value = None if _is_empty(reader, key, node) else _METADATA[key](reader, key, node)
             if value is not None:
                 given[key] = value
-        elif key not in known and key != "title":
+        elif key not in known and key not in ("title", CASES_KEY):
             custom.append((str(key), node.plain()))
             _remark(reader, key, root, known)
     given["title"] = _title(reader, root)

@@ -16,12 +16,12 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
     Format,
-    at_least,
     counted,
     diagnostic_format,
     file_to_read,
     ignore,
     ignored,
+    jobs,
     logsource,
     need,
     pipeline,
@@ -29,6 +29,7 @@ from sigmac.cli.options import (
     placeholders,
     read_source,
     say,
+    skip_errors,
     strict,
     strict_logsource,
     tell_unused,
@@ -79,7 +80,7 @@ EXAMPLE = """Examples:
     help="Only rules of this logsource, as product=windows,category=dns_query. Repeatable.",
 )
 @strict_logsource
-@click.option("--skip-errors", is_flag=True, help="Build the rules that have no error.")
+@skip_errors
 @strict
 @ignore
 @diagnostic_format
@@ -90,14 +91,7 @@ EXAMPLE = """Examples:
     metavar="KEY",
     help="Sign with this Ed25519 private key (PEM).",
 )
-@click.option(
-    "--jobs",
-    "-j",
-    type=at_least(0),
-    default=0,
-    metavar="N",
-    help="Processes to use; 0: one a core.",
-)
+@jobs
 @click.option("--optimize/--no-optimize", default=True, help="Run the optimizer.")
 @click.option(
     "--profile",

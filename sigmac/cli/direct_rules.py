@@ -63,7 +63,6 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions, compile_sources
     from sigmac.compiler.packaging.build_cache import Cache, default_folder
-    from sigmac.compiler.packaging.writer import write_pack
     from sigmac.compiler.syntax.rule_files import find_sources
 
     options = BuildOptions("rules", pipelines=tuple(pipelines), skip_errors=True)
@@ -77,6 +76,13 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
         )
     if not result.rendered:
         raise InputError(f"{name}: there is no rule without an error; see `sigmac check {name}`")
+    return load_rendered(result.rendered, load)
+
+
+def load_rendered(rendered: dict[str, bytes], load: Callable[[Path], Pack]) -> Pack:
+    """A pack of the files that a build made, kept nowhere."""
+    from sigmac.compiler.packaging.writer import write_pack
+
     with tempfile.TemporaryDirectory(prefix="sigmac-rules-") as folder:
-        write_pack(result.rendered, Path(folder) / "pack")
+        write_pack(rendered, Path(folder) / "pack")
         return load(Path(folder) / "pack")

@@ -20,6 +20,7 @@ from sigmac.cli.options import (
     Form,
     at_least,
     direct_pipeline,
+    event_logsource,
     names_of,
     output_format,
     read_keys,
@@ -73,12 +74,7 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
     help="Files and folders with events, as for `sigmac run`. Default: standard input.",
 )
 @direct_pipeline
-@click.option(
-    "--logsource",
-    "stream_logsource",
-    metavar="KEY=VALUE,…",
-    help="What the events are, as for `sigmac run`.",
-)
+@event_logsource
 @click.option(
     "--input-format",
     metavar="NAME",

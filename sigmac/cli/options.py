@@ -96,6 +96,26 @@ strict_logsource = click.option(
     "--strict-logsource/--no-strict-logsource",
     help="Refuse rules whose logsource no pipeline maps.",
 )
+skip_errors = click.option(
+    "--skip-errors",
+    is_flag=True,
+    help="Take the rules that have no error, and leave the others out.",
+)
+jobs = click.option(
+    "--jobs",
+    "-j",
+    type=at_least(0),
+    default=0,
+    metavar="N",
+    help="Processes that compile rules; 0: one a core.",
+)
+event_logsource = click.option(
+    "--logsource",
+    "stream_logsource",
+    metavar="KEY=VALUE,…",
+    help="What the events are, as product=windows: rules of another logsource are not tried. "
+    "Default: what their format says, or each event itself; `any` tries all rules.",
+)
 diagnostic_format = click.option(
     "--format",
     "form",

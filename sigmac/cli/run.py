@@ -20,6 +20,7 @@ from sigmac.cli.options import (
     at_least,
     correlation_order,
     direct_pipeline,
+    event_logsource,
     max_groups,
     max_hits,
     read_keys,
@@ -83,13 +84,7 @@ EXAMPLE = """Examples:
 @result_options
 @click.option("--event/--no-event", default=True, help="Put the event into each match.")
 @click.option("--explain", is_flag=True, help="Add which selections and fields made each match.")
-@click.option(
-    "--logsource",
-    "stream_logsource",
-    metavar="KEY=VALUE,…",
-    help="What the events are, as product=windows: rules of another logsource are not tried. "
-    "Default: what their format says, or each event itself; `any` tries all rules.",
-)
+@event_logsource
 @click.option(
     "--format",
     "form",

@@ -57,7 +57,17 @@ from sigmac.runtime import Pack, load_pack
 from sigmac.runtime.pack.checked_arrays import load_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ("guide", "correlations", "reference", "semantics", "pack", "design", "testing", "recipes")
+RUN = (
+    "guide",
+    "correlations",
+    "reference",
+    "semantics",
+    "pack",
+    "design",
+    "testing",
+    "recipes",
+    "cases",
+)
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}
 IN_A_CLONE = {"docs/correlations.md"}  # their readers have `rules`

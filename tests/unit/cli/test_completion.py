@@ -48,6 +48,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
             [
                 "build",
                 "check",
+                "test",
                 "run",
                 "serve",
                 "push",

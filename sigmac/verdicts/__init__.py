@@ -1,0 +1,1 @@
+"""What became of the cases beside rules: judged by a pack, explained, and told in the forms that tools read."""
