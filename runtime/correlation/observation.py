@@ -50,13 +50,18 @@ class Reader:
         for rule in matched:
             for name in self._fields[rule]:
                 if name not in values:
-                    values[name] = [
-                        # Integers beyond 64 bits are floats, as a JSON parser gives them.
-                        json_number(value) if value.__class__ is int else value
-                        for value in lookup(event, name) or ()
-                        if value is not None and not isinstance(value, dict)
-                    ]
+                    values[name] = scalars_of(event, name)
         return Observation(time, source, matched, values)
+
+
+def scalars_of(event: Mapping[str, Any], name: str) -> Scalars:
+    """The values of a field that are no objects and no nulls, members of arrays each."""
+    return [
+        # Integers beyond 64 bits are floats, as a JSON parser gives them.
+        json_number(value) if value.__class__ is int else value
+        for value in lookup(event, name) or ()
+        if value is not None and not isinstance(value, dict)
+    ]
 
 
 def texts_of(

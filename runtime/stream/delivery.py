@@ -21,6 +21,7 @@ from typing import Protocol
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.dead_letters import DeadLetter, bury, poorer
+from sigmac.runtime.stream.match_message import candidate_of, is_candidate
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Message, Sink, Undeliverable
 
@@ -88,8 +89,10 @@ class Outputs:
                 # A transaction that is done again writes the same letter again.
                 letter = self._letters.get(each.message)
                 if letter is None:
-                    kind = "hit" if name == "hits" else "undeliverable"
-                    letter = self._letters[each.message] = bury(each.message, each.reason, kind)
+                    message, kind = each.message, "hit" if name == "hits" else "undeliverable"
+                    if is_candidate(message.headers):
+                        message, kind = candidate_of(message).message, "undeliverable"
+                    letter = self._letters[each.message] = bury(message, each.reason, kind)
                 self._buried.append(letter)
                 self._given_up[name] += 1
                 if self.dead_letters is not None:

@@ -114,7 +114,14 @@ def _add_matches(
         if record != last:
             last, origin = record, batch.origin(record)
         event = (lines[line] or b"").strip(_AROUND)
-        made.matches.append(slot.writer.message(rule, origin, index, event))
+        match = slot.writer.message(rule, origin, index, event)
+        if slot.holding is not None:
+            named = slot.pack.rules[rule]
+            candidate = slot.holding.candidate(named, match, event, origin.timestamp)
+            if candidate is not None:
+                made.hits.append(candidate)
+                continue
+        made.matches.append(match)
     made.found.setdefault(slot.name, Counter()).update(rules)
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from sigmac.runtime.correlation.alert import Alert
+from sigmac.runtime.correlation.suppression import Alike
+from sigmac.runtime.errors import InputError
 from sigmac.runtime.pack.pack import Pack
-from sigmac.runtime.stream.record import Origin
+from sigmac.runtime.stream.record import Headers, Origin
 from sigmac.runtime.stream.sink import Message
 
 TRACE_HEADERS = ("traceparent", "tracestate")
 _EVENT = b',"event":'
+_LONG = 400  # bytes of a key of which a digest is taken
+_ALIKE, _KEY = "sigmac-alike", "sigmac-key"  # headers of a candidate
 
 
 def match_id(origin: Origin, index: int | None, rule: str) -> str:
@@ -29,13 +36,74 @@ def match_id(origin: Origin, index: int | None, rule: str) -> str:
 
 def without_event(line: bytes) -> dict[str, Any]:
     """What a match says but for its event, which may be nested so deep that no parser takes the whole line."""
-    head, event, _ = line.partition(_EVENT)  # in a text its quotation marks would be escaped
-    match: dict[str, Any] = orjson.loads(head + b"}" if event else line)
+    match: dict[str, Any]
+    end = -1
+    for _ in range(2):  # the first may be a field of an alert's group
+        # In a text its quotation marks would be escaped.
+        if (end := line.find(_EVENT, end + 1)) < 0:
+            break
+        with contextlib.suppress(ValueError):
+            match = orjson.loads(line[:end] + b"}")
+            return match
+    match = orjson.loads(line)
     return match
 
 
 def _held(number: int) -> bytes:
     return b',"suppressed":%d' % number if number else b""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A match that the second stage holds back or lets out: `slot` is the pack's name in the configuration.
+
+    `place` is where its value says how many were held back before it.
+    """
+
+    message: Message
+    slot: str
+    time: int
+    span: int
+    place: int
+
+    def out(self, held: int) -> Message:
+        """The message of one that goes out."""
+        value, place = self.message.value, self.place
+        return replace(self.message, value=b"".join([value[:place], _held(held), value[place:]]))
+
+
+def as_candidate(slot: str, message: Message, alike: Alike, event: bytes | None) -> Message:
+    """A match on its way to the second stage, with its `event` where it has one: the same but for its key and headers.
+
+    The key is what it is compared by, so that all that are alike are of one partition.
+    """
+    place = len(message.value) - 1 - (0 if event is None else len(_EVENT) + len(event))
+    told = orjson.dumps([slot, alike.time, alike.span, place])
+    own = () if message.key is None else ((_KEY, message.key),)
+    key = orjson.dumps([slot, alike.key])
+    if len(key) > _LONG:
+        key = orjson.dumps(hashlib.blake2b(key, digest_size=32).hexdigest())
+    return replace(message, key=key, headers=(*message.headers, (_ALIKE, told), *own))
+
+
+def is_candidate(headers: Headers) -> bool:
+    return any(name == _ALIKE for name, _ in headers)
+
+
+def candidate_of(message: Message) -> Candidate:
+    """What `as_candidate` made. Raises `InputError` where it is none."""
+    told = dict(message.headers)
+    headers = tuple(each for each in message.headers if each[0] not in (_ALIKE, _KEY))
+    try:
+        slot, *numbers = orjson.loads(told[_ALIKE] or b"")
+        time, span, place = map(operator.index, numbers)
+        tail = message.value[place:]
+        if type(slot) is not str or place <= 0 or not (tail == b"}" or tail.startswith(_EVENT)):
+            raise ValueError("it does not say where its event is")
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"not a match: {error}") from None
+    match = replace(message, key=told.get(_KEY), headers=headers)
+    return Candidate(match, slot, time, span, place)
 
 
 def place_of(source: Sequence[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import structlog
 
 from sigmac.runtime.correlation.observation import Observation
 from sigmac.runtime.errors import PackError
-from sigmac.runtime.match import BatchResult
+from sigmac.runtime.match import BatchResult, Rule
 from sigmac.runtime.pack.pack import Pack, load_pack
 from sigmac.runtime.scalar.dispatch import MOST_VALUES
 from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
@@ -42,6 +42,14 @@ class Forwards(Protocol):
     def counted(self) -> CorrelationCounts: ...
 
 
+class Holds(Protocol):
+    """What is held back elsewhere, if at all."""
+
+    def candidate(
+        self, rule: Rule, match: Message, event: bytes, timestamp: int | None
+    ) -> Message | None: ...
+
+
 # Makes what correlates the matches of a pack, or what forwards their hits, given the name of the configuration
 Correlate = Callable[[str, Pack], Correlating]
 Forward = Callable[[str, Pack], Forwards]
@@ -68,6 +76,7 @@ class PackSlot:
         correlate: Correlate | None = None,
         suppressing: Suppressing | None = None,
         forward: Forward | None = None,
+        holding: Holds | None = None,
     ):
         self.name = name
         self._trusted_keys = trusted_keys
@@ -84,6 +93,7 @@ class PackSlot:
         self.forwarding: Forwards | None = None
         self.correlating: Correlating | None = None
         self.suppressing = suppressing
+        self.holding = holding
         self._counted: CorrelationCounts = {}
         self.run(self._load(folder))
 
@@ -110,11 +120,15 @@ class PackSlot:
 
     def _counts(self) -> CorrelationCounts:
         """What the correlations counted that are evaluated here, in all that their state knows of."""
-        if self.correlating is None:
-            return {}
-        names = {name: described(each) for name, each in self.pack.correlations.items()}
-        found = counts_of_pack(self.name, names, self.correlating.counts)
-        return {**found, "no_time": {self.name: self.correlating.no_time}}
+        found: CorrelationCounts = {}
+        if self.correlating is not None:
+            names = {name: described(each) for name, each in self.pack.correlations.items()}
+            found = counts_of_pack(self.name, names, self.correlating.counts)
+            found["no_time"] = {self.name: self.correlating.no_time}
+        if self.suppressing is not None:
+            found["held"] = {self.name: self.suppressing.held}
+            found["held_forgotten"] = {self.name: self.suppressing.forgotten}
+        return found
 
     def begin_to_count(self) -> None:
         """What the state brought with it was counted before."""

@@ -99,19 +99,13 @@ class StoredGroups:
             try:
                 self._read(store, name, loaded, head)
             except (ValueError, TypeError, IndexError, KeyError) as error:
-                raise SigmacError(
-                    f"the state of a correlation is damaged ({error}); remove the state folder and "
-                    "the changelog topic of this stage to begin anew"
-                ) from None
+                raise unreadable(f"is damaged ({error})") from None
         return loaded
 
     def _read(self, store: Store, name: str, loaded: _Loaded, head: bytes) -> None:
         version, *rest = orjson.loads(head)
         if version != VERSION:
-            raise SigmacError(
-                f"the state of correlations has version {version}, and this is version {VERSION}; "
-                "remove the state folder and the changelog topic of this stage to begin anew"
-            )
+            raise unreadable(f"has version {version}, and this is version {VERSION}")
         _, newest, true, left, begin, end, first, hits, aside = rest
         group = loaded.group
         group.newest, group.true, group.left = int(newest), bool(true), int(left)
@@ -200,6 +194,13 @@ class StoredGroups:
         while self._size > _MOST_LOADED:
             _, oldest = self._kept.popitem(last=False)
             self._size -= len(oldest.group.hits) + _OF_A_GROUP
+
+
+def unreadable(why: str) -> SigmacError:
+    """The error to stop with where the store has what this version of sigmac cannot go on from."""
+    return SigmacError(
+        f"the state of correlations {why}; remove the state folder and the changelog topic of this stage to begin anew"
+    )
 
 
 def _has(group: Group, hit: Hit) -> bool:

@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from sigmac.runtime.correlation.suppression import Suppression, Suppressions
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.printable import escaped
 from sigmac.runtime.service.config.correlation_sections import (
@@ -142,14 +143,22 @@ class Settings(Model):
 
     @field_validator("suppress")
     @classmethod
-    def _kept_by_one(
+    def _somebody_sees_all(
         cls, suppress: tuple[SuppressSettings, ...], info: ValidationInfo
     ) -> tuple[SuppressSettings, ...]:
-        source = info.data.get("source")
-        if suppress and source is not None and source.kafka is not None:
+        source, matches = info.data.get("source"), info.data.get("matches")
+        correlations = info.data.get("correlations")
+        if not suppress or source is None or source.kafka is None:
+            return suppress
+        if correlations is not None and correlations.topic is None:
             raise ValueError(
-                "over Kafka nothing is held back: what a worker knows would end when its partitions go to another"
+                "over Kafka the second stage holds back, as only it sees all that are alike: set `correlations.topic`"
             )
+        for name in ("file", "stdout", "webhook"):
+            if matches is not None and getattr(matches, name) is not None:
+                raise ValueError(
+                    f"over Kafka what may be held back goes to `matches.kafka` alone: remove `matches.{name}`"
+                )
         return suppress
 
     @field_validator("matches")
@@ -247,6 +256,13 @@ class Settings(Model):
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count() or 1
         )
+
+    def suppressions(self) -> Suppressions | None:
+        """What is held back; None for nothing."""
+        if not self.suppress:
+            return None
+        found = [Suppression(s.seconds, s.by, s.rules, s.levels) for s in self.suppress]
+        return Suppressions(found, self.correlations.timestamp_fields)
 
     @property
     def correlates(self) -> bool:

@@ -27,9 +27,12 @@ def _by_correlation(name: str) -> Callable[[Any], Samples]:
     return read
 
 
-def _no_time(view: Any) -> Samples:
-    for pack, count in view.status.counts.correlations.get("no_time", {}).items():
-        yield (pack,), count
+def _by_pack(name: str) -> Callable[[Any], Samples]:
+    def read(view: Any) -> Samples:
+        for pack, count in view.status.counts.correlations.get(name, {}).items():
+            yield (pack,), count
+
+    return read
 
 
 def _dropped(view: Any) -> Samples:
@@ -57,7 +60,7 @@ CORRELATIONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[Any], Sample
         "counter",
         "Events without a timestamp that a correlation would have counted.",
         ("pack",),
-        _no_time,
+        _by_pack("no_time"),
     ),
     (
         "sigmac_correlation_hits_dropped_total",
@@ -72,5 +75,19 @@ CORRELATIONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[Any], Sample
         "Bytes of the second stage's state on disk.",
         (),
         _state_bytes,
+    ),
+    (
+        "sigmac_suppressed_total",
+        "counter",
+        "Matches and alerts that were held back, as alike ones went out before.",
+        ("pack",),
+        _by_pack("held"),
+    ),
+    (
+        "sigmac_suppressed_forgotten_total",
+        "counter",
+        "Times that it was forgotten what went out, as there was too much of it.",
+        ("pack",),
+        _by_pack("held_forgotten"),
     ),
 )

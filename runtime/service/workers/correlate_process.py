@@ -101,7 +101,7 @@ class _Correlate:
             replication=given.replication,
         )
         self._plan_of_stage = plan
-        self._stage = SecondStage(plan, self._topic, slots, leave)
+        self._stage = SecondStage(plan, self._topic, slots, leave, settings.suppressions())
         self._lag: dict[int, int] = {}
         self._state_bytes = 0
 
@@ -129,6 +129,8 @@ class _Correlate:
             identity = ".".join((group, settings.name, platform.node(), str(number)))
         reads = consumer_properties(common, consumer, settings.batch.max_mib, number)
         writes = producer_properties(common, producer, identity)
+        # As workers do: what is alike is of one partition, whoever writes it.
+        writes.setdefault("partitioner", "consistent_random")
         for given in (reads, writes):
             for name in _OF_QUIX_STREAMS:
                 given.pop(name, None)
@@ -232,7 +234,7 @@ class _Correlate:
         counts = Counts(
             records={plan.hits: told.hits},
             bytes={plan.hits: told.bytes},
-            delivered={"kafka": told.alerts},
+            delivered={"kafka": told.alerts, "hits": told.around},
             rebalances=told.rebalances,
             correlations=self._stage.counts(),
             state_bytes=self._state_bytes,

@@ -20,7 +20,6 @@ import structlog
 
 from sigmac import __version__
 from sigmac.runtime.correlation.correlator import Limits
-from sigmac.runtime.correlation.suppression import Suppression
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.finding import find_pack
 from sigmac.runtime.pack.pack import Pack, Tag
@@ -34,7 +33,7 @@ from sigmac.runtime.stream.delivery import AtLeastOnce, Delivery, Outputs
 from sigmac.runtime.stream.evaluation import Stream
 from sigmac.runtime.stream.kept.correlating import Correlating, States
 from sigmac.runtime.stream.kept.suppressing import Suppressing
-from sigmac.runtime.stream.pack_slot import Correlate, Forward, PackSlot
+from sigmac.runtime.stream.pack_slot import Correlate, Forward, Holds, PackSlot
 from sigmac.runtime.stream.record import Source
 from sigmac.runtime.stream.sink import Sink
 from sigmac.runtime.stream.supervisor_link import Link
@@ -132,6 +131,7 @@ def make_worker(link: Link, settings: Settings, index: int, packs: dict[str, Any
             correlate=correlate,
             suppressing=_suppressing(settings, name),
             forward=forward,
+            holding=_holding(settings, name),
         )
         for name, pack in settings.packs.items()
     }
@@ -173,19 +173,38 @@ def _correlate(settings: Settings) -> Correlate:
 
 
 def _suppressing(settings: Settings, name: str) -> Suppressing | None:
-    if not settings.suppress:
+    """What holds matches back in a worker that reads all there is."""
+    suppressions = settings.suppressions()
+    if suppressions is None or settings.source.kafka is not None:
         return None
     folder = Path(settings.state) if settings.source.files is not None else None
-    found = [Suppression(s.seconds, s.by, s.rules, s.levels) for s in settings.suppress]
-    return Suppressing(name, found, folder, settings.correlations.timestamp_fields)
+    return Suppressing(name, suppressions, folder)
+
+
+def _holding(settings: Settings, name: str) -> Holds | None:
+    """What takes matches to the second stage that may be held back."""
+    suppressions = settings.suppressions()
+    if suppressions is None or settings.source.kafka is None:
+        return None
+    from sigmac.runtime.stream.cluster.holding import Holding
+
+    return Holding(name, suppressions, event=settings.matches.event)
 
 
 def _forward(settings: Settings) -> Forward:
     """What takes hits to the second stage."""
     from sigmac.runtime.stream.cluster.forwarding import Forwarding
 
-    fields, event = settings.correlations.timestamp_fields, settings.matches.event
-    return lambda name, pack: Forwarding(name, pack, timestamp_fields=fields, event=event)
+    def forward(name: str, pack: Pack) -> Forwarding:
+        return Forwarding(
+            name,
+            pack,
+            timestamp_fields=settings.correlations.timestamp_fields,
+            event=settings.matches.event,
+            suppressions=settings.suppressions(),
+        )
+
+    return forward
 
 
 def _collector(settings: Settings) -> SpanExport | None:

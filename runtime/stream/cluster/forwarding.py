@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import orjson
+
 from sigmac.runtime.correlation.correlator import Counts
-from sigmac.runtime.correlation.observation import Observation
+from sigmac.runtime.correlation.observation import Observation, scalars_of
 from sigmac.runtime.correlation.spread.families import Spreading
+from sigmac.runtime.correlation.suppression import Suppressions
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.stream.cluster.hit_message import HitTooLarge, encode
@@ -18,7 +21,13 @@ class Forwarding:
     """The hits of a pack's rules; `slot` is the pack's name in the configuration."""
 
     def __init__(
-        self, slot: str, pack: Pack, *, timestamp_fields: Sequence[str] | None, event: bool
+        self,
+        slot: str,
+        pack: Pack,
+        *,
+        timestamp_fields: Sequence[str] | None,
+        event: bool,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self._slot = slot
         self._event = event
@@ -27,6 +36,9 @@ class Forwarding:
         self._spreading = Spreading(pack.correlations, pack.manifest["rules"])
         self._titles = {name: described(each) for name, each in pack.correlations.items()}
         self._no_time = 0
+        # What the second stage compares alerts by that are held back
+        loud = [each for each in pack.correlations.values() if not each.silent]
+        self._compared = suppressions.fields(loud) if suppressions is not None else []
 
     def counted(self) -> CorrelationCounts:
         """What was a hit nowhere since it was asked last."""
@@ -48,6 +60,10 @@ class Forwarding:
         if observation is None:
             self._no_time += 1
             return [], ""
+        if self._compared:
+            fields = orjson.loads(event)
+            compared = {name: scalars_of(fields, name) for name in self._compared}
+            observation = observation._replace(values={**compared, **observation.values})
         made, problem = [], ""
         for family, place in self._spreading.places(observation):
             raw = event if self._event else None

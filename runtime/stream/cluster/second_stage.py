@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,21 @@ from quixstreams.state.exceptions import (
     StateRecoveryOffsetOutOfRange,
 )
 
+from sigmac.runtime.correlation.alert import Alert
+from sigmac.runtime.correlation.spread import stored_suppression
 from sigmac.runtime.correlation.spread.family_step import FamilySteps
+from sigmac.runtime.correlation.suppression import Suppressions
 from sigmac.runtime.errors import InputError, StreamError
 from sigmac.runtime.stream.cluster.hit_message import HitMessage, decode
 from sigmac.runtime.stream.cluster.hits_topic import HitsTopic
 from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
-from sigmac.runtime.stream.match_message import alert_message
+from sigmac.runtime.stream.match_message import (
+    Candidate,
+    alert_message,
+    as_candidate,
+    candidate_of,
+    is_candidate,
+)
 from sigmac.runtime.stream.sink import Message
 
 log = structlog.get_logger("sigmac.stream.correlations")
@@ -69,7 +79,9 @@ class Told:
 
     hits: int = 0
     bytes: int = 0
-    alerts: int = 0
+    alerts: int = 0  # and matches that may be held back: those that went out
+    around: int = 0  # alerts that may be held back, on their way to what is alike
+    held: Counter[str] = field(default_factory=Counter)  # by pack
     malformed: int = 0
     unknown: int = 0  # hits of correlations that no pack has
     rebalances: int = 0
@@ -114,8 +126,10 @@ class SecondStage:
         topic: HitsTopic,
         slots: Mapping[str, FamilySteps],
         leave: Callable[[str], None],
+        suppressions: Suppressions | None = None,
     ) -> None:
         self.told = Told()
+        self._suppressions = suppressions
         self._settings = settings
         self._topic = topic
         self._leave = leave
@@ -156,6 +170,8 @@ class SecondStage:
                     known = found.setdefault(count, {})
                     for name, number in by_name.items():
                         known[name] = known.get(name, 0) + number
+        if self.told.held:
+            found["held"] = dict(self.told.held)
         return found
 
     def run(self) -> None:
@@ -200,13 +216,18 @@ class SecondStage:
         application.before_assign = self._before_assign
         # Its checkpoint would go on to be committed, with what it had read of partitions that are another's now.
         application.lost = lambda: self._leave("the group gave its partitions to others")
-        hits = application.topic(settings.hits, value_deserializer="bytes")
+        hits = application.topic(
+            settings.hits, value_deserializer="bytes", value_serializer=_Bytes()
+        )
         alerts = application.topic(settings.alerts, value_serializer=_Bytes())
         frame = application.dataframe(hits)
         frame = frame.apply(self._decoded, expand=True, metadata=True)
         frame = frame.apply(self._take, expand=True, stateful=True, metadata=True)
         frame = frame.set_headers(lambda message, *_: list(message.headers))
-        frame.to_topic(alerts, key=lambda message: message.key)
+        frame.to_topic(
+            lambda message, *_: hits if is_candidate(message.headers) else alerts,
+            key=lambda message: message.key,
+        )
         return application
 
     def _before_assign(self, partitions: list[Any]) -> None:
@@ -219,34 +240,62 @@ class SecondStage:
             except (KafkaException, TimeoutError, StreamError) as error:
                 self._leave(str(error))
 
-    def _decoded(self, value: bytes, key: Any, *_: Any) -> Iterator[HitMessage]:
+    def _decoded(
+        self, value: bytes, key: Any, _: int, headers: Any
+    ) -> Iterator[HitMessage | Candidate]:
         self.told.hits += 1
         self.told.bytes += len(value or b"")
         try:
             if not key:
                 raise InputError("a hit without a key")
-            yield decode(value)
+            given = tuple(headers or ())
+            if is_candidate(given):
+                yield candidate_of(Message(value or b"", key, given))
+            else:
+                yield decode(value)
         except InputError as error:
             if not self.told.malformed:
                 log.warning("the topic of hits has what is none", reason=str(error)[:200])
             self.told.malformed += 1
 
-    def _take(self, hit: HitMessage, key: Any, _: int, __: Any, state: State) -> list[Message]:
+    def _take(
+        self, given: HitMessage | Candidate, key: Any, _: int, __: Any, state: State
+    ) -> list[Message]:
+        offset = message_context().offset
+        if isinstance(given, Candidate):
+            made = self._judged(given, state, offset)
+        else:
+            made = self._alerts(given, state, offset)
+        around = sum(is_candidate(each.headers) for each in made)
+        self.told.around += around
+        self.told.alerts += len(made) - around
+        return made
+
+    def _judged(self, candidate: Candidate, state: State, offset: int) -> list[Message]:
+        held = stored_suppression.take(state, candidate.time, candidate.span, offset)
+        if held is None:
+            self.told.held[candidate.slot] += 1
+            return []
+        return [candidate.out(held)]
+
+    def _alerts(self, hit: HitMessage, state: State, offset: int) -> list[Message]:
         steps = self._steps(hit)
         if steps is None:
             self.told.unknown += 1
             return []
-        offset = message_context().offset
         family = steps.families[hit.family]
         alerts = steps.take(family, hit.place, hit.observation, state, offset)
-        partition = hit.observation.source[1]
-        made = [
-            alert_message(each, hit.pack, partition, hit.event)
-            for each in alerts
-            if not each.correlation.silent
-        ]
-        self.told.alerts += len(made)
-        return made
+        return [self._message(each, hit) for each in alerts if not each.correlation.silent]
+
+    def _message(self, alert: Alert, hit: HitMessage) -> Message:
+        """An alert as it goes out, or where it is found out whether it does."""
+        seen = hit.observation
+        message = alert_message(alert, hit.pack, seen.source[1], hit.event)
+        if self._suppressions is None:
+            return message
+        given = alert.correlation, seen.values, seen.time, alert.group
+        alike = self._suppressions.of_alert(*given)
+        return message if alike is None else as_candidate(hit.slot, message, alike, hit.event)
 
     def _steps(self, hit: HitMessage) -> FamilySteps | None:
         """What has the family of a hit; None where no pack has it.

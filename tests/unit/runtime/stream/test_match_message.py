@@ -7,8 +7,15 @@ from dataclasses import replace
 import orjson
 
 from sigmac.runtime import Pack
+from sigmac.runtime.correlation.alert import Alert
+from sigmac.runtime.correlation.definition import Correlation
 from sigmac.runtime.stream.dead_letters import bury
-from sigmac.runtime.stream.match_message import MatchWriter, match_id, without_event
+from sigmac.runtime.stream.match_message import (
+    MatchWriter,
+    alert_message,
+    match_id,
+    without_event,
+)
 from sigmac.runtime.stream.record import Origin
 
 ORIGIN = Origin("events", 3, 17, 1_700_000_000_000, b"host-1", (("traceparent", b"00-a-b-01"),))
@@ -66,3 +73,13 @@ def test_a_match_can_be_read_without_its_event(pack: Pack) -> None:
         )
     message = MatchWriter(pack, event=False).message(0, ORIGIN, 2, EVENT)
     assert without_event(message.value) == orjson.loads(message.value)
+
+
+def test_a_group_may_have_a_field_of_that_name(pack: Pack) -> None:
+    correlation = Correlation("C", "event_count", ["a"], 10, ("u", "event"), {"gte": 1})
+    group = {"u": "x", "event": "y"}
+    place = ("events", 3, 17, None)
+    alert = Alert(correlation, place, group, 1, 0, 0, 1, [place])
+    for event in (EVENT, None):
+        message = alert_message(alert, {"name": "p", "version": "1"}, 3, event)
+        assert without_event(message.value)["correlation"]["group"] == group

@@ -478,6 +478,17 @@ def test_exactly_once_takes_kafka_or_drop_for_dead_letters(load: Load, refused: 
             SMALLEST + "correlations: {topic: hits, stages: [detect, detect]}",
             "c.yml:11: correlations.stages: name each stage once",
         ),
+        (
+            SMALLEST + "suppress: {for: 1h}",
+            "c.yml:11: suppress: over Kafka the second stage holds back, as only it sees all that are alike: "
+            "set `correlations.topic`",
+        ),
+        (
+            SMALLEST.replace("topic: matches}", "topic: matches}, stdout: {}")
+            + "correlations: {topic: hits}\nsuppress: {for: 1h}",
+            "c.yml:12: suppress: over Kafka what may be held back goes to `matches.kafka` alone: "
+            "remove `matches.stdout`",
+        ),
     ],
 )
 def test_a_second_stage_needs_topics_of_its_own(text: str, said: str, refused: Refused) -> None:

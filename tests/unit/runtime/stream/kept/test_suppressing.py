@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sigmac.runtime.correlation.suppression import Suppression, Suppressor
+from sigmac.runtime.correlation.suppression import Suppression, Suppressions, Suppressor
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.match import Rule
 from sigmac.runtime.stream.kept.suppressing import Suppressing
@@ -24,7 +24,7 @@ def taken(
 
 
 def test_the_first_goes_out_and_the_next_tells_how_many_were_held_back() -> None:
-    suppressing = Suppressing("p", [Suppression(60)], None)
+    suppressing = Suppressing("p", Suppressions([Suppression(60)]), None)
     assert [taken(suppressing, LOW, second) for second in (0, 1, 59.9, 60, 61, 200)] == [
         *(0, None, None, 2, None, 1)
     ]
@@ -33,7 +33,7 @@ def test_the_first_goes_out_and_the_next_tells_how_many_were_held_back() -> None
 
 
 def test_what_they_agree_in() -> None:
-    suppressing = Suppressing("p", [Suppression(60, ("Computer",))], None)
+    suppressing = Suppressing("p", Suppressions([Suppression(60, ("Computer",))]), None)
     hosts = ["a", "b", "a", ["a", "b"], ["b", "a"], 5, "5", None, None]
     assert [taken(suppressing, LOW, 1, host) for host in hosts] == [
         *(0, 0, None, 0, None, 0, None, 0, None)
@@ -43,31 +43,31 @@ def test_what_they_agree_in() -> None:
 
 def test_the_first_that_fits_decides() -> None:
     given = [Suppression(10, rules=("low_one",)), Suppression(60, levels=("high",))]
-    suppressing = Suppressing("p", given, None)
+    suppressing = Suppressing("p", Suppressions(given), None)
     assert [taken(suppressing, LOW, s) for s in (0, 9, 10)] == [0, None, 1]
     assert [taken(suppressing, HIGH, s) for s in (0, 9, 10)] == [0, None, None]
     assert [taken(suppressing, Rule("Other", level="low"), s) for s in (0, 0)] == [0, 0]
 
 
 def test_without_a_time_the_records_counts_and_without_any_all_goes_out() -> None:
-    suppressing = Suppressing("p", [Suppression(60)], None)
+    suppressing = Suppressing("p", Suppressions([Suppression(60)]), None)
     assert [taken(suppressing, LOW, None) for _ in range(2)] == [0, 0]
     assert [suppressing.take(LOW, b"{}", timestamp) for timestamp in (1000, 2000)] == [0, None]
 
 
 def test_late_events() -> None:
-    suppressing = Suppressing("p", [Suppression(60)], None)
+    suppressing = Suppressing("p", Suppressions([Suppression(60)]), None)
     assert [taken(suppressing, LOW, s) for s in (1000, 941, 900, 1001)] == [0, None, 0, None]
 
 
 def test_rewound_restored_and_bounded(tmp_path: Path) -> None:
-    suppressing = Suppressing("p", [Suppression(60)], tmp_path)
+    suppressing = Suppressing("p", Suppressions([Suppression(60)]), tmp_path)
     assert taken(suppressing, LOW, 0) == 0
     note = suppressing.kept.write()
     assert taken(suppressing, LOW, 1) is None
     suppressing.kept.rewind()
     assert suppressing.held == 0
-    again = Suppressing("p", [Suppression(60)], tmp_path)
+    again = Suppressing("p", Suppressions([Suppression(60)]), tmp_path)
     again.kept.restore(note)
     assert [taken(again, LOW, s) for s in (1, 60)] == [None, 1]
     bounded = Suppressor(max_keys=2)
