@@ -41,6 +41,8 @@ class Counts:
     engine: dict[str, dict[str, int]] = field(default_factory=dict)  # by pack
     correlations: CorrelationCounts = field(default_factory=dict)
     state_bytes: int = 0  # of the second stage's state on disk
+    restored: int = 0  # entries of its changelog
+    restore_seconds: float = 0.0
 
     def add(self, more: Counts) -> None:
         """Count what another has counted as well."""

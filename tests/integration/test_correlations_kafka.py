@@ -19,7 +19,7 @@ from sigmac.runtime import load_pack
 from sigmac.runtime.errors import ConfigurationError
 from tests.integration.brokers import ApacheKafka, Broker
 from tests.integration.cluster import Cluster, cluster_python
-from tests.integration.correlated import PARTITIONS, RULES, Disturbed, event, run
+from tests.integration.correlated import ACCOUNTS, PARTITIONS, RULES, Disturbed, event, run
 from tests.integration.ledger import Service, running
 from tests.integration.messages import received, send
 from tests.unit.packs import write_text_pack
@@ -127,6 +127,9 @@ def test_members_come_and_go_while_windows_are_open(
         disturbed.correlating.stop()
         until_shared(disturbed.further, (PARTITIONS,))
         disturbed.recover()
+        # It restored what the others had on their disks.
+        assert sum(disturbed.further.metric("sigmac_correlation_restored_total")) > ACCOUNTS
+        assert sum(disturbed.further.metric("sigmac_correlation_restore_seconds_total")) > 0
         account = disturbed.settle()
     assert account.expected > 200
     assert (account.lost, account.doubled, account.invented) == (0, 0, 0)

@@ -40,8 +40,11 @@ def _dropped(view: Any) -> Samples:
         yield (reason,), view.status.counts.correlations.get(reason, {}).get("/", 0)
 
 
-def _state_bytes(view: Any) -> Samples:
-    yield (), view.status.counts.state_bytes
+def _one(name: str) -> Callable[[Any], Samples]:
+    def read(view: Any) -> Samples:
+        yield (), getattr(view.status.counts, name)
+
+    return read
 
 
 CORRELATIONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[Any], Samples]], ...] = (
@@ -74,7 +77,21 @@ CORRELATIONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[Any], Sample
         "gauge",
         "Bytes of the second stage's state on disk.",
         (),
-        _state_bytes,
+        _one("state_bytes"),
+    ),
+    (
+        "sigmac_correlation_restored_total",
+        "counter",
+        "Entries of its changelog from which the second stage restored state.",
+        (),
+        _one("restored"),
+    ),
+    (
+        "sigmac_correlation_restore_seconds_total",
+        "counter",
+        "Seconds that processes of the second stage spent restoring state.",
+        (),
+        _one("restore_seconds"),
     ),
     (
         "sigmac_suppressed_total",

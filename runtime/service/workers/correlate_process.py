@@ -212,7 +212,9 @@ class _Correlate:
 
     def _look(self) -> None:
         if self._state != "stopped" and self.connection.connected:
-            if self._stage.assigned():
+            if self._stage.restoring.running:
+                self._set_state("starting", "restoring the state of correlations")
+            elif self._stage.assigned():
                 self._set_state("running")
             elif self._state == "running":
                 self._set_state("waiting", "other members of the group have all partitions")
@@ -238,6 +240,8 @@ class _Correlate:
             rebalances=told.rebalances,
             correlations=self._stage.counts(),
             state_bytes=self._state_bytes,
+            restored=self._stage.restoring.entries,
+            restore_seconds=self._stage.restoring.seconds,
         )
         for name, number in (("malformed", told.malformed), ("unknown", told.unknown)):
             if number:

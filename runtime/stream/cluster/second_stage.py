@@ -35,6 +35,7 @@ from sigmac.runtime.correlation.suppression import Suppressions
 from sigmac.runtime.errors import InputError, StreamError
 from sigmac.runtime.stream.cluster.hit_message import HitMessage, decode
 from sigmac.runtime.stream.cluster.hits_topic import HitsTopic
+from sigmac.runtime.stream.cluster.restoring import Restoring
 from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
 from sigmac.runtime.stream.match_message import (
     Candidate,
@@ -95,17 +96,19 @@ class _Bytes(Serializer):  # type: ignore[misc]
 
 
 class _Application(Application):  # type: ignore[misc]
-    """An application that can be told what to do before it takes partitions, and when it has lost some.
+    """An application that can be told what to do around taking partitions, and when it has lost some.
 
     Nothing may be raised there, as it would get lost in librdkafka.
     """
 
     before_assign: Callable[[list[Any]], None] = staticmethod(lambda _: None)
+    after_assign: Callable[[], None] = staticmethod(lambda: None)
     lost: Callable[[], None] = staticmethod(lambda: None)
 
     def _on_assign(self, consumer: Any, topic_partitions: list[Any]) -> None:
         self.before_assign(topic_partitions)
         super()._on_assign(consumer, topic_partitions)
+        self.after_assign()
 
     def _on_lost(self, consumer: Any, topic_partitions: list[Any]) -> None:
         self.lost()
@@ -129,6 +132,7 @@ class SecondStage:
         suppressions: Suppressions | None = None,
     ) -> None:
         self.told = Told()
+        self.restoring = Restoring()
         self._suppressions = suppressions
         self._settings = settings
         self._topic = topic
@@ -214,6 +218,9 @@ class SecondStage:
             processing_guarantee="exactly-once" if settings.exactly_once else "at-least-once",
         )
         application.before_assign = self._before_assign
+        states = application._state_manager
+        self.restoring.watch(states)
+        application.after_assign = lambda: self.restoring.count(states._recovery_manager.partitions)
         # Its checkpoint would go on to be committed, with what it had read of partitions that are another's now.
         application.lost = lambda: self._leave("the group gave its partitions to others")
         hits = application.topic(

@@ -72,8 +72,12 @@ def counts() -> Counts:
             },
             "no_time": {"windows": 8},
             "unknown": {"/": 9},
+            "held": {"windows": 10},
+            "held_forgotten": {"windows": 11},
         },
         state_bytes=4096,
+        restored=12,
+        restore_seconds=13.5,
     )
 
 
