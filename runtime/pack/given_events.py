@@ -44,9 +44,9 @@ def _line(event: Mapping[str, Any] | bytes) -> bytes:
         return text if b"\n" not in text else json_bytes(parse_record(text))
     if not isinstance(event, Mapping):
         raise _wrong(event)
-    line = record_of(event) if isinstance(event, dict) else None
+    known = record_of(event) if isinstance(event, dict) else None
     try:
-        return json_bytes(plain_event(event)) if line is None else line
+        return json_bytes(plain_event(event)) if known is None else known[0]
     except RecursionError:
         raise EventError("the event is nested too deep") from None
 

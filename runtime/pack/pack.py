@@ -267,11 +267,12 @@ class Pack:
         Tuples and NumPy's arrays are JSON arrays. Raises `EventError` where the event holds what JSON cannot, whichever
         rule asks for it.
         """
-        data = record_of(event) if isinstance(event, dict) else None
-        plain: Any = event
-        if data is None:
+        taken: tuple[bytes | None, dict[str, Any]] | None
+        taken = record_of(event) if isinstance(event, dict) else None
+        if taken is None:
             plain = plain_event(event)
-            data = record_of(plain)
+            taken = record_of(plain) or (None, plain)
+        data, plain = taken
         check_values(plain, self.dispatch.most_values, None if data is None else len(data))
         return Matches(
             Match(self.rules[i], event, self.explain(i, plain) if explain else None)

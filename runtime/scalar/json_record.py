@@ -27,11 +27,15 @@ def json_bytes(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def record_of(event: dict[str, Any]) -> bytes | None:
-    """The bytes of an event; None where it holds what JSON cannot, such as NaN or a tuple."""
+def record_of(event: dict[str, Any]) -> tuple[bytes, dict[str, Any]] | None:
+    """The bytes of an event, and what they say, of JSON's own types alone; None where it holds what JSON cannot.
+
+    NaN and tuples are such, and a `StrEnum` is none: what is evaluated is its text.
+    """
     try:
         data = orjson.dumps(event)
-        return data if orjson.loads(data) == event else None
+        said = orjson.loads(data)
+        return (data, said) if said == event else None
     except (TypeError, ValueError, RecursionError):
         return None
 
@@ -83,7 +87,7 @@ def reason_of(value: Any) -> str:
 
 
 def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event of what JSON knows: mappings as dicts; tuples and NumPy's arrays as lists, its scalars as Python's.
+    """An event of JSON's own types: mappings as dicts, tuples and NumPy's arrays as lists, subclasses as what they are.
 
     Raises `EventError` naming the field where a value is none that JSON can hold, whichever rule asks for it: NaN,
     bytes, a set, a time, a lone surrogate, a key that is no text, more than `MAX_DEPTH` levels (as in a value that
@@ -101,7 +105,7 @@ def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
         is_object = isinstance(source, Mapping)
         for key, value in source.items() if is_object else enumerate(source):
             if is_object:
-                _check_text(key, name)
+                key = _key(key, name)
             inner = name if not is_object else f"{name}.{key}" if name else str(key)
             taken = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
             container: dict[str, Any] | list[Any] | None = None
@@ -110,7 +114,7 @@ def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
             elif isinstance(taken, (list, tuple)):
                 container = []
             else:
-                _check_scalar(taken, inner)
+                taken = _scalar(taken, inner)
             if container is not None:
                 left.append((taken, container, inner, depth + 1))
             if is_object:
@@ -120,26 +124,27 @@ def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _check_text(key: Any, name: str) -> None:
+def _key(key: Any, name: str) -> str:
     if not isinstance(key, str):
         where = f" in the field {name!r}" if name else ""
         raise EventError(f"a key{where} is no text but a {type(key).__name__}")
-    _check_scalar(key, key)
+    return str(_scalar(key, key))
 
 
-def _check_scalar(value: Any, name: str) -> None:
+def _scalar(value: Any, name: str) -> Any:
+    """The value, of a subclass what it is in JSON."""
     if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
             raise EventError(f"the field {name!r} holds a lone surrogate") from None
-        return
+        return str.__str__(value)
     if value is None or isinstance(value, bool):
-        return
+        return value
     if isinstance(value, (int, float)):
         try:
             if math.isfinite(value):
-                return
+                return int.__int__(value) if isinstance(value, int) else float.__float__(value)
         except OverflowError:  # an integer beyond what a float can be
             pass
         raise EventError(f"the field {name!r} holds a number that is no JSON value")

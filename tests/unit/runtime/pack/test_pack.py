@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -299,7 +300,11 @@ def test_what_json_cannot_hold_is_refused_whichever_rule_asks(
         [("hay", ("needle",))],
         MappingProxyType({"in": "needle"}),
         np.str_("needle"),
+        StrEnum("Word", {"ONE": "needle"})["ONE"],
+        [StrEnum("Word", {"ONE": "needle"})["ONE"]],
+        type("Names", (list,), {})(["needle"]),
         OrderedDict(a="needle"),
+        OrderedDict(a=OrderedDict(b=["needle"])),
         {"deep": np.array([["hay"], ["needle"]])},
     ],
     ids=repr,
@@ -307,15 +312,17 @@ def test_what_json_cannot_hold_is_refused_whichever_rule_asks(
 def test_what_python_writes_otherwise_is_what_json_would_be(
     kinds_of_rules: list[Pack], value: Any
 ) -> None:
-    event = {"Image": value, "count": np.int64(5), "seen": np.bool_(True)}
-    as_json = json.loads(
-        json.dumps(event, default=lambda v: dict(v) if isinstance(v, Mapping) else v.tolist())
-    )
-    for made in kinds_of_rules:
-        given = MappingProxyType(event)
-        found = [match.rule.title for match in made.match(given)]
-        assert found == [match.rule.title for match in made.match(as_json)]
-        assert all(match.event is given for match in made.match(given))
+    more = {"count": np.int64(5), "seen": np.bool_(True)}
+    for event in ({"Image": value}, {"Image": value} | more, {np.str_("Image"): value}):
+        as_json = json.loads(
+            json.dumps(event, default=lambda v: dict(v) if isinstance(v, Mapping) else v.tolist())
+        )
+        for made in kinds_of_rules:
+            expected = [match.rule.title for match in made.match(as_json)]
+            for given in (event, MappingProxyType(event)):
+                found = made.match(given)
+                assert [match.rule.title for match in found] == expected
+                assert all(match.event is given for match in found)
 
 
 def test_an_event_that_holds_itself_is_refused(kinds_of_rules: list[Pack]) -> None:
