@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,22 @@ def holds_rules(name: str) -> bool:
     """Whether a name is that of a rule file, or of a folder that is no pack and has rule files in it."""
     if os.path.isfile(name):
         return name.lower().endswith(_SUFFIXES)
-    if not os.path.isdir(name) or os.path.exists(os.path.join(name, _MANIFEST)):
-        return False
-    return any(file.lower().endswith(_SUFFIXES) for _, _, files in os.walk(name) for file in files)
+    return not _is_pack(name) and any(True for _ in files_of(name))
+
+
+def files_of(name: str) -> Iterator[str]:
+    """The file of a rule, or those of rules or of a pack in a folder; none of a pack by its name."""
+    if os.path.isfile(name):
+        yield name
+    whole = _is_pack(name)
+    for folder, _, files in os.walk(name):
+        for file in files:
+            if whole or file.lower().endswith(_SUFFIXES):
+                yield os.path.join(folder, file)
+
+
+def _is_pack(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, _MANIFEST))
 
 
 def load_pack_or_rules(

@@ -20,8 +20,12 @@ def refuse_overlap(inputs: Sequence[str], outputs: Mapping[str, Path | None]) ->
     Files are told apart by what they are, not by their names: links lead to what they point at, `-` is standard input,
     and standard output counts where nothing else is named. Nothing is opened.
     """
-    read = {found: name for name in inputs if (found := _identity(0 if name == "-" else name))}
-    written: dict[tuple[int, int], str] = {}
+    read: dict[_Identity | None, str] = {
+        _identity(0 if name == "-" else name): name
+        for name in inputs
+        if name == "-" or os.path.exists(name)
+    }
+    written: dict[_Identity, str] = {}
     for option, path in outputs.items():
         # Without a file the first of them goes to standard output.
         where = 1 if path is None and option == next(iter(outputs)) else path
@@ -40,12 +44,15 @@ def refuse_overlap(inputs: Sequence[str], outputs: Mapping[str, Path | None]) ->
         written[found] = option
 
 
-def _identity(file: int | str | Path) -> tuple[int, int] | None:
-    """Device and inode; None where there is nothing yet, or a terminal or another device that has no content."""
+_Identity = tuple[int, int] | str
+
+
+def _identity(file: int | str | Path) -> _Identity | None:
+    """Device and inode, or the whole path where there is nothing yet; None for devices that have no content."""
     try:
         found = os.stat(file)
     except OSError:
-        return None
+        return None if isinstance(file, int) else os.path.realpath(file)
     return None if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
 
 

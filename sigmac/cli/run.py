@@ -79,7 +79,7 @@ EXAMPLE = """Examples:
     "-o",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="File for the matches.",
+    help="File for the matches; `-` is standard output.",
 )
 @result_options
 @click.option("--event/--no-event", default=True, help="Put the event into each match.")
@@ -214,7 +214,7 @@ def run(
         raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
     from sigmac.cli.chance_warnings import warnings_of
     from sigmac.cli.chosen_pipelines import first_events
-    from sigmac.cli.direct_rules import load_pack_or_rules
+    from sigmac.cli.direct_rules import files_of, load_pack_or_rules
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
@@ -228,8 +228,10 @@ def run(
         raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
+    if output == Path("-"):
+        output = None
     outputs = {"--output": output, "--profile": profile, "--report": results.report}
-    refuse_overlap(names, outputs)
+    refuse_overlap([*names, *files_of(pack), *pipeline, *map(str, trusted_key)], outputs)
     if profile is not None:
         # One that cannot be written is told before the work, not after it.
         profile.open("ab").close()

@@ -65,12 +65,59 @@ def test_standard_output_onto_an_input(redirected: str, built: Path, events: Pat
     assert events.read_bytes() == EVENT
 
 
-def test_two_outputs_are_two_files(sigmac: Run, built: Path, events: Path, tmp_path: Path) -> None:
+def test_what_events_are_tried_with_is_no_output(
+    sigmac: Run, built: Path, events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    files = {name: folder / f"{name}.yml" for name in ("rule", "pipeline")}
+    files["rule"].write_text(rule("s: {uid: 0}\ncondition: s"))
+    files["pipeline"].write_text("transformations: []\n")
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    link = tmp_path / "link"
+    link.hardlink_to(files["rule"])
+    with_pipeline = (files["rule"], events, "-p", files["pipeline"])
+    for given in (
+        (built, events, "-o", built / "manifest.json"),
+        (files["rule"], events, "-o", files["rule"]),
+        (folder, events, "-o", link),
+        (*with_pipeline, "--report", files["pipeline"]),
+        (built, events, "--trusted-key", key, "-o", key),
+    ):
+        before = given[-1].read_bytes()
+        done = sigmac("run", *given)
+        assert (done.returncode, "is also an input" in done.stderr) == (2, True), done.stderr
+        assert given[-1].read_bytes() == before
+    for _ in range(2):  # beside the rules, and over what is there already
+        done = sigmac("run", *with_pipeline, "-o", folder / "found.ndjson")
+        assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = sigmac("run", folder, events, "-p", "windows", "-o", "windows")  # no file of that name
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("option", ["--profile", "--report"])
+def test_two_outputs_are_two_files(
+    option: str, is_there: bool, sigmac: Run, built: Path, events: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    out.touch()
-    done = sigmac("run", built, events, "-o", out, "--profile", out)
+    if is_there:
+        out.touch()
+    (tmp_path / "folder").mkdir()
+    done = sigmac("run", built, events, "-o", out, option, tmp_path / "folder" / ".." / "out")
     assert done.returncode == 2
     assert "is also --output" in done.stderr
+
+
+def test_a_hyphen_is_standard_output(
+    sigmac: Run, built: Path, events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = sigmac("run", built, events, "-o", "-")
+    assert json.loads(done.stdout)["event"] == {"uid": 0}
+    assert not (tmp_path / "-").exists()
 
 
 def test_devices_without_content_may_be_both(sigmac: Run, built: Path) -> None:
