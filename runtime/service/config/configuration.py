@@ -377,10 +377,19 @@ def _sink_problems(
     if theirs is not None and kafka is not None and kafka.topic == theirs.topic:
         yield ("kafka", "topic"), "matches go to this topic already"
     if (file := sinks.file) is not None:
-        if source is not None and source.files is not None and file.path in source.files.paths:
+        files = source.files if source is not None else None
+        if files is not None and any(_same_file(file.path, path) for path in files.paths):
             yield ("file", "path"), "the source reads this file: it would go round in circles"
-        if others is not None and others.file is not None and others.file.path == file.path:
+        if others is not None and others.file and _same_file(others.file.path, file.path):
             yield ("file", "path"), "matches go to this file already"
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by whatever links, or would if there were one."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -130,6 +130,24 @@ def test_files_are_read_by_one_worker(load: Load, refused: Refused) -> None:
     ]
 
 
+@pytest.mark.parametrize("target", ["events.ndjson", "dead.ndjson"])
+@pytest.mark.parametrize("way", ["link", "hard link", "folder", "dangling"])
+def test_a_file_is_read_or_written_by_whatever_name(
+    way: str, target: str, tmp_path: Path, refused: Refused
+) -> None:
+    if way != "dangling":
+        (tmp_path / target).touch()
+    if way == "folder":
+        (tmp_path / "there").symlink_to(tmp_path)
+    elif way == "hard link":
+        (tmp_path / "out.ndjson").hardlink_to(tmp_path / target)
+    else:
+        (tmp_path / "out.ndjson").symlink_to(tmp_path / target)
+    path = f"there/{target}" if way == "folder" else "out.ndjson"
+    (said,) = refused(FILES.replace("stdout: {}", f"file: {{path: {path}}}"))
+    assert said.endswith(("it would go round in circles", "matches go to this file already"))
+
+
 def test_text_stays_as_it_was_written(load: Load) -> None:
     properties = (
         "sasl.password: 0123, sasl.username: no, linger.ms: 5, check.crcs: true, client.id: 1e3"
