@@ -64,6 +64,9 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
         raise reader.fail("E_FILTER", message, child or node, "add `rules: any`, or ids or names")
     if isinstance(child.value, str) and child.value.lower() == "any":
         return ()
+    if child.value == []:
+        message = "the filter lists no rule, and so acts on any rule of its logsource"
+        reader.diagnostics.report("W_META", message, reader.place(child), "write `any`")
     found: dict[str, Reference] = {}
     for rule in reader.references(child, "E_FILTER"):
         if found.setdefault(rule.text, rule) is not rule:
