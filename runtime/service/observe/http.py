@@ -28,6 +28,7 @@ import structlog
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.match import Rule
+from sigmac.runtime.printable import escaped_json
 from sigmac.runtime.service.config.secrets import bearer_token
 from sigmac.runtime.service.config.sections import HttpSettings, TlsSettings
 from sigmac.runtime.service.observe.metrics import CONTENT_TYPE, Metrics
@@ -253,7 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
             _described(packs[name], service.rules(name), service.without_chance(name))
             for name in names
         ]
-        self._send(HTTPStatus.OK, orjson.dumps({"packs": described}), "application/json")
+        # Titles of packs that others made, and a client that may be curl on a terminal.
+        listed = escaped_json(orjson.dumps({"packs": described}))
+        self._send(HTTPStatus.OK, listed, "application/json")
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse the request in one line. What the client still sends is read, for it to read the answer."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.inputs.lines import MAX_RECORD
+from sigmac.runtime.printable import escaped_json
 from sigmac.runtime.stream.files.file_source import LineBatch
 from sigmac.runtime.stream.record import LONG_LINE_KEPT, Batch, Beside, LongLine, SourceEnded
 from sigmac.runtime.stream.sink import Message, Undeliverable
@@ -101,13 +102,16 @@ def _bounded(line: bytes, position: int) -> bytes | LongLine:
 
 
 class StdoutSink:
-    """Lines to standard output. Where its reader goes away, the service ends."""
+    """Lines to standard output, harmless on a terminal. Where its reader goes away, the service ends."""
 
     def __init__(self, settings: Any):
         self._pending = memoryview(b"")
+        self._is_terminal = sys.stdout is not None and sys.stdout.isatty()
 
     def write(self, messages: Sequence[Message]) -> None:
         lines = b"".join(message.value + b"\n" for message in messages)
+        if self._is_terminal:
+            lines = escaped_json(lines)
         self._pending = memoryview(bytes(self._pending) + lines)
 
     def flush(self, timeout: float) -> bool:

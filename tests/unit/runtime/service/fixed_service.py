@@ -20,7 +20,7 @@ from sigmac.runtime.stream.counts import BATCH_BUCKETS, Counts
 RULES = (
     Rule("Whoami", id="5b1f6a8e-43d0-4d8a-9d0c-6a9b6a3f2c11", level="high", tags=("attack.t1033",)),
     Rule("Net use", name="net_use", level="low", logsource=LogSource(product="windows")),
-    Rule('Odd "title"\nof two lines'),
+    Rule('Odd "title"\nof two \x9blines'),
     Rule("Never matched", id="never", level="critical"),
 )
 ENGINE = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -524,3 +525,15 @@ def test_standard_output_takes_what_its_reader_takes(monkeypatch: pytest.MonkeyP
         taken += piece
     os.close(reader)
     assert taken.split(b"\n") == [*(message.value for message in messages), b""]
+
+
+def test_standard_output_is_harmless_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setattr("sys.stdout", os.fdopen(theirs, "wb", buffering=0))
+    out = StdoutSink(None)
+    out.write([Message('{"A":"\x9b31m \u202e ä"}'.encode())])
+    assert out.flush(5)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    sys.stdout.close()
+    assert shown == '{"A":"\\u009b31m \\u202e ä"}\r\n'
