@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics, Place, RuleError
 from sigmac.compiler.syntax.condition import Condition
+from sigmac.compiler.syntax.known_keys import near
 from sigmac.compiler.syntax.read_metadata import read_logsource, read_metadata
 from sigmac.compiler.syntax.read_rule import read_detections, read_search
 from sigmac.compiler.syntax.reader import Reader
@@ -61,7 +62,7 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
     child = node.value.get("rules")
     if child is None or child.value is None:
         message = "the filter does not say for which rules it is"
-        raise reader.fail("E_FILTER", message, child or node, "add `rules: any`, or ids or names")
+        raise reader.fail("E_FILTER", message, child or node, _rules_hint(reader, node))
     if isinstance(child.value, str) and child.value.lower() == "any":
         return ()
     if child.value == []:
@@ -73,6 +74,17 @@ def _rules(reader: Reader, node: Node) -> tuple[Reference, ...]:
             message = f"`{rule.text[:80]}` is listed twice"
             reader.diagnostics.report("W_META", message, rule.place, "remove one")
     return tuple(found.values())
+
+
+def _rules_hint(reader: Reader, node: Node) -> str:
+    """Where the missing `rules` of a filter are, or how to write them."""
+    outside = reader.document.root.value.get("rules")
+    if outside is not None:
+        return f"indent the `rules` of line {outside.line}: their place is inside `filter`"
+    for name in node.value:
+        if near(name, ("rules",)):
+            return f"`{name[:60]}` is read as a search identifier: write `rules`"
+    return "add `rules: any`, or ids or names"
 
 
 def _read_search(reader: Reader, node: Node, condition: Node | None) -> _Search:

@@ -149,6 +149,20 @@ def test_what_refuses_a_filter(text: str, said: list[str]) -> None:
     assert read(HEAD + text) == (None, said)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("filter: {s: {A: b}, condition: s}", "add `rules: any`, or ids or names"),
+        ("filter: {rule: [a], s: {A: b}, condition: s}", "`rule` is read as a search identifier"),
+        ("filter: {Rules: any, s: {A: b}, condition: s}", "`Rules` is read as a search identifier"),
+        ("rules: [a]\nfilter: {s: {A: b}, condition: s}", "indent the `rules` of line 3"),
+    ],
+)
+def test_where_the_rules_of_a_filter_are(text: str, hint: str) -> None:
+    (error,) = read_file((HEAD + text).encode(), "filter.yml").diagnostics.errors
+    assert (error.code, error.hint[: len(hint)]) == ("E_FILTER", hint)
+
+
 def test_a_filter_without_logsource_is_refused() -> None:
     found, said = read("title: T\nfilter: {rules: any, s: {A: b}, condition: s}")
     assert found is None
