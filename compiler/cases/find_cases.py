@@ -60,12 +60,13 @@ def find_cases(
     Raises `InputError` where a file cannot be read.
     """
     made = CaseSet()
-    claims = _claims(sources, os.path.realpath(project))
-    claims |= {os.path.realpath(each.path): [] for each in others}
-    by_path = {os.path.realpath(each.path): each for each in (*sources, *others)}
+    places = _Places()
+    claims = _claims(sources, os.path.realpath(project), places)
+    claims |= {places.of(each.path): [] for each in others}
+    by_path = {places.of(each.path): each for each in (*sources, *others)}
     by_name: dict[str, list[SourceFile]] = {}
     for source in sources:
-        if (real := os.path.realpath(source.path)) in claims:
+        if places.of(source.path) in claims:
             continue
         by_name.setdefault(source.path.name, []).append(source)
         made.rules.append(source)
@@ -125,7 +126,22 @@ def _take_file(
         made.found.append(FoundCases(each, source.path, owner, position=position))
 
 
-def _claims(sources: Sequence[SourceFile], project: str) -> dict[str, list[SourceFile]]:
+class _Places:
+    """Where files really are, looked up once a folder: a link to a file is taken where it lies."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
+
+
+def _claims(
+    sources: Sequence[SourceFile], project: str, places: _Places
+) -> dict[str, list[SourceFile]]:
     """Files with cases, by their real paths, with the rule files that they mirror.
 
     `rules/windows/x.yml` has its cases in `rules/windows/events/x.yml`, `rules/events/windows/x.yml` or
@@ -135,7 +151,7 @@ def _claims(sources: Sequence[SourceFile], project: str) -> dict[str, list[Sourc
     loose: dict[str, list[SourceFile]] = {}
     has_events: dict[str, bool] = {}
     for source in sources:
-        real = os.path.realpath(source.path)
+        real = places.of(source.path)
         for folder in folders_up(os.path.dirname(real), project):
             if folder not in has_events:
                 has_events[folder] = os.path.isdir(os.path.join(folder, FOLDER))

@@ -31,7 +31,7 @@ COMMANDS = {
     "config": "Check a configuration of the service, or print its schema.",
     "dlq": "List dead letters, or send them again.",
 }
-EPILOG = """Exit status: 0 done, 1 a rule or the input is faulty, 2 wrong usage, 3 a match (`run --fail-on-match`).
+EPILOG = """Exit status: 0 done, 1 something is faulty or fails, 2 wrong usage, 3 a match (`run --fail-on-match`).
 Docs: docs/guide.md
 """
 

@@ -9,7 +9,9 @@ class ExitStatus(IntEnum):
     """What the shell sees."""
 
     OK = 0  # done
-    FAILED = 1  # a rule has an error, a pack does not verify, the input or output failed
+    FAILED = (
+        1  # a rule has an error, a case fails, a pack does not verify, the input or output failed
+    )
     USAGE = 2  # wrong arguments
     MATCHED = 3  # what `--fail-on-match` or `--fail-on` asks about is there
     INTERRUPTED = 130  # Ctrl-C

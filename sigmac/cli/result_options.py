@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,48 @@ if TYPE_CHECKING:
     from sigmac.runtime.pack.pack import Pack
 
 ANY = "any"
+_CHOSEN_BY = ("min_level", "level", "status", "tag", "rule", "exclude_rule")
 _FAIL_ON_MATCH = "--fail-on-match"
+_CHOICE = (
+    click.option(
+        "--min-level",
+        metavar="LEVEL",
+        help="Only rules of this level or a higher one: informational, low, medium, high, critical.",
+        shell_complete=completion.words(LEVELS),
+    ),
+    click.option(
+        "--level",
+        multiple=True,
+        metavar="LEVEL,…",
+        help="Only rules of these levels; `none` is for those without one. Repeatable.",
+        shell_complete=completion.words([*LEVELS, NO_LEVEL]),
+    ),
+    click.option(
+        "--status",
+        multiple=True,
+        metavar="STATUS,…",
+        help="Only rules of these statuses, as stable,test. Repeatable.",
+        shell_complete=completion.words([*STATUSES, NO_LEVEL]),
+    ),
+    click.option(
+        "--tag",
+        multiple=True,
+        metavar="TAG,…",
+        help="Only rules with one of these tags or one below it, as attack.t1059. Repeatable.",
+    ),
+    click.option(
+        "--rule",
+        multiple=True,
+        metavar="RULE",
+        help="Only this rule: its id, title, name or file, with * and ?. Repeatable.",
+    ),
+    click.option(
+        "--exclude-rule",
+        multiple=True,
+        metavar="RULE",
+        help="Not this rule. Repeatable.",
+    ),
+)
 _OPTIONS = (
     click.option(
         "--output-format",
@@ -49,44 +90,7 @@ _OPTIONS = (
         metavar="FILE",
         help="Write an HTML page to look through the results.",
     ),
-    click.option(
-        "--min-level",
-        metavar="LEVEL",
-        help="Only results of rules of this level or a higher one: informational, low, medium, high, critical.",
-        shell_complete=completion.words(LEVELS),
-    ),
-    click.option(
-        "--level",
-        multiple=True,
-        metavar="LEVEL,…",
-        help="Only results of rules of these levels; `none` is for those without one. Repeatable.",
-        shell_complete=completion.words([*LEVELS, NO_LEVEL]),
-    ),
-    click.option(
-        "--status",
-        multiple=True,
-        metavar="STATUS,…",
-        help="Only results of rules of these statuses, as stable,test. Repeatable.",
-        shell_complete=completion.words([*STATUSES, NO_LEVEL]),
-    ),
-    click.option(
-        "--tag",
-        multiple=True,
-        metavar="TAG,…",
-        help="Only results of rules with one of these tags or one below it, as attack.t1059. Repeatable.",
-    ),
-    click.option(
-        "--rule",
-        multiple=True,
-        metavar="RULE",
-        help="Only results of this rule: its id, title, name or file, with * and ?. Repeatable.",
-    ),
-    click.option(
-        "--exclude-rule",
-        multiple=True,
-        metavar="RULE",
-        help="No results of this rule. Repeatable.",
-    ),
+    *_CHOICE,
     click.option(
         _FAIL_ON_MATCH,
         is_flag=False,
@@ -115,20 +119,7 @@ class ResultOptions:
 
     def choice(self, pack: Pack) -> Choice:
         """What of a pack is left out. Raises `click.BadParameter` for what there is not."""
-        from sigmac.results.rule_choice import UnknownValueError, Wanted, choose
-
-        wanted = Wanted(
-            self.min_level and self.min_level.lower(),
-            [each.lower() for each in _split(self.level)],
-            [each.lower() for each in _split(self.status)],
-            _split(self.tag),
-            self.rule,
-            self.exclude_rule,
-        )
-        try:
-            return choose(pack, wanted)
-        except UnknownValueError as error:
-            raise click.BadParameter(str(error), param_hint=error.option) from None
+        return choice_of(pack, **{name: getattr(self, name) for name in _CHOSEN_BY})
 
     def form(self, details: Details, *, event: bool, explain: bool, terminal: bool) -> Form:
         """What makes text of results. Raises `click.BadParameter` for what there is not or does not go together."""
@@ -190,6 +181,46 @@ class ResultsCommand(Command):
             if each == _FAIL_ON_MATCH and (i + 1 == len(args) or args[i + 1].lower() not in LEVELS):
                 args[i] = f"{_FAIL_ON_MATCH}={ANY}"
         return super().parse_args(ctx, args)
+
+
+def choice_of(
+    pack: Pack,
+    *,
+    min_level: str | None,
+    level: Sequence[str],
+    status: Sequence[str],
+    tag: Sequence[str],
+    rule: Sequence[str],
+    exclude_rule: Sequence[str],
+) -> Choice:
+    """What of a pack the options leave out. Raises `click.BadParameter` for what there is not."""
+    from sigmac.results.rule_choice import UnknownValueError, Wanted, choose
+
+    wanted = Wanted(
+        min_level and min_level.lower(),
+        [each.lower() for each in _split(level)],
+        [each.lower() for each in _split(status)],
+        _split(tag),
+        rule,
+        exclude_rule,
+    )
+    try:
+        return choose(pack, wanted)
+    except UnknownValueError as error:
+        raise click.BadParameter(str(error), param_hint=error.option) from None
+
+
+def rule_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose rules; it gets them as a function from a pack, called `choose`."""
+
+    @wraps(command)
+    def choosing(**given: Any) -> None:
+        named = {name: given.pop(name) for name in _CHOSEN_BY}
+        command(choose=partial(choice_of, **named), **given)
+
+    for option in reversed(_CHOICE):
+        option(choosing)
+    return choosing
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import click
@@ -29,17 +28,30 @@ from sigmac.cli.options import (
     timestamp_field,
     wants_color,
 )
+from sigmac.cli.result_options import rule_options
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.results.rule_choice import Choice
+    from sigmac.runtime.pack.pack import Pack
+    from sigmac.verdicts.case_report import Report
 
 EXAMPLE = """Examples:
 
   sigmac test rules/ --pipeline windows
 
-  sigmac test rules/windows/whoami.yml --cases more-cases/
+  sigmac test rules/ --pipeline windows --require --format junit > cases.xml
+
+  sigmac test rules/ --tag attack.t1059 -k powershell
 """
+
+
+class _Form(StrEnum):
+    text = "text"
+    json = "json"
+    junit = "junit"
+    github = "github"
+    gitlab = "gitlab"
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
@@ -65,9 +77,24 @@ EXAMPLE = """Examples:
 @strict_logsource
 @skip_errors
 @click.option("--require", is_flag=True, help="A rule without a case fails.")
+@rule_options
+@click.option(
+    "-k",
+    "text",
+    default="",
+    metavar="TEXT",
+    help="Only cases with this text in their reason, or in the title or file of their rule.",
+)
 @event_logsource
 @correlation_order
 @timestamp_field
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_Form),
+    default=_Form.text,
+    help="Form of the report: for people, JSON, JUnit's XML, annotations of GitHub, code quality of GitLab.",
+)
 @jobs
 def test(
     paths: tuple[str, ...],
@@ -77,9 +104,12 @@ def test(
     strict_logsource: bool,
     skip_errors: bool,
     require: bool,
+    choose: Callable[[Pack], Choice],
+    text: str,
     stream_logsource: str | None,
     correlation_order: str | None,
     timestamp_field: tuple[str, ...],
+    form: _Form,
     jobs: int,
 ) -> None:
     """Judge the cases beside rules: events that they must match, and events that they must not.
@@ -88,26 +118,10 @@ def test(
     `regression_tests_path` names; docs/cases.md tells how to write them.
     """
     need("compiler", *COMPILER)
-    from sigmac.cli.direct_rules import load_rendered
-    from sigmac.cli.event_files import stream_tag
-    from sigmac.compiler.cases.find_cases import find_cases
-    from sigmac.compiler.cases.named_files import project_of
-    from sigmac.compiler.checks.report import render_text as render_diagnostics
+    from sigmac.cli.case_run import Asked, run_cases
     from sigmac.compiler.diagnostics.diagnostic import RuleError
-    from sigmac.compiler.packaging.build import BuildOptions, compile_sources
-    from sigmac.compiler.packaging.build_cache import Cache, default_folder
-    from sigmac.compiler.pipeline import load_pipelines
-    from sigmac.compiler.syntax.rule_files import find_sources
-    from sigmac.runtime.pack.pack import load_pack
-    from sigmac.verdicts.case_report import Report, render_text
-    from sigmac.verdicts.judge import Judge, Settings
-    from sigmac.verdicts.reasons import Reasons
-    from sigmac.verdicts.rule_set import RuleSet
+    from sigmac.compiler.packaging.build import BuildOptions
 
-    started = time.perf_counter()
-    sources = find_sources(paths)
-    project = project_of([*map(Path, paths), *map(Path, others)])
-    cases = find_cases(sources, find_sources(others) if others else (), project)
     options = BuildOptions(
         "rules",
         pipelines=pipeline,
@@ -116,45 +130,48 @@ def test(
         skip_errors=True,
         jobs=jobs,
     )
+    asked = Asked(
+        paths,
+        others,
+        options,
+        choose,
+        skip_errors,
+        require,
+        stream_logsource,
+        timestamp_field,
+        correlation_order != "arrival",
+        text,
+    )
     try:
-        result = compile_sources(cases.rules, options, Cache(default_folder()))
-        pipelines = load_pipelines(options.pipelines, options.placeholders)
+        report = run_cases(asked).report
     except RuleError as error:
-        sys.stderr.write(
-            render_diagnostics([error.diagnostic], read_source, color=wants_color(sys.stderr))
-        )
+        from sigmac.compiler.checks.report import render_text
+
+        said = render_text([error.diagnostic], read_source, color=wants_color(sys.stderr))
+        sys.stderr.write(said)
         raise Exit(ExitStatus.FAILED) from None
-    diagnostics: list[Diagnostic] = [] if skip_errors else list(result.errors)
-    diagnostics += cases.diagnostics
-    verdicts = []
-    if result.rendered:
-        pack = load_rendered(result.rendered, load_pack)
-        rules = RuleSet.of(pack, cases.rules)
-        found = cases.diagnostics
-        found.found.clear()
-        bound = rules.bind(cases.found, found)
-        tag = stream_tag(stream_logsource, pack) if stream_logsource else None
-        judge = Judge(pack, Settings(project, tag, timestamp_field, correlation_order != "arrival"))
-        verdicts = judge.judge(bound)
-        reasons = Reasons(cases.rules, pipelines)
-        for number, unexpected in judge.unexpected.items():
-            each = verdicts[number]
-            said = reasons.of(each.rule, unexpected.event, matched=unexpected.matched)
-            verdicts[number] = replace(each, reasons=said)
-        diagnostics += [*found, *judge.diagnostics]
-        if require:
-            verdicts += rules.without_case(bound)
-    if not verdicts and not any(each.is_error for each in diagnostics):
-        raise InputError(
-            f"{' '.join(paths)}: no rule has a case; docs/cases.md tells how to write them"
-        )
-    report = Report(verdicts, list(dict.fromkeys(diagnostics)), time.perf_counter() - started)
-    if report.diagnostics:
-        sys.stderr.write(
-            render_diagnostics(report.diagnostics, read_source, color=wants_color(sys.stderr))
-        )
-    sys.stdout.write(render_text(report, color=wants_color(sys.stdout)))
+    if not report.verdicts and not report.errors:
+        message = "no case has that text" if text else "no rule that is asked for has a case"
+        raise InputError(f"{' '.join(paths)}: {message}; docs/cases.md tells how to write them")
+    _write(report, form)
     if not pipeline:
         say("no pipeline was given, so rules look at events of any log: see --pipeline")
     if report.failed or report.errors:
         raise Exit(ExitStatus.FAILED)
+
+
+def _write(report: Report, form: _Form) -> None:
+    """The report on standard output; in a form for programs people get a summary on standard error."""
+    from sigmac.compiler.checks.report import render_text as render_diagnostics
+    from sigmac.verdicts.case_report import render_text
+
+    if report.diagnostics:
+        color = wants_color(sys.stderr)
+        sys.stderr.write(render_diagnostics(report.diagnostics, read_source, color=color))
+    if form is _Form.text:
+        sys.stdout.write(render_text(report, color=wants_color(sys.stdout)))
+        return
+    from sigmac.verdicts.machine_forms import FORMS
+
+    sys.stdout.write(FORMS[form](report))
+    say(report.summary())

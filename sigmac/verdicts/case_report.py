@@ -28,11 +28,16 @@ class Report:
     def errors(self) -> list[Diagnostic]:
         return [each for each in self.diagnostics if each.is_error]
 
+    @property
+    def rules(self) -> int:
+        """How many rules and correlations the cases are of."""
+        return len({each.rule.key for each in self.verdicts})
+
     def summary(self) -> str:
         """Counts in one line."""
         failed = len(self.failed)
         cases = _count(len(self.verdicts), "case")
-        rules = _count(len({each.rule.key for each in self.verdicts}), "rule")
+        rules = _count(self.rules, "rule")
         parts = [f"{len(self.verdicts) - failed:,} passed", f"{failed:,} failed" if failed else ""]
         errors = _count(len(self.errors), "error") if self.errors else ""
         said = ", ".join(filter(None, [*parts, errors]))

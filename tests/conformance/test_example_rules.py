@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from sigmac.cli import app
+from sigmac.compiler.cases.case import EventCase
+from sigmac.compiler.cases.find_cases import find_cases
 from sigmac.compiler.diagnostics.diagnostic import Diagnostics
 from sigmac.compiler.ir.expressions import And, Expression, Not, Or, walk
 from sigmac.compiler.ir.values import (
@@ -48,6 +52,7 @@ from sigmac.compiler.syntax.rule import (
     Rule,
     items,
 )
+from sigmac.compiler.syntax.rule_files import find_sources
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 EXAMPLES = RULES / "examples"
@@ -147,12 +152,15 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    for file in sorted(EVENTS.rglob("*.yml")):
-        name = str(file.relative_to(EVENTS))
-        for position, document in enumerate(load_yaml(file)):
-            for key, listed in document.items():
-                for each in listed:
-                    yield Case(name, position, key == "match", each["why"], each["event"])
+    found = find_cases(find_sources([EXAMPLES]), (), RULES)
+    assert [str(each) for each in found.diagnostics] == []
+    for each in found.found:
+        assert each.source is not None
+        assert each.position is not None
+        name = each.source.removeprefix("examples/")
+        for case in each.cases.cases:
+            if isinstance(case, EventCase):
+                yield Case(name, each.position, case.matches, case.why, case.event)
 
 
 CASES = list(cases())
@@ -201,11 +209,26 @@ def test_every_example_rule_has_events_of_both_kinds(name: str) -> None:
 
 
 def test_every_file_of_events_belongs_to_an_example_rule() -> None:
-    assert {case.name for case in CASES} <= set(NAMES)
+    assert {str(file.relative_to(EVENTS)) for file in EVENTS.rglob("*.yml")} <= set(NAMES)
 
 
-def test_events_are_what_a_json_record_can_hold() -> None:
-    assert [case for case in CASES if json.loads(json.dumps(case.event)) != case.event] == []
+def test_sigmac_test_judges_them_alike_and_every_rule_has_a_case() -> None:
+    given = (
+        "test",
+        str(EXAMPLES),
+        "--require",
+        "--pipeline",
+        "windows",
+        "--pipeline",
+        str(PIPELINE),
+    )
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.output
+    counted = re.match(r"(\d+) cases of (\d+) rules: (\d+) passed in", done.stdout)
+    assert counted is not None
+    sequences = int(counted[1]) - len(CASES)
+    assert sequences >= 2
+    assert counted[1] == counted[3]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from sigmac.cli import main
 from tests.unit.cli.conftest import Run
 
 RULE = r"""
@@ -63,6 +66,21 @@ def rules(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program, run in this process."""
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["sigmac", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), said.out, said.err)
+
+    return run
+
+
 def test_cases_that_pass(sigmac: Run, rules: Path) -> None:
     done = sigmac("test", "rules", cwd=rules.parent)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,9 +90,9 @@ def test_cases_that_pass(sigmac: Run, rules: Path) -> None:
     )
 
 
-def test_a_case_that_fails_says_where_what_and_why(sigmac: Run, rules: Path) -> None:
+def test_a_case_that_fails_says_where_what_and_why(here: Run, rules: Path) -> None:
     (rules / "whoami.yml").write_text(RULE.replace("tools", "programs").replace("whoami", "who"))
-    done = sigmac("test", "rules", cwd=rules.parent)
+    done = here("test", "rules", cwd=rules.parent)
     assert done.returncode == 1
     first, rest = done.stdout.split("\n\n", 1)
     assert first.splitlines() == [
@@ -87,9 +105,9 @@ def test_a_case_that_fails_says_where_what_and_why(sigmac: Run, rules: Path) -> 
     assert rest.startswith("2 cases of 1 rule: 1 passed, 1 failed in ")
 
 
-def test_a_match_that_should_not_be(sigmac: Run, rules: Path) -> None:
+def test_a_match_that_should_not_be(here: Run, rules: Path) -> None:
     (rules / "whoami.yml").write_text(RULE.replace("tools", "programs"))
-    done = sigmac("test", "rules", cwd=rules.parent)
+    done = here("test", "rules", cwd=rules.parent)
     assert done.returncode == 1
     assert done.stdout.splitlines()[:6] == [
         "rules/events/whoami.yml:6: failed: Somebody Asks Who They Are: the agent",
@@ -102,48 +120,48 @@ def test_a_match_that_should_not_be(sigmac: Run, rules: Path) -> None:
     ]
 
 
-def test_pipelines_are_those_of_the_build(sigmac: Run, rules: Path) -> None:
-    done = sigmac("test", "rules", "--pipeline", "windows", cwd=rules.parent)
+def test_pipelines_are_those_of_the_build(here: Run, rules: Path) -> None:
+    done = here("test", "rules", "--pipeline", "windows", cwd=rules.parent)
     assert done.returncode == 1
     assert "EventID should be: is the number 1; the event has no such field" in done.stdout
 
 
-def test_a_rule_of_another_logsource_is_not_tried(sigmac: Run, rules: Path) -> None:
+def test_a_rule_of_another_logsource_is_not_tried(here: Run, rules: Path) -> None:
     given = ("test", "rules", "--logsource")
-    done = sigmac(*given, "product=linux", cwd=rules.parent)
+    done = here(*given, "product=linux", cwd=rules.parent)
     assert done.returncode == 2
     assert "no rule of rules is for product `linux`" in done.stderr
     (rules / "whoami.yml").write_text(RULE.replace("windows", "linux"))
     event = "{Channel: Security, EventID: 1, Image"
     (rules / "events" / "whoami.yml").write_text(CASES.replace("{Image", event))
-    done = sigmac("test", "rules", cwd=rules.parent)
+    done = here("test", "rules", cwd=rules.parent)
     assert "because  its logsource is another than the event's" in done.stdout
-    assert sigmac(*given, "any", cwd=rules.parent).returncode == 0
+    assert here(*given, "any", cwd=rules.parent).returncode == 0
 
 
-def test_cases_in_the_rule_and_files_of_events(sigmac: Run, tmp_path: Path) -> None:
+def test_cases_in_the_rule_and_files_of_events(here: Run, tmp_path: Path) -> None:
     (tmp_path / "attack.ndjson").write_text('{"Image": "C:\\\\whoami.exe"}\n{"Image": "x"}\n')
     (tmp_path / "quiet.json").write_text('[{"Image": "x"}]')
     cases = "cases:\n  match: [{file: attack.ndjson, count: 1}, attack.ndjson]\n  no_match: [quiet.json]\n"
     (tmp_path / "rule.yml").write_text(RULE + cases)
-    done = sigmac("test", "rule.yml", cwd=tmp_path)
+    done = here("test", "rule.yml", cwd=tmp_path)
     assert (done.returncode, done.stdout[:30]) == (0, "3 cases of 1 rule: 3 passed in")
     (tmp_path / "rule.yml").write_text(RULE + cases.replace("count: 1", "count: 2"))
-    done = sigmac("test", "rule.yml", cwd=tmp_path)
+    done = here("test", "rule.yml", cwd=tmp_path)
     assert done.returncode == 1
     assert "expected 2 of the events of attack.ndjson match" in done.stdout
     assert "got      1 of 2 match" in done.stdout
     assert 'the event has "x"' in done.stdout
 
 
-def test_a_sequence_and_its_alerts(sigmac: Run, tmp_path: Path) -> None:
+def test_a_sequence_and_its_alerts(here: Run, tmp_path: Path) -> None:
     (tmp_path / "events").mkdir()
     (tmp_path / "count.yml").write_text(COUNT)
     (tmp_path / "events" / "count.yml").write_text(SEQUENCES)
-    done = sigmac("test", "count.yml", cwd=tmp_path)
+    done = here("test", "count.yml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     (tmp_path / "events" / "count.yml").write_text(SEQUENCES.replace("value: 2", "value: 3"))
-    done = sigmac("test", "count.yml", cwd=tmp_path)
+    done = here("test", "count.yml", cwd=tmp_path)
     assert done.returncode == 1
     assert (
         'got      1 alert: {"position":2,"group":{"user":"7"},"value":2,"count":2,"events":[0,2]}\n'
@@ -151,9 +169,9 @@ def test_a_sequence_and_its_alerts(sigmac: Run, tmp_path: Path) -> None:
     ) in done.stdout
 
 
-def test_faulty_cases_are_errors_and_the_others_are_judged(sigmac: Run, rules: Path) -> None:
+def test_faulty_cases_are_errors_and_the_others_are_judged(here: Run, rules: Path) -> None:
     (rules / "events" / "whoami.yml").write_text(f"{CASES}  - why: nothing\n")
-    done = sigmac("test", "rules", cwd=rules.parent)
+    done = here("test", "rules", cwd=rules.parent)
     assert done.returncode == 1
     assert (
         "rules/events/whoami.yml:8:5: error: the case has neither `event` nor `file`" in done.stderr
@@ -161,31 +179,61 @@ def test_faulty_cases_are_errors_and_the_others_are_judged(sigmac: Run, rules: P
     assert "2 passed, 1 error in" in done.stdout
 
 
-def test_rules_with_errors_fail_unless_they_are_passed_over(sigmac: Run, rules: Path) -> None:
+def test_rules_with_errors_fail_unless_they_are_passed_over(here: Run, rules: Path) -> None:
     (rules / "bad.yml").write_text(RULE.replace("selection and", "selektion and"))
-    done = sigmac("test", "rules", cwd=rules.parent)
+    done = here("test", "rules", cwd=rules.parent)
     assert (done.returncode, "E_CONDITION" in done.stderr) == (1, True)
-    assert sigmac("test", "rules", "--skip-errors", cwd=rules.parent).returncode == 0
+    assert here("test", "rules", "--skip-errors", cwd=rules.parent).returncode == 0
 
 
-def test_rules_without_a_case(sigmac: Run, rules: Path) -> None:
+def test_rules_without_a_case(here: Run, rules: Path) -> None:
     (rules / "other.yml").write_text(RULE.replace("80167ada", "90167ada").replace("Asks", "Says"))
-    assert sigmac("test", "rules", cwd=rules.parent).returncode == 0
-    done = sigmac("test", "rules", "--require", cwd=rules.parent)
+    assert here("test", "rules", cwd=rules.parent).returncode == 0
+    done = here("test", "rules", "--require", cwd=rules.parent)
     assert done.returncode == 1
     where = "rules/other.yml:2: failed: Somebody Says Who They Are: every rule has a case"
     assert where in done.stdout
-    done = sigmac("test", "rules/other.yml", cwd=rules.parent)
+    done = here("test", "rules/other.yml", cwd=rules.parent)
     assert done.returncode == 1
-    assert "rules/other.yml: no rule has a case" in done.stderr
+    assert "rules/other.yml: no rule that is asked for has a case" in done.stderr
 
 
-def test_more_cases(sigmac: Run, rules: Path) -> None:
+def test_more_cases(here: Run, rules: Path) -> None:
     more = rules.parent / "more.yml"
     more.write_text(
         f"rule: 80167ADA-7a12-41ed-b8e9-aa47195c66a1\n{CASES}---\nrule: Nobody\n{CASES}"
     )
-    done = sigmac("test", "rules", "--cases", "more.yml", cwd=rules.parent)
+    done = here("test", "rules", "--cases", "more.yml", cwd=rules.parent)
     assert done.returncode == 1
     assert "more.yml:10:7: error: no rule is called `Nobody`" in done.stderr
     assert done.stdout.startswith("4 cases of 1 rule: 4 passed, 1 error in ")
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "github", "gitlab"])
+def test_forms_for_programs(here: Run, rules: Path, form: str) -> None:
+    (rules / "whoami.yml").write_text(RULE.replace("tools", "programs"))
+    done = here("test", "rules", "--format", form, "-p", "windows-audit", cwd=rules.parent)
+    assert done.returncode == 1
+    assert done.stderr.startswith("2 cases of 1 rule: ")
+    begins = {"json": "{", "junit": "<?xml", "github": "::error file=rules/events/", "gitlab": "["}
+    assert done.stdout.startswith(begins[form])
+
+
+@pytest.mark.parametrize(
+    ("options", "cases"),
+    [
+        (("-k", "AGENT"), 1),
+        (("-k", "somebody"), 2),
+        (("--rule", "*whoami.yml"), 2),
+        (("--exclude-rule", "*whoami.yml"), None),
+        (("-k", "nothing"), None),
+    ],
+)
+def test_some_cases(here: Run, rules: Path, options: tuple[str, ...], cases: int | None) -> None:
+    done = here("test", "rules", *options, cwd=rules.parent)
+    if cases is None:
+        assert done.returncode == 1
+        assert done.stderr.startswith("sigmac: rules: no ")
+    else:
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"{cases} case")

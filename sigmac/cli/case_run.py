@@ -1,0 +1,134 @@
+"""A run of `sigmac test`: rules built through the cache, their cases found, bound to them and judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sigmac.compiler.cases.find_cases import CaseSet
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.compiler.packaging.build import BuildOptions
+    from sigmac.results.rule_choice import Choice
+    from sigmac.runtime.pack.pack import Pack
+    from sigmac.verdicts.case_report import Report
+    from sigmac.verdicts.rule_set import RuleCases
+    from sigmac.verdicts.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be judged, and as what; `text` is in the title, the file or the reason of each case, in any case."""
+
+    paths: Sequence[str]
+    others: Sequence[str]
+    options: BuildOptions
+    choose: Callable[[Pack], Choice]
+    skip_errors: bool = False
+    require: bool = False
+    logsource: str | None = None
+    timestamp_fields: Sequence[str] = ()
+    by_time: bool = True
+    text: str = ""
+
+
+@dataclass(slots=True)
+class CaseRun:
+    """What came of a run; `files` are those that it depends on."""
+
+    report: Report
+    files: set[Path] = field(default_factory=set)
+
+
+def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
+    """Judge all cases, or those that files which have changed may concern.
+
+    Raises `InputError` where a file cannot be read, `SigmacError` for a faulty pipeline.
+    """
+    from sigmac.cli.direct_rules import load_rendered
+    from sigmac.compiler.cases.find_cases import find_cases
+    from sigmac.compiler.cases.named_files import project_of
+    from sigmac.compiler.packaging.build import compile_sources
+    from sigmac.compiler.packaging.build_cache import Cache, default_folder
+    from sigmac.compiler.syntax.rule_files import find_sources
+    from sigmac.runtime.pack.pack import load_pack
+    from sigmac.verdicts.case_report import Report
+
+    started = time.perf_counter()
+    project = project_of([*map(Path, asked.paths), *map(Path, asked.others)])
+    others = find_sources(asked.others) if asked.others else ()
+    cases = find_cases(find_sources(asked.paths), others, project)
+    result = compile_sources(cases.rules, asked.options, Cache(default_folder()))
+    diagnostics: list[Diagnostic] = [] if asked.skip_errors else list(result.errors)
+    verdicts: list[Verdict] = []
+    files = {each.path for each in cases.rules} | cases.files
+    files |= {Path(each) for each in asked.options.pipelines if Path(each).is_file()}
+    if result.rendered:
+        pack = load_rendered(result.rendered, load_pack)
+        verdicts, read = _judged(asked, pack, cases, project, changed)
+        files |= read
+    diagnostics += cases.diagnostics
+    report = Report(verdicts, list(dict.fromkeys(diagnostics)), time.perf_counter() - started)
+    return CaseRun(report, files)
+
+
+def _judged(
+    asked: Asked, pack: Pack, cases: CaseSet, project: Path, changed: set[Path] | None
+) -> tuple[list[Verdict], set[Path]]:
+    """The verdicts, and the files of events; what there is to say is added to what is said of the cases."""
+    from sigmac.cli.event_files import stream_tag
+    from sigmac.compiler.pipeline import load_pipelines
+    from sigmac.verdicts.judge import Judge, Settings
+    from sigmac.verdicts.reasons import Reasons
+    from sigmac.verdicts.rule_set import RuleSet
+
+    tag = stream_tag(asked.logsource, pack) if asked.logsource else None
+    choice = asked.choose(pack)
+    rules = RuleSet.of(pack, cases.rules)
+    bound = [
+        each
+        for each in rules.bind(cases.found, cases.diagnostics)
+        if each.rule.key not in choice.left_out
+    ]
+    missing = [each for each in rules.without_case(bound) if each.rule.key not in choice.left_out]
+    chosen = [*filter(None, (_with_text(each, asked.text.lower()) for each in bound))]
+    if changed is not None:
+        chosen = _concerned(chosen, changed)
+    judge = Judge(pack, Settings(project, tag, asked.timestamp_fields, asked.by_time))
+    verdicts = judge.judge(chosen)
+    cases.diagnostics.extend(judge.diagnostics)
+    reasons = Reasons(
+        cases.rules, load_pipelines(asked.options.pipelines, asked.options.placeholders)
+    )
+    for number, event in judge.unexpected.items():
+        each = verdicts[number]
+        said = reasons.of(each.rule, event.event, matched=event.matched)
+        verdicts[number] = replace(each, reasons=said)
+    return verdicts + (missing if asked.require else []), judge.files
+
+
+def _with_text(bound: RuleCases, text: str) -> RuleCases | None:
+    """The cases whose rule's title or file, or whose reason, has a text in lower case."""
+    rule = bound.rule
+    if text in rule.title.lower() or text in rule.place.file.lower():
+        return bound
+    cases = [(case, path) for case, path in bound.cases if text in case.why.lower()]
+    return replace(bound, cases=cases) if cases else None
+
+
+def _concerned(bound: list[RuleCases], changed: set[Path]) -> list[RuleCases]:
+    """Those whose rule or case stands in a file that changed, and correlations; all, where another file changed."""
+    known = {Path(each.rule.place.file) for each in bound}
+    known |= {path for each in bound for _, path in each.cases}
+    if not changed <= known:
+        return bound
+    return [
+        each
+        for each in bound
+        if each.rule.key < 0
+        or Path(each.rule.place.file) in changed
+        or any(path in changed for _, path in each.cases)
+    ]
