@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sigmac.cli.options import counted, say
 
 if TYPE_CHECKING:
     from sigmac.compiler.cases.find_cases import CaseSet
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from sigmac.verdicts.case_report import Report
     from sigmac.verdicts.rule_set import RuleCases
     from sigmac.verdicts.verdict import Verdict
+
+
+_POLL = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,51 @@ def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
     diagnostics += cases.diagnostics
     report = Report(verdicts, list(dict.fromkeys(diagnostics)), time.perf_counter() - started)
     return CaseRun(report, files)
+
+
+def run_again(asked: Asked) -> Iterator[Report]:
+    """The report of all cases, then, whenever files change, of those that they may concern; it never ends."""
+    from sigmac.runtime.errors import SigmacError
+
+    changed: set[Path] | None = None
+    files: set[Path] = set()
+    while True:
+        try:
+            run = run_cases(asked, changed)
+        except SigmacError as error:
+            # Of a file that is being written perhaps: the next change mends it.
+            say(f"sigmac: {error}")
+            files |= {Path(each) for each in asked.options.pipelines if Path(each).is_file()}
+        else:
+            files = run.files
+            yield run.report
+        say(f"watching {counted(len(files), 'file')}; Ctrl-C ends")
+        changed = _next_change(files | {Path(each) for each in asked.paths})
+
+
+def _next_change(files: set[Path]) -> set[Path] | None:
+    """Waits until files change, and says which; None where some came or went."""
+    watched = files | {each.parent for each in files}
+    before = {each: _state(each) for each in watched}
+    while True:
+        time.sleep(_POLL)
+        now = {each: _state(each) for each in watched}
+        found = {each for each in watched if now[each] != before[each]}
+        if any(each.is_dir() or now[each] is None for each in found):
+            return None
+        if found:
+            return found
+
+
+def _state(path: Path) -> object:
+    """What changes with a file, of a folder the names in it; None where there is none."""
+    try:
+        if path.is_dir():
+            return sorted(name for name in os.listdir(path) if not name.startswith("."))
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _judged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
     correlation_order,
+    counted,
     event_logsource,
     jobs,
     need,
@@ -32,6 +33,7 @@ from sigmac.cli.result_options import rule_options
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.results.rule_choice import Choice
     from sigmac.runtime.pack.pack import Pack
     from sigmac.verdicts.case_report import Report
@@ -43,6 +45,8 @@ EXAMPLE = """Examples:
   sigmac test rules/ --pipeline windows --require --format junit > cases.xml
 
   sigmac test rules/ --tag attack.t1059 -k powershell
+
+  sigmac test rules/ --pipeline windows --watch
 """
 
 
@@ -95,6 +99,10 @@ class _Form(StrEnum):
     default=_Form.text,
     help="Form of the report: for people, JSON, JUnit's XML, annotations of GitHub, code quality of GitLab.",
 )
+@click.option(
+    "--update", is_flag=True, help="Write what came out into the cases that failed, for review."
+)
+@click.option("--watch", is_flag=True, help="Judge again what changes, until Ctrl-C.")
 @jobs
 def test(
     paths: tuple[str, ...],
@@ -110,6 +118,8 @@ def test(
     correlation_order: str | None,
     timestamp_field: tuple[str, ...],
     form: _Form,
+    update: bool,
+    watch: bool,
     jobs: int,
 ) -> None:
     """Judge the cases beside rules: events that they must match, and events that they must not.
@@ -118,7 +128,11 @@ def test(
     `regression_tests_path` names; docs/cases.md tells how to write them.
     """
     need("compiler", *COMPILER)
-    from sigmac.cli.case_run import Asked, run_cases
+    if update and watch:
+        raise click.BadParameter(
+            "a change that is written would be judged again", param_hint="--update"
+        )
+    from sigmac.cli.case_run import Asked, run_again, run_cases
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions
 
@@ -142,13 +156,13 @@ def test(
         correlation_order != "arrival",
         text,
     )
+    if watch:
+        for each in run_again(asked):
+            _write(each, form)
     try:
         report = run_cases(asked).report
     except RuleError as error:
-        from sigmac.compiler.checks.report import render_text
-
-        said = render_text([error.diagnostic], read_source, color=wants_color(sys.stderr))
-        sys.stderr.write(said)
+        _tell([error.diagnostic])
         raise Exit(ExitStatus.FAILED) from None
     if not report.verdicts and not report.errors:
         message = "no case has that text" if text else "no rule that is asked for has a case"
@@ -156,18 +170,35 @@ def test(
     _write(report, form)
     if not pipeline:
         say("no pipeline was given, so rules look at events of any log: see --pipeline")
-    if report.failed or report.errors:
+    left = len(report.failed) if not update else _update(report)
+    if left or report.errors:
         raise Exit(ExitStatus.FAILED)
+
+
+def _update(report: Report) -> int:
+    """Write what came out; the number of cases that were left as they are."""
+    from sigmac.verdicts.written_back import write_back
+
+    done = write_back(report.failed)
+    for file, number in done.changed.items():
+        say(f"updated {file}: {counted(number, 'case')}; see what changed before you keep it")
+    for each in done.left:
+        say(f"{each.place.file}:{each.place.line}: left as it is, change it by hand: {each.why}")
+    return len(done.left)
+
+
+def _tell(diagnostics: Sequence[Diagnostic]) -> None:
+    from sigmac.compiler.checks.report import render_text
+
+    sys.stderr.write(render_text(diagnostics, read_source, color=wants_color(sys.stderr)))
 
 
 def _write(report: Report, form: _Form) -> None:
     """The report on standard output; in a form for programs people get a summary on standard error."""
-    from sigmac.compiler.checks.report import render_text as render_diagnostics
     from sigmac.verdicts.case_report import render_text
 
     if report.diagnostics:
-        color = wants_color(sys.stderr)
-        sys.stderr.write(render_diagnostics(report.diagnostics, read_source, color=color))
+        _tell(report.diagnostics)
     if form is _Form.text:
         sys.stdout.write(render_text(report, color=wants_color(sys.stdout)))
         return

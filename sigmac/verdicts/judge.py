@@ -179,7 +179,7 @@ class _FileCount:
             expected = f"{number} of the events of {case.file} match"
         got = f"{matched:,} of {self.events:,} match"
         passed = matched >= least and (most is None or matched <= most)
-        verdict = Verdict(rule, case, passed, expected, got)
+        verdict = Verdict(rule, case, passed, expected, got, came=matched)
         is_too_many = most is not None and matched > most
         line = self.first.get(is_too_many)
         if passed or line is None:
@@ -189,4 +189,6 @@ class _FileCount:
 
 def _event_verdict(rule: JudgedRule, case: EventCase, matched: bool) -> Verdict:
     words = {True: "a match", False: "no match"}
-    return Verdict(rule, case, matched is case.matches, words[case.matches], words[matched])
+    return Verdict(
+        rule, case, matched is case.matches, words[case.matches], words[matched], came=matched
+    )

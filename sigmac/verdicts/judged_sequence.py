@@ -63,7 +63,7 @@ def judge_sequence(
         else _listed([each.given for each in wanted])
     )
     reasons = () if passed else _reasons(case, correlator, observed, name, below)
-    return Verdict(rule, case, passed, expected, _listed(alerts), reasons)
+    return Verdict(rule, case, passed, expected, _listed(alerts), reasons, alerts)
 
 
 def _closure(definitions: Mapping[str, Correlation], name: str) -> dict[str, Correlation]:

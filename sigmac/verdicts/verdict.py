@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sigmac.compiler.cases.case import Case
 from sigmac.compiler.diagnostics.diagnostic import Place
@@ -23,7 +24,8 @@ class JudgedRule:
 class Verdict:
     """A case with what was expected and what came, in words; `reasons` say why, where it failed.
 
-    `case` is None for a rule that has none although each must.
+    `case` is None for a rule that has none although each must. `came` is what a case could say to pass: whether the
+    event matched, how many of a file did, the alerts of a sequence.
     """
 
     rule: JudgedRule
@@ -32,6 +34,7 @@ class Verdict:
     expected: str
     got: str
     reasons: Sequence[str] = ()
+    came: bool | int | Sequence[Mapping[str, Any]] = False
 
     @property
     def place(self) -> Place:

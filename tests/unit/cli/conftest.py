@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sigmac.cli import main
+
 ROOT = Path(__file__).resolve().parents[3]
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -104,6 +106,21 @@ def on_a_terminal(*arguments: str | Path, output: Path | None = None, **environm
 @pytest.fixture(scope="session")
 def sigmac() -> Run:
     return program
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program, run in this process, which takes a tenth of the time."""
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["sigmac", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from sigmac.cli import main
 from tests.unit.cli.conftest import Run
 
 RULE = r"""
@@ -64,21 +61,6 @@ def rules(tmp_path: Path) -> Path:
     (folder / "whoami.yml").write_text(RULE)
     (folder / "events" / "whoami.yml").write_text(CASES)
     return folder
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The program, run in this process."""
-
-    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["sigmac", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), said.out, said.err)
-
-    return run
 
 
 def test_cases_that_pass(sigmac: Run, rules: Path) -> None:
