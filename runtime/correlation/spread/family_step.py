@@ -11,8 +11,9 @@ from sigmac.runtime.correlation.correlator import Counts, Limits
 from sigmac.runtime.correlation.definition import Correlation
 from sigmac.runtime.correlation.hit_finder import NO_GROUP, NO_VALUE, Key
 from sigmac.runtime.correlation.observation import Observation
+from sigmac.runtime.correlation.spread.bounds import Bounds, Stores
 from sigmac.runtime.correlation.spread.families import Family, find_families, finders
-from sigmac.runtime.correlation.spread.stored_groups import Store, StoredGroups
+from sigmac.runtime.correlation.spread.stored_groups import StoredGroups
 from sigmac.runtime.correlation.step import (
     FORGETS,
     LATE,
@@ -23,6 +24,8 @@ from sigmac.runtime.correlation.step import (
     Group,
     Step,
 )
+
+_HIT_BITS = 10  # of a number that tells the hits of one event in their order
 
 
 class FamilySteps:
@@ -37,25 +40,34 @@ class FamilySteps:
         definitions: Mapping[str, Correlation],
         rules: Sequence[str],
         limits: Limits,
+        bounds: Bounds | None = None,
     ) -> None:
         self.definitions = definitions
         self.families = {each.identity: each for each in find_families(definitions, rules)}
         self.counts = {each: Counts() for each in definitions}
         self._finders = finders(definitions, rules)
+        bounds = bounds or Bounds()
         alike: dict[str, int] = {}
         self._groups = {}
         for each, definition in definitions.items():
             number = alike[definition.digest] = alike.get(definition.digest, -1) + 1
             told = orjson.dumps([name, definition.digest, number]).decode()
-            self._groups[each] = StoredGroups(told, Step(definition, limits.hits))
+            step = Step(definition, limits.hits)
+            self._groups[each] = StoredGroups(told, step, limits.groups, bounds)
 
     def take(
-        self, family: Family, place: Key, observation: Observation, store: Store, at: int
+        self,
+        family: Family,
+        place: Key,
+        observation: Observation,
+        stores: Stores,
+        key_of_place: bytes,
+        at: int,
     ) -> list[Alert]:
         """The alerts of an observation in one of the family's places, a child's before those of its parents.
 
-        `at` is where the observation stands in the log that it is read from. Raises `SigmacError` where the store has
-        what cannot be read.
+        `key_of_place` is the key of the messages of that place, `at` where the observation stands in the log that it is
+        read from. Raises `SigmacError` where the stores have what cannot be read.
         """
         alerts: list[Alert] = []
         children: dict[str, list[dict[str, str]]] = {}
@@ -64,10 +76,13 @@ class FamilySteps:
             found = self._finders[name].find(observation, children)
             counts.no_group += found is NO_GROUP
             counts.no_value += found is NO_VALUE
-            for key, hit in found:
+            for number, (key, hit) in enumerate(found):
                 if family.place(definition, key) != place:
                     continue  # it is told in that place too
-                taken = self._groups[name].take(store, key, hit, at)
+                order = at << _HIT_BITS | min(number, (1 << _HIT_BITS) - 1)
+                groups = self._groups[name]
+                taken = groups.take(stores, key_of_place, key, hit, order)
+                counts.evicted_groups = groups.forgotten
                 if taken is None:
                     continue
                 done, group = taken

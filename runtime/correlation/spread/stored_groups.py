@@ -10,29 +10,19 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from sigmac.runtime.correlation.hit import Hit
-from sigmac.runtime.correlation.step import RESTARTS, Group, Step
-from sigmac.runtime.errors import SigmacError
+from sigmac.runtime.correlation.spread.bounds import KIND, Bounds, Store, Stores, piece, unreadable
+from sigmac.runtime.correlation.step import LATE, RESTARTS, Group, Step
 
 VERSION = 1  # of what is kept
 _PIECE_HITS, _PIECE_BYTES = 64, 64 << 10  # after which a piece begins
 _LONG = 400  # bytes of a key of which a digest is taken
 # Groups stay loaded as long as they are no more than this: a group counts as some hits, as its objects are as large.
 _MOST_LOADED, _OF_A_GROUP = 1_000_000, 10
-
-
-class Store(Protocol):
-    """Where bytes are kept by texts."""
-
-    def get_bytes(self, key: str, /) -> bytes | None: ...
-
-    def set_bytes(self, key: str, value: bytes, /) -> None: ...
-
-    def delete(self, key: str, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -48,34 +38,46 @@ class _Loaded:
 
     group: Group
     head: bytes | None = None
+    at: int = 0  # when a hit was taken last
     pieces: deque[_Piece] = field(default_factory=deque)
     first: int = 0  # the number of the first hit of the head
     newest: list[bytes] = field(default_factory=list)  # the hits of the head
 
 
 class StoredGroups:
-    """The groups of one correlation; `name` tells them from those of others in the same store."""
+    """The groups of one correlation, at most so many in a partition; `name` tells them from those of others there."""
 
-    def __init__(self, name: str, step: Step) -> None:
-        self._name = name
+    def __init__(self, name: str, step: Step, max_groups: int, bounds: Bounds) -> None:
+        self._kind = kind_of(name)
         self.step = step
+        self._max_groups = max_groups
+        self._bounds = bounds
+        self.forgotten = 0
         # That whose last hit was taken longest ago first; one that is not as the store has it is loaded again.
         self._kept: OrderedDict[str, _Loaded] = OrderedDict()
         self._size = 0
 
-    def take(self, store: Store, key: Sequence[str], hit: Hit, at: int) -> tuple[int, Group] | None:
+    def take(
+        self, stores: Stores, place: bytes, key: Sequence[str], hit: Hit, at: int
+    ) -> tuple[int, Group] | None:
         """Take a hit into a group, and keep the group: what came of it, and the group as it is now.
 
-        `at` is the place of the hit in the log that hits are read from. None where a hit from the same source is in
-        the window already: hits may be told twice. Raises `SigmacError` where what is kept is not to be read.
+        `place` is the key of the messages that the group's hits come with, `at` grows from hit to hit. None where a hit
+        from the same source is in the window already: hits may be told twice. Raises `SigmacError` where what is kept
+        is not to be read.
         """
-        name = _short(orjson.dumps([self._name, *key]))
+        store = stores.of(place)
+        name = self._kind + _short(orjson.dumps(key))
         loaded = self._load(store, name)
+        if loaded.head is None:
+            self.forgotten += self._bounds.make_room(stores, self._kind, self._max_groups)
         group = loaded.group
         if _has(group, hit):
             return None
         end = group.left + len(group.hits) - group.start
         done = self.step(group, hit)
+        if not done & LATE or done & RESTARTS:
+            loaded.at = at
         more = group.left + len(group.hits) - group.start - end
         newest = bool(group.hits) and group.hits[-1] is hit
         if done & RESTARTS or (newest and more != 1):
@@ -84,7 +86,7 @@ class StoredGroups:
             loaded.newest.append(orjson.dumps(_plain(hit)))
         elif more:
             self._write_from(store, name, loaded, _number(group, hit))
-        self._save(store, name, loaded, at)
+        self._save(store, name, loaded)
         return done, group
 
     def _load(self, store: Store, name: str) -> _Loaded:
@@ -106,17 +108,18 @@ class StoredGroups:
         version, *rest = orjson.loads(head)
         if version != VERSION:
             raise unreadable(f"has version {version}, and this is version {VERSION}")
-        _, newest, true, left, begin, end, first, hits, aside = rest
+        at, newest, true, left, begin, end, first, hits, aside = rest
         group = loaded.group
+        loaded.at = int(at)
         group.newest, group.true, group.left = int(newest), bool(true), int(left)
         group.aside = tuple(map(_hit, aside))
         number = first
-        for piece in range(begin, end):
-            data = store.get_bytes(f"{name}#{piece}")
+        for each in range(begin, end):
+            data = store.get_bytes(piece(name, each))
             if data is None:
                 raise ValueError("a piece is missing")
             number, older = orjson.loads(data)
-            loaded.pieces.append(_Piece(piece, number, number + len(older)))
+            loaded.pieces.append(_Piece(each, number, number + len(older)))
             self._enter(group, number, older)
         loaded.first = first
         loaded.newest = [orjson.dumps(each) for each in hits]
@@ -130,12 +133,12 @@ class StoredGroups:
                 group.measure.enter(hit, number)
             number += 1
 
-    def _save(self, store: Store, name: str, loaded: _Loaded, at: int) -> None:
+    def _save(self, store: Store, name: str, loaded: _Loaded) -> None:
         self._forget(store, name, loaded)
         self._cut(store, name, loaded)
         group, pieces = loaded.group, loaded.pieces
         begin, end = (pieces[0].number, pieces[-1].number + 1) if pieces else (0, 0)
-        told = [VERSION, at, group.newest, group.true, group.left, begin, end, loaded.first]
+        told = [VERSION, loaded.at, group.newest, group.true, group.left, begin, end, loaded.first]
         aside = orjson.dumps([_plain(each) for each in group.aside])
         head = orjson.dumps(told)[:-1], b",".join(loaded.newest), aside
         loaded.head = b"%b,[%b],%b]" % head
@@ -144,8 +147,8 @@ class StoredGroups:
 
     def _write_all(self, store: Store, name: str, loaded: _Loaded) -> None:
         """Everything is in the head again."""
-        for piece in loaded.pieces:
-            store.delete(f"{name}#{piece.number}")
+        for each in loaded.pieces:
+            store.delete(piece(name, each.number))
         loaded.pieces.clear()
         self._begin_head(loaded, loaded.group.left)
 
@@ -153,9 +156,9 @@ class StoredGroups:
         """The hit of a number came between others: what stands behind it in its piece is in the head again."""
         first, pieces = loaded.first, loaded.pieces
         while pieces and pieces[-1].end > number:
-            piece = pieces.pop()
-            first = piece.first
-            store.delete(f"{name}#{piece.number}")
+            last = pieces.pop()
+            first = last.first
+            store.delete(piece(name, last.number))
         self._begin_head(loaded, max(first, loaded.group.left))
 
     def _begin_head(self, loaded: _Loaded, first: int) -> None:
@@ -168,7 +171,7 @@ class StoredGroups:
         """What left the window."""
         left, pieces = loaded.group.left, loaded.pieces
         while pieces and pieces[0].end <= left:
-            store.delete(f"{name}#{pieces.popleft().number}")
+            store.delete(piece(name, pieces.popleft().number))
         if loaded.first < left:
             del loaded.newest[: left - loaded.first]
             loaded.first = left
@@ -183,7 +186,7 @@ class StoredGroups:
                 count += 1
             number = pieces[-1].number + 1 if pieces else 0
             data = b"[%d,[%b]]" % (loaded.first, b",".join(newest[:count]))
-            store.set_bytes(f"{name}#{number}", data)
+            store.set_bytes(piece(name, number), data)
             pieces.append(_Piece(number, loaded.first, loaded.first + count))
             del newest[:count]
             loaded.first += count
@@ -196,11 +199,9 @@ class StoredGroups:
             self._size -= len(oldest.group.hits) + _OF_A_GROUP
 
 
-def unreadable(why: str) -> SigmacError:
-    """The error to stop with where the store has what this version of sigmac cannot go on from."""
-    return SigmacError(
-        f"the state of correlations {why}; remove the state folder and the changelog topic of this stage to begin anew"
-    )
+def kind_of(name: str) -> str:
+    """What the names of all entries of a kind begin with."""
+    return hashlib.blake2b(name.encode(), digest_size=KIND // 2).hexdigest()
 
 
 def _has(group: Group, hit: Hit) -> bool:

@@ -31,7 +31,10 @@ class CorrelationSettings(Model):
         description="Fields with the time of an event; the first that has a timestamp counts.",
     )
     max_groups: int = Field(
-        MAX_GROUPS, ge=1, le=100_000_000, description="Groups that a correlation remembers."
+        MAX_GROUPS,
+        ge=1,
+        le=100_000_000,
+        description="Groups that a correlation remembers, over Kafka in each partition of `topic`.",
     )
     max_hits: int = Field(
         MAX_HITS, ge=1, le=100_000_000, description="Hits that a correlation remembers of a group."

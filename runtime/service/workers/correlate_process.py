@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from sigmac.runtime.correlation.correlator import Limits
+from sigmac.runtime.correlation.spread.bounds import Bounds
 from sigmac.runtime.correlation.spread.family_step import FamilySteps
 from sigmac.runtime.errors import ConfigurationError, PackError, SigmacError
 from sigmac.runtime.pack.finding import find_pack
@@ -80,7 +81,9 @@ class _Correlate:
 
         self._link = link
         self._settings = settings
-        self._limits = Limits(hits=settings.correlations.max_hits)
+        given = settings.correlations
+        self._limits = Limits(given.max_groups, given.max_hits)
+        self._bounds = Bounds()
         self._prepared: dict[int, tuple[str, FamilySteps]] = {}
         self._state, self._detail = "starting", ""
         self._stopping = False
@@ -90,7 +93,6 @@ class _Correlate:
             for name in settings.packs
         }
         plan = self._plan(number)
-        given = settings.correlations
         assert given.topic is not None
         self._topic = HitsTopic(
             given.topic,
@@ -101,7 +103,9 @@ class _Correlate:
             replication=given.replication,
         )
         self._plan_of_stage = plan
-        self._stage = SecondStage(plan, self._topic, slots, leave, settings.suppressions())
+        self._stage = SecondStage(
+            plan, self._topic, slots, leave, self._bounds, settings.suppressions()
+        )
         self._lag: dict[int, int] = {}
         self._state_bytes = 0
 
@@ -112,7 +116,8 @@ class _Correlate:
             find_pack(str(given.path)) if folder is None else Path(folder),
             trusted_keys=[read_key(Path(key)) for key in given.trusted_keys or ()] or None,
         )
-        return FamilySteps(name, pack.correlations, pack.manifest["rules"], self._limits)
+        rules = pack.manifest["rules"]
+        return FamilySteps(name, pack.correlations, rules, self._limits, self._bounds)
 
     def _plan(self, number: int) -> Any:
         from sigmac.runtime.stream.cluster.second_stage import SUFFIX, StageSettings

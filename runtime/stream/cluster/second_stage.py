@@ -29,12 +29,14 @@ from quixstreams.state.exceptions import (
 )
 
 from sigmac.runtime.correlation.alert import Alert
-from sigmac.runtime.correlation.spread import stored_suppression
+from sigmac.runtime.correlation.spread.bounds import Bounds, Stores
 from sigmac.runtime.correlation.spread.family_step import FamilySteps
+from sigmac.runtime.correlation.spread.stored_suppression import StoredSuppression
 from sigmac.runtime.correlation.suppression import Suppressions
 from sigmac.runtime.errors import InputError, StreamError
 from sigmac.runtime.stream.cluster.hit_message import HitMessage, decode
 from sigmac.runtime.stream.cluster.hits_topic import HitsTopic
+from sigmac.runtime.stream.cluster.partition_stores import PartitionStores
 from sigmac.runtime.stream.cluster.restoring import Restoring
 from sigmac.runtime.stream.counts import CorrelationCounts, counts_of_pack, described
 from sigmac.runtime.stream.match_message import (
@@ -83,6 +85,7 @@ class Told:
     alerts: int = 0  # and matches that may be held back: those that went out
     around: int = 0  # alerts that may be held back, on their way to what is alike
     held: Counter[str] = field(default_factory=Counter)  # by pack
+    held_forgotten: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
     unknown: int = 0  # hits of correlations that no pack has
     rebalances: int = 0
@@ -129,11 +132,13 @@ class SecondStage:
         topic: HitsTopic,
         slots: Mapping[str, FamilySteps],
         leave: Callable[[str], None],
+        bounds: Bounds,
         suppressions: Suppressions | None = None,
     ) -> None:
         self.told = Told()
         self.restoring = Restoring()
         self._suppressions = suppressions
+        self._held = StoredSuppression(bounds)
         self._settings = settings
         self._topic = topic
         self._leave = leave
@@ -176,6 +181,7 @@ class SecondStage:
                         known[name] = known.get(name, 0) + number
         if self.told.held:
             found["held"] = dict(self.told.held)
+            found["held_forgotten"] = dict(self.told.held_forgotten)
         return found
 
     def run(self) -> None:
@@ -269,29 +275,34 @@ class SecondStage:
         self, given: HitMessage | Candidate, key: Any, _: int, __: Any, state: State
     ) -> list[Message]:
         offset = message_context().offset
+        stores = PartitionStores(state, message_context().partition)
         if isinstance(given, Candidate):
-            made = self._judged(given, state, offset)
+            made = self._judged(given, stores, key, offset)
         else:
-            made = self._alerts(given, state, offset)
+            made = self._alerts(given, stores, key, offset)
         around = sum(is_candidate(each.headers) for each in made)
         self.told.around += around
         self.told.alerts += len(made) - around
         return made
 
-    def _judged(self, candidate: Candidate, state: State, offset: int) -> list[Message]:
-        held = stored_suppression.take(state, candidate.time, candidate.span, offset)
+    def _judged(
+        self, candidate: Candidate, stores: Stores, key: bytes, offset: int
+    ) -> list[Message]:
+        given = candidate.time, candidate.span, offset
+        held, gone = self._held.take(stores, key, *given)
+        self.told.held_forgotten[candidate.slot] += gone
         if held is None:
             self.told.held[candidate.slot] += 1
             return []
         return [candidate.out(held)]
 
-    def _alerts(self, hit: HitMessage, state: State, offset: int) -> list[Message]:
+    def _alerts(self, hit: HitMessage, stores: Stores, key: bytes, offset: int) -> list[Message]:
         steps = self._steps(hit)
         if steps is None:
             self.told.unknown += 1
             return []
         family = steps.families[hit.family]
-        alerts = steps.take(family, hit.place, hit.observation, state, offset)
+        alerts = steps.take(family, hit.place, hit.observation, stores, key, offset)
         return [self._message(each, hit) for each in alerts if not each.correlation.silent]
 
     def _message(self, alert: Alert, hit: HitMessage) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -57,6 +58,22 @@ class Kept(dict[str, bytes]):
         self.pop(key, None)
 
 
+class Shelf:
+    """The stores of a partition."""
+
+    def __init__(self) -> None:
+        self.stores: dict[bytes, Kept] = defaultdict(Kept)
+        self.partition = 0
+
+    def of(self, key: bytes) -> Kept:
+        return self.stores[key]
+
+    def items(self) -> Iterator[tuple[bytes, str, bytes]]:
+        for key, store in self.stores.items():
+            for name, entry in store.items():
+                yield key, name, entry
+
+
 def test_families_have_the_names_that_all_members_group_by() -> None:
     found = {each.members: each.names for each in find_families(DEFINITIONS, RULES)}
     assert found == {
@@ -95,21 +112,23 @@ EVENTS = st.lists(
 @given(
     events=EVENTS,
     most=st.sampled_from([3, 8, 100_000]),
+    groups=st.sampled_from([1, 2, 3, 100_000]),
     piece=st.sampled_from([2, 3, 64]),
     again=st.sets(st.integers(0, 80)),
 )
 def test_what_is_spread_finds_the_same(
     events: list[tuple[int, int, list[str], list[object], str, float]],
     most: int,
+    groups: int,
     piece: int,
     again: set[int],
 ) -> None:
-    limits = Limits(hits=most)
+    limits = Limits(groups, most)
     whole = Correlator(DEFINITIONS, RULES, limits=limits)
     spreading = Spreading(DEFINITIONS, RULES)
     steps = FamilySteps("pack", DEFINITIONS, RULES, limits)
-    stores: dict[object, Kept] = defaultdict(Kept)
-    clock = 0
+    processes = [steps]
+    kept, offset, clock = Shelf(), 0, 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_groups, "_PIECE_HITS", piece)
         for number, (wait, late, matched, user, host, value) in enumerate(events):
@@ -123,31 +142,36 @@ def test_what_is_spread_finds_the_same(
             expected = sorted(orjson.dumps(each.plain()) for each in whole.take(seen))
             if number in again:  # another process takes over what is kept
                 steps = FamilySteps("pack", DEFINITIONS, RULES, limits)
-            found = [
-                orjson.dumps(alert.plain())
-                for family, place in spreading.places(seen)
-                for alert in steps.take(family, place, seen, stores[family.names, place], number)
-            ]
+                processes.append(steps)
+            found = []
+            for family, place in spreading.places(seen):
+                offset += 1
+                key = orjson.dumps([family.names, place])
+                alerts = steps.take(family, place, seen, kept, key, offset)
+                found += [orjson.dumps(each.plain()) for each in alerts]
             assert sorted(found) == expected
+    for name, counts in whole.counts.items():
+        forgotten = sum(each.counts[name].evicted_groups for each in processes)
+        assert forgotten == counts.evicted_groups
 
 
 def test_what_is_told_twice_counts_once() -> None:
     definitions = {"two": DEFINITIONS["two"]}
-    steps, store = FamilySteps("pack", definitions, RULES, Limits()), Kept()
+    steps, kept = FamilySteps("pack", definitions, RULES, Limits()), Shelf()
     (family,) = steps.families.values()
     for number, alerts in ((1, 0), (1, 0), (2, 1), (2, 0)):
         seen = Observation(number, ("t", 0, number, None), {"a": ()}, {"u": ["x"]})
-        assert len(steps.take(family, ("x",), seen, store, number)) == alerts
+        assert len(steps.take(family, ("x",), seen, kept, b"x", number)) == alerts
     assert steps.counts["two"].alerts == 1
 
 
 @pytest.mark.parametrize("damage", [b"[2, 1]", b"[1, 1]", b"{}", b"nonsense"])
 def test_a_state_that_cannot_be_read_is_told(damage: bytes) -> None:
-    steps, store = FamilySteps("pack", {"two": DEFINITIONS["two"]}, RULES, Limits()), Kept()
+    steps, kept = FamilySteps("pack", {"two": DEFINITIONS["two"]}, RULES, Limits()), Shelf()
     (family,) = steps.families.values()
     seen = Observation(1, ("t", 0, 1, None), {"a": ()}, {"u": ["x"]})
-    steps.take(family, ("x",), seen, store, 1)
-    (key,) = store
-    store[key] = damage
+    steps.take(family, ("x",), seen, kept, b"x", 1)
+    (name,) = kept.of(b"x")
+    kept.of(b"x")[name] = damage
     with pytest.raises(SigmacError, match="remove the state folder and the changelog topic"):
-        steps.take(family, ("x",), seen, store, 2)
+        steps.take(family, ("x",), seen, kept, b"x", 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigmac.runtime.correlation.spread import stored_suppression
+from sigmac.runtime.correlation.spread.bounds import Bounds
+from sigmac.runtime.correlation.spread.stored_suppression import StoredSuppression
 from sigmac.runtime.correlation.suppression import Alike, Suppression, Suppressions
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.pack.finding import find_pack
@@ -24,7 +24,7 @@ from sigmac.runtime.stream.match_message import as_candidate, candidate_of, is_c
 from sigmac.runtime.stream.pack_slot import PackSlot
 from sigmac.runtime.stream.sink import Message
 from tests.unit.packs import write_text_pack
-from tests.unit.runtime.correlation.spread.test_family_step import Kept
+from tests.unit.runtime.correlation.spread.test_family_step import Shelf
 from tests.unit.runtime.stream.cluster.test_forwarding import Records
 
 RULES = """
@@ -76,11 +76,11 @@ def evaluated(slot: PackSlot, events: list[dict[str, object]]) -> Evaluated:
 
 def let_out(candidates: list[Message]) -> list[Message]:
     """What the second stage makes of candidates, of those with one key in their order."""
-    stores: dict[bytes | None, Kept] = defaultdict(Kept)
+    kept, stored = Shelf(), StoredSuppression(Bounds())
     found = []
     for at, each in enumerate(candidates):
         candidate = candidate_of(each)
-        held = stored_suppression.take(stores[each.key], candidate.time, candidate.span, at)
+        held, _ = stored.take(kept, each.key or b"", candidate.time, candidate.span, at)
         if held is not None:
             found.append(candidate.out(held))
     return found
