@@ -210,7 +210,7 @@ class Filter:
             **self.meta.plain(),
             "logsource": self.logsource.plain(),
             "rules": [rule.text for rule in self.rules] or "any",
-            "detections": {name: _plain(each) for name, each in self.detections.items()},
+            "detections": {name: plain_detection(each) for name, each in self.detections.items()},
             "condition": self.condition.text,
         }
 
@@ -255,7 +255,8 @@ def items(detection: Detection) -> Iterator[Item]:
             yield from items(child)
 
 
-def _plain(detection: Detection) -> dict[str, Any]:
+def plain_detection(detection: Detection) -> dict[str, Any]:
+    """A detection as JSON types; items with field, modifiers and values as written."""
     if isinstance(detection, Item):
         return {
             "field": detection.field,
@@ -263,4 +264,4 @@ def _plain(detection: Detection) -> dict[str, Any]:
             "values": list(detection.raw),
         }
     word = "all_of" if isinstance(detection, AllOf) else "any_of"
-    return {word: [_plain(child) for child in detection.children]}
+    return {word: [plain_detection(child) for child in detection.children]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,13 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
 
     `load` loads a pack from its folder. Raises `InputError` where no rule is left, `SigmacError` for a faulty pipeline.
     """
+    with pack_of_rules(name, pipelines) as folder:
+        return load(folder)
+
+
+@contextmanager
+def pack_of_rules(name: str, pipelines: Sequence[str]) -> Iterator[Path]:
+    """The folder of a pack of rules, for as long as it is needed; as `load_rules`."""
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions, compile_sources
     from sigmac.compiler.packaging.build_cache import Cache, default_folder
@@ -89,13 +97,21 @@ def load_rules(name: str, pipelines: Sequence[str], load: Callable[[Path], Pack]
         )
     if not result.rendered:
         raise InputError(f"{name}: there is no rule without an error; see `sigmac check {name}`")
-    return load_rendered(result.rendered, load)
+    with written(result.rendered) as folder:
+        yield folder
 
 
 def load_rendered(rendered: dict[str, bytes], load: Callable[[Path], Pack]) -> Pack:
     """A pack of the files that a build made, kept nowhere."""
+    with written(rendered) as folder:
+        return load(folder)
+
+
+@contextmanager
+def written(rendered: dict[str, bytes]) -> Iterator[Path]:
+    """The folder of a pack of the files that a build made, for as long as it is needed."""
     from sigmac.compiler.packaging.writer import write_pack
 
     with tempfile.TemporaryDirectory(prefix="sigmac-rules-") as folder:
         write_pack(rendered, Path(folder) / "pack")
-        return load(Path(folder) / "pack")
+        yield Path(folder) / "pack"

@@ -79,6 +79,20 @@ direct_pipeline = click.option(
     "Default: `auto`, those for the events; `none` takes none.",
     shell_complete=completion.pipelines,
 )
+stream_logsource = click.option(
+    "--logsource",
+    "stream_logsource",
+    metavar="KEY=VALUE,…",
+    help="What the events are, as for `sigmac run`.",
+)
+input_format = click.option(
+    "--input-format",
+    metavar="NAME",
+    help="What the inputs are, as `sigmac formats` lists them. Default: told by their content.",
+)
+select = click.option(
+    "--select", metavar="PATH", help="Where the events stand in JSON that wraps them."
+)
 trusted_key = click.option(
     "--trusted-key",
     multiple=True,

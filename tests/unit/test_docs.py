@@ -523,6 +523,7 @@ def keys_of(value: Any) -> Iterator[str]:
         ("inspect", "--format json", "inspect pack --rules --format json"),
         ("inspect", "--format json", "inspect pack --rule rich --format json"),
         ("fields", "--format json", "fields pack event.json --unused --format json"),
+        ("diff", "--format json", "diff poor.yml rich.yml event.json -p none --format json"),
         ("coverage", "--format json", "coverage pack --fired fired.json --format json"),
     ],
 )
@@ -531,6 +532,7 @@ def test_every_key_of_an_output_is_described(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("rich.yml").write_text(RICH, encoding="utf-8")
+    Path("poor.yml").write_text(RICH.replace("[one, two]", "[x]"), encoding="utf-8")
     Path("event.json").write_bytes(orjson.dumps(EVENT))
     Path("fired.json").write_bytes(orjson.dumps({"rule": {"id": None, "title": "rich"}}))
     options = BuildOptions("pack", skip_errors=True, jobs=1)

@@ -1,0 +1,1 @@
+"""What differs between two packs, or two sets of rules: documents, generated code, matches on events."""

@@ -1,0 +1,60 @@
+"""What differs between two sides, as JSON types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sigmac.compiler.changes.documented import RULE, Documented, Key
+from sigmac.compiler.changes.match_changes import MatchChanges, Sample
+from sigmac.compiler.changes.words import code_change, words
+
+
+def report(
+    old: Mapping[Key, Documented], new: Mapping[Key, Documented], matches: MatchChanges | None
+) -> dict[str, Any]:
+    """The report; `docs/diff.md` describes it."""
+    changed = []
+    for key in old.keys() & new.keys():
+        was, now = old[key], new[key]
+        said, code = words(was, now), [*code_change(was.code, now.code)]
+        if said or code:
+            changed.append({**now.named(), "words": said, "code": code})
+    found: dict[str, Any] = {
+        "version": 1,
+        "rules": {
+            "old": sum(each.kind == RULE for each in old.values()),
+            "new": sum(each.kind == RULE for each in new.values()),
+        },
+        "added": [new[key].named() for key in new if key not in old],
+        "removed": [old[key].named() for key in old if key not in new],
+        "changed": sorted(changed, key=lambda each: (each["kind"], each["title"], str(each["id"]))),
+    }
+    if matches is not None:
+        found["matches"] = {
+            "events": matches.events,
+            "rejected": matches.rejected,
+            "both": matches.both,
+            "gained": sum(each.gained for each in matches.rules.values()),
+            "lost": sum(each.lost for each in matches.rules.values()),
+            "rules": [
+                {
+                    **(new.get(key) or old[key]).named(),
+                    "gained": each.gained,
+                    "lost": each.lost,
+                    "sample_gained": _sample(each.sample_gained),
+                    "sample_lost": _sample(each.sample_lost),
+                }
+                for key, each in sorted(
+                    matches.rules.items(),
+                    key=lambda pair: (-pair[1].gained - pair[1].lost, pair[0]),
+                )
+            ],
+        }
+    return found
+
+
+def _sample(sample: Sample | None) -> dict[str, Any] | None:
+    if sample is None:
+        return None
+    return {"source": sample.source, "event": sample.event, "why": list(sample.why)}

@@ -1,0 +1,252 @@
+"""`sigmac diff`: what differs between two packs, or sets of rules, and in what they match."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import Exit
+
+from sigmac.cli import completion
+from sigmac.cli.command import Argument, Command
+from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.options import (
+    COMPILER,
+    direct_pipeline,
+    input_format,
+    names_of,
+    need,
+    read_keys,
+    say,
+    select,
+    stream_logsource,
+    trusted_key,
+)
+from sigmac.runtime.errors import InputError, PackError
+
+if TYPE_CHECKING:
+    from sigmac.compiler.changes.documented import Documented, Key
+    from sigmac.compiler.changes.match_changes import MatchChanges, Side
+    from sigmac.compiler.syntax.documents import FileContents
+    from sigmac.runtime.inputs.lines import Block
+    from sigmac.runtime.pack.contents import Contents
+    from sigmac.runtime.reading.reading import Reading
+
+EXAMPLE = """Examples:
+
+  sigmac diff build/old build/new
+
+  sigmac diff git:main rules/ events.ndjson --pipeline windows
+
+  sigmac diff git:v1.2:rules git:v1.3:rules --format markdown
+
+  sigmac diff git:main rules/ logs/ --fail-on removed,lost
+"""
+CHANGES = ("added", "removed", "changed", "gained", "lost")
+MAX_REPORTED = 20  # inputs that cannot be read
+
+
+class DiffForm(StrEnum):
+    """How the difference is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+@click.command(cls=Command, epilog=EXAMPLE)
+@click.argument(
+    "old",
+    cls=Argument,
+    metavar="OLD",
+    help="Folder or name of a rule pack, or rules; git:REV[:PATH] for rules of a revision, without PATH those of NEW.",
+    shell_complete=completion.packs,
+)
+@click.argument(
+    "new",
+    cls=Argument,
+    metavar="NEW",
+    help="The same, as it is now.",
+    shell_complete=completion.packs,
+)
+@click.argument(
+    "inputs",
+    cls=Argument,
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILE]...",
+    help="Files and folders with events, as for `sigmac run`: tell which matches are gained and lost.",
+)
+@direct_pipeline
+@stream_logsource
+@input_format
+@select
+@click.option("--code", is_flag=True, help="Show what changed in the generated code.")
+@click.option(
+    "--fail-on",
+    multiple=True,
+    callback=names_of(CHANGES),
+    metavar="WHAT,…",
+    help=f"Exit with 3 on any of {', '.join(CHANGES)}. Repeatable.",
+)
+@trusted_key
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(DiffForm),
+    default=DiffForm.text,
+    help="For people, for a merge request, or for programs.",
+)
+def diff(
+    old: str,
+    new: str,
+    inputs: tuple[str, ...],
+    pipeline: tuple[str, ...],
+    stream_logsource: str | None,
+    input_format: str | None,
+    select: str | None,
+    code: bool,
+    fail_on: list[str],
+    trusted_key: tuple[Path, ...],
+    form: DiffForm,
+) -> None:
+    """Show what differs between two packs or sets of rules, and in what they match.
+
+    Rules are told apart by their ids, without one by their titles. Exit status 1 where events cannot be read, 3 where
+    there is what `--fail-on` names.
+    """
+    from sigmac.cli.chosen_pipelines import NONE, chosen, first_events
+    from sigmac.cli.diff_report import lines_of, markdown_of
+    from sigmac.cli.event_files import event_files, how_to_read
+    from sigmac.compiler.changes.change_report import report
+
+    need("compiler", *COMPILER)
+    reading = how_to_read(input_format, select, False)
+    names = event_files(inputs)
+    found: MatchChanges | None = None
+    unreadable: list[str] = []
+    with ExitStack() as stack:
+        places = [_checked_out(given, other, stack) for given, other in ((old, new), (new, old))]
+        if any(map(_holds_rules, places)):
+            given = pipeline or (() if names else (NONE,))
+            pipelines = chosen(given, lambda: first_events(names, reading))
+        elif pipeline:
+            raise click.BadParameter(
+                "packs were built with theirs; rules are given some", param_hint="--pipeline"
+            )
+        else:
+            pipelines = ()
+        sides = [_read(place, pipelines, trusted_key, stack) for place in places]
+        documents = [_documents(*side) for side in sides]
+        if names:
+            found = _compared(
+                [contents for contents, _ in sides],
+                _blocks(names, reading, unreadable),
+                stream_logsource,
+                trusted_key,
+            )
+    told = {"old": old, "new": new, **report(documents[0], documents[1], found)}
+    if form is DiffForm.json:
+        print(json.dumps(told, indent=2))
+    else:
+        lines = (
+            markdown_of(told, code=code) if form is DiffForm.markdown else lines_of(told, code=code)
+        )
+        print(*lines, sep="\n")
+    sys.stdout.flush()
+    for each in unreadable[:MAX_REPORTED]:
+        say(f"sigmac: {each}")
+    counts = {what: len(told[what]) for what in ("added", "removed", "changed")}
+    counts |= {what: told["matches"][what] if found else 0 for what in ("gained", "lost")}
+    failed = [what for what in fail_on if counts[what]]
+    for what in failed:
+        say(f"sigmac: --fail-on {what}: {counts[what]:,}")
+    if unreadable:
+        raise Exit(ExitStatus.FAILED)
+    if failed:
+        raise Exit(ExitStatus.MATCHED)
+
+
+def _checked_out(given: str, other: str, stack: ExitStack) -> str:
+    from sigmac.compiler.changes.git_revision import PREFIX, check_out
+
+    if not given.startswith(PREFIX):
+        return given
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sigmac-git-"))
+    return check_out(given, other, Path(folder))
+
+
+def _holds_rules(place: str) -> bool:
+    from sigmac.cli.direct_rules import holds_rules
+
+    return holds_rules(place)
+
+
+def _read(
+    place: str, pipelines: Sequence[str], trusted_keys: Sequence[Path], stack: ExitStack
+) -> tuple[Contents, list[FileContents]]:
+    """What a pack holds, and the files that it is made of where rules are given. Raises `PackError`."""
+    from sigmac.cli.direct_rules import pack_of_rules
+    from sigmac.compiler.syntax.documents import read_file
+    from sigmac.compiler.syntax.rule_files import find_sources
+    from sigmac.runtime.pack.contents import read_contents
+
+    files: list[FileContents] = []
+    pack: str | Path = place
+    keys = read_keys(trusted_keys)
+    if _holds_rules(place):
+        pack = stack.enter_context(pack_of_rules(place, pipelines))
+        files = [read_file(each.read(), each.file) for each in find_sources([place])]
+        keys = None
+    contents = read_contents(pack, keys)
+    if contents.problem is not None:
+        raise PackError(contents.problem)
+    return contents, files
+
+
+def _documents(contents: Contents, files: Sequence[FileContents]) -> dict[Key, Documented]:
+    from sigmac.compiler.changes.documented import documents_of
+
+    return documents_of(contents, files)
+
+
+def _compared(
+    both: Sequence[Contents],
+    blocks: Iterator[Block],
+    stream_logsource: str | None,
+    trusted_keys: Sequence[Path],
+) -> MatchChanges:
+    from sigmac.cli.options import logsource
+    from sigmac.compiler.changes.match_changes import compare
+
+    tag: Mapping[str, str] | None = None
+    if stream_logsource is not None:
+        tag = {} if stream_logsource == "any" else logsource(stream_logsource)
+    old, new = map(_loaded, both)
+    return compare(old, new, blocks, tag)
+
+
+def _loaded(contents: Contents) -> Side:
+    from sigmac.compiler.changes.documented import rule_keys
+    from sigmac.compiler.changes.match_changes import Side
+    from sigmac.runtime.pack.pack import load_pack
+
+    return Side(load_pack(contents.folder), rule_keys(contents))
+
+
+def _blocks(names: Sequence[str], reading: Reading, unreadable: list[str]) -> Iterator[Block]:
+    """The events of all inputs; of what cannot be read why."""
+    from sigmac.runtime.reading.reading import read_events
+
+    for name in names:
+        try:
+            yield from read_events(name, reading)
+        except InputError as error:
+            unreadable.append(str(error))
