@@ -20,13 +20,13 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
     direct_pipeline,
+    event_logsource,
     input_format,
     names_of,
     need,
     read_keys,
     say,
     select,
-    stream_logsource,
     trusted_key,
 )
 from sigmac.runtime.errors import InputError, PackError
@@ -85,7 +85,7 @@ class DiffForm(StrEnum):
     help="Files and folders with events, as for `sigmac run`: tell which matches are gained and lost.",
 )
 @direct_pipeline
-@stream_logsource
+@event_logsource
 @input_format
 @select
 @click.option("--code", is_flag=True, help="Show what changed in the generated code.")

@@ -21,10 +21,12 @@ from sigmac.cli.options import (
     at_least,
     direct_pipeline,
     event_logsource,
+    input_format,
     names_of,
     output_format,
     read_keys,
     say,
+    select,
     trusted_key,
 )
 from sigmac.runtime.errors import EventError, InputError
@@ -75,12 +77,8 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
 )
 @direct_pipeline
 @event_logsource
-@click.option(
-    "--input-format",
-    metavar="NAME",
-    help="What the inputs are, as `sigmac formats` lists them. Default: told by their content.",
-)
-@click.option("--select", metavar="PATH", help="Where the events stand in JSON that wraps them.")
+@input_format
+@select
 @click.option("--evtx", is_flag=True, help="Look at every line for a record of EVTX.")
 @click.option("--first", type=at_least(1), metavar="N", help="Look at the first N events only.")
 @click.option("--rules", is_flag=True, help="List the rules that cannot match.")

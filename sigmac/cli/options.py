@@ -79,12 +79,6 @@ direct_pipeline = click.option(
     "Default: `auto`, those for the events; `none` takes none.",
     shell_complete=completion.pipelines,
 )
-stream_logsource = click.option(
-    "--logsource",
-    "stream_logsource",
-    metavar="KEY=VALUE,…",
-    help="What the events are, as for `sigmac run`.",
-)
 input_format = click.option(
     "--input-format",
     metavar="NAME",
