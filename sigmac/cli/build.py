@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from sigmac.cli.options import (
     tell_unused,
     wants_color,
 )
+from sigmac.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
@@ -171,7 +171,7 @@ def build(
         kept = Cache((cache_dir or default_folder()) if cache and sign is None else None)
         # Signing and wheels need the files even where nothing changed.
         held = None if sign or wheel else output
-        with _progress("compiling") as progress:
+        with Progress("compiling") as progress:
             result = compile_sources(sources, options, kept, held, progress)
     except RuleError as error:
         _report([error.diagnostic], form)
@@ -212,33 +212,6 @@ def _pack_version(version: str) -> str:
     ):
         raise click.BadParameter("write it as 1.2.3 (PEP 440)", param_hint="--pack-version")
     return version
-
-
-class _progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, what: str):
-        self.what = what
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        if not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        # No thread draws the bar: it could hold a lock while worker processes are forked.
-        self.bar = Progress(
-            *columns, console=Console(stderr=True), transient=True, auto_refresh=False
-        )
-        self.bar.start()
-        task = self.bar.add_task(self.what, total=None)
-        return lambda done, total: self.bar.update(task, completed=done, total=total, refresh=True)
-
-    def __exit__(self, *failure: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
 
 def _written(

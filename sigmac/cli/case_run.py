@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigmac.cli.options import counted, say
+from sigmac.cli.options import counted, say, tell_unused
+from sigmac.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sigmac.compiler.cases.find_cases import CaseSet
@@ -67,14 +68,18 @@ def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
     project = project_of([*map(Path, asked.paths), *map(Path, asked.others)])
     others = find_sources(asked.others) if asked.others else ()
     cases = find_cases(find_sources(asked.paths), others, project)
-    result = compile_sources(cases.rules, asked.options, Cache(default_folder()))
+    with Progress("compiling") as progress:
+        cache = Cache(default_folder())
+        result = compile_sources(cases.rules, asked.options, cache, None, progress)
+    tell_unused(asked.options.placeholders, cases.rules)
     diagnostics: list[Diagnostic] = [] if asked.skip_errors else list(result.errors)
     verdicts: list[Verdict] = []
     files = {each.path for each in cases.rules} | cases.files
     files |= {Path(each) for each in asked.options.pipelines if Path(each).is_file()}
     if result.rendered:
         pack = load_rendered(result.rendered, load_pack)
-        verdicts, read = _judged(asked, pack, cases, project, changed)
+        faulty = {each.place.file for each in result.errors}
+        verdicts, read = _judged(asked, pack, cases, project, faulty, changed)
         files |= read
     diagnostics += cases.diagnostics
     report = Report(verdicts, list(dict.fromkeys(diagnostics)), time.perf_counter() - started)
@@ -83,36 +88,44 @@ def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
 
 def run_again(asked: Asked) -> Iterator[Report]:
     """The report of all cases, then, whenever files change, of those that they may concern; it never ends."""
+    from sigmac.compiler.syntax.rule_files import find_sources
     from sigmac.runtime.errors import SigmacError
 
     changed: set[Path] | None = None
-    files: set[Path] = set()
+    files = {each.path for each in find_sources([*asked.paths, *asked.others])}
+    files |= {Path(each) for each in asked.options.pipelines if Path(each).is_file()}
     while True:
+        # Looked at before they are read: what changes meanwhile is judged again.
+        states = _states(files)
         try:
             run = run_cases(asked, changed)
         except SigmacError as error:
             # Of a file that is being written perhaps: the next change mends it.
             say(f"sigmac: {error}")
-            files |= {Path(each) for each in asked.options.pipelines if Path(each).is_file()}
         else:
             files = run.files
             yield run.report
+        now = _states(files)
+        states = now | {each: state for each, state in states.items() if each in now}
         say(f"watching {counted(len(files), 'file')}; Ctrl-C ends")
-        changed = _next_change(files | {Path(each) for each in asked.paths})
+        changed = _next_change(states)
 
 
-def _next_change(files: set[Path]) -> set[Path] | None:
-    """Waits until files change, and says which; None where some came or went."""
-    watched = files | {each.parent for each in files}
-    before = {each: _state(each) for each in watched}
+def _states(files: set[Path]) -> dict[Path, object]:
+    """Of files, and of the folders that they lie in."""
+    return {each: _state(each) for each in files | {each.parent for each in files}}
+
+
+def _next_change(states: Mapping[Path, object]) -> set[Path] | None:
+    """Waits until files are no more as they were, and says which; None where some came or went."""
     while True:
-        time.sleep(_POLL)
-        now = {each: _state(each) for each in watched}
-        found = {each for each in watched if now[each] != before[each]}
+        now = {each: _state(each) for each in states}
+        found = {each for each, state in states.items() if now[each] != state}
         if any(each.is_dir() or now[each] is None for each in found):
             return None
         if found:
             return found
+        time.sleep(_POLL)
 
 
 def _state(path: Path) -> object:
@@ -127,7 +140,12 @@ def _state(path: Path) -> object:
 
 
 def _judged(
-    asked: Asked, pack: Pack, cases: CaseSet, project: Path, changed: set[Path] | None
+    asked: Asked,
+    pack: Pack,
+    cases: CaseSet,
+    project: Path,
+    faulty: set[str],
+    changed: set[Path] | None,
 ) -> tuple[list[Verdict], set[Path]]:
     """The verdicts, and the files of events; what there is to say is added to what is said of the cases."""
     from sigmac.cli.event_files import stream_tag
@@ -138,7 +156,7 @@ def _judged(
 
     tag = stream_tag(asked.logsource, pack) if asked.logsource else None
     choice = asked.choose(pack)
-    rules = RuleSet.of(pack, cases.rules)
+    rules = RuleSet.of(pack, cases.rules, faulty)
     bound = [
         each
         for each in rules.bind(cases.found, cases.diagnostics)

@@ -19,9 +19,12 @@ from sigmac.verdicts.rule_set import RuleCases
 from sigmac.verdicts.verdict import JudgedRule, Verdict
 
 if TYPE_CHECKING:
+    from sigmac.runtime.inputs.lines import Block
+    from sigmac.runtime.match import Rejected
     from sigmac.runtime.pack.pack import Pack, Tag
 
 _BEFORE_ENGINE = 64 << 10  # bytes of events that are not worth loading the batch engine
+_BLANK = b" \t\r\xef\xbb\xbf"  # around an event
 _MOST_BYTES = 256 << 20  # of the events of one file
 
 
@@ -90,19 +93,19 @@ class Judge:
         """Whether the rule of each case with one event matches it, by the number of the case."""
         numbers = [i for i, (_, case, _) in enumerate(cases) if isinstance(case, EventCase)]
         lines = b"\n".join(json_bytes(cases[i][1].event) for i in numbers)  # type: ignore[union-attr]
-        pairs = self._matches(lines)
+        pairs, _ = self._matches(lines)
         return {i: (line, cases[i][0].key) in pairs for line, i in enumerate(numbers)}
 
     def _matches(
         self, lines: bytes, logsource: Mapping[str, str] | None = None
-    ) -> set[tuple[int, int]]:
-        """Lines, from 0, and rules that match them."""
+    ) -> tuple[set[tuple[int, int]], Sequence[Rejected]]:
+        """Lines, from 0, and rules that match them; and the lines that are no events."""
         tag: Tag = self.settings.tag
         if tag is None:
             tag = logsource or "auto"
         evaluate = self.pack.match_each if len(lines) < _BEFORE_ENGINE else self.pack.match_batch
         result = evaluate(lines, logsource=tag)
-        return {*zip(result.record.tolist(), result.rule.tolist(), strict=True)}
+        return {*zip(result.record.tolist(), result.rule.tolist(), strict=True)}, result.rejected
 
     def _judge_files(self, cases: Sequence[tuple[JudgedRule, Case, Path]]) -> dict[int, _FileCount]:
         """How many events of its file the rule of each case matches, by the number of the case."""
@@ -122,28 +125,31 @@ class Judge:
         for path, asking in asked.items():
             made = {i: _FileCount() for i, _, _ in asking}
             try:
-                for lines, logsource in self._read(path, asking[0][2]):
-                    pairs = self._matches(lines, logsource)
+                for block in self._read(path):
+                    pairs, rejected = self._matches(block.data, block.logsource)
+                    for each in rejected[:1]:
+                        raise InputError(f"record {block.position(each.record)}: {each.reason}")
                     for i, rule, _ in asking:
-                        made[i].add(lines, rule.key, pairs)
+                        made[i].add(block.data, rule.key, pairs)
             except InputError as error:
                 for _, _, case in asking:
-                    self.diagnostics.report("E_CASE_FILE", str(error), case.file_place)
+                    said = str(error).removeprefix(f"{path}: ")
+                    message = f"`{case.file}` cannot be read: {said}"
+                    self.diagnostics.report("E_CASE_FILE", message, case.file_place)
             else:
                 counts |= made
         return counts
 
-    def _read(self, path: Path, case: FileCase) -> Iterator[tuple[bytes, Mapping[str, str] | None]]:
+    def _read(self, path: Path) -> Iterator[Block]:
         size = 0
         with contextlib.closing(read_events(str(path), Reading())) as blocks:
             for block in blocks:
                 size += len(block.data)
                 if size > _MOST_BYTES:
-                    raise InputError(f"{case.file}: more than {_MOST_BYTES >> 20} MiB of events")
+                    raise InputError(f"more than {_MOST_BYTES >> 20} MiB of events")
                 for position, reason in block.unreadable[:1]:
-                    message = f"{case.file}: record {position}: {reason}"
-                    self.diagnostics.report("E_CASE_FILE", message, case.file_place)
-                yield block.data.rstrip(b"\n"), block.logsource
+                    raise InputError(f"record {position}: {reason}")
+                yield block
 
     def _judge_sequence(self, rule: JudgedRule, case: SequenceCase) -> Verdict:
         settings = self.settings
@@ -164,7 +170,7 @@ class _FileCount:
 
     def add(self, lines: bytes, rule: int, pairs: set[tuple[int, int]]) -> None:
         for number, line in enumerate(lines.split(b"\n")):
-            if line.strip():
+            if line.strip(_BLANK):
                 found = (number, rule) in pairs
                 self.events += 1
                 self.matched += found
@@ -184,7 +190,7 @@ class _FileCount:
         line = self.first.get(is_too_many)
         if passed or line is None:
             return verdict, None
-        return verdict, Unexpected(parse_record(line), is_too_many)
+        return verdict, Unexpected(parse_record(line.strip(_BLANK)), is_too_many)
 
 
 def _event_verdict(rule: JudgedRule, case: EventCase, matched: bool) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,18 +43,19 @@ class _Slot:
 
 @dataclass(slots=True)
 class RuleSet:
-    """The rules and correlations of a pack and the files that it was made of."""
+    """The rules and correlations of a pack and the files that it was made of, some of which are `faulty`."""
 
     rules: dict[int, JudgedRule] = field(default_factory=dict)
     sources: dict[str, SourceFile] = field(default_factory=dict)
+    faulty: Collection[str] = ()
     _by_source: dict[str, list[JudgedRule]] = field(default_factory=dict)
     _by_name: dict[str, dict[int, JudgedRule]] = field(default_factory=dict)
     _slots: dict[str, list[_Slot]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, pack: Pack, sources: Iterable[SourceFile]) -> RuleSet:
-        """What a pack holds that was made of these files."""
-        made = cls(sources={each.source: each for each in sources})
+    def of(cls, pack: Pack, sources: Iterable[SourceFile], faulty: Collection[str] = ()) -> RuleSet:
+        """What a pack holds that was made of these files; documents of the `faulty` ones may have been refused."""
+        made = cls(sources={each.source: each for each in sources}, faulty=faulty)
         found: dict[int, Rule | Correlation] = dict(enumerate(pack.rules))
         found |= {-1 - i: each for i, each in enumerate(pack.correlations.values())}
         for key, each in found.items():
@@ -103,7 +104,7 @@ class RuleSet:
         if found.position is None:
             if len(slots) == 1:
                 return slots[0].rule
-            message = "the cases may be those of any rule of this file"
+            message = "nothing says which rule these are cases of"
         elif found.position < len(slots):
             return slots[found.position].rule
         else:
@@ -120,6 +121,8 @@ class RuleSet:
         named = near or named
         if len(named) == 1:
             return named[0]
+        if not named and {name, name.lower()} & self._refused():
+            return None
         shown = name[:80]
         message = (
             f"{len(named)} rules are called `{shown}`" if named else f"no rule is called `{shown}`"
@@ -128,6 +131,19 @@ class RuleSet:
         place = found.cases.rule_place or found.cases.place
         diagnostics.report("E_CASE_RULE", message, place, hint)
         return None
+
+    def _refused(self) -> set[str]:
+        """What documents of faulty files are called."""
+        found: set[str] = set()
+        for each in self.sources.values():
+            if each.file in self.faulty:
+                held = read_file(each.read(), each.file)
+                metas = [rule.meta for rule in held.rules]
+                metas += [correlation.meta for correlation in held.correlations]
+                metas += [refused.meta for refused in held.refused_documents]
+                for meta in metas:
+                    found |= {(meta.id or "").lower(), meta.name or "", meta.title}
+        return found
 
     def _slots_of(self, source: str) -> list[_Slot]:
         if source not in self._slots:

@@ -219,3 +219,39 @@ def test_some_cases(here: Run, rules: Path, options: tuple[str, ...], cases: int
     else:
         assert done.returncode == 0
         assert done.stdout.startswith(f"{cases} case")
+
+
+def test_files_that_are_no_events_are_errors(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.ndjson").write_text('{"a": 1}\n{"a": \n\n')
+    (tmp_path / "y.bin").write_bytes(b"\x7fELF\x00\x01")
+    (tmp_path / "z.csv").write_text("a,b\n1,2\n")
+    cases = "cases:\n  match: [x.ndjson, y.bin, none.json]\n  no_match: [z.csv]\n"
+    (tmp_path / "rule.yml").write_text(RULE + cases)
+    done = here("test", "rule.yml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: `x.ndjson` cannot be read: record 1: not JSON" in done.stderr
+    assert "error: `y.bin` cannot be read: no known format of logs" in done.stderr
+    assert "error: there is no file `none.json`" in done.stderr
+    assert done.stdout.startswith("1 case of 1 rule: 1 passed, 3 errors")
+
+
+def test_cases_are_no_rules_and_no_part_of_a_pack(here: Run, rules: Path) -> None:
+    (rules / "own.yml").write_text(
+        f"{RULE.replace('80167ada', '90167ada')}cases:\n  match: [x.json]\n"
+    )
+    (rules / "x.json").write_text("{}")
+    assert ": error: " not in here("check", "rules", cwd=rules.parent).stdout
+    done = here("build", "rules", "-o", "pack", cwd=rules.parent)
+    assert done.returncode == 0
+    assert "built pack: 2 rules from 3 files" in done.stderr
+    assert "x.json" not in (rules.parent / "pack" / "rules.py").read_text()
+
+
+def test_cases_of_a_refused_rule_are_passed_over_with_it(here: Run, rules: Path) -> None:
+    (rules / "bad.yml").write_text(
+        RULE.replace("80167ada", "90167ada").replace("Asks", "Says").replace("n and", "m and")
+    )
+    more = rules.parent / "more.yml"
+    more.write_text(f"rule: Somebody Says Who They Are\n{CASES}")
+    done = here("test", "rules", "--skip-errors", "--cases", "more.yml", cwd=rules.parent)
+    assert (done.returncode, done.stdout[:12]) == (0, "2 cases of 1"), done.stderr

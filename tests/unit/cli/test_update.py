@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def test_watching(folder: Path) -> None:
         text=True,
     ) as process:
         assert process.stdout is not None
+        guard = threading.Timer(60, process.kill)
+        guard.start()
         lines = iter(process.stdout)
         assert "1 passed" in next(lines)
         assert next(lines).startswith("watching 2 files")
@@ -87,3 +90,4 @@ def test_watching(folder: Path) -> None:
         assert next(lines).startswith("watching 2 files")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
+        guard.cancel()
