@@ -58,6 +58,7 @@ class Broker:
     name = ""
     # What clients need to say to this broker
     properties: ClassVar[Mapping[str, str]] = {}
+    replicas = 1  # of each topic
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -86,6 +87,14 @@ class Broker:
     def create(self, topic: str, partitions: int, **settings: str) -> None:
         """With further settings of the topic; their names have underscores for dots."""
         raise NotImplementedError
+
+    def create_topic(self, topic: str, partitions: int, settings: Mapping[str, str]) -> None:
+        """`create` where there are settings."""
+        config = {name.replace("_", "."): value for name, value in settings.items()}
+        new = NewTopic(topic, partitions, self.replicas, config=config)
+        admin = self.admin()
+        for future in admin.create_topics([new]).values():
+            future.result(30)
 
 
 class Embedded(Broker):
@@ -142,10 +151,18 @@ class BrokerProcess(Broker):
 
     def start(self) -> None:
         """Start and wait until it answers."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 tied(self.command()), stdout=log, stderr=log, cwd=self.folder
             )
+
+    def wait(self) -> None:
+        """Wait until it answers. Raises `RuntimeError` where it does not."""
+        assert self.process is not None
         until = time.monotonic() + _START
         while True:
             try:
@@ -191,12 +208,7 @@ class BrokerProcess(Broker):
         self.process.send_signal(number)
 
     def create(self, topic: str, partitions: int, **settings: str) -> None:
-        """With further settings of the topic; their names have underscores for dots."""
-        config = {name.replace("_", "."): value for name, value in settings.items()}
-        admin = self.admin()
-        new = NewTopic(topic, partitions, 1, config=config)
-        for future in admin.create_topics([new]).values():
-            future.result(30)
+        self.create_topic(topic, partitions, settings)
 
 
 class ApacheKafka(BrokerProcess):
@@ -211,6 +223,7 @@ class ApacheKafka(BrokerProcess):
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "1000",
     }
+    standalone = True  # the only controller of its cluster
 
     def __init__(self, folder: Path):
         super().__init__(folder)
@@ -262,7 +275,8 @@ class ApacheKafka(BrokerProcess):
         self.properties_file.write_text(
             "".join(f"{key}={value}\n" for key, value in self.settings().items())
         )
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
+        tool = ["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
+        tool += ["--standalone"] * self.standalone
         made = subprocess.run(
             [*self._java("128m"), *tool, "-c", str(self.properties_file), *self.format_options()],
             capture_output=True,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.brokers import ApacheKafka
+from tests.integration.brokers import Broker
 from tests.integration.ledger import Service, Topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def cluster_python() -> str:
 class Cluster:
     """Topics, and services of either stage or of both."""
 
-    broker: ApacheKafka
+    broker: Broker
     pack: Path
     folder: Path
     delivery: str = "exactly-once"
@@ -65,7 +65,7 @@ class Cluster:
                     "stages": stages,
                     "workers": workers,
                     "partitions": self.hit_partitions,
-                    "replication": 1,
+                    "replication": self.broker.replicas,
                 },
                 **changes,
             },

@@ -28,6 +28,7 @@ import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sigmac.runtime import load_pack
+from tests.integration.broker_trio import KafkaTrio
 from tests.integration.brokers import ApacheKafka, Unavailable
 from tests.integration.cluster import Cluster, cluster_python
 from tests.integration.ledger import MATCH_PARTITIONS, Service
@@ -68,6 +69,7 @@ correlation:
     generate: true
 level: high
 """
+Kafka = ApacheKafka | KafkaTrio
 ACCOUNTS = 40
 PARTITIONS = 4
 _START = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -167,7 +169,7 @@ class Account:
 class Disturbed:
     """A service of workers, one of the second stage, and another one of it that comes and goes."""
 
-    def __init__(self, broker: ApacheKafka, folder: Path, delivery: str, seed: int, rate: int):
+    def __init__(self, broker: Kafka, folder: Path, delivery: str, seed: int, rate: int):
         pack = write_text_pack(RULES, folder / "pack")
         self.cluster = Cluster(broker, pack, folder, delivery, PARTITIONS)
         self.account = Account(delivery)
@@ -271,7 +273,8 @@ class Disturbed:
             self.further.stop()
 
     def restart_the_broker(self) -> None:
-        # One that is alone and is killed forgets to end some of the transactions that were open, for good.
+        # One that is alone and is killed forgets to end some of the transactions that were open, for good. Of three one
+        # is killed.
         self._broker.restart()
 
     def disturb(self) -> None:
@@ -282,7 +285,7 @@ class Disturbed:
             "all workers": (1, lambda: self.kill_all(self.detecting)),
             "the second stage": (2, lambda: self.kill_all(self.correlating)),
             "a member comes or goes": (2, self.join_or_leave),
-            "the broker": (1, self.restart_the_broker),
+            "a broker": (3 if self._broker.replicas > 1 else 1, self.restart_the_broker),
         }
         weights = [weight for weight, _ in faults.values()]
         (name,) = self._chance.choices([*faults], weights)
@@ -317,7 +320,7 @@ class Disturbed:
 
 
 def run(
-    broker: ApacheKafka, folder: Path, delivery: str, kills: int, *, seed: int = 1, rate: int = 800
+    broker: Kafka, folder: Path, delivery: str, kills: int, *, seed: int = 1, rate: int = 800
 ) -> Account:
     """Disturb until so much was killed."""
     started = time.monotonic()
@@ -339,6 +342,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=int, default=800, help="events a second")
+    parser.add_argument(
+        "--kill-brokers",
+        action="store_true",
+        help="three of them with three replicas, of which one is killed at a time, in place of one that is restarted",
+    )
     parser.add_argument("--folder", type=Path, help="keep logs and data here")
     chosen = parser.parse_args(arguments)
     cluster_python()
@@ -346,7 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = chosen.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            broker = ApacheKafka(folder)
+            broker: Kafka = KafkaTrio(folder) if chosen.kill_brokers else ApacheKafka(folder)
         except Unavailable as error:
             print(error, file=sys.stderr)
             return 1
