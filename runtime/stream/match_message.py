@@ -57,6 +57,7 @@ def _held(number: int) -> bytes:
 class Candidate:
     """A match that the second stage holds back or lets out: `slot` is the pack's name in the configuration.
 
+    It is smaller as it goes out than it came.
     `place` is where its value says how many were held back before it.
     """
 
@@ -102,7 +103,8 @@ def candidate_of(message: Message) -> Candidate:
             raise ValueError("it does not say where its event is")
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"not a match: {error}") from None
-    match = replace(message, key=told.get(_KEY), headers=headers)
+    # One without a key of its own keeps this one: those that are alike stay in order, and a compacted topic takes it.
+    match = replace(message, key=told.get(_KEY, message.key), headers=headers)
     return Candidate(match, slot, time, span, place)
 
 

@@ -161,7 +161,8 @@ class _Correlate:
             self._set_state("failing", trouble)
             self._sleep(backoff)
             backoff = min(2 * backoff, _LAST_BACKOFF)
-        self._topic.check_alerts(self._plan_of_stage.alerts)
+        alerts = self._plan_of_stage.alerts
+        self._topic.check_alerts(alerts, matches=bool(self._settings.suppress))
         self.connection.answered()
         if not self._stopping:
             self._stage.run()

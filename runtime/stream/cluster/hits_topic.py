@@ -87,9 +87,15 @@ class HitsTopic:
             )
         return True
 
-    def check_alerts(self, topic: str) -> None:
-        """Raise `StreamError` where a topic does not take alerts of the largest size."""
+    def check_alerts(self, topic: str, *, matches: bool) -> None:
+        """Raise `StreamError` where a topic does not take the largest alerts, or `matches` that came by this one."""
         largest = int(self.settings(topic).get("max.message.bytes", _LEAST_MESSAGE))
+        own = int(self.settings(self.name).get("max.message.bytes", _LEAST_MESSAGE))
+        if matches and largest < own:
+            raise StreamError(
+                f"kafka: the topic {topic} takes messages of {largest:,} bytes, and the topic of hits {self.name}, by "
+                f"which matches come that may be held back, takes {own:,}: raise the `max.message.bytes` of {topic}"
+            )
         if largest < _LEAST_MESSAGE:
             raise StreamError(
                 f"kafka: the topic {topic} takes messages of {largest:,} bytes, and alerts may have "
