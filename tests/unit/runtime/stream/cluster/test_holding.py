@@ -18,6 +18,8 @@ from sigmac.runtime.pack.finding import find_pack
 from sigmac.runtime.stream.cluster.forwarding import Forwarding
 from sigmac.runtime.stream.cluster.hit_message import decode
 from sigmac.runtime.stream.cluster.holding import Holding
+from sigmac.runtime.stream.dead_letters import as_message
+from sigmac.runtime.stream.delivery import Outputs
 from sigmac.runtime.stream.evaluation import Evaluated, Stream, evaluate
 from sigmac.runtime.stream.kept.suppressing import Suppressing
 from sigmac.runtime.stream.match_message import as_candidate, candidate_of, is_candidate
@@ -26,6 +28,7 @@ from sigmac.runtime.stream.sink import Message
 from tests.unit.packs import write_text_pack
 from tests.unit.runtime.correlation.spread.test_family_step import Shelf
 from tests.unit.runtime.stream.cluster.test_forwarding import Records
+from tests.unit.runtime.stream.stand_ins import MemorySink
 
 RULES = """
 title: A
@@ -156,3 +159,19 @@ def test_a_candidate_is_the_match_with_a_key_and_headers_more() -> None:
 def test_what_is_none_is_refused(told: bytes) -> None:
     with pytest.raises(InputError, match="not a match"):
         candidate_of(replace(MATCH, headers=(("sigmac-alike", told),)))
+
+
+def test_one_that_the_topic_of_hits_does_not_take_is_a_dead_letter_as_any_match(
+    folder: Path,
+) -> None:
+    made = evaluated(slot_of(folder, event=True, held=True), [{"time": 1, "n": 1}])
+    hits, dead = MemorySink([], "hits"), MemorySink([], "dead")
+    hits.refuses = lambda message: True
+    outputs = Outputs({"kafka": MemorySink([], "kafka")}, dead, as_message, hits)
+    outputs.write([], [], made.hits)
+    outputs.flush(lambda: None)
+    (letter,) = outputs.buried()
+    assert letter.kind == "undeliverable"  # `sigmac dlq replay` brings it to the topic of matches
+    assert not is_candidate(letter.origin.headers)
+    assert orjson.loads(letter.value)["rule"]["title"] == "B"
+    assert len(dead.delivered) == 1
