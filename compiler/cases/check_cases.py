@@ -43,15 +43,10 @@ def _check_rules(read: CaseFile, names: set[str], found: Diagnostics) -> None:
 
 
 def _check_files(read: CaseFile, folder: Path, project: Path, found: Diagnostics) -> None:
-    named = [
-        (case.file, case.file_place, case.above)
-        for document in read.documents
-        for case in document.cases
-        if isinstance(case, FileCase)
-    ]
-    named += [(each.file, each.place, True) for each in read.named]
-    for file, place, above in named:
-        try:
-            find_named(file, folder, project, above=above)
-        except InputError as error:
-            found.report("E_CASE_FILE", str(error), place)
+    for document in read.documents:
+        for case in document.cases:
+            if isinstance(case, FileCase):
+                try:
+                    find_named(case.file, folder, project, above=case.above)
+                except InputError as error:
+                    found.report("E_CASE_FILE", str(error), case.file_place)

@@ -44,12 +44,16 @@ class FoundCases:
 
 @dataclass(slots=True)
 class CaseSet:
-    """The cases of some rule files; `rules` are those of them that hold more than cases."""
+    """The cases of some rule files; `rules` are those of them that hold more than cases.
+
+    `missing` are the files of tests that rules name and that are not there, as where rules were copied without them.
+    """
 
     rules: list[SourceFile] = field(default_factory=list)
     found: list[FoundCases] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
-    files: set[Path] = field(default_factory=set)  # that were read, or looked for
+    files: set[Path] = field(default_factory=set)  # that were read
+    missing: list[NamedTests] = field(default_factory=list)
 
 
 def find_cases(
@@ -95,8 +99,8 @@ def _take_named(made: CaseSet, source: SourceFile, named: NamedTests, project: P
         path = find_named(named.file, source.path.parent, project, above=True)
         shown = os.path.relpath(path)
         data = SourceFile(shown, shown, path, named=True).read()
-    except InputError as error:
-        made.diagnostics.report("E_CASE_FILE", str(error), named.place)
+    except InputError:
+        made.missing.append(named)
         return
     made.files.add(path)
     read = read_regression(data, shown)

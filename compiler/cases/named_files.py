@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -47,8 +48,8 @@ def _up(folder: str, top: str) -> Iterator[str]:
 def find_named(name: str, folder: Path, project: Path, *, above: bool) -> Path:
     """The file that is named in a file of a folder: relative to that, with `above` to any folder above it.
 
-    Where a recording of Windows (`.evtx`) is not there, the JSON of the same name is. Raises `InputError` with one
-    sentence where there is none, or it lies outside the project.
+    A recording of Windows (`.evtx`) that is not there, or that this installation cannot read, is the JSON of the same
+    name. Raises `InputError` with one sentence where there is none, or it lies outside the project.
     """
     if os.path.isabs(name) or "\0" in name:
         raise InputError(f"`{name}` is no relative name of a file")
@@ -56,6 +57,8 @@ def find_named(name: str, folder: Path, project: Path, *, above: bool) -> Path:
     names = [name]
     if name.lower().endswith(".evtx"):
         names.append(f"{name[:-5]}.json")
+        if importlib.util.find_spec("evtx") is None:
+            names.reverse()
     for where in folders_up(start, top) if above else (start,):
         for each in names:
             path = os.path.realpath(os.path.join(where, each))

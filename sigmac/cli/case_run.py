@@ -72,6 +72,10 @@ def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
         cache = Cache(default_folder())
         result = compile_sources(cases.rules, asked.options, cache, None, progress)
     tell_unused(asked.options.placeholders, cases.rules)
+    if cases.missing:
+        first = cases.missing[0]
+        rules = counted(len(cases.missing), "rule")
+        say(f"tests that {rules} name are not there, as `{first.file}` ({first.place})")
     diagnostics: list[Diagnostic] = [] if asked.skip_errors else list(result.errors)
     verdicts: list[Verdict] = []
     files = {each.path for each in cases.rules} | cases.files

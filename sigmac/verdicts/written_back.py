@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,11 +73,17 @@ def write_back(failed: Sequence[Verdict]) -> WrittenBack:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    real = Path(os.path.realpath(path))
-    new = real.with_name(f".{real.name}.new")
-    new.write_bytes(data)
-    new.chmod(real.stat().st_mode & 0o777)
-    new.replace(real)
+    """In one step, by a file of a name that nobody can have laid a link under."""
+    real = os.path.realpath(path)
+    handle, name = tempfile.mkstemp(prefix=".sigmac-", dir=os.path.dirname(real))
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, os.stat(real).st_mode & 0o777)
+        os.replace(name, real)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def _changed(data: bytes, file: str, verdict: Verdict) -> bytes | None:
@@ -94,7 +101,7 @@ def _changed(data: bytes, file: str, verdict: Verdict) -> bytes | None:
     edited = _edit(text, case, place, verdict.came)
     if edited is None:
         return None
-    if text.count("\r\n") == text.count("\n"):
+    if 0 < text.count("\n") == text.count("\r\n"):
         edited = edited.replace("\r\n", "\n").replace("\n", "\r\n")
     made = f"{mark}{edited}".encode()
     after = reader(made, file)

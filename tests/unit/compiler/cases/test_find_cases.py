@@ -82,7 +82,7 @@ def test_tests_that_a_rule_names_are_looked_for_above_it(tmp_path: Path) -> None
     )
     found = found_in(tmp_path, "rules")
     assert [(each.source, each.document) for each in found.found] == [("rules/windows/x.yml", 0)]
-    assert [(each.code, each.place.line) for each in found.diagnostics] == [("E_CASE_FILE", 4)]
+    assert [(each.file, each.place.line) for each in found.missing] == [("data/y/info.yml", 4)]
 
 
 def test_files_are_named_within_the_project_alone(tmp_path: Path) -> None:
@@ -108,3 +108,14 @@ def test_a_project_is_the_folder_with_git(tmp_path: Path, monkeypatch: pytest.Mo
     assert project_of([rules]) == tmp_path
     (tmp_path / "a" / ".git").mkdir()
     assert project_of([rules, rules / "none.yml"]) == tmp_path / "a"
+
+
+@pytest.mark.parametrize(("installed", "found"), [(True, "a.evtx"), (False, "a.json")])
+def test_json_is_read_where_evtx_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, found: str
+) -> None:
+    for name in ("a.evtx", "a.json", "b.evtx"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: "spec" if installed else None)
+    assert find_named("a.evtx", tmp_path, tmp_path, above=False).name == found
+    assert find_named("b.evtx", tmp_path, tmp_path, above=False).name == "b.evtx"
