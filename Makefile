@@ -97,7 +97,7 @@ $(grpc_tools)/.installed: requirements/stubs.txt
 
 deploy_tools := .cache/deploy-tools-1
 
-deploy-tools: $(deploy_tools)/.installed ## Install what knows the formats of deploy/, 35 MB: `make test` asks it where it is there.
+deploy-tools: $(deploy_tools)/.installed ## Install what knows the formats of deploy/ and of CI, 45 MB: `make test` asks it where it is there.
 
 $(deploy_tools)/.installed: requirements/deploy.txt
 	@$(PYTHON) -m venv --clear $(deploy_tools)

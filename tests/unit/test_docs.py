@@ -67,6 +67,9 @@ RUN = (
     "testing",
     "recipes",
     "cases",
+    "coverage",
+    "diff",
+    "ci",
 )
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}

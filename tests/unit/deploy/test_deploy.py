@@ -98,21 +98,6 @@ MANIFESTS = [each for each in YAML_FILES if each.endswith(".yaml") and "values" 
 ELSEWHERE = ("keda.sh", "kustomize.config.k8s.io", "monitoring.coreos.com")  # their schemas are
 
 
-@pytest.fixture(scope="session")
-def tool() -> Callable[..., str]:
-    """Runs a tool that knows the formats of deploy/, and gives what it complains of."""
-    folder = ROOT / ".cache" / "deploy-tools-1"
-    if not (folder / ".installed").exists():
-        pytest.skip("the tools are not installed: `make deploy-tools` does it")
-
-    def run(name: str, *arguments: str) -> str:
-        command = [str(folder / "bin" / name), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout + done.stderr if done.returncode else ""
-
-    return run
-
-
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_manifests_fit_the_schemas_of_kubernetes(name: str, tool: Callable[..., str]) -> None:
     if documents(name)[0]["apiVersion"].partition("/")[0] in ELSEWHERE:
