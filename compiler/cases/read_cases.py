@@ -27,7 +27,7 @@ from sigmac.compiler.syntax.documents import is_case_document
 from sigmac.compiler.syntax.known_keys import CASES_KEY
 from sigmac.compiler.syntax.reader import Reader
 from sigmac.compiler.syntax.yaml_nodes import Document, Node, documents
-from sigmac.runtime.correlation.timestamps import SECOND, microseconds_of
+from sigmac.runtime.correlation.timestamps import LAST, SECOND, microseconds_of
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.scalar.json_record import check_values, json_bytes, plain_event
 
@@ -191,13 +191,15 @@ def _timed(reader: Reader, node: Node) -> TimedEvent:
 
 def _time(reader: Reader, node: Node) -> int:
     value = node.value
+    found: int | None = None
     if isinstance(value, str) and _DURATION.fullmatch(value):
         parts = _PART.findall(value)
-        return _BASE + sum(round(float(number) * _UNITS[unit]) for number, unit in parts)
-    if isinstance(value, (datetime.date, datetime.datetime)):
-        value = value.isoformat()
-    found = microseconds_of(value) if isinstance(value, str) else None
-    if found is None:
+        found = _BASE + sum(round(float(number) * _UNITS[unit]) for number, unit in parts)
+    elif isinstance(value, (datetime.date, datetime.datetime)):
+        found = microseconds_of(value.isoformat())
+    elif isinstance(value, str):
+        found = microseconds_of(value)
+    if found is None or found > LAST:
         hint = "write `90s`, `1h30m` or `2026-11-28T10:00:00Z`"
         raise reader.fail("E_CASE", "`at` is a time", node, hint)
     return found
@@ -217,6 +219,10 @@ def _alert(reader: Reader, node: Node, events: int) -> ExpectedAlert:
     ):
         if key in given and (not isinstance(given[key], kind) or isinstance(given[key], bool)):
             raise reader.fail("E_CASE", f"`{key}` is {what}", node.value[key])
+    for name, each in given.get("group", {}).items():
+        if not isinstance(name, str) or not isinstance(each, (str, int, float)):
+            message = "`group` is a map of fields and their values"
+            raise reader.fail("E_CASE", message, node.value["group"], "put them in quotes")
     named = [*given.get("events", ()), *([given["position"]] if "position" in given else ())]
     for each in named:
         if type(each) is not int or not 0 <= each < events:

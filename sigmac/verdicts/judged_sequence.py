@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from sigmac.compiler.cases.case import ExpectedAlert, SequenceCase
 from sigmac.runtime.correlation.alert import Alert
 from sigmac.runtime.correlation.timestamps import FIELDS, shown
@@ -98,7 +96,7 @@ def _plain(value: Any) -> Any:
     """Groups have texts, whatever type of scalar a case has."""
     if isinstance(value, Mapping):
         return {
-            str(key): each if isinstance(each, str) else orjson.dumps(each).decode()
+            str(key): each if isinstance(each, str) else json_bytes(each).decode()
             for key, each in value.items()
         }
     return value
@@ -108,7 +106,7 @@ def _listed(alerts: Sequence[Mapping[str, Any]]) -> str:
     if not alerts:
         return "no alert"
     noun = "1 alert" if len(alerts) == 1 else f"{len(alerts):,} alerts"
-    said = ", ".join(orjson.dumps(dict(each)).decode() for each in alerts[:_MOST_SHOWN])
+    said = ", ".join(json_bytes(dict(each)).decode() for each in alerts[:_MOST_SHOWN])
     return f"{noun}: {said}{', …' if len(alerts) > _MOST_SHOWN else ''}"
 
 

@@ -28,6 +28,7 @@ from sigmac.compiler.cases.case import (
 from sigmac.compiler.cases.read_cases import read_cases
 from sigmac.compiler.cases.regression_info import read_regression
 from sigmac.compiler.diagnostics.diagnostic import Place
+from sigmac.runtime.scalar.json_record import json_bytes
 from sigmac.verdicts.verdict import Verdict
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -243,7 +244,7 @@ def _flow(value: Any) -> str:
         return _flow_text(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_flow, value))}]"
-    return orjson.dumps(value).decode()
+    return json_bytes(value).decode()
 
 
 def _flow_text(text: str) -> str:

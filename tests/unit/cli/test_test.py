@@ -151,6 +151,17 @@ def test_a_sequence_and_its_alerts(here: Run, tmp_path: Path) -> None:
     ) in done.stdout
 
 
+def test_alerts_of_numbers_beyond_64_bits(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "count.yml").write_text(COUNT)
+    huge = SEQUENCES.replace("user: 7", f"user: {10**20}").replace("value: 2", f"value: {10**20}")
+    (tmp_path / "events" / "count.yml").write_text(huge)
+    done = here("test", "count.yml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert '"value":100000000000000000000' in done.stdout
+    assert '"value":2' in done.stdout
+
+
 def test_faulty_cases_are_errors_and_the_others_are_judged(here: Run, rules: Path) -> None:
     (rules / "events" / "whoami.yml").write_text(f"{CASES}  - why: nothing\n")
     done = here("test", "rules", cwd=rules.parent)

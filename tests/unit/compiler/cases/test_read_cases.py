@@ -105,3 +105,52 @@ regression_tests_info:
     assert [each.code for each in read_regression(b"id: x\n", "info.yml").diagnostics] == [
         "W_CASE_NONE"
     ]
+
+
+KEYS = st.sampled_from(
+    [
+        "rule",
+        "match",
+        "no_match",
+        "sequences",
+        "why",
+        "event",
+        "events",
+        "file",
+        "count",
+        "at_least",
+        "at",
+        "alerts",
+        "group",
+        "position",
+        "value",
+        "cases",
+        "regression_tests_info",
+        "regression_tests_path",
+        "path",
+        "match_count",
+        "name",
+        "rule_metadata",
+        "id",
+        "title",
+        "detection",
+    ]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.binary() | TEXTS
+    | st.sampled_from(["90s", "1h30m", "2026-01-02T03:04:05Z"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(KEYS, ANYTHING, max_size=4) | ANYTHING, max_size=3))
+def test_reading_never_raises(documents: list[Any]) -> None:
+    data = yaml.safe_dump_all(documents).encode()
+    for found in (
+        read_cases(data, "x"),
+        read_cases(data, "x", whole=True),
+        read_regression(data, "x"),
+    ):
+        for each in found.documents:
+            assert all(case.place.line > 0 for case in each.cases)
