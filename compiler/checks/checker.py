@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sigmac.compiler.cases.check_cases import check_cases
 from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
+from sigmac.compiler.checks.ignore_comments import check_ignored
 from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.ir.expressions import Expression
@@ -77,7 +78,8 @@ def check_sources(
     names += [each.meta for each in correlations]
     names += [each.meta for each in refused_documents]
     check_cases(zip(sources, data, strict=True), names, diagnostics)
-    return diagnostics.found
+    files = (source.file for source in sources)
+    return check_ignored(diagnostics.found, dict(zip(files, data, strict=True)))
 
 
 def _fields_of(rule: Rule) -> set[str]:

@@ -101,7 +101,7 @@ def markdown(check: Check) -> str:
 
 
 _HEAD = """\
-<!-- Made from compiler/checks/codes by `python -m sigmac.compiler.checks`; change it there. -->
+<!-- Made from compiler/diagnostics/codes by `python -m sigmac.compiler.diagnostics`; change it there. -->
 
 # What sigmac checks
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from sigmac.compiler.checks.ignore_comments import without_ignored
 from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
@@ -164,6 +165,8 @@ def compile_sources(
         inputs,
         result,
     )
+    by_name = dict(zip((source.file for source in sources), data, strict=True))
+    result.diagnostics = without_ignored(result.diagnostics, by_name)
     if result.rendered:
         cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
     return result
