@@ -37,7 +37,9 @@ def cases(file: Path) -> Iterator[tuple[Rule, dict[str, Any]]]:
     """Each rule of a file of examples with each of its events."""
     source = RULES / "examples" / file.relative_to(RULES / "events")
     rules = read_file(source.read_bytes(), source.name).rules
-    for rule, listed in zip(rules, yaml.safe_load_all(file.read_text("utf-8")), strict=True):
+    documents = yaml.safe_load_all(file.read_text("utf-8"))
+    of_rules = (each for each in documents if "sequences" not in each)
+    for rule, listed in zip(rules, of_rules, strict=True):
         for each in (*listed["match"], *listed["no_match"]):
             yield rule, each["event"]
 
