@@ -27,6 +27,7 @@ COMMANDS = {
     "pipelines": "List the pipelines that are shipped, or show one.",
     "fields": "Show which rules can never match these events, and which fields or values they ask for in vain.",
     "coverage": "Show what rules cover of MITRE ATT&CK, and what of it fired.",
+    "new": "Draft a rule, with its cases, from an event that it should match.",
     "diff": "Show what differs between two packs or sets of rules, and in what they match.",
     "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
     "config": "Check a configuration of the service, or print its schema.",

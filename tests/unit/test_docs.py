@@ -70,6 +70,7 @@ RUN = (
     "coverage",
     "diff",
     "ci",
+    "tutorial",
 )
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}

@@ -1,0 +1,1 @@
+"""A first draft of a rule, made from an event that it should match."""
