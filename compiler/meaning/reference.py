@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -37,19 +38,25 @@ from sigmac.compiler.syntax.condition import Identifier, Quantifier, names_match
 from sigmac.compiler.syntax.modifiers.regex_values import re2_options
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Filter, Item, Rule
 
+Event = dict[str, Any]
+Holds = Callable[[Item, Value, Event], bool]  # whether an event satisfies one value of an item
 
-def matches(rule: Rule, event: dict[str, Any]) -> list[int]:
+
+def matches(rule: Rule, event: Event, ask: Holds | None = None) -> list[int]:
     """The indices of the rule's conditions that hold for an event, its filters included; empty where the
     rule does not match.
+
+    Who asks much of like events gives an `ask` that remembers its answers.
     """
-    if not all(_lets_pass(each, event) for each in rule.filters):
+    ask = ask or holds
+    if not all(_lets_pass(each, event, ask) for each in rule.filters):
         return []
-    detected = {name: _detection(each, event) for name, each in rule.detections.items()}
+    detected = {name: _detection(each, event, ask) for name, each in rule.detections.items()}
     return [i for i, c in enumerate(rule.conditions) if _condition(c.expression, detected)]
 
 
-def _lets_pass(joined: Filter, event: dict[str, Any]) -> bool:
-    detected = {name: _detection(each, event) for name, each in joined.detections.items()}
+def _lets_pass(joined: Filter, event: Event, ask: Holds) -> bool:
+    detected = {name: _detection(each, event, ask) for name, each in joined.detections.items()}
     return _condition(joined.condition.expression, detected)
 
 
@@ -69,28 +76,33 @@ def _condition(node: Expression, detected: dict[str, bool]) -> bool:
     return all(found) if node.count is None else sum(found) >= node.count
 
 
-def _detection(detection: Detection, event: dict[str, Any]) -> bool:
+def _detection(detection: Detection, event: Event, ask: Holds) -> bool:
     if isinstance(detection, AllOf):
-        return all(_detection(child, event) for child in detection.children)
+        return all(_detection(child, event, ask) for child in detection.children)
     if isinstance(detection, AnyOf):
-        return any(_detection(child, event) for child in detection.children)
-    found = (holds(detection, value, event) for value in detection.tests)
+        return any(_detection(child, event, ask) for child in detection.children)
+    found = (ask(detection, value, event) for value in detection.tests)
     return (all(found) if detection.all else any(found)) is not detection.negated
 
 
-def holds(item: Item, value: Value, event: dict[str, Any]) -> bool:
+def holds(item: Item, value: Value, event: Event) -> bool:
     """Whether an event satisfies one value of a detection item."""
     if isinstance(value, Alternatives):
         return any(holds(item, each, event) for each in value.values)
     if item.field is None:
         return any(test(value, leaf) for leaf in leaves(event))
-    present, found = lookup(event, item.field)
+    if isinstance(value, FieldRef):
+        others = lookup(event, value.field)[1]
+        return any(_same(value, a, b) for a in lookup(event, item.field)[1] for b in others)
+    return holds_of(value, *lookup(event, item.field))
+
+
+def holds_of(value: Value, present: bool, found: Sequence[Any]) -> bool:
+    """Whether what was found in a field satisfies a value, which must not be one that looks at another field."""
     if isinstance(value, Exists):
         return present is value.present
     if isinstance(value, Null):
         return not found or None in found
-    if isinstance(value, FieldRef):
-        return any(_same(value, a, b) for a in found for b in lookup(event, value.field)[1])
     return any(test(value, each) for each in found)
 
 
@@ -131,14 +143,14 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def text(value: Any) -> str | None:
     """The canonical text of a scalar; None for null and objects."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     value = float_if_huge(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    return (
-        value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
-    )
+    return str(value) if isinstance(value, (int, float)) else None
 
 
 def number(value: Any) -> int | float | None:
@@ -158,13 +170,21 @@ def float_if_huge(value: int | float) -> int | float:
     return value
 
 
+class _Folds(dict[int, str]):
+    """The fold of each character that was met, by its code point."""
+
+    def __missing__(self, code: int) -> str:
+        c = chr(code)
+        self[code] = found = next((f for f in (c.casefold(), c.lower()) if len(f) == 1), c)
+        return found
+
+
+_FOLDS = _Folds()
+
+
 def fold(value: str) -> str:
     """Simple case folding, one code point to one code point."""
-    if value.isascii():
-        return value.lower()
-    return value.translate(
-        {ord(c): next((f for f in (c.casefold(), c.lower()) if len(f) == 1), c) for c in set(value)}
-    )
+    return value.lower() if value.isascii() else value.translate(_FOLDS)
 
 
 def test(value: Value, found: Any) -> bool:
@@ -180,7 +200,7 @@ def test(value: Value, found: Any) -> bool:
     if isinstance(value, Boolean):
         return fold(string) == ("true" if value.value else "false")
     if isinstance(value, Regex):
-        return re2.compile(value.pattern, re2_options()).search(string) is not None
+        return _compiled(value.pattern).search(string) is not None
     if isinstance(value, Network):
         return _in_network(value.cidr, string)
     if isinstance(value, TimePart):
@@ -188,6 +208,11 @@ def test(value: Value, found: Any) -> bool:
     if isinstance(value, Compare):
         return _compare(value.operator, number(found), value.number)
     return isinstance(value, Number) and _compare("eq", number(found), value.value)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> Any:
+    return re2.compile(pattern, re2_options())
 
 
 def _like(parts: tuple[Part, ...], string: str) -> bool:

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -31,6 +31,9 @@ from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.errors import PackError, SigmacError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
 from sigmac.runtime.processes import cores, follow_parent, held_interrupt
+
+if TYPE_CHECKING:
+    from sigmac.compiler.packaging.units import Options
 
 Plain = dict[str, Any]
 Progress = Callable[[int, int], None]  # files done, files in all
@@ -80,6 +83,9 @@ class BuildResult:
     cached: int = 0
     unchanged: bool = False
     rendered: dict[str, bytes] = field(default_factory=dict)
+    work: Sequence[Work] = ()  # the files, and the filters that act on their rules
+    filter_files: Sequence[tuple[str, bytes]] = ()  # in which those filters stand
+    documents: Sequence[tuple[str, int]] = ()  # of each rule of the pack: its source and document
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -121,7 +127,7 @@ def compile_sources(
     key = f"units-{_digest(settings, shown)}"
     units = _Units(options, cache.load(key), progress)
     work = [
-        _Work(f"{digest} {source.source}", content, source.file, source.source)
+        Work(f"{digest} {source.source}", content, source.file, source.source)
         for source, digest, content in zip(sources, digests, data, strict=True)
     ]
     done = units.of(work)
@@ -150,6 +156,9 @@ def compile_sources(
             for each, by_document in zip(work, filtered, strict=True)
         ]
         done = units.of(again, files)
+        work = again
+        result.filter_files = files
+    result.work = work
     units.keep(cache, key)
     result.cached = len(sources) - len(units.compiled)
     _assemble(
@@ -206,7 +215,7 @@ def _collect_rarely() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """A file to compile: `key` is that of its unit, `filters` has the numbers of those that act on the rule of a
     document, `needed` are the documents of rules that are compiled whatever their logsource.
     """
@@ -218,7 +227,7 @@ class _Work:
     filters: Mapping[int, Sequence[int]] = field(default_factory=dict)
     needed: tuple[int, ...] = ()
 
-    def with_needed(self, documents: Sequence[int]) -> _Work:
+    def with_needed(self, documents: Sequence[int]) -> Work:
         """The same file with rules of other logsources that correlations need."""
         if not documents:
             return self
@@ -226,7 +235,7 @@ class _Work:
 
     def with_filters(
         self, filters: Mapping[int, Sequence[int]], named: Sequence[Sequence[Any]]
-    ) -> _Work:
+    ) -> Work:
         """The same file with filters, of which `named` says what the unit depends on."""
         if not filters:
             return self
@@ -244,7 +253,7 @@ class _Units:
         self.made: dict[str, Plain] = {}
         self.compiled: set[str] = set()  # files
 
-    def of(self, work: Sequence[_Work], filters: Sequence[tuple[str, bytes]] = ()) -> list[Plain]:
+    def of(self, work: Sequence[Work], filters: Sequence[tuple[str, bytes]] = ()) -> list[Plain]:
         """The unit of each file. `filters` are the files, name and data, that the numbers of filters count through."""
         self.made |= {each.key: self.known[each.key] for each in work if each.key in self.known}
         missing = [each for each in work if each.key not in self.made]
@@ -264,26 +273,33 @@ _options: Any = None
 _filters: list[Filter] = []
 
 
-def _start(options: BuildOptions, filters: Sequence[tuple[str, bytes]]) -> None:
-    global _options, _filters
-    if multiprocessing.parent_process() is not None:
-        follow_parent()
+def settled(
+    options: BuildOptions, filters: Sequence[tuple[str, bytes]]
+) -> tuple[Options, list[Filter]]:
+    """What decides how rules are compiled, and the filters of some files, as a process needs them."""
     from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.relations import read_others
     from sigmac.compiler.packaging.units import Options
 
-    _collect_rarely()
-    _, _filters = read_others(filters)
-    _options = Options(
+    chosen = Options(
         load_pipelines(options.pipelines, options.placeholders),
         options.strict_logsource,
         options.optimize,
         options.logsources,
         None if options.profile is None else load_profile(options.profile),
     )
+    return chosen, read_others(filters)[1]
 
 
-def _compile_chunk(work: Sequence[_Work]) -> bytes:
+def _start(options: BuildOptions, filters: Sequence[tuple[str, bytes]]) -> None:
+    global _options, _filters
+    if multiprocessing.parent_process() is not None:
+        follow_parent()
+    _collect_rarely()
+    _options, _filters = settled(options, filters)
+
+
+def _compile_chunk(work: Sequence[Work]) -> bytes:
     """Units as JSON: what a worker sends back is data."""
     from sigmac.compiler.packaging.units import compile_unit, format_units
 
@@ -297,7 +313,7 @@ def _compile_chunk(work: Sequence[_Work]) -> bytes:
 
 
 def _compile_all(
-    work: Sequence[_Work],
+    work: Sequence[Work],
     options: BuildOptions,
     progress: Progress | None,
     filters: Sequence[tuple[str, bytes]],
@@ -338,7 +354,7 @@ def _assemble(
     correlations: list[Correlation],
     filters: Sequence[Filter],
     sound: list[Filter],
-    work: Sequence[_Work],
+    work: Sequence[Work],
     digests: Sequence[str],
     options: BuildOptions,
     pipelines: Pipelines,
@@ -376,6 +392,7 @@ def _assemble(
     found.extend(each for each in compared if each.severity != "note")
     result.refused += sum(unit["refused"] for unit in units)
     result.skipped += sum(len(unit["skipped"]) for unit in units)
+    result.documents = [(work[number].source, document) for number, document in at]
     result.rules = len(rules)
     result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)

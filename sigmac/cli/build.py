@@ -38,11 +38,15 @@ from sigmac.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-    from sigmac.compiler.packaging.build import BuildResult
+    from sigmac.compiler.packaging.build import BuildOptions, BuildResult
+
+MAX_SHOWN = 5  # differences
 
 EXAMPLE = """Examples:
 
   sigmac build rules/ -o build/windows --pipeline windows
+
+  sigmac build rules/ -o build/windows --pipeline windows --verify
 
   sigmac build rules/ --skip-errors --format sarif > findings.sarif
 
@@ -99,6 +103,11 @@ EXAMPLE = """Examples:
     metavar="FILE",
     help="What real events do, from `sigmac run --profile FILE`: decides order, gates and what is remembered.",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Prove the pack on events made of each rule: a fault of sigmac refuses it.",
+)
 @click.option("--cache/--no-cache", default=True, help="Use what earlier builds left.")
 @click.option(
     "--cache-dir",
@@ -111,7 +120,12 @@ EXAMPLE = """Examples:
     metavar="RULE",
     help="Print the rule with this id, title or file name after each pass; build nothing.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Show what each pass of the optimizer did.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Show what each pass of the optimizer did, and what --verify did not see.",
+)
 def build(
     paths: tuple[str, ...],
     output: Path,
@@ -130,6 +144,7 @@ def build(
     jobs: int,
     optimize: bool,
     profile: Path | None,
+    verify: bool,
     cache: bool,
     cache_dir: Path | None,
     explain_optimizer: str | None,
@@ -169,8 +184,8 @@ def build(
             return
         # What is signed is made of the rules alone: a cache is as good as everybody who could write it.
         kept = Cache((cache_dir or default_folder()) if cache and sign is None else None)
-        # Signing and wheels need the files even where nothing changed.
-        held = None if sign or wheel else output
+        # Signing, wheels and proofs need the files even where nothing changed.
+        held = None if sign or wheel or verify else output
         with Progress("compiling") as progress:
             result = compile_sources(sources, options, kept, held, progress)
     except RuleError as error:
@@ -181,6 +196,8 @@ def build(
     tell_unused(options.placeholders, sources)
     told = [each for each in result.diagnostics if each.code not in unwanted]
     _report(told, form)
+    if verify and result.rendered:
+        _verify(result, options, verbose)
     if not _written(result, options, output, sign, wheel):
         raise Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
@@ -191,6 +208,33 @@ def build(
     if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise Exit(ExitStatus.FAILED)
+
+
+def _verify(result: BuildResult, options: BuildOptions, verbose: bool) -> None:
+    """Say what was proven; ends the command where the pack does not say what its rules mean."""
+    from sigmac.compiler.validation.verify import verify
+
+    started = time.perf_counter()
+    with Progress("verifying") as progress:
+        found = verify(result, options, progress)
+    for each in found.differences[:MAX_SHOWN]:
+        say(f"internal error: {each}")
+    if found.differences:
+        say(
+            "sigmac: nothing was written: the pack would not say what the rules mean. This is a fault of sigmac; "
+            "please report it with the rule and the event"
+        )
+        raise Exit(ExitStatus.INTERNAL)
+    say(
+        f"verified: {counted(found.rules, 'rule')} on {counted(found.events, 'event')} in "
+        f"{time.perf_counter() - started:.1f} s; seen both true and false: {found.predicates} predicates, "
+        f"{found.branches} branches"
+    )
+    if not found.batch:
+        say("no kernels run here, so only the generated code was verified")
+    if verbose:
+        for line in found.unseen:
+            say(line)
 
 
 def _pack_name(name: str, given: bool) -> str:

@@ -14,5 +14,6 @@ class ExitStatus(IntEnum):
     )
     USAGE = 2  # wrong arguments
     MATCHED = 3  # what `--fail-on-match` or `--fail-on` asks about is there
+    INTERNAL = 70  # a fault of sigmac itself, which `--verify` found: the pack is refused
     INTERRUPTED = 130  # Ctrl-C
     PIPE = 141  # the reader of standard output went away
