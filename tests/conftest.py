@@ -20,6 +20,9 @@ settings.register_profile(QUICK, settings.get_profile(FIXED), max_examples=10)
 settings.load_profile(FIXED)
 MOST_WORKERS = 8  # each has brokers and services of its own
 
+# What commands print comes in the order in which a shell shows it, where nothing flushes but they themselves.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

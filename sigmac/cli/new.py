@@ -116,6 +116,7 @@ def new(
         sys.stdout.write(text)
     else:
         _write(output, drafted, name, text, found)
+    sys.stdout.flush()
     if corpus:
         say(f"of {counted(drafted.corpus, 'other event')} it matches {drafted.matched:,}")
 

@@ -201,8 +201,10 @@ def _write(report: Report, form: _Form) -> None:
         _tell(report.diagnostics)
     if form is _Form.text:
         sys.stdout.write(render_text(report, color=wants_color(sys.stdout)))
+        sys.stdout.flush()
         return
     from sigmac.verdicts.machine_forms import FORMS
 
     sys.stdout.write(FORMS[form](report))
+    sys.stdout.flush()
     say(report.summary())
