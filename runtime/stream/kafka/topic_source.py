@@ -45,7 +45,8 @@ log = structlog.get_logger("sigmac.stream.kafka")
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
 _ASK_AGAIN = 1.0  # seconds between two questions to a broker that went away
 _ASK = 5.0  # seconds for an answer
-# The group has moved on: what was polled is somebody else's, or ours again from the last commit on.
+# The group moves on: of what was polled some is somebody else's by and by, and let go when that is told. What stays
+# ours is read on from where it was, so nobody else commits it.
 _GROUP_MOVED = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -289,7 +290,7 @@ class KafkaSource:
             level = log.info if moved else log.warning
             level("offsets were not committed; records may be evaluated again", error=kafka.str())
             if moved:
-                self._owed.clear()
+                self._owed = {each: at for each, at in self._owed.items() if each in self.owned}
             return False
         self.connection.answered()
         self._owed.clear()

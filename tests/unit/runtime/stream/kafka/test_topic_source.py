@@ -131,8 +131,27 @@ def test_what_another_member_has_now_is_not_committed_later(source: Make) -> Non
     consumer.refuses = [KafkaError.ILLEGAL_GENERATION]
     step(made, consumer, Told("found", 4))
     made.commit()
+    consumer.told["on_lost"](consumer, [TopicPartition("found", 0)])
     step(made, consumer)
     assert consumer.commits == [{"found": 4}]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+    ],
+)
+def test_what_stays_ours_while_the_group_moves_is_committed_later(code: int, source: Make) -> None:
+    made, consumer = source()
+    consumer.refuses = [code]
+    step(made, consumer, Told("named", 7), Told("found", 3))
+    made.commit()
+    consumer.told["on_revoke"](consumer, [TopicPartition("named", 0)])
+    step(made, consumer)
+    assert (made.uncommitted, consumer.commits) == (1, [{"found": 4}])
 
 
 def test_a_batch_whose_partition_went_before_the_commit_is_counted(source: Make) -> None:
