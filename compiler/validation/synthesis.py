@@ -23,7 +23,8 @@ from sigmac.compiler.validation.rule_tree import Leaf, RuleTree, truths, wanted_
 MAX_EVENTS = 200  # of one rule
 LEAST_EVENTS = 60  # of one rule that has very many values
 MAX_TESTS = 30_000  # of one rule: values times events
-NEAR_MISSES = 2  # of one value
+NEAR_MISSES = 2  # of one value, where a rule has many
+FEW = 12  # values up to which a rule's events may have more of each
 ATTEMPTS = 12  # values that are tried for what some leaves should be
 KEYWORDS = ("Message", "Text", "Keywords", "sigmac_keywords")  # where keywords are put
 
@@ -167,16 +168,16 @@ class Synthesis:
 
     def _changed_values(self) -> Iterator[tuple[Event, str]]:
         alone = [leaf for leaf in self._leaves if not isinstance(leaf.value, FieldRef)]
+        more = FEW // max(1, sum(not leaf.added for leaf in alone))
         for number, leaf in enumerate(alone):
             made = self._proposals[leaf]
             further = made.fits[1:]
             if further:
                 wanted = wanted_for(self.tree, leaf, True)
-                count = 1
-                for value in _some(further, number, count):
+                for value in _some(further, number, 1 if leaf.added else max(1, more // 2)):
                     yield self._event(wanted, {leaf: value}), f"{_name(leaf)}: another value"
             wanted = wanted_for(self.tree, leaf, False)
-            for value in _some(made.misses, number, 1 if leaf.added else NEAR_MISSES):
+            for value in _some(made.misses, number, 1 if leaf.added else max(NEAR_MISSES, more)):
                 yield self._event(wanted, {leaf: value}), f"{_name(leaf)}: a near miss"
         for leaf in self._leaves:
             if isinstance(leaf.value, FieldRef):
