@@ -19,8 +19,9 @@ from sigmac.cli.options import (
     COMPILER,
     Form,
     counted,
+    fail_on_any,
+    failed_on,
     file_to_read,
-    names_of,
     need,
     output_format,
     read_keys,
@@ -74,13 +75,7 @@ FAILURES = {"untagged": "untagged", "unknown-tags": "unknown_tags"}
     help="STIX bundle of ATT&CK, as enterprise-attack.json, in place of the version that comes along. Repeatable.",
 )
 @click.option("--all", "everything", is_flag=True, help="List all, not the first ones only.")
-@click.option(
-    "--fail-on",
-    multiple=True,
-    callback=names_of(FAILURES),
-    metavar="WHAT,…",
-    help=f"Exit with 3 on any of {', '.join(FAILURES)}. Repeatable.",
-)
+@fail_on_any(FAILURES)
 @trusted_key
 @output_format
 def coverage(
@@ -122,10 +117,7 @@ def coverage(
     elif layer is None or str(layer) != "-":
         print(*lines_of(report, everything=everything), sep="\n")
     sys.stdout.flush()
-    failed = [name for name in fail_on if report[FAILURES[name]]]
-    for name in failed:
-        say(f"sigmac: --fail-on {name}: {len(report[FAILURES[name]]):,}")
-    if failed:
+    if failed_on(fail_on, {name: len(report[key]) for name, key in FAILURES.items()}):
         raise Exit(ExitStatus.MATCHED)
 
 

@@ -21,8 +21,9 @@ from sigmac.cli.options import (
     COMPILER,
     direct_pipeline,
     event_logsource,
+    fail_on_any,
+    failed_on,
     input_format,
-    names_of,
     need,
     read_keys,
     say,
@@ -89,13 +90,7 @@ class DiffForm(StrEnum):
 @input_format
 @select
 @click.option("--code", is_flag=True, help="Show what changed in the generated code.")
-@click.option(
-    "--fail-on",
-    multiple=True,
-    callback=names_of(CHANGES),
-    metavar="WHAT,…",
-    help=f"Exit with 3 on any of {', '.join(CHANGES)}. Repeatable.",
-)
+@fail_on_any(CHANGES)
 @trusted_key
 @click.option(
     "--format",
@@ -165,9 +160,7 @@ def diff(
         say(f"sigmac: {each}")
     counts = {what: len(told[what]) for what in ("added", "removed", "changed")}
     counts |= {what: told["matches"][what] if found else 0 for what in ("gained", "lost")}
-    failed = [what for what in fail_on if counts[what]]
-    for what in failed:
-        say(f"sigmac: --fail-on {what}: {counts[what]:,}")
+    failed = failed_on(fail_on, counts)
     if unreadable:
         raise Exit(ExitStatus.FAILED)
     if failed:

@@ -21,8 +21,9 @@ from sigmac.cli.options import (
     at_least,
     direct_pipeline,
     event_logsource,
+    fail_on_any,
+    failed_on,
     input_format,
-    names_of,
     output_format,
     read_keys,
     say,
@@ -83,13 +84,7 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
 @click.option("--first", type=at_least(1), metavar="N", help="Look at the first N events only.")
 @click.option("--rules", is_flag=True, help="List the rules that cannot match.")
 @click.option("--unused", is_flag=True, help="List the fields of events that no rule asks for.")
-@click.option(
-    "--fail-on",
-    multiple=True,
-    callback=names_of(FAILURES),
-    metavar="WHAT,…",
-    help=f"Exit with 3 on any of {', '.join(FAILURES)}. Repeatable.",
-)
+@fail_on_any(FAILURES)
 @trusted_key
 @output_format
 def fields(
@@ -139,9 +134,7 @@ def fields(
     else:
         print(*lines_of(report, first, rules=rules), sep="\n")
     sys.stdout.flush()
-    failed = [name for name in fail_on if _has(report, name)]
-    for name in failed:
-        say(f"sigmac: --fail-on {name}: {_has(report, name):,}")
+    failed = failed_on(fail_on, {name: _has(report, name) for name in FAILURES})
     if unreadable:
         raise Exit(ExitStatus.FAILED)
     if failed:

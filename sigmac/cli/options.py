@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.decorators import FC
 
 from sigmac.cli import completion
 from sigmac.runtime.errors import InputError
@@ -37,10 +38,8 @@ class Form(StrEnum):
     json = "json"
 
 
-def names_of(
-    known: Collection[str],
-) -> Callable[[click.Context, click.Parameter, Sequence[str]], list[str]]:
-    """The callback of an option that takes `NAME,…`, each one of those that are known."""
+def fail_on_any(known: Collection[str]) -> Callable[[FC], FC]:
+    """The option `--fail-on WHAT,…`, for what a command may find; `failed_on` says what of it there is."""
 
     def names(_: click.Context, __: click.Parameter, given: Sequence[str]) -> list[str]:
         found = [name.strip() for each in given for name in each.split(",")]
@@ -49,7 +48,13 @@ def names_of(
                 raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}")
         return found
 
-    return names
+    return click.option(
+        "--fail-on",
+        multiple=True,
+        callback=names,
+        metavar="WHAT,…",
+        help=f"Exit with 3 on any of {', '.join(known)}. Repeatable.",
+    )
 
 
 file_to_read = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -240,6 +245,14 @@ def ignored(given: Sequence[str]) -> frozenset[str]:
                 continue
             raise click.BadParameter(message, param_hint="--ignore")
     return codes
+
+
+def failed_on(asked: Sequence[str], found: Mapping[str, int]) -> bool:
+    """Whether there is any of what `--fail-on` asks; says of what, and how many."""
+    failed = [name for name in asked if found[name]]
+    for name in failed:
+        say(f"sigmac: --fail-on {name}: {found[name]:,}")
+    return bool(failed)
 
 
 def read_source(file: str) -> bytes | None:
