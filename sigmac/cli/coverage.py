@@ -28,6 +28,7 @@ from sigmac.cli.options import (
     say,
     trusted_key,
 )
+from sigmac.cli.outputs import refuse_overlap
 from sigmac.runtime.errors import InputError, PackError
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ def coverage(
     from sigmac.attack.covered import covered
     from sigmac.attack.navigator_layer import layer as layer_of
     from sigmac.cli.coverage_report import lines_of
-    from sigmac.cli.direct_rules import holds_rules
+    from sigmac.cli.direct_rules import files_of, holds_rules
 
+    if layer is not None and str(layer) != "-":
+        read = [*map(str, (*fired, *attack, *trusted_key)), *files_of(pack)]
+        refuse_overlap(read, {"--layer": layer})
     if holds_rules(pack):
         if trusted_key:
             raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")

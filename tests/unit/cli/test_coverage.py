@@ -91,6 +91,16 @@ def test_a_layer_alone_goes_to_standard_output(rules: Path) -> None:
     assert json.loads(called(rules, "--layer", "-"))["domain"] == "enterprise-attack"
 
 
+@pytest.mark.parametrize("name", ["matches.ndjson", "link.ndjson", "rules/three.yml"])
+def test_a_layer_is_written_over_nothing_that_is_read(rules: Path, name: str) -> None:
+    matches, layer = rules.parent / "matches.ndjson", rules.parent / name
+    matches.write_text('{"rule": {"id": null, "title": "Dump"}}\n')
+    (rules.parent / "link.ndjson").symlink_to(matches)
+    before = layer.read_bytes()
+    assert "is also an input" in called(rules, "--fired", matches, "--layer", layer, status=2)
+    assert layer.read_bytes() == before
+
+
 def test_ci_may_refuse(rules: Path) -> None:
     called(rules, "--fail-on", "untagged,unknown-tags", status=3)
     assert "is not one of untagged, unknown-tags" in called(rules, "--fail-on", "all", status=2)
