@@ -35,19 +35,19 @@ def report(
             "events": matches.events,
             "rejected": matches.rejected,
             "both": matches.both,
-            "gained": sum(each.gained for each in matches.rules.values()),
-            "lost": sum(each.lost for each in matches.rules.values()),
+            "gained": sum(each.gained.count for each in matches.rules.values()),
+            "lost": sum(each.lost.count for each in matches.rules.values()),
             "rules": [
                 {
                     **(new.get(key) or old[key]).named(),
-                    "gained": each.gained,
-                    "lost": each.lost,
-                    "sample_gained": _sample(each.sample_gained),
-                    "sample_lost": _sample(each.sample_lost),
+                    "gained": each.gained.count,
+                    "lost": each.lost.count,
+                    "sample_gained": _sample(each.gained.sample),
+                    "sample_lost": _sample(each.lost.sample),
                 }
                 for key, each in sorted(
                     matches.rules.items(),
-                    key=lambda pair: (-pair[1].gained - pair[1].lost, pair[0]),
+                    key=lambda pair: (-pair[1].gained.count - pair[1].lost.count, pair[0]),
                 )
             ],
         }

@@ -58,11 +58,6 @@ def documents_of(contents: Contents, files: Iterable[FileContents] = ()) -> dict
     return found
 
 
-def rule_keys(contents: Contents) -> list[Key]:
-    """The keys of a pack's rules, by their places in it."""
-    return [key for key, document in _keyed(_packed(contents)) if document.kind == RULE]
-
-
 def _keyed(documents: Iterable[Documented]) -> Iterator[tuple[Key, Documented]]:
     seen: Counter[tuple[str, str]] = Counter()
     for each in documents:

@@ -27,13 +27,19 @@ class Sample:
 
 
 @dataclass(slots=True)
-class RuleMatches:
-    """How many matches of a rule only the new side has, and only the old one, with a sample of each."""
+class OneSided:
+    """How many matches of a rule only one side has, and the first of them."""
 
-    gained: int = 0
-    lost: int = 0
-    sample_gained: Sample | None = None
-    sample_lost: Sample | None = None
+    count: int = 0
+    sample: Sample | None = None
+
+
+@dataclass(slots=True)
+class RuleMatches:
+    """The matches of a rule that only the new side has, and those that only the old one has."""
+
+    gained: OneSided = field(default_factory=OneSided)
+    lost: OneSided = field(default_factory=OneSided)
 
 
 @dataclass(slots=True)
@@ -75,11 +81,10 @@ def compare(
         found.events += results[0].records
         found.rejected += len(results[0].rejected) + len(block.unreadable)
         # One number a match: the record, then the rule.
-        lost_and_gained = [
+        was, now = (
             np.unique(result.record.astype(np.int64) * len(keys) + by[result.rule])
             for result, by in zip(results, maps, strict=True)
-        ]
-        was, now = lost_and_gained
+        )
         found.both += len(np.intersect1d(was, now, assume_unique=True))
         lost = np.setdiff1d(was, now, assume_unique=True)
         gained = np.setdiff1d(now, was, assume_unique=True)
@@ -106,18 +111,13 @@ def _note(
         source = f"{block.name}:{block.position(record) + 1}"
         return Sample(source, event, _why(event, old, new, key))
 
-    for pairs, is_gain in ((lost, False), (gained, True)):
+    for name, pairs in (("lost", lost), ("gained", gained)):
         for pair in pairs:
             record, number = divmod(pair, len(keys))
-            of_rule = found.rules.setdefault(keys[number], RuleMatches())
-            if is_gain:
-                of_rule.gained += 1
-                if of_rule.sample_gained is None:
-                    of_rule.sample_gained = sample(record, keys[number])
-            else:
-                of_rule.lost += 1
-                if of_rule.sample_lost is None:
-                    of_rule.sample_lost = sample(record, keys[number])
+            side: OneSided = getattr(found.rules.setdefault(keys[number], RuleMatches()), name)
+            side.count += 1
+            if side.sample is None:
+                side.sample = sample(record, keys[number])
 
 
 def _why(event: dict[str, Any], old: Side, new: Side, key: Key) -> list[str]:

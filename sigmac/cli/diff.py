@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from sigmac.compiler.changes.match_changes import MatchChanges, Side
     from sigmac.compiler.syntax.documents import FileContents
     from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.pack.contents import Contents
     from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
@@ -138,16 +138,11 @@ def diff(
             )
         else:
             pipelines = ()
-        sides = [_read(place, pipelines, trusted_key, stack) for place in places]
-        documents = [_documents(*side) for side in sides]
+        before, after = (_read(place, pipelines, trusted_key, stack) for place in places)
         if names:
-            found = _compared(
-                [contents for contents, _ in sides],
-                _blocks(names, reading, unreadable),
-                stream_logsource,
-                trusted_key,
-            )
-    told = {"old": old, "new": new, **report(documents[0], documents[1], found)}
+            blocks = _blocks(names, reading, unreadable)
+            found = _compared(before, after, blocks, stream_logsource)
+    told = {"old": old, "new": new, **report(before.documents, after.documents, found)}
     if form is DiffForm.json:
         print(json.dumps(told, indent=2))
     else:
@@ -182,11 +177,21 @@ def _holds_rules(place: str) -> bool:
     return holds_rules(place)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A side as it was read: the pack's folder, whose signatures it must have, its documents."""
+
+    folder: Path
+    keys: list[bytes] | None
+    documents: Mapping[Key, Documented]
+
+
 def _read(
     place: str, pipelines: Sequence[str], trusted_keys: Sequence[Path], stack: ExitStack
-) -> tuple[Contents, list[FileContents]]:
-    """What a pack holds, and the files that it is made of where rules are given. Raises `PackError`."""
+) -> _Read:
+    """What a pack holds, or one that is made of rules. Raises `PackError`."""
     from sigmac.cli.direct_rules import pack_of_rules
+    from sigmac.compiler.changes.documented import documents_of
     from sigmac.compiler.syntax.documents import read_file
     from sigmac.compiler.syntax.rule_files import find_sources
     from sigmac.runtime.pack.contents import read_contents
@@ -201,20 +206,11 @@ def _read(
     contents = read_contents(pack, keys)
     if contents.problem is not None:
         raise PackError(contents.problem)
-    return contents, files
-
-
-def _documents(contents: Contents, files: Sequence[FileContents]) -> dict[Key, Documented]:
-    from sigmac.compiler.changes.documented import documents_of
-
-    return documents_of(contents, files)
+    return _Read(contents.folder, keys, documents_of(contents, files))
 
 
 def _compared(
-    both: Sequence[Contents],
-    blocks: Iterator[Block],
-    stream_logsource: str | None,
-    trusted_keys: Sequence[Path],
+    before: _Read, after: _Read, blocks: Iterator[Block], stream_logsource: str | None
 ) -> MatchChanges:
     from sigmac.cli.options import logsource
     from sigmac.compiler.changes.match_changes import compare
@@ -222,16 +218,17 @@ def _compared(
     tag: Mapping[str, str] | None = None
     if stream_logsource is not None:
         tag = {} if stream_logsource == "any" else logsource(stream_logsource)
-    old, new = map(_loaded, both)
-    return compare(old, new, blocks, tag)
+    return compare(_loaded(before), _loaded(after), blocks, tag)
 
 
-def _loaded(contents: Contents) -> Side:
-    from sigmac.compiler.changes.documented import rule_keys
+def _loaded(read: _Read) -> Side:
+    from sigmac.compiler.changes.documented import RULE
     from sigmac.compiler.changes.match_changes import Side
     from sigmac.runtime.pack.pack import load_pack
 
-    return Side(load_pack(contents.folder), rule_keys(contents))
+    # What was read may have been exchanged since: its signature is asked for again.
+    pack = load_pack(read.folder, trusted_keys=read.keys)
+    return Side(pack, [key for key in read.documents if key[0] == RULE])
 
 
 def _blocks(names: Sequence[str], reading: Reading, unreadable: list[str]) -> Iterator[Block]:
