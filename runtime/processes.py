@@ -6,7 +6,13 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sigmac.runtime.errors import SigmacError
+
+_Given = TypeVar("_Given")
+_Answer = TypeVar("_Answer")
 
 
 def cores() -> int:
@@ -22,6 +28,35 @@ def held_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def answers_of(
+    ask: Callable[[_Given], _Answer],
+    given: Sequence[_Given],
+    jobs: int,
+    start: Callable[..., None],
+    arguments: tuple[Any, ...],
+    what: str,
+) -> Iterator[Iterator[_Answer]]:
+    """What processes of a pool answer, in order; each begins with `start`. What is left goes undone at the end.
+
+    Raises `SigmacError` where a process of `what` dies.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    pool = ProcessPoolExecutor(jobs, initializer=start, initargs=arguments)
+    try:
+        with held_interrupt():
+            answers = pool.map(ask, given)  # starts the processes
+        yield answers
+    except BrokenProcessPool:
+        raise SigmacError(
+            f"a process of {what} died, perhaps for want of memory; --jobs 1 needs the least"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def follow_parent() -> None:

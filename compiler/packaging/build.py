@@ -6,8 +6,6 @@ import gc
 import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -28,9 +26,9 @@ from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Filter, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile
-from sigmac.runtime.errors import PackError, SigmacError
+from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
-from sigmac.runtime.processes import cores, follow_parent, held_interrupt
+from sigmac.runtime.processes import answers_of, cores, follow_parent
 
 if TYPE_CHECKING:
     from sigmac.compiler.packaging.units import Options
@@ -333,19 +331,10 @@ def _compile_all(
         for chunk in chunks:
             take(_compile_chunk(chunk))
         return done
-    pool = ProcessPoolExecutor(jobs, initializer=_start, initargs=(options, filters))
-    try:
-        with held_interrupt():
-            compiled = pool.map(_compile_chunk, chunks)  # starts the processes
+    arguments = options, filters
+    with answers_of(_compile_chunk, chunks, jobs, _start, arguments, "the build") as compiled:
         for made in compiled:
             take(made)
-    except BrokenProcessPool:
-        message = (
-            "a process of the build died, perhaps for want of memory; --jobs 1 needs the least"
-        )
-        raise SigmacError(message) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
     return done
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,8 @@ from sigmac.compiler.packaging.writer import write_pack
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.filter import join
 from sigmac.compiler.validation.comparison import Found, PackedRule, compare
-from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import Pack, load_pack
-from sigmac.runtime.processes import cores, follow_parent, held_interrupt
+from sigmac.runtime.processes import answers_of, cores, follow_parent
 
 FILES = 24  # that a process takes at once
 MIN_PARALLEL = 8  # files below which another process costs more than it gains
@@ -67,16 +64,8 @@ def _asked(
         verifier = _Verifier(*given)
         yield map(verifier.found, chunks)
         return
-    pool = ProcessPoolExecutor(jobs, initializer=_start, initargs=given)
-    try:
-        with held_interrupt():
-            answers = pool.map(_found, chunks)  # starts the processes
+    with answers_of(_found, chunks, jobs, _start, given, "the verification") as answers:
         yield answers
-    except BrokenProcessPool:
-        message = "a process of the verification died, perhaps for want of memory; --jobs 1 needs the least"
-        raise SigmacError(message) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class _Verifier:
