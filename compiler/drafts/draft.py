@@ -58,7 +58,8 @@ def draft(
             events.append(each)
         if len(events) == MAX_CORPUS:
             break
-    hits = np.array([[each.holds(other) for other in events] for each in known], dtype=bool)
+    # A byte for each pair, not a list of all of them
+    hits = np.stack([np.fromiter(map(each.holds, events), bool, len(events)) for each in known])
     chosen: list[int] = []
     left = np.ones(len(events), dtype=bool)
     while len(chosen) < _MOST_ITEMS and (left.any() or len(chosen) < min(2, len(known))):

@@ -17,6 +17,7 @@ import orjson
 from sigmac.compiler.ir.values import (
     ANY,
     DASH,
+    DASHES,
     ONE,
     Boolean,
     Compare,
@@ -114,7 +115,7 @@ def _text_fits(value: Text) -> Iterator[Any]:
     if not value.cased:
         yield plain.swapcase()
         yield plain.replace("k", "\u212a").replace("s", "\u017f")
-    for filler, dash, one in zip(FILLERS, "/–—―", "?\né😀", strict=True):  # noqa: RUF001
+    for filler, dash, one in zip(FILLERS, DASHES[1:], "?\né😀", strict=True):
         yield filled(parts, filler, one, dash)
     if plain.isdecimal() and len(plain) < 18:
         yield int(plain)

@@ -24,6 +24,7 @@ from sigmac.cli.options import (
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from sigmac.compiler.drafts.draft import Draft
     from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
@@ -121,7 +122,7 @@ def new(
         say(f"of {counted(drafted.corpus, 'other event')} it matches {drafted.matched:,}")
 
 
-def _write(output: Path, drafted: Any, title: str, text: str, event: Mapping[str, Any]) -> None:
+def _write(output: Path, drafted: Draft, title: str, text: str, event: Mapping[str, Any]) -> None:
     from sigmac.compiler.cases.write_cases import format_cases
     from sigmac.compiler.drafts.draft import file_name
 
