@@ -203,7 +203,7 @@ class Pack:
         self.rules = RuleList(self._modules["rules.py"], names, arrays["metadata"])
         self.budget = Budget(memory_budget)
         self.vocabulary = Vocabulary(arrays, self._matcher, self.budget)
-        self._logsources: list[list[str]] = manifest["logsources"]
+        self._of_logsource = _by_logsource(manifest["logsources"])
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
         self._traced: dict[int, TracedRule] = {}
         self.conditions = Conditions(
@@ -424,7 +424,7 @@ class Pack:
     def logsource_values(self, key: str) -> list[str]:
         """What rules name as their `product`, `category` or `service`: in lower case, sorted, each once."""
         at = LOGSOURCE_KEYS.index(key)
-        return sorted({row[at].lower() for row in self._logsources} - {""})
+        return sorted({each[at] for each in self._of_logsource} - {""})
 
     @overload
     def tagged(self, logsource: Mapping[str, str] | None) -> int: ...
@@ -441,11 +441,10 @@ class Pack:
         known = self._tags.get(key := tuple(sorted(logsource.items())))
         if known is None:
             wanted = [(logsource.get(name) or "").lower() for name in LOGSOURCE_KEYS]
-            concerned = (
-                all(not w or not h or w == h.lower() for w, h in zip(wanted, have, strict=True))
-                for have in self._logsources
-            )
-            known = mask_of(np.flatnonzero(np.fromiter(concerned, bool)))
+            known = 0
+            for have, rules in self._of_logsource.items():
+                if all(not w or not h or w == h for w, h in zip(wanted, have, strict=True)):
+                    known |= rules
             if len(self._tags) >= _MAX_TAGS:
                 self._tags.clear()
             self._tags[key] = known
@@ -478,3 +477,11 @@ class Pack:
         module, first, last, _ = self.conditions.spans[rule].tolist()
         text = self._modules[self._function_modules[module]].lines(first, last)
         return traced(text, self.rules[rule].renamed, condition.__globals__)
+
+
+def _by_logsource(logsources: Sequence[Sequence[str]]) -> dict[tuple[str, ...], int]:
+    """The rules, as bits, of each logsource in lower case: thousands of rules have a hundred of them."""
+    rules: dict[tuple[str, ...], list[int]] = {}
+    for rule, each in enumerate(logsources):
+        rules.setdefault(tuple(map(str.lower, each)), []).append(rule)
+    return {logsource: mask_of(np.array(found)) for logsource, found in rules.items()}
