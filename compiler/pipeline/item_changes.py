@@ -9,6 +9,7 @@ from sigmac.compiler.pipeline.conditions.parameters import Parameters
 from sigmac.compiler.pipeline.conditions.plain_text import PlainText
 from sigmac.compiler.pipeline.conditions.processing_run import Refusal, Run
 from sigmac.compiler.pipeline.levels import ItemChange, weight
+from sigmac.compiler.pipeline.placeholder_changes import filled
 from sigmac.compiler.syntax.rule import AllOf, AnyOf, Detection, Item
 
 _HASH_LENGTHS = {32: "MD5", 40: "SHA1", 64: "SHA256", 128: "SHA512"}
@@ -25,6 +26,23 @@ def detection_item_failure(given: Parameters) -> ItemChange:
 
     def change(item: Item, run: Run) -> Detection:
         raise Refusal(message, item.place)
+
+    return change
+
+
+def keyword_field(given: Parameters) -> ItemChange:
+    """Keywords are asked of one `field`, which has the message, in place of all values of an event.
+
+    The question is the same: a keyword that no modifier places stands anywhere in the text.
+    """
+    field = given.text("field")
+
+    def change(item: Item, run: Run) -> Detection:
+        if item.field is not None:
+            return item
+        values = tuple(filled(value, item, run) for value in item.values)
+        run.mapped.add(field)
+        return replace(item, field=field, values=replace(item, values=values).tests)
 
     return change
 

@@ -50,6 +50,7 @@ TRANSFORMATIONS: Mapping[str, TransformationType] = {
     "field_name_transform": on_fields(fields.field_name_transform),
     "drop_detection_item": on_items(items.drop_detection_item),
     "hashes_fields": on_items(items.hashes_fields),
+    "keyword_field": on_items(items.keyword_field),
     "detection_item_failure": on_items(items.detection_item_failure),
     "joined_fields": on_items(joined.joined_fields, "first", "second", alone="second"),
     "registry_path": on_items(joined.registry_path, "key", "value_name", alone="key"),

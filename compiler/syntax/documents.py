@@ -59,6 +59,14 @@ def read_file(data: bytes, file: str) -> FileContents:
     return contents
 
 
+def merged_documents(data: bytes, file: str) -> Iterator[Document]:
+    """The documents of a file that may be rules, correlations or filters, `action` carried out.
+
+    Raises `RuleError` (`E_YAML`, `E_YAML_DUP`) for a file that is refused as a whole.
+    """
+    return _merged(list(documents(data, file)), FileContents(file))
+
+
 def _read_document(document: Document, contents: FileContents) -> None:
     root = document.root
     try:
