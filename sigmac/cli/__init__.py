@@ -30,7 +30,7 @@ COMMANDS = {
     "new": "Draft a rule, with its cases, from an event that it should match.",
     "diff": "Show what differs between two packs or sets of rules, and in what they match.",
     "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
-    "config": "Check a configuration of the service, or print its schema.",
+    "config": "Check a configuration of the service, print its schema, or show the project file.",
     "dlq": "List dead letters, or send them again.",
 }
 EPILOG = """Exit status: 0 done, 1 something is faulty or fails, 2 wrong usage, 3 a match (`run --fail-on-match`).
@@ -139,6 +139,9 @@ def _run(arguments: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None and error.ctx.default_map:
+            # What is wrong may stand there.
+            _say("sigmac: options of a project file count here; see `sigmac config show`")
         return error.exit_code
     return ExitStatus.OK
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import Exit
 
-from sigmac.cli.command import Argument, Command
+from sigmac.cli.command import Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
@@ -23,10 +23,12 @@ from sigmac.cli.options import (
     jobs,
     logsource,
     need,
+    need_paths,
     pipeline,
     placeholder,
     placeholders,
     read_source,
+    rule_paths,
     say,
     skip_errors,
     strict,
@@ -35,10 +37,12 @@ from sigmac.cli.options import (
     wants_color,
 )
 from sigmac.cli.progress import Progress
+from sigmac.cli.project_options import placeholders_of, project_file
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.compiler.packaging.build import BuildOptions, BuildResult
+    from sigmac.project.project import Project
 
 MAX_SHOWN = 5  # differences
 
@@ -55,15 +59,7 @@ EXAMPLE = """Examples:
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
-@click.argument(
-    "paths",
-    cls=Argument,
-    nargs=-1,
-    required=True,
-    type=click.Path(),
-    metavar="PATH...",
-    help="Rule files and folders.",
-)
+@rule_paths
 @click.option(
     "--output",
     "-o",
@@ -88,7 +84,7 @@ EXAMPLE = """Examples:
 @strict
 @ignore
 @diagnostic_format
-@click.option("--wheel", is_flag=True, help="Also write an installable wheel beside the pack.")
+@click.option("--wheel/--no-wheel", help="Also write an installable wheel beside the pack.")
 @click.option(
     "--sign",
     type=click.Path(exists=True, path_type=Path),
@@ -104,8 +100,7 @@ EXAMPLE = """Examples:
     help="What real events do, from `sigmac run --profile FILE`: decides order, gates and what is remembered.",
 )
 @click.option(
-    "--verify",
-    is_flag=True,
+    "--verify/--no-verify",
     help="Prove the pack on events made of each rule: a fault of sigmac refuses it.",
 )
 @click.option("--cache/--no-cache", default=True, help="Use what earlier builds left.")
@@ -126,6 +121,7 @@ EXAMPLE = """Examples:
     is_flag=True,
     help="Show what each pass of the optimizer did, and what --verify did not see.",
 )
+@project_file
 def build(
     paths: tuple[str, ...],
     output: Path,
@@ -149,6 +145,7 @@ def build(
     cache_dir: Path | None,
     explain_optimizer: str | None,
     verbose: bool,
+    project: Project,
 ) -> None:
     """Compile rules to a pack.
 
@@ -156,6 +153,7 @@ def build(
     --skip-errors is given; a pack that is there stays as it is.
     """
     need("compiler", *COMPILER)
+    need_paths(paths)
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions, compile_sources
     from sigmac.compiler.packaging.build_cache import Cache, default_folder
@@ -163,11 +161,12 @@ def build(
 
     started = time.perf_counter()
     unwanted = ignored(ignore)
+    given = placeholders(placeholder)
     options = BuildOptions(
         name=_pack_name(name or output.resolve().name, given=bool(name)),
         version=_pack_version(pack_version),
         pipelines=pipeline,
-        placeholders=placeholders(placeholder),
+        placeholders=placeholders_of(project, given),
         logsources=tuple(map(logsource, only)),
         strict_logsource=strict_logsource,
         optimize=optimize,
@@ -193,7 +192,7 @@ def build(
         raise Exit(ExitStatus.FAILED) from None
     if kept.problem is not None:
         say(f"sigmac: {kept.problem}")
-    tell_unused(options.placeholders, sources)
+    tell_unused(given, sources)
     told = [each for each in result.diagnostics if each.code not in unwanted]
     _report(told, form)
     if verify and result.rendered:

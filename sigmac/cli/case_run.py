@@ -40,6 +40,7 @@ class Asked:
     timestamp_fields: Sequence[str] = ()
     by_time: bool = True
     text: str = ""
+    given: Sequence[str] = ()  # the placeholders of the command line
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ def run_cases(asked: Asked, changed: set[Path] | None = None) -> CaseRun:
     with Progress("compiling") as progress:
         cache = Cache(default_folder())
         result = compile_sources(cases.rules, asked.options, cache, None, progress)
-    tell_unused(asked.options.placeholders, cases.rules)
+    tell_unused(asked.given, cases.rules)
     if cases.missing:
         first = cases.missing[0]
         rules = counted(len(cases.missing), "rule")

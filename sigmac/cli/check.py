@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from click.exceptions import Exit
 
-from sigmac.cli.command import Argument, Command
+from sigmac.cli.command import Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
@@ -16,15 +17,21 @@ from sigmac.cli.options import (
     ignore,
     ignored,
     need,
+    need_paths,
     pipeline,
     placeholder,
     placeholders,
     read_source,
+    rule_paths,
     strict,
     strict_logsource,
     tell_unused,
     wants_color,
 )
+from sigmac.cli.project_options import placeholders_of, project_file
+
+if TYPE_CHECKING:
+    from sigmac.project.project import Project
 
 EXAMPLE = """Examples:
 
@@ -39,14 +46,7 @@ EXAMPLE = """Examples:
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
-@click.argument(
-    "paths",
-    cls=Argument,
-    nargs=-1,
-    type=click.Path(),
-    metavar="[PATH]...",
-    help="Rule files and folders.",
-)
+@rule_paths
 @pipeline
 @placeholder
 @strict_logsource
@@ -55,6 +55,7 @@ EXAMPLE = """Examples:
 @click.option("--notes/--no-notes", default=True, help="Show notes: matters of style.")
 @diagnostic_format
 @click.option("--list", "listing", is_flag=True, help="List every check with an example, and exit.")
+@project_file
 def check(
     paths: tuple[str, ...],
     pipeline: tuple[str, ...],
@@ -65,6 +66,7 @@ def check(
     notes: bool,
     form: Format,
     listing: bool,
+    project: Project,
 ) -> None:
     """Report errors, warnings and notes of rules."""
     need("compiler", *COMPILER)
@@ -78,18 +80,18 @@ def check(
     if listing:
         print(render_list(form is Format.json))
         return
-    if not paths:
-        raise click.BadParameter("name rule files or folders, or use --list", param_hint="PATH...")
+    need_paths(paths)
     from sigmac.compiler.checks.checker import check_sources
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.syntax.rule_files import find_sources
 
     unwanted = ignored(ignore)
-    values = placeholders(placeholder)
+    given = placeholders(placeholder)
+    values = placeholders_of(project, given)
     try:
         sources = find_sources(paths)
         found = check_sources(sources, pipeline, values, strict_logsource=strict_logsource)
-        tell_unused(values, sources)
+        tell_unused(given, sources)
     except RuleError as error:
         found = [error.diagnostic]
     found = [

@@ -20,6 +20,11 @@ class Argument(click.Argument):
         # Not `help`: that is click's own from 8.5 on, and none before.
         self.explanation = help
 
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, Any]:
+        # Older versions of click give an empty tuple where nothing is given, which would win over a default.
+        given = {name: value for name, value in opts.items() if value != ()}
+        return super().consume_value(ctx, given)
+
 
 class Command(click.Command):
     """A command whose help has its arguments above its options, and its examples as they are written."""

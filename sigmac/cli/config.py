@@ -1,20 +1,23 @@
-"""`sigmac config`: a configuration is checked before it runs, and editors are told what it may hold."""
+"""`sigmac config`: a configuration of the service is checked before it runs; what a project file says is shown."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.exceptions import Exit
 
 from sigmac.cli.command import Argument, Group
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import counted, say
+from sigmac.cli.options import Form, counted, output_format, say
+from sigmac.cli.project_options import pipelines_of, project_file
 from sigmac.runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from sigmac.project.project import Project
     from sigmac.runtime.service.config.configuration import Settings
 
 EXAMPLE = """Examples:
@@ -24,12 +27,14 @@ EXAMPLE = """Examples:
   SIGMAC_DELIVERY=exactly-once sigmac config check sigmac.yml
 
   sigmac config schema > sigmac.schema.json
+
+  sigmac config show
 """
 
 
 @click.group(cls=Group, epilog=EXAMPLE)
 def config() -> None:
-    """Check a configuration of the service, or print its schema."""
+    """Check a configuration of the service, print its schema, or show the project file."""
 
 
 @config.command()
@@ -71,6 +76,41 @@ def schema() -> None:
             indent=2,
         )
     )
+
+
+@config.command()
+@project_file
+@output_format
+def show(project: Project, form: Form) -> None:
+    """Show the project file that commands read here, and what it says.
+
+    That is sigmac.toml, or the table tool.sigmac of pyproject.toml, in this folder or the nearest above it.
+    """
+    if form is Form.json:
+        print(json.dumps(_plain_project(project), indent=2))
+    elif project.file is None:
+        print("there is no project file here")
+    else:
+        for name, value in _plain_project(project).items():
+            print(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+
+
+def _plain_project(project: Project) -> dict[str, Any]:
+    """What a project file says as JSON types, with its own names; paths as a user in the current folder names them."""
+    from sigmac.project.project import shown
+    from sigmac.project.project_keys import SHARED
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(each) for name, each in value.items()}
+        if isinstance(value, tuple):
+            return [plain(each) for each in value]
+        return shown(value) if isinstance(value, Path) else value
+
+    values = {name: getattr(project, name.replace("-", "_")) for name in SHARED}
+    values["pipelines"] = pipelines_of(project)
+    given = {name: value for name, value in values.items() if value} | dict(project.options)
+    return {"file": shown(project.file) or None, **plain(given)}
 
 
 def _summary(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,14 @@ from sigmac.cli.options import (
     trusted_key,
 )
 from sigmac.cli.outputs import refuse_overlap
+from sigmac.cli.project_options import project_file
 from sigmac.runtime.errors import InputError, PackError
 
 if TYPE_CHECKING:
     from sigmac.attack.covered import CountedRule
     from sigmac.compiler.diagnostics.diagnostic import Place
     from sigmac.compiler.syntax.rule import LogSource, Metadata
+    from sigmac.project.project import Project
 
 EXAMPLE = """Examples:
 
@@ -51,8 +54,9 @@ FAILURES = {"untagged": "untagged", "unknown-tags": "unknown_tags"}
 @click.argument(
     "pack",
     cls=Argument,
-    metavar="PACK",
-    help="Folder or name of a rule pack, or rules.",
+    required=False,
+    metavar="[PACK]",
+    help="Folder or name of a rule pack, or rules. Default: the rules of the project file.",
     shell_complete=completion.packs,
 )
 @click.option(
@@ -79,8 +83,9 @@ FAILURES = {"untagged": "untagged", "unknown-tags": "unknown_tags"}
 @fail_on_any(FAILURES)
 @trusted_key
 @output_format
+@project_file
 def coverage(
-    pack: str,
+    pack: str | None,
     fired: tuple[Path, ...],
     layer: Path | None,
     attack: tuple[Path, ...],
@@ -88,6 +93,7 @@ def coverage(
     fail_on: list[str],
     trusted_key: tuple[Path, ...],
     form: Form,
+    project: Project,
 ) -> None:
     """Show what rules cover of MITRE ATT&CK, and what of it fired.
 
@@ -98,23 +104,29 @@ def coverage(
     from sigmac.attack.covered import covered
     from sigmac.attack.navigator_layer import layer as layer_of
     from sigmac.cli.coverage_report import lines_of
-    from sigmac.cli.direct_rules import files_of, holds_rules
+    from sigmac.cli.direct_rules import files_of, holds_rules, pack_or_rules
 
+    places = pack_or_rules(pack, project)
     if layer is not None and str(layer) != "-":
-        read = [*map(str, (*fired, *attack, *trusted_key)), *files_of(pack)]
+        read = [
+            *map(str, (*fired, *attack, *trusted_key)),
+            *chain.from_iterable(map(files_of, places)),
+        ]
         refuse_overlap(read, {"--layer": layer})
-    if holds_rules(pack):
+    if len(places) > 1 or holds_rules(places[0]):
         if trusted_key:
             raise click.BadParameter("rules are no pack, and nobody signed them", param_hint="PACK")
         need("compiler", *COMPILER)
-        rules = list(_rules_of_files(pack))
+        rules = list(_rules_of_files(places))
     else:
-        rules = list(_rules_of_pack(pack, trusted_key))
+        rules = list(_rules_of_pack(places[0], trusted_key))
     table = read_bundles(attack) if attack else shipped()
     results = _fired(fired) if fired else None
     report = covered(rules, table, results)
     if layer is not None:
-        made = json.dumps(layer_of(Path(pack).name or pack, rules, table, results), indent=2)
+        made = json.dumps(
+            layer_of(Path(places[0]).name or places[0], rules, table, results), indent=2
+        )
         _write(layer, made + "\n")
     if form is Form.json:
         print(json.dumps(report, indent=2))
@@ -125,14 +137,14 @@ def coverage(
         raise Exit(ExitStatus.MATCHED)
 
 
-def _rules_of_files(path: str) -> Iterator[CountedRule]:
+def _rules_of_files(places: Sequence[str]) -> Iterator[CountedRule]:
     """The rules and correlations that can be read; what cannot is told of."""
     from sigmac.attack.covered import CountedRule
     from sigmac.compiler.syntax.documents import read_file
     from sigmac.compiler.syntax.rule_files import find_sources
 
     refused = 0
-    for each in find_sources([path]):
+    for each in find_sources(places):
         found = read_file(each.read(), each.file)
         refused += found.refused
         documents: list[tuple[Metadata, Place, LogSource | None]] = [
@@ -151,7 +163,8 @@ def _rules_of_files(path: str) -> Iterator[CountedRule]:
                 f"{each.file}:{place.line}",
             )
     if refused:
-        say(f"{counted(refused, 'rule')} left out because of errors: see `sigmac check {path}`")
+        said = f"{counted(refused, 'rule')} left out because of errors"
+        say(f"{said}: see `sigmac check {' '.join(places)}`")
 
 
 def _rules_of_pack(pack: str, trusted_keys: Sequence[Path]) -> Iterator[CountedRule]:

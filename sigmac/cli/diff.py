@@ -31,12 +31,14 @@ from sigmac.cli.options import (
     select,
     trusted_key,
 )
+from sigmac.cli.project_options import pipelines_of, project_file
 from sigmac.runtime.errors import InputError, PackError
 
 if TYPE_CHECKING:
     from sigmac.compiler.changes.documented import Documented, Key
     from sigmac.compiler.changes.match_changes import MatchChanges, Side
     from sigmac.compiler.syntax.documents import FileContents
+    from sigmac.project.project import Project
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.reading.reading import Reading
 
@@ -66,15 +68,18 @@ class DiffForm(StrEnum):
 @click.argument(
     "old",
     cls=Argument,
-    metavar="OLD",
-    help="Folder or name of a rule pack, or rules; git:REV[:PATH] for rules of a revision, without PATH those of NEW.",
+    required=False,
+    metavar="[OLD]",
+    help="Folder or name of a rule pack, or rules; git:REV[:PATH] for rules of a revision, without PATH those of NEW. "
+    "Default: the base of the project file.",
     shell_complete=completion.packs,
 )
 @click.argument(
     "new",
     cls=Argument,
-    metavar="NEW",
-    help="The same, as it is now.",
+    required=False,
+    metavar="[NEW]",
+    help="The same, as it is now. Default: the rules of the project file.",
     shell_complete=completion.packs,
 )
 @click.argument(
@@ -83,7 +88,8 @@ class DiffForm(StrEnum):
     nargs=-1,
     type=click.Path(),
     metavar="[FILE]...",
-    help="Files and folders with events, as for `sigmac run`: tell which matches are gained and lost.",
+    help="Files and folders with events, as for `sigmac run`: tell which matches are gained and lost. "
+    "Default: those of the project file.",
 )
 @direct_pipeline
 @event_logsource
@@ -99,9 +105,10 @@ class DiffForm(StrEnum):
     default=DiffForm.text,
     help="For people, for a merge request, or for programs.",
 )
+@project_file
 def diff(
-    old: str,
-    new: str,
+    old: str | None,
+    new: str | None,
     inputs: tuple[str, ...],
     pipeline: tuple[str, ...],
     stream_logsource: str | None,
@@ -111,6 +118,7 @@ def diff(
     fail_on: list[str],
     trusted_key: tuple[Path, ...],
     form: DiffForm,
+    project: Project,
 ) -> None:
     """Show what differs between two packs or sets of rules, and in what they match.
 
@@ -123,6 +131,7 @@ def diff(
     from sigmac.compiler.changes.change_report import report
 
     need("compiler", *COMPILER)
+    old, new, inputs = _sides(old, new, inputs, project)
     reading = how_to_read(input_format, select, False)
     names = event_files(inputs)
     found: MatchChanges | None = None
@@ -130,7 +139,7 @@ def diff(
     with ExitStack() as stack:
         places = [_checked_out(given, other, stack) for given, other in ((old, new), (new, old))]
         if any(map(_holds_rules, places)):
-            given = pipeline or (() if names else (NONE,))
+            given = pipeline or pipelines_of(project) or (() if names else (NONE,))
             pipelines = chosen(given, lambda: first_events(names, reading))
         elif pipeline:
             raise click.BadParameter(
@@ -138,7 +147,7 @@ def diff(
             )
         else:
             pipelines = ()
-        before, after = (_read(place, pipelines, trusted_key, stack) for place in places)
+        before, after = (_read(place, pipelines, project, trusted_key, stack) for place in places)
         if names:
             blocks = _blocks(names, reading, unreadable)
             found = _compared(before, after, blocks, stream_logsource)
@@ -171,6 +180,23 @@ def _checked_out(given: str, other: str, stack: ExitStack) -> str:
     return check_out(given, other, Path(folder))
 
 
+def _sides(
+    old: str | None, new: str | None, inputs: tuple[str, ...], project: Project
+) -> tuple[str, str, tuple[str, ...]]:
+    """What is compared, and events, where the project names what is not given."""
+    from sigmac.project.project import shown
+
+    if old is None:
+        said = "name what to compare with; a project file (sigmac.toml) may name it as `base`"
+        raise click.BadParameter(said, param_hint="OLD")
+    if new is None:
+        if len(project.rules) != 1:
+            said = "name what to compare; of a project file it is the one folder of `rules`"
+            raise click.BadParameter(said, param_hint="NEW")
+        new = shown(project.rules[0])
+    return old, new, inputs or tuple(map(shown, project.events))
+
+
 def _holds_rules(place: str) -> bool:
     from sigmac.cli.direct_rules import holds_rules
 
@@ -187,7 +213,11 @@ class _Read:
 
 
 def _read(
-    place: str, pipelines: Sequence[str], trusted_keys: Sequence[Path], stack: ExitStack
+    place: str,
+    pipelines: Sequence[str],
+    project: Project,
+    trusted_keys: Sequence[Path],
+    stack: ExitStack,
 ) -> _Read:
     """What a pack holds, or one that is made of rules. Raises `PackError`."""
     from sigmac.cli.direct_rules import pack_of_rules
@@ -200,7 +230,7 @@ def _read(
     pack: str | Path = place
     keys = read_keys(trusted_keys)
     if _holds_rules(place):
-        pack = stack.enter_context(pack_of_rules(place, pipelines))
+        pack = stack.enter_context(pack_of_rules([place], pipelines, project))
         files = [read_file(each.read(), each.file) for each in find_sources([place])]
         keys = None
     contents = read_contents(pack, keys)

@@ -27,6 +27,7 @@ from sigmac.cli.options import (
     timestamp_field,
     wants_color,
 )
+from sigmac.cli.project_options import pipelines_of, placeholders_of, project_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sigmac.compiler.meaning.explanation import Explanation
     from sigmac.compiler.pipeline import Pipelines
     from sigmac.compiler.syntax.rule import Rule
+    from sigmac.project.project import Project
 
 EXAMPLE = """Examples:
 
@@ -101,6 +103,7 @@ EXAMPLE = """Examples:
     help='The event is EVTX as JSON, {"Event": {"System": …, "EventData": …}}.',
 )
 @output_format
+@project_file
 def explain(
     rule: str,
     event: str,
@@ -115,6 +118,7 @@ def explain(
     placeholder: tuple[str, ...],
     evtx: bool,
     form: Form,
+    project: Project,
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there.
 
@@ -137,7 +141,8 @@ def explain(
     fields = timestamp_field or FIELDS
     records = Records(event, evtx)
     try:
-        pipelines = load_pipelines(pipeline, placeholders(placeholder))
+        values = placeholders_of(project, placeholders(placeholder))
+        pipelines = load_pipelines(pipeline or pipelines_of(project), values)
     except RuleError as error:
         errors = [error.diagnostic]
     else:

@@ -30,9 +30,11 @@ from sigmac.cli.options import (
     select,
     trusted_key,
 )
+from sigmac.cli.project_options import project_file
 from sigmac.runtime.errors import EventError, InputError
 
 if TYPE_CHECKING:
+    from sigmac.project.project import Project
     from sigmac.runtime.chances.event_fields import EventFields
     from sigmac.runtime.inputs.lines import Block
     from sigmac.runtime.reading.reading import Reading
@@ -64,8 +66,9 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
 @click.argument(
     "pack",
     cls=Argument,
-    metavar="PACK",
-    help="Folder or name of a rule pack, or rules.",
+    required=False,
+    metavar="[PACK]",
+    help="Folder or name of a rule pack, or rules. Default: the rules of the project file.",
     shell_complete=completion.packs,
 )
 @click.argument(
@@ -74,7 +77,8 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
     nargs=-1,
     type=click.Path(),
     metavar="[FILE|-]...",
-    help="Files and folders with events, as for `sigmac run`. Default: standard input.",
+    help="Files and folders with events, as for `sigmac run`. Default: those of the project file, else "
+    "standard input.",
 )
 @direct_pipeline
 @event_logsource
@@ -87,8 +91,9 @@ Read = tuple[dict[str, Any], Mapping[str, str] | None] | str
 @fail_on_any(FAILURES)
 @trusted_key
 @output_format
+@project_file
 def fields(
-    pack: str,
+    pack: str | None,
     inputs: tuple[str, ...],
     pipeline: tuple[str, ...],
     stream_logsource: str | None,
@@ -101,13 +106,14 @@ def fields(
     fail_on: list[str],
     trusted_key: tuple[Path, ...],
     form: Form,
+    project: Project,
 ) -> None:
     """Show which rules can never match these events, and which fields or values they ask for in vain.
 
     Exit status 1 where events cannot be read, 3 where there is what `--fail-on` names.
     """
     from sigmac.cli.chosen_pipelines import first_events
-    from sigmac.cli.direct_rules import load_pack_or_rules
+    from sigmac.cli.direct_rules import load_pack_or_rules, pack_and_inputs
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.fields_report import lines_of, report_of, schemas
     from sigmac.runtime.chances.chances import Chances
@@ -115,12 +121,15 @@ def fields(
     from sigmac.runtime.pack.pack import load_pack
 
     reading = how_to_read(input_format, select, evtx)
-    if not inputs and sys.stdin.isatty():
+    places, given_inputs = pack_and_inputs(pack, inputs, project)
+    if not given_inputs and sys.stdin.isatty():
         raise click.BadParameter("name files with events, or pipe them in", param_hint="[FILE|-]…")
     load = partial(load_pack, trusted_keys=read_keys(trusted_key))
-    names = event_files(inputs) or ["-"]
+    names = event_files(given_inputs) or ["-"]
     looked_at = partial(first_events, names, reading)
-    loaded = load_pack_or_rules(pack, pipeline, load, looked_at, signed=bool(trusted_key))
+    loaded = load_pack_or_rules(
+        places, pipeline, load, looked_at, project, signed=bool(trusted_key)
+    )
     tag = stream_tag(stream_logsource, loaded) if stream_logsource else None
     chances = Chances(loaded)
     seen = chances.event_fields()

@@ -21,6 +21,7 @@ from sigmac.cli.options import (
     say,
     select,
 )
+from sigmac.cli.project_options import project_defaults
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ EXAMPLE = """Examples:
     metavar="DIR",
     help="Folder of rules that the rule and its cases are written into. Default: standard output, the rule alone.",
 )
+@project_defaults
 def new(
     event: str,
     position: int,

@@ -13,6 +13,7 @@ import click
 from click.decorators import FC
 
 from sigmac.cli import completion
+from sigmac.cli.command import Argument
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.printable import escaped
 
@@ -57,6 +58,14 @@ def fail_on_any(known: Collection[str]) -> Callable[[FC], FC]:
     )
 
 
+rule_paths = click.argument(
+    "paths",
+    cls=Argument,
+    nargs=-1,
+    type=click.Path(),
+    metavar="[PATH]...",
+    help="Rule files and folders. Default: those of the project file.",
+)
 file_to_read = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -110,8 +119,7 @@ strict_logsource = click.option(
     help="Refuse rules whose logsource no pipeline maps.",
 )
 skip_errors = click.option(
-    "--skip-errors",
-    is_flag=True,
+    "--skip-errors/--no-skip-errors",
     help="Take the rules that have no error, and leave the others out.",
 )
 jobs = click.option(
@@ -175,7 +183,14 @@ max_hits = click.option(
     metavar="N",
     help="Hits that a correlation remembers of a group.",
 )
-strict = click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+strict = click.option("--strict/--no-strict", help="Exit with 1 on warnings too.")
+
+
+def need_paths(paths: Sequence[str]) -> None:
+    """Raises `click.BadParameter` where neither the command line nor a project file names rules."""
+    if not paths:
+        said = "name rule files or folders; a project file (sigmac.toml) may name them for good"
+        raise click.BadParameter(said, param_hint="PATH...")
 
 
 def need(extra: str, *packages: str) -> None:
@@ -202,7 +217,7 @@ def placeholders(given: Sequence[str]) -> dict[str, list[str | int | float]]:
     return found
 
 
-def tell_unused(given: Mapping[str, object], sources: Sequence[SourceFile]) -> None:
+def tell_unused(given: Collection[str], sources: Sequence[SourceFile]) -> None:
     """Say which placeholders stand in none of these rule files: a misspelt name would fill nothing, silently."""
     if not given or not all(source.path.is_file() for source in sources):
         return  # a pipe is read once

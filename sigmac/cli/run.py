@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,14 @@ from sigmac.cli.options import (
     trusted_key,
 )
 from sigmac.cli.outputs import Output, refuse_overlap
+from sigmac.cli.project_options import project_file
 from sigmac.cli.result_options import ResultOptions, ResultsCommand, result_options
 from sigmac.cli.serve import run_service
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.cli.outcome import Evaluation
+    from sigmac.project.project import Project
     from sigmac.results.output_form import Form
     from sigmac.results.report_data import Kept
     from sigmac.runtime.inputs.lines import Block
@@ -62,7 +65,7 @@ EXAMPLE = """Examples:
     cls=Argument,
     required=False,
     metavar="[PACK]",
-    help="Folder or name of a rule pack, or rules.",
+    help="Folder or name of a rule pack, or rules. Default: the rules of the project file.",
     shell_complete=completion.packs,
 )
 @click.argument(
@@ -71,7 +74,8 @@ EXAMPLE = """Examples:
     nargs=-1,
     type=click.Path(),
     metavar="[FILE|-]...",
-    help="Files and folders with events, of any format, compressed or not. Default: standard input.",
+    help="Files and folders with events, of any format, compressed or not. Default: those of the project file, "
+    "else standard input.",
 )
 @direct_pipeline
 @click.option(
@@ -170,6 +174,7 @@ EXAMPLE = """Examples:
     is_flag=True,
     help="No summary, no warnings of rules that could never match, no progress bar.",
 )
+@project_file
 def run(
     pack: str | None,
     inputs: tuple[str, ...],
@@ -199,6 +204,7 @@ def run(
     config: Path | None,
     verbose: bool,
     quiet: bool,
+    project: Project,
 ) -> None:
     """Evaluate events and write what rules match and what correlations alert of.
 
@@ -210,11 +216,9 @@ def run(
             raise click.BadParameter("the configuration names the packs", param_hint="PACK")
         run_service(config)
         return
-    if pack is None:
-        raise click.BadParameter("name a rule pack, or give --config FILE", param_hint="PACK")
     from sigmac.cli.chance_warnings import warnings_of
     from sigmac.cli.chosen_pipelines import first_events
-    from sigmac.cli.direct_rules import files_of, load_pack_or_rules
+    from sigmac.cli.direct_rules import files_of, load_pack_or_rules, pack_and_inputs
     from sigmac.cli.event_files import event_files, how_to_read, stream_tag
     from sigmac.cli.outcome import Evaluation
     from sigmac.cli.parallel import evaluate_all
@@ -222,16 +226,20 @@ def run(
     from sigmac.results.details import Details
     from sigmac.runtime.pack.pack import load_pack
 
+    places, given_inputs = pack_and_inputs(pack, inputs, project)
     reading = how_to_read(form, select, evtx, max_record, max_expansion)
-    names = event_files(inputs) or ["-"]
-    if not inputs and sys.stdin.isatty():
+    names = event_files(given_inputs) or ["-"]
+    if not given_inputs and sys.stdin.isatty():
         raise click.BadParameter(
             "name files with events, or pipe them in", param_hint="[FILE|-]..."
         )
     if output == Path("-"):
         output = None
     outputs = {"--output": output, "--profile": profile, "--report": results.report}
-    refuse_overlap([*names, *files_of(pack), *pipeline, *map(str, trusted_key)], outputs)
+    refuse_overlap(
+        [*names, *chain.from_iterable(map(files_of, places)), *pipeline, *map(str, trusted_key)],
+        outputs,
+    )
     if profile is not None:
         # One that cannot be written is told before the work, not after it.
         profile.open("ab").close()
@@ -247,7 +255,7 @@ def run(
     )
     signed = bool(trusted_key or pack_name or least_version)
     looked_at = partial(first_events, names, reading)
-    loaded = load_pack_or_rules(pack, pipeline, load, looked_at, signed=signed)
+    loaded = load_pack_or_rules(places, pipeline, load, looked_at, project, signed=signed)
     tag = stream_tag(stream_logsource, loaded) if stream_logsource else None
     choice = results.choice(loaded)
     if choice.all_left_out:

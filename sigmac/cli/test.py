@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from sigmac.cli.command import Argument, Command
+from sigmac.cli.command import Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
     COMPILER,
@@ -19,21 +19,25 @@ from sigmac.cli.options import (
     event_logsource,
     jobs,
     need,
+    need_paths,
     pipeline,
     placeholder,
     placeholders,
     read_source,
+    rule_paths,
     say,
     skip_errors,
     strict_logsource,
     timestamp_field,
     wants_color,
 )
+from sigmac.cli.project_options import placeholders_of, project_file
 from sigmac.cli.result_options import rule_options
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.project.project import Project
     from sigmac.results.rule_choice import Choice
     from sigmac.runtime.pack.pack import Pack
     from sigmac.verdicts.case_report import Report
@@ -59,15 +63,7 @@ class _Form(StrEnum):
 
 
 @click.command(cls=Command, epilog=EXAMPLE)
-@click.argument(
-    "paths",
-    cls=Argument,
-    nargs=-1,
-    required=True,
-    type=click.Path(),
-    metavar="PATH...",
-    help="Rule files and folders.",
-)
+@rule_paths
 @click.option(
     "--cases",
     "others",
@@ -80,7 +76,7 @@ class _Form(StrEnum):
 @placeholder
 @strict_logsource
 @skip_errors
-@click.option("--require", is_flag=True, help="A rule without a case fails.")
+@click.option("--require/--no-require", help="A rule without a case fails.")
 @rule_options
 @click.option(
     "-k",
@@ -104,6 +100,7 @@ class _Form(StrEnum):
 )
 @click.option("--watch", is_flag=True, help="Judge again what changes, until Ctrl-C.")
 @jobs
+@project_file
 def test(
     paths: tuple[str, ...],
     others: tuple[str, ...],
@@ -121,6 +118,7 @@ def test(
     update: bool,
     watch: bool,
     jobs: int,
+    project: Project,
 ) -> None:
     """Judge the cases beside rules: events that they must match, and events that they must not.
 
@@ -128,6 +126,7 @@ def test(
     `regression_tests_path` names; docs/cases.md tells how to write them.
     """
     need("compiler", *COMPILER)
+    need_paths(paths)
     if update and watch:
         raise click.BadParameter(
             "a change that is written would be judged again", param_hint="--update"
@@ -136,10 +135,11 @@ def test(
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions
 
+    given = placeholders(placeholder)
     options = BuildOptions(
         "rules",
         pipelines=pipeline,
-        placeholders=placeholders(placeholder),
+        placeholders=placeholders_of(project, given),
         strict_logsource=strict_logsource,
         skip_errors=True,
         jobs=jobs,
@@ -155,6 +155,7 @@ def test(
         timestamp_field,
         correlation_order != "arrival",
         text,
+        tuple(given),
     )
     if watch:
         for each in run_again(asked):

@@ -71,6 +71,7 @@ RUN = (
     "diff",
     "ci",
     "tutorial",
+    "project",
 )
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}

@@ -87,7 +87,11 @@ def test_arguments_and_examples_are_in_the_help(sigmac: Run) -> None:
         ("nope", "No such command 'nope'."),
         ("buil", "No such command 'buil'. Did you mean 'build'?"),
         ("dlq lst", "No such command 'lst'. Did you mean 'list'?"),
-        ("build", "Missing argument 'PATH...'."),
+        ("inspect", "Missing argument 'PACK'."),
+        (
+            "build",
+            "name rule files or folders; a project file (sigmac.toml) may name them for good",
+        ),
         ("build x --jobs y", "Invalid value for '--jobs' / '-j': 'y' is not a valid whole number."),
         ("run --workers 0 x", "Invalid value for '--workers': 0 is not in the range x>=1."),
         ("inspect x --format xml", "'xml' is not one of 'text', 'json'."),
