@@ -1,1 +1,1 @@
-"""The Jinja2 templates of every generated file: modules of packs here, the page of a report in its folder."""
+"""The Jinja2 templates of every generated file: modules of packs here, the HTML pages in their folder."""

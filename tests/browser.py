@@ -62,6 +62,26 @@ class Page:
     def open(self, file: Path) -> None:
         self.call("Page.navigate", url=file.absolute().as_uri())
 
+    def open_ready(self, file: Path) -> None:
+        """Open one of our pages and wait until it has shown all that it holds."""
+        self.open(file)
+        self.wait_for("document.documentElement?.dataset.ready === 'all'")
+
+    def text(self, where: str) -> str:
+        """The text of the first element that a selector chooses, as it is shown; empty where there is none."""
+        return str(self.value(f"document.querySelector({json.dumps(where)})?.innerText ?? ''"))
+
+    def click(self, where: str) -> None:
+        """Click on the first element that a selector chooses."""
+        self.value(f"document.querySelector({json.dumps(where)}).click()")
+
+    def search(self, words: str, shown: str) -> None:
+        """Search on one of our pages, and wait for the count that it shows then."""
+        self.value("document.getElementById('search').focus()")
+        self.value("document.getElementById('search').select()")
+        self.type(words)
+        self.wait_for(f"document.getElementById('count').textContent === {json.dumps(shown)}")
+
     def value(self, expression: str) -> Any:
         """What a JavaScript expression is in the page; a promise is waited for."""
         found = self.call(

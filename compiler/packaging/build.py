@@ -31,6 +31,7 @@ from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
 from sigmac.runtime.processes import answers_of, cores, follow_parent
 
 if TYPE_CHECKING:
+    from sigmac.compiler.packaging.built_documents import BuiltDocument
     from sigmac.compiler.packaging.units import Options
 
 Plain = dict[str, Any]
@@ -84,6 +85,7 @@ class BuildResult:
     work: Sequence[Work] = ()  # the files, and the filters that act on their rules
     filter_files: Sequence[tuple[str, bytes]] = ()  # in which those filters stand
     documents: Sequence[tuple[str, int]] = ()  # of each rule of the pack: its source and document
+    built: Sequence[BuiltDocument] = ()  # these rules, then correlations and filters
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -354,6 +356,7 @@ def _assemble(
     from sigmac.compiler.checks import check_outlines
     from sigmac.compiler.checks.among_rules import outline_of
     from sigmac.compiler.optimizer.measured_profile import load_profile
+    from sigmac.compiler.packaging.built_documents import built_documents
     from sigmac.compiler.packaging.relations import Documents, relate
     from sigmac.compiler.packaging.writer import Identity, render_pack
 
@@ -382,6 +385,7 @@ def _assemble(
     result.refused += sum(unit["refused"] for unit in units)
     result.skipped += sum(len(unit["skipped"]) for unit in units)
     result.documents = [(work[number].source, document) for number, document in at]
+    result.built = list(built_documents(rules, documents))
     result.rules = len(rules)
     result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)
@@ -416,7 +420,7 @@ def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:
     saved: dict[str, list[int]] = {}
     nodes = predicates = 0
     for rule in rules:
-        for i, (name, nodes_before, before, nodes_after, after) in enumerate(rule["passes"]):
+        for i, (name, nodes_before, before, nodes_after, after, _) in enumerate(rule["passes"]):
             if i == 0:
                 nodes += nodes_before
                 predicates += before

@@ -91,7 +91,7 @@ def compile_rule(
         def observe(name: str, before: Expression, after: Expression) -> None:
             if after not in sizes:
                 sizes[after] = _size(after)
-            compiled.passes.append([name, *sizes[before], *sizes[after]])
+            compiled.passes.append([name, *sizes[before], *sizes[after], after is not before])
 
         compiled.optimized = optimize(compiled.lowered, options.profile, observe)
     return compiled
@@ -238,9 +238,20 @@ def _rule_unit(
             "guard_program": guarded,
         },
         "passes": compiled.passes,
+        "about": _about(compiled),
         "meaning": _meaning(compiled),
         "place": list(astuple(rule.place)),
     }
+
+
+_ABOUT = ("level", "status", "tags", "description", "author")
+
+
+def _about(compiled: Compiled) -> Plain:
+    """What the page of a build shows of the rule besides."""
+    given = compiled.variants[0].rule.meta.attributes()  # pipelines may add some
+    about = {key: given[key] for key in _ABOUT if key in given}
+    return {**about, "filters": [each.meta.title for each in compiled.rule.filters]}
 
 
 def _meaning(compiled: Compiled) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,10 @@ from sigmac.cli.options import (
     tell_unused,
     wants_color,
 )
+from sigmac.cli.outputs import refuse_overlap
 from sigmac.cli.progress import Progress
 from sigmac.cli.project_options import placeholders_of, project_file
+from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
@@ -53,6 +56,8 @@ EXAMPLE = """Examples:
   sigmac build rules/ -o build/windows --pipeline windows --verify
 
   sigmac build rules/ --skip-errors --format sarif > findings.sarif
+
+  sigmac build rules/ -o build/windows --pipeline windows --report build.html
 
   sigmac build rules/ -o build/pack --explain-optimizer whoami_as_system.yml
 """
@@ -103,6 +108,12 @@ EXAMPLE = """Examples:
     "--verify/--no-verify",
     help="Prove the pack on events made of each rule: a fault of sigmac refuses it.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write an HTML page on the build: rules, ATT&CK, optimizer, diagnostics, fields.",
+)
 @click.option("--cache/--no-cache", default=True, help="Use what earlier builds left.")
 @click.option(
     "--cache-dir",
@@ -141,6 +152,7 @@ def build(
     optimize: bool,
     profile: Path | None,
     verify: bool,
+    report: Path | None,
     cache: bool,
     cache_dir: Path | None,
     explain_optimizer: str | None,
@@ -175,6 +187,9 @@ def build(
         jobs=jobs,
     )
     sources = find_sources(paths)
+    if report is not None:
+        read = [*(str(each.path) for each in sources), *map(str, filter(None, (sign, profile)))]
+        _check_report(report, read, output)
     try:
         if explain_optimizer is not None:
             from sigmac.compiler.packaging.optimizer_trace import print_trace
@@ -183,8 +198,8 @@ def build(
             return
         # What is signed is made of the rules alone: a cache is as good as everybody who could write it.
         kept = Cache((cache_dir or default_folder()) if cache and sign is None else None)
-        # Signing, wheels and proofs need the files even where nothing changed.
-        held = None if sign or wheel or verify else output
+        # Signing, wheels, proofs and reports need the files even where nothing changed.
+        held = None if sign or wheel or verify or report else output
         with Progress("compiling") as progress:
             result = compile_sources(sources, options, kept, held, progress)
     except RuleError as error:
@@ -197,7 +212,14 @@ def build(
     _report(told, form)
     if verify and result.rendered:
         _verify(result, options, verbose)
-    if not _written(result, options, output, sign, wheel):
+    made = _written(result, options, output, sign, wheel)
+    if report is not None:
+        from sigmac.compiler.packaging.replace import replace_file
+        from sigmac.pages.build_page import build_page
+
+        replace_file(report, build_page(result, options, told))
+        say(f"report: {report}")
+    if not made:
         raise Exit(ExitStatus.FAILED)
     _summarize(result, output, time.perf_counter() - started)
     if verbose:
@@ -207,6 +229,19 @@ def build(
     if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise Exit(ExitStatus.FAILED)
+
+
+def _check_report(report: Path, read: Sequence[str], output: Path) -> None:
+    """Raises before the work where a report cannot be written, or would be written over something."""
+    refuse_overlap(read, {"--report": report})
+    if output.resolve() in report.resolve().parents:
+        raise click.BadParameter(
+            "the folder of the pack holds nothing but the pack", param_hint="--report"
+        )
+    if not report.parent.is_dir():
+        raise InputError(f"{report.parent}: there is no such folder for the report")
+    if report.is_dir():
+        raise InputError(f"{report}: is a folder; name a file for the report")
 
 
 def _verify(result: BuildResult, options: BuildOptions, verbose: bool) -> None:

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from sigmac.pages.html_page import render
 from sigmac.results.cells import fit
 from sigmac.results.csv_form import safe_cell
-from sigmac.results.html_report import render
 from tests.examples import examples
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -44,7 +44,7 @@ def test_no_spreadsheet_computes_a_cell(text: str) -> None:
 @example("{{ 7 * 7 }}{% raw %}")
 @examples(25)
 def test_a_page_holds_its_data_as_they_are(text: str) -> None:
-    page = render(text, {"said": text})
+    page = render("results", text, {"said": text}).decode()
     found = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
     assert [json.loads(each) for each in found] == [{"said": text}]
     assert page.count("<script") == 2

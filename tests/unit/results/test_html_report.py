@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from sigmac.cli import app
+from sigmac.pages.html_page import render
 from sigmac.results import report_data
 from sigmac.results.details import Details
-from sigmac.results.html_report import render
 from sigmac.results.report_data import Kept, ReportData
 from sigmac.results.result import packed
 from sigmac.runtime import Pack
-from tests.browser import Page, browser_page, find_browser
+from tests.browser import Page
 from tests.unit.packs import write_text_pack
 from tests.unit.results.conftest import EVENTS, RULES
 
@@ -132,55 +131,30 @@ def test_what_cannot_be_written_is_told_before_the_work(
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser = find_browser()
-    if browser is None:
-        pytest.skip("no browser is installed: Debian's package chromium is one")
-    with browser_page(browser, tmp_path_factory.mktemp("browser")) as page:
-        yield page
-
-
-def opened(page: Page, file: Path) -> None:
-    page.open(file)
-    page.wait_for("document.documentElement?.dataset.ready === 'all'")
-
-
-def text(page: Page, where: str) -> str:
-    return str(page.value(f"document.querySelector({json.dumps(where)})?.innerText ?? ''"))
-
-
-def searched(page: Page, words: str, shown: str) -> None:
-    page.value("document.getElementById('search').focus()")
-    page.value("document.getElementById('search').select()")
-    page.type(words)
-    page.wait_for(f"document.getElementById('count').textContent === {json.dumps(shown)}")
-
-
 def test_hostile_text_is_text(page: Page, report: Path) -> None:
-    opened(page, report)
-    assert text(page, "#count") == "7 results"
+    page.open_ready(report)
+    assert page.text("#count") == "7 results"
     for number in range(7):
         page.value(f"document.querySelectorAll('#rows tr.row button')[{number}].click()")
         page.wait_for("document.getElementById('event').textContent !== '…'")
         page.value("document.querySelector('#rows button[aria-expanded=true]').click()")
-    searched(page, 'needle "User":"<', "1 result of 7")
+    page.search('needle "User":"<', "1 result of 7")
     page.value("document.querySelector('#rows tr.row button').click()")
     page.wait_for("document.getElementById('event').textContent.includes('onerror')")
-    assert HOSTILE in text(page, "#rows tr.row")
+    assert HOSTILE in page.text("#rows tr.row")
     for where in ("#rules", "#hosts", "#users"):
-        assert HOSTILE in text(page, where)
+        assert HOSTILE in page.text(where)
     assert page.value("document.querySelectorAll('img, svg, iframe').length") == 0
     assert page.value("typeof window.hacked") == "undefined"
     assert page.complaints == []
 
 
 def test_a_page_is_searched_filtered_and_read_by_keys(page: Page, report: Path) -> None:
-    opened(page, report)
+    page.open_ready(report)
     page.press("/", "/")
     page.type("CERTUTIL anna")
     page.wait_for("document.getElementById('count').textContent === '1 result of 7'")
-    assert "198.51.100.7" in text(page, "#rows")
+    assert "198.51.100.7" in page.text("#rows")
     page.press("Escape")
     page.wait_for("document.getElementById('count').textContent === '7 results'")
     page.value("document.querySelector('#levels button.high').focus()")
@@ -200,7 +174,7 @@ def test_a_page_is_searched_filtered_and_read_by_keys(page: Page, report: Path) 
     page.press("ArrowDown")
     page.press("Enter", "\r")
     page.wait_for("document.querySelectorAll('#rows button')[1].ariaExpanded === 'true'")
-    assert "EventID" in text(page, "#event")
+    assert "EventID" in page.text("#event")
     page.press("Escape")
     page.wait_for("document.querySelector('tr.detail') === null")
     before = page.value("getComputedStyle(document.body).backgroundColor")
@@ -230,10 +204,10 @@ def test_a_hundred_thousand_results_are_usable(page: Page, report: Path, tmp_pat
     index = [block(orjson.dumps(columns))] * 20
     data |= {"shown": 20 * count, "index": index, "events": [block(events)] * 20}
     large = tmp_path / "large.html"
-    large.write_text(render("Large", data), encoding="utf-8")
-    opened(page, large)
-    assert text(page, "#count") == "100,000 results"
+    large.write_bytes(render("results", "Large", data))
+    page.open_ready(large)
+    assert page.text("#count") == "100,000 results"
     assert page.value("document.querySelectorAll('#rows tr').length") == 100
-    searched(page, '"n":4711,', "20 results of 100,000")
-    searched(page, "nothing like it", "0 results of 100,000")
+    page.search('"n":4711,', "20 results of 100,000")
+    page.search("nothing like it", "0 results of 100,000")
     assert page.complaints == []
