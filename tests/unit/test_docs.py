@@ -72,6 +72,7 @@ RUN = (
     "ci",
     "tutorial",
     "project",
+    "migration",
 )
 PAGES = ("README.md", *(f"docs/{name}.md" for name in RUN))
 WITH_TOOLS = {"docs/recipes.md": ("fastapi", "httpx2", "pandas", "polars")}

@@ -140,9 +140,10 @@ def test_a_fault_is_raised_where_that_is_asked(
     option: str, kind: type[go.RuleFault], tmp_path: Path
 ) -> None:
     files = {"a.yml": COUNT, "b.yml": "title: [\n", "c.yml": SHELL}
+    options: dict[str, Any] = {option: True}
     assert ruleset(tmp_path, files).ok == 1
     with pytest.raises(kind):
-        new_ruleset(Config(directory=[tmp_path], **{option: True}))
+        new_ruleset(Config(directory=[tmp_path], **options))
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ detection:
     keywords: ["a  b"]
     condition: 1 of them
 """
-    events = [
+    events: list[go.Event] = [
         MapEvent({"A": "net    user /all"}),
         MapEvent({"A": "net user"}),
         MapEvent({"A": "user add \t"}),
