@@ -15,6 +15,7 @@ from sigmac.compiler.checks import detections as conditions
 from sigmac.compiler.checks import items as values
 from sigmac.compiler.checks import lookalikes as text
 from sigmac.compiler.checks import metadata, regexes
+from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.syntax.correlation import Correlation
@@ -22,12 +23,15 @@ from sigmac.compiler.syntax.documents import FileContents, Refused
 from sigmac.compiler.syntax.rule import Filter, Rule, items
 
 DOCUMENT_CHECKS = metadata.DOCUMENT_CHECKS
+CONVENTION_CHECKS = metadata.CONVENTION_CHECKS
 SELECTION_CHECKS = (*metadata.RULE_CHECKS, *text.RULE_CHECKS)
 CONDITION_CHECKS = conditions.RULE_CHECKS
 ITEM_CHECKS = (*values.ITEM_CHECKS, *text.ITEM_CHECKS, *regexes.ITEM_CHECKS)
 
 
-def check_file(contents: FileContents) -> Iterator[Diagnostic]:
+def check_file(
+    contents: FileContents, conventions: Conventions = NO_CONVENTIONS
+) -> Iterator[Diagnostic]:
     """W_NO_RULE, and what there is to say about the correlations and filters of a file."""
     held = contents.rules or contents.correlations or contents.filters
     if not (held or contents.refused or contents.cases):
@@ -35,19 +39,22 @@ def check_file(contents: FileContents) -> Iterator[Diagnostic]:
         hint = "remove it, or give it another name"
         yield Diagnostic("W_NO_RULE", message, Place(contents.file, 1), hint)
     for correlation in contents.correlations:
-        for check in DOCUMENT_CHECKS:
-            yield from check(correlation)
+        yield from _check_document(correlation, conventions)
     for each in contents.filters:
-        yield from _check_selections(each)
+        yield from _check_selections(each, conventions)
 
 
-def check_rule(rule: Rule, expression: Expression | None = None) -> Iterator[Diagnostic]:
+def check_rule(
+    rule: Rule,
+    expression: Expression | None = None,
+    conventions: Conventions = NO_CONVENTIONS,
+) -> Iterator[Diagnostic]:
     """What there is to say about one rule as it is written.
 
     `expression` is what its pipelines and lowering made of it; without it only the rule itself is
     looked at.
     """
-    yield from _check_selections(rule)
+    yield from _check_selections(rule, conventions)
     for check in CONDITION_CHECKS:
         yield from check(rule)
     yield from conditions.logic(rule, expression)
@@ -59,9 +66,15 @@ def cannot_match(rule: Rule, found: Sequence[Diagnostic]) -> bool:
     return all(condition.place in never for condition in rule.conditions)
 
 
-def _check_selections(rule: Rule | Filter) -> Iterator[Diagnostic]:
+def _check_document(document: metadata.Document, conventions: Conventions) -> Iterator[Diagnostic]:
     for check in DOCUMENT_CHECKS:
-        yield from check(rule)
+        yield from check(document)
+    for check_convention in CONVENTION_CHECKS:
+        yield from check_convention(document, conventions)
+
+
+def _check_selections(rule: Rule | Filter, conventions: Conventions) -> Iterator[Diagnostic]:
+    yield from _check_document(rule, conventions)
     for check_selections in SELECTION_CHECKS:
         yield from check_selections(rule)
     for detection in rule.detections.values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sigmac.compiler.cases.check_cases import check_cases
 from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
+from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import check_ignored
 from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
@@ -27,6 +28,7 @@ def check_sources(
     placeholders: Mapping[str, Sequence[str | int | float]] = {},
     *,
     strict_logsource: bool = False,
+    conventions: Conventions = NO_CONVENTIONS,
 ) -> list[Diagnostic]:
     """Errors, warnings and notes of some files, in the order in which they are found.
 
@@ -41,7 +43,7 @@ def check_sources(
     for source, content in zip(sources, data, strict=True):
         contents = read_file(content, source.file)
         diagnostics.extend(contents.diagnostics)
-        diagnostics.extend(check_file(contents))
+        diagnostics.extend(check_file(contents, conventions))
         refused.update(contents.refused_names)
         refused_documents += contents.refused_documents
         rules += contents.rules
@@ -59,7 +61,7 @@ def check_sources(
     never: set[int] = set()
     for each in lowered:
         diagnostics.extend(each.diagnostics)
-        said = [*check_rule(each.rule, each.expression)]
+        said = [*check_rule(each.rule, each.expression, conventions)]
         diagnostics.extend(said)
         if cannot_match(each.rule, said):
             never.add(id(each.rule))
@@ -79,7 +81,8 @@ def check_sources(
     names += [each.meta for each in refused_documents]
     check_cases(zip(sources, data, strict=True), names, diagnostics)
     files = (source.file for source in sources)
-    return check_ignored(diagnostics.found, dict(zip(files, data, strict=True)))
+    found = check_ignored(diagnostics.found, dict(zip(files, data, strict=True)))
+    return [*conventions.levelled(found)]
 
 
 def _fields_of(rule: Rule) -> set[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_mean
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused
@@ -64,19 +66,19 @@ def _elements(meta: Metadata, key: str) -> list[Any]:
     return [child.value for child in node.value] if node is not None and node.is_list else []
 
 
-def tags(document: Document) -> Iterator[Diagnostic]:
-    """W_TAG: tags that are no lower case, or of a namespace or form that the specification does not
-    know.
+def tags(document: Document, conventions: Conventions) -> Iterator[Diagnostic]:
+    """W_TAG: tags that are no lower case, or of a namespace or form that neither the specification nor the repository
+    knows.
     """
+    own = conventions.tag_namespaces
+    known = [*NAMESPACES, *(each for each in own if each not in NAMESPACES)]
     for index, tag in enumerate(_elements(document.meta, "tags")):
         if not isinstance(tag, str) or tag not in document.meta.tags:
             continue  # the reader has said it
         namespace, _, name = tag.partition(".")
         place = place_of(document, "tags", index)
-        if namespace.lower() not in NAMESPACES:
-            hint = (
-                did_you_mean(namespace.lower(), NAMESPACES) or f"known are {', '.join(NAMESPACES)}"
-            )
+        if namespace.lower() not in known:
+            hint = did_you_mean(namespace.lower(), known) or f"known are {', '.join(known)}"
             message = f"the specification has no tag namespace `{namespace[:60]}`"
             yield Diagnostic("W_TAG", message, place, hint)
         elif tag != tag.lower() and namespace != "d3fend":
@@ -85,6 +87,12 @@ def tags(document: Document) -> Iterator[Diagnostic]:
         elif not re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9._-]+", tag.lower()):
             message = f"the tag `{tag[:60]}` has a character that no tag has"
             hint = "letters, digits, `_`, `-` and dots make a tag"
+            yield Diagnostic("W_TAG", message, place, hint)
+        elif any(fnmatch.fnmatchcase(name, pattern) for pattern in own.get(namespace, ())):
+            continue
+        elif namespace not in NAMESPACES:
+            message = f"`{name[:60]}` is not what a tag of `{namespace}` looks like"
+            hint = did_you_mean(name, own[namespace]) or f"as {', '.join(own[namespace])[:200]}"
             yield Diagnostic("W_TAG", message, place, hint)
         elif not re.fullmatch(NAMESPACES[namespace], name):
             message = f"`{name[:60]}` is not what a tag of `{namespace}` looks like"
@@ -103,14 +111,30 @@ def version(document: Document) -> Iterator[Diagnostic]:
         yield Diagnostic("W_SIGMA_VERSION", message, place_of(document, "sigma-version"), hint)
 
 
-def missing(document: Document) -> Iterator[Diagnostic]:
+def required(document: Document, conventions: Conventions) -> Iterator[Diagnostic]:
+    """W_REQUIRED: a rule or correlation without keys that the repository asks for."""
+    if not conventions.required or isinstance(document, (Filter, Refused)):
+        return
+    meta = document.meta
+    given = {key for key, node in meta.nodes.items() if node.value not in (None, "", [])}
+    given |= {key for key, value in meta.custom if value not in (None, "", [])}
+    lacking = [f"`{key[:60]}`" for key in conventions.required if key not in given]
+    if lacking:
+        message = f"the rule has no {' and no '.join(lacking)}, which this repository requires"
+        yield Diagnostic("W_REQUIRED", message, place_of(document, "title"), "add them")
+
+
+def missing(document: Document, conventions: Conventions) -> Iterator[Diagnostic]:
     """N_META_MISSING: a rule with a status, so one for others, without what they read first; a deprecated
     one that does not name the rule to use instead.
     """
     meta = document.meta
     if not meta.status or isinstance(document, (Filter, Refused)):
         return
-    lacking = [key for key in ("description", "author", "level") if key not in meta.nodes]
+    wanted = {"description", "author", "level"} - {
+        *conventions.required
+    }  # of which it is said already
+    lacking = [key for key in ("description", "author", "level") if key in wanted - {*meta.nodes}]
     if lacking:
         message = f"the rule has no {' and no '.join(f'`{key}`' for key in lacking)}"
         yield Diagnostic("N_META_MISSING", message, place_of(document, "title"), "add them")
@@ -163,5 +187,6 @@ def logsource(document: Rule | Filter) -> Iterator[Diagnostic]:
                 yield Diagnostic("W_LOGSOURCE", message, place, f"did you mean `{near[0]}`?")
 
 
-DOCUMENT_CHECKS = (tags, version, missing, dates, repeated_entries)
+DOCUMENT_CHECKS = (version, dates, repeated_entries)
+CONVENTION_CHECKS = (tags, required, missing)
 RULE_CHECKS = (logsource,)

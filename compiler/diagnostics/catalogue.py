@@ -41,8 +41,8 @@ _FRAME = "title: An example\nlogsource:\n    category: process_creation\n    pro
 class Check:
     """One diagnostic code as users read of it.
 
-    `pipeline` (one name or several) and `placeholders` are what the examples are compiled with,
-    where they need it.
+    `pipeline` (one name or several), `placeholders` and `required` (keys of rules) are what the examples are checked
+    with, where they need it.
     """
 
     code: str
@@ -53,6 +53,7 @@ class Check:
     good: str
     pipeline: str = ""
     placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    required: Sequence[str] = ()
 
     @property
     def severity(self) -> str:
@@ -112,6 +113,9 @@ nothing. `sigmac build` says the same errors and warnings of the rules that it c
 - A **warning** (`W_…`) never changes what a rule means: it says that the rule may not mean what
   its author meant.
 - A **note** (`N_…`) is advice, which only `sigmac check` gives.
+
+A [project file](project.md#conventions) makes errors, warnings or notes of warnings and notes, names tag namespaces of
+its own, and keys that rules must have.
 
 Codes are stable: they are not renamed, and reports can be compared over time.
 

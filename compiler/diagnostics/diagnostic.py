@@ -46,7 +46,8 @@ class Diagnostic:
     """One problem: a stable code (`E_…` error, `W_…` warning, `N_…` note), a sentence, its place,
     how to mend it.
 
-    `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none.
+    `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none; `level` is what
+    the user has made of a warning or note, `""` where it is what its code says.
     """
 
     code: str
@@ -54,14 +55,16 @@ class Diagnostic:
     place: Place
     hint: str = ""
     pointer: str = ""
+    level: str = ""
 
     @property
     def severity(self) -> str:
-        """`"error"`, `"warning"` or `"note"`, as the code says."""
-        return SEVERITIES[self.code[:2]]
+        """`"error"`, `"warning"` or `"note"`, as the level says, else the code."""
+        return self.level or SEVERITIES[self.code[:2]]
 
     @property
     def is_error(self) -> bool:
+        """Whether a document is refused because of it, whatever its level."""
         return self.code.startswith("E_")
 
 

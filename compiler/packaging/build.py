@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import without_ignored
 from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
@@ -54,6 +55,7 @@ class BuildOptions:
     optimize: bool = True
     profile: Path | None = None  # of real events, as `sigmac run --profile` writes it
     skip_errors: bool = False
+    conventions: Conventions = NO_CONVENTIONS
     jobs: int = 0  # 0: as many as there are cores
 
 
@@ -119,7 +121,8 @@ def compile_sources(
         options.skip_errors,
         *zip((s.source for s in sources), digests, strict=True),
     )
-    shown = _digest(*(source.file for source in sources))
+    # What is told of the sources, and how they are named, makes no other pack.
+    shown = _digest(options.conventions.plain(), *(source.file for source in sources))
     if output is not None and _holds(output, inputs):
         known = cache.load(f"result-{_digest(inputs, shown)}")
         if known:
@@ -287,6 +290,7 @@ def settled(
         options.optimize,
         options.logsources,
         None if options.profile is None else load_profile(options.profile),
+        options.conventions,
     )
     return chosen, read_others(filters)[1]
 

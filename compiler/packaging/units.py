@@ -13,6 +13,7 @@ from typing import Any
 
 from sigmac.compiler.checks import cannot_match, check_file, check_rule
 from sigmac.compiler.checks.among_rules import outline
+from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.metadata import Document
 from sigmac.compiler.codegen.formatter import format_pieces
 from sigmac.compiler.codegen.printer import print_body, print_expression
@@ -54,6 +55,7 @@ class Options:
     optimize: bool = True
     logsources: tuple[Mapping[str, str], ...] = ()  # rules of these only; none: all
     profile: Profile | None = None
+    conventions: Conventions = NO_CONVENTIONS
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ def compile_unit(
     kept in units.
     """
     contents = read_file(data, file)
-    contents.diagnostics.extend(check_file(contents))
+    contents.diagnostics.extend(check_file(contents, options.conventions))
     made: list[Plain] = []
     kinds: dict[str, Sequence[Document]] = {
         "rules": [rule for rule in contents.rules if _is_wanted(rule, options, needed)],
@@ -141,7 +143,7 @@ def compile_unit(
             skipped.append([document, (rule.meta.id or "").lower(), rule.meta.name or ""])
             continue
         compiled = compile_rule(rule, options, contents, filters.get(document, ()))
-        said = [*check_rule(compiled.rule, compiled.lowered)]
+        said = [*check_rule(compiled.rule, compiled.lowered, options.conventions)]
         contents.diagnostics.extend(said)
         if compiled.optimized is None:
             failed.append(outline(rule).plain())

@@ -39,7 +39,7 @@ from sigmac.cli.options import (
 )
 from sigmac.cli.outputs import refuse_overlap
 from sigmac.cli.progress import Progress
-from sigmac.cli.project_options import placeholders_of, project_file
+from sigmac.cli.project_options import conventions_of, placeholders_of, project_file
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def build(
     started = time.perf_counter()
     unwanted = ignored(ignore)
     given = placeholders(placeholder)
+    conventions = conventions_of(project)
     options = BuildOptions(
         name=_pack_name(name or output.resolve().name, given=bool(name)),
         version=_pack_version(pack_version),
@@ -184,6 +185,7 @@ def build(
         optimize=optimize,
         profile=profile,
         skip_errors=skip_errors,
+        conventions=conventions,
         jobs=jobs,
     )
     sources = find_sources(paths)
@@ -208,11 +210,18 @@ def build(
     if kept.problem is not None:
         say(f"sigmac: {kept.problem}")
     tell_unused(given, sources)
-    told = [each for each in result.diagnostics if each.code not in unwanted]
+    told = [
+        each
+        for each in conventions.levelled(result.diagnostics)
+        if each.code not in unwanted and each.severity != "note"
+    ]
     _report(told, form)
-    if verify and result.rendered:
+    raised = sorted({each.code for each in told if each.severity == "error" and not each.is_error})
+    if verify and result.rendered and not raised:
         _verify(result, options, verbose)
-    made = _written(result, options, output, sign, wheel)
+    made = not raised and _written(result, options, output, sign, wheel)
+    if raised:
+        say(f"sigmac: nothing was written: the project file makes {', '.join(raised)} an error")
     if report is not None:
         from sigmac.compiler.packaging.replace import replace_file
         from sigmac.pages.build_page import build_page

@@ -28,7 +28,7 @@ from sigmac.cli.options import (
     tell_unused,
     wants_color,
 )
-from sigmac.cli.project_options import placeholders_of, project_file
+from sigmac.cli.project_options import conventions_of, placeholders_of, project_file
 
 if TYPE_CHECKING:
     from sigmac.project.project import Project
@@ -88,9 +88,12 @@ def check(
     unwanted = ignored(ignore)
     given = placeholders(placeholder)
     values = placeholders_of(project, given)
+    conventions = conventions_of(project)
     try:
         sources = find_sources(paths)
-        found = check_sources(sources, pipeline, values, strict_logsource=strict_logsource)
+        found = check_sources(
+            sources, pipeline, values, strict_logsource=strict_logsource, conventions=conventions
+        )
         tell_unused(given, sources)
     except RuleError as error:
         found = [error.diagnostic]

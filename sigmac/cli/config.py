@@ -13,7 +13,7 @@ from click.exceptions import Exit
 from sigmac.cli.command import Argument, Group
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import Form, counted, output_format, say
-from sigmac.cli.project_options import pipelines_of, project_file
+from sigmac.cli.project_options import conventions_of, pipelines_of, project_file
 from sigmac.runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def show(project: Project, form: Form) -> None:
 
     That is sigmac.toml, or the table tool.sigmac of pyproject.toml, in this folder or the nearest above it.
     """
+    if project.levels or project.required:
+        conventions_of(project)  # which tells its mistakes
     if form is Form.json:
         print(json.dumps(_plain_project(project), indent=2))
     elif project.file is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.decorators import FC
@@ -15,7 +15,8 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import say
 
 if TYPE_CHECKING:
-    from sigmac.project.project import Project
+    from sigmac.compiler.checks.conventions import Conventions
+    from sigmac.project.project import Project, ProjectError
 
 # What the others evaluate may be a pack, which has its pipelines already: they ask the project where they need it.
 _COMPILING = ("check", "build", "test")
@@ -32,13 +33,17 @@ def _read(ctx: click.Context, _: click.Parameter, unwanted: bool) -> Project:
     try:
         project = read_project(Path.cwd())
     except ProjectError as error:
-        say(str(error))
-        raise Exit(ExitStatus.USAGE) from None
+        _refuse(error)
     if project.file is not None:
         if project.file.parent != Path.cwd():
             say(f"project file: {shown(project.file)}")
         ctx.default_map = _defaults(ctx.command, project)
     return project
+
+
+def _refuse(error: ProjectError) -> NoReturn:
+    say(str(error))
+    raise Exit(ExitStatus.USAGE) from None
 
 
 def _no_project(*, exposed: bool) -> Callable[[FC], FC]:
@@ -82,6 +87,17 @@ def _as_given(value: Any, shown: Callable[[Path], str]) -> Any:
     if isinstance(value, tuple):
         return [_as_given(each, shown) for each in value]
     return shown(value) if isinstance(value, Path) else value
+
+
+def conventions_of(project: Project) -> Conventions:
+    """What a project asks of its rules; ends the command where the project file is wrong about that."""
+    from sigmac.project import rule_conventions
+    from sigmac.project.project import ProjectError
+
+    try:
+        return rule_conventions.conventions_of(project)
+    except ProjectError as error:
+        _refuse(error)
 
 
 def pipelines_of(project: Project) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ class Project:
     pipelines: tuple[str, ...] = ()
     placeholders: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     strict_logsource: bool = False
+    required: tuple[str, ...] = ()  # keys of rules
+    levels: Mapping[str, str] = field(default_factory=dict)  # of codes: error, warning, note, off
+    tag_namespaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what may follow
     options: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     lines: Mapping[Key, int] = field(default_factory=dict)  # of keys as they stand in the file
 

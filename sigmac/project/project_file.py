@@ -27,6 +27,10 @@ _MAX_FILE = 1 << 20  # bytes
 _MAX_DOTS = 1_000  # of a line: a name takes tomllib the square of its parts
 _MAX_TOLD = 50  # mistakes
 _MAX_SHOWN = 60  # characters of a key or value
+LEVELS = ("error", "warning", "note", "off")
+_CODE = re.compile(r"[EWN]_[A-Z0-9_]+")
+_NAMESPACE = re.compile(r"[a-z0-9_-]+")
+_TAG = re.compile(r"[a-z0-9_.*?-]+")
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)\Z")  # as tomllib ends what it says
 # Keys that only a configuration of `sigmac serve` has, which may be TOML too
 _SERVICE_KEYS = frozenset({"packs", "source", "matches", "dead_letters"})
@@ -170,9 +174,17 @@ class _Reader:
         value = self._value(key)
         if value is _ABSENT:
             return None
-        if kind is Kind.PLACEHOLDERS:
-            return self._table(key, value, kind, self._scalars)
-        return self._option(key, value, kind)
+        match kind:
+            case Kind.PLACEHOLDERS:
+                return self._table(key, value, kind, self._scalars)
+            case Kind.LEVELS:
+                return self._table(key, value, kind, self._level)
+            case Kind.NAMESPACES:
+                if isinstance(value, list) and _are_texts(value):
+                    value = dict.fromkeys(value, "*")
+                return self._table(key, value, kind, self._patterns)
+            case _:
+                return self._option(key, value, kind)
 
     def _option(self, key: Key, value: Any, kind: Kind) -> Value | None:
         match kind:
@@ -209,6 +221,29 @@ class _Reader:
         if values and all(type(each) in (str, int, float) for each in values):
             return tuple(values)
         self._wrong(key, "a placeholder has a text, a number, or a list of them")
+        return None
+
+    def _level(self, key: Key, value: Any) -> str | None:
+        code = key[-1]
+        if not _CODE.fullmatch(code):
+            self._wrong(key, "this is no code of a check, as W_TAG is one")
+        elif code.startswith("E_"):
+            self._wrong(key, "an error refuses a rule, whether it is told or not")
+        elif value not in LEVELS:
+            near = _near(value, LEVELS) if isinstance(value, str) else ""
+            self._wrong(key, f"the level of a code is one of {', '.join(LEVELS)}{near}")
+        else:
+            return str(value)
+        return None
+
+    def _patterns(self, key: Key, value: Any) -> tuple[str, ...] | None:
+        patterns = _texts(value)
+        if not _NAMESPACE.fullmatch(key[-1]):
+            self._wrong(key, "a namespace of tags has small letters, digits, `_` and `-`")
+        elif not patterns or not all(map(_TAG.fullmatch, patterns)):
+            self._wrong(key, "what may follow the dot: tags in small letters, `*` and `?` in them")
+        else:
+            return patterns
         return None
 
     def _path(self, text: str) -> Path:

@@ -17,6 +17,8 @@ class Kind(Enum):
     PATHS = "a path or a list of paths"
     OUTPUT = "the path of a folder"  # which is written to: below that of the project file
     PIPELINES = "the name of a pipeline, the path of one, or a list of these"
+    LEVELS = "a table of codes with `error`, `warning`, `note` or `off`"
+    NAMESPACES = "a list of namespaces, or a table of them with what may follow the dot"
     PLACEHOLDERS = "a table of texts, numbers, or lists of them"
 
 
@@ -26,6 +28,9 @@ SHARED: Mapping[str, Kind] = {
     "pipelines": Kind.PIPELINES,
     "placeholders": Kind.PLACEHOLDERS,
     "strict-logsource": Kind.FLAG,
+    "required": Kind.TEXTS,
+    "levels": Kind.LEVELS,
+    "tag-namespaces": Kind.NAMESPACES,
 }
 # The tables of commands: each key is an option of the command, or the argument BASE of `sigmac diff`. What names a
 # key to sign with, or a file to write over, is left to who calls the command.

@@ -200,3 +200,86 @@ def test_a_draft_goes_where_the_project_keeps_rules(here: Run, project: Path) ->
     file = project / done.stdout.splitlines()[0]
     assert file.is_relative_to(project / "drafts")
     assert "author: Anna" in file.read_text(encoding="utf-8")
+
+
+CONVENTIONS = """
+rules = "rules"
+required = ["owner", "level"]
+tag-namespaces = ["team"]
+[levels]
+W_TAG = "error"
+W_REQUIRED = "note"
+N_EXISTS = "warning"
+W_BLANK = "off"
+[build]
+output = "pack"
+"""
+BLANK = r"""
+title: Blank
+tags: [team.blue, acme.x]
+logsource: {product: windows}
+detection:
+  selection: {A: ' b', B: '*'}
+  condition: selection
+"""
+
+
+@pytest.fixture
+def strict(project: Path) -> Path:
+    (project / "sigmac.toml").write_text(CONVENTIONS, encoding="utf-8")
+    (project / "rules" / "whoami.yml").write_text(BLANK, encoding="utf-8")
+    return project
+
+
+def levels(output: str) -> dict[str, str]:
+    return {each["code"]: each["severity"] for each in json.loads(output)["diagnostics"]}
+
+
+def test_a_project_sets_the_levels_of_codes(here: Run, strict: Path) -> None:
+    done = here("check", "--format", "json", cwd=strict)
+    assert done.returncode == 1
+    assert levels(done.stdout) == {"W_TAG": "error", "W_REQUIRED": "note", "N_EXISTS": "warning"}
+    done = here("check", "--format", "sarif", cwd=strict)
+    results = json.loads(done.stdout)["runs"][0]["results"]
+    assert {each["ruleId"]: each["level"] for each in results}["W_TAG"] == "error"
+    assert here("check", "--ignore", "W_TAG", cwd=strict).returncode == 0
+    assert here("check", "--ignore", "W_TAG", "--strict", cwd=strict).returncode == 1
+    done = here("check", "rules", "--no-project", "--format", "json", cwd=strict)
+    assert levels(done.stdout) == {"W_TAG": "warning", "W_BLANK": "warning", "N_EXISTS": "note"}
+
+
+def test_what_a_project_makes_an_error_is_not_built(here: Run, strict: Path) -> None:
+    for options in ([], ["--skip-errors"], []):
+        done = here("build", *options, cwd=strict)
+        assert done.returncode == 1
+        said = "nothing was written: the project file makes W_TAG an error\n"
+        assert done.stderr.endswith(said)
+        assert not (strict / "pack").exists()
+    rule = strict / "rules" / "whoami.yml"
+    rule.write_text(BLANK.replace("acme", "team"), encoding="utf-8")
+    assert here("build", cwd=strict).returncode == 0
+    # A pack that is there is of the same rules, which are judged anew.
+    text = CONVENTIONS.replace('["team"]', "[]")
+    (strict / "sigmac.toml").write_text(text, encoding="utf-8")
+    assert here("build", cwd=strict).returncode == 1
+
+
+def test_the_same_rules_make_the_same_pack_whatever_is_asked_of_them(
+    here: Run, strict: Path
+) -> None:
+    assert here("build", "more", cwd=strict).returncode == 0
+    built = (strict / "pack" / "manifest.json").read_bytes()
+    assert here("build", "more", "--no-project", "-o", "pack", cwd=strict).returncode == 0
+    assert (strict / "pack" / "manifest.json").read_bytes() == built
+
+
+def test_codes_that_there_are_not_are_wrong_usage(here: Run, strict: Path) -> None:
+    text = CONVENTIONS.replace("W_BLANK", "W_BLNK").replace('"level"', '"detection"')
+    (strict / "sigmac.toml").write_text(text, encoding="utf-8")
+    for command in (["check"], ["build"], ["config", "show"]):
+        done = here(*command, cwd=strict)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            "sigmac.toml:3: required: `detection` is no key of a rule's metadata",
+            "sigmac.toml:9: levels.W_BLNK: there is no such check; did you mean `W_BLANK`?",
+        ]

@@ -12,6 +12,7 @@ import pytest
 from sigmac.compiler import checks
 from sigmac.compiler.checks import regexes
 from sigmac.compiler.checks.checker import check_sources
+from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, RuleError
 from sigmac.compiler.pipeline import load_pipelines
@@ -33,7 +34,8 @@ def diagnose(check: Check, example: str, folder: Path) -> list[Diagnostic]:
             return list(load_pipelines([*pipelines, str(path)]).warnings)
         except RuleError as error:
             return [error.diagnostic]
-    return check_sources([source], pipelines, check.placeholders)
+    conventions = Conventions(tuple(check.required))
+    return check_sources([source], pipelines, check.placeholders, conventions=conventions)
 
 
 def marked(example: str) -> list[tuple[int, int, int]]:
@@ -86,6 +88,7 @@ def test_every_code_has_an_entry() -> None:
 
 def test_every_check_says_which_codes_it_gives() -> None:
     every = (
+        *checks.CONVENTION_CHECKS,
         *checks.SELECTION_CHECKS,
         *checks.ITEM_CHECKS,
         *regexes.TEXT_CHECKS,
