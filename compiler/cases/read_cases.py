@@ -289,7 +289,8 @@ def contradictions(cases: Iterable[Case], found: Diagnostics) -> None:
             there = earlier[1]
             where = f"in line {there.line}" if there.file == case.place.file else f"at {there}"
             message = f"the same events {where} are to have another outcome"
-            found.report("E_CASE_TWICE", message, case.place, "remove one of the two")
+            hint = "remove one of the two"
+            found.report("E_CASE_TWICE", message, case.place, hint, related=(there,))
 
 
 def _events_and_wish(case: Case) -> tuple[bytes, Any]:

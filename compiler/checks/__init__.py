@@ -88,12 +88,14 @@ def check_set(
     correlations: Sequence[Correlation] = (),
     filters: Sequence[Filter] = (),
     refused: Sequence[Refused] = (),
+    beside: Sequence[sets.Outline] = (),
 ) -> Iterator[Diagnostic]:
-    """What there is to say about documents among each other; `references.check_references` says the
-    rest. Of those that an error leaves out, `refused`, only the metadata is looked at.
+    """What there is to say about documents among each other, and beside others of which only outlines are known;
+    `references.check_references` says the rest. Of those that an error leaves out, `refused`, only the metadata is
+    looked at.
     """
     documents: list[metadata.Document] = [*rules, *correlations, *filters, *refused]
-    yield from check_outlines(list(map(sets.outline, documents)))
+    yield from check_outlines([*beside, *map(sets.outline, documents)])
 
 
 def check_outlines(documents: Sequence[sets.Outline]) -> Iterator[Diagnostic]:

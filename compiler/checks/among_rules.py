@@ -107,7 +107,8 @@ def repeated_titles(documents: Iterable[Outline]) -> Iterator[Diagnostic]:
             # The documents of an `action: global` share what stands there.
             if other is not each and str(here) != str(there):
                 message = f"the {key} `{text[:80]}` stands at {there} too"
-                yield Diagnostic(code, message, here, f"give it a {key} of its own")
+                hint = f"give it a {key} of its own"
+                yield Diagnostic(code, message, here, hint, related=(there,))
 
 
 def related_rules(documents: Sequence[Outline]) -> Iterator[Diagnostic]:
@@ -136,7 +137,7 @@ def same_rules(rules: Iterable[Outline]) -> Iterator[Diagnostic]:
             where = other.places["title"]
             message = f"the detection is that of `{other.title[:60]}` at {where}"
             hint = "remove one of the rules; `related` keeps the id of a merged rule"
-            yield Diagnostic("W_RULE_TWICE", message, rule.places["title"], hint)
+            yield Diagnostic("W_RULE_TWICE", message, rule.places["title"], hint, related=(where,))
 
 
 def _meaning(detection: Detection) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sigmac.compiler.cases.check_cases import check_cases
 from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
+from sigmac.compiler.checks.among_rules import Outline
 from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import check_ignored
 from sigmac.compiler.checks.windows import check_correlations
@@ -35,6 +36,20 @@ def check_sources(
     Raises `InputError` for a file that cannot be read and `RuleError` for a faulty pipeline.
     """
     loaded = load_pipelines(pipelines, placeholders)
+    return check_loaded(sources, loaded, strict_logsource=strict_logsource, conventions=conventions)
+
+
+def check_loaded(
+    sources: Sequence[SourceFile],
+    loaded: Pipelines,
+    *,
+    strict_logsource: bool = False,
+    conventions: Conventions = NO_CONVENTIONS,
+    beside: Sequence[Outline] = (),
+) -> list[Diagnostic]:
+    """The same with pipelines that are loaded. `beside` are documents of other files, which the documents of these are
+    compared with.
+    """
     diagnostics = Diagnostics(list(loaded.warnings))
     rules, correlations, filters = [], [], []
     refused: set[str] = set()
@@ -75,7 +90,7 @@ def check_sources(
     asked = map_fields(linked, targets, loaded, lambda rule: rule, diagnostics)
     kept = [correlation for correlation, _ in asked]
     diagnostics.extend(check_correlations(kept, targets, _fields_of, never))
-    diagnostics.extend(check_set(rules, correlations, filters, refused_documents))
+    diagnostics.extend(check_set(rules, correlations, filters, refused_documents, beside))
     names = [each.meta for each in rules]
     names += [each.meta for each in correlations]
     names += [each.meta for each in refused_documents]

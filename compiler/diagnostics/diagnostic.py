@@ -47,7 +47,8 @@ class Diagnostic:
     how to mend it.
 
     `pointer` is the JSON pointer of the faulty node inside its document, `""` where there is none; `level` is what
-    the user has made of a warning or note, `""` where it is what its code says.
+    the user has made of a warning or note, `""` where it is what its code says; `related` are the other places that
+    the message speaks of.
     """
 
     code: str
@@ -56,6 +57,7 @@ class Diagnostic:
     hint: str = ""
     pointer: str = ""
     level: str = ""
+    related: tuple[Place, ...] = ()
 
     @property
     def severity(self) -> str:
@@ -83,9 +85,15 @@ class Diagnostics:
     found: list[Diagnostic] = field(default_factory=list)
 
     def report(
-        self, code: str, message: str, place: Place, hint: str = "", pointer: str = ""
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        hint: str = "",
+        pointer: str = "",
+        related: tuple[Place, ...] = (),
     ) -> None:
-        self.found.append(Diagnostic(code, message, place, hint, pointer))
+        self.found.append(Diagnostic(code, message, place, hint, pointer, related=related))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         self.found.extend(others)
@@ -111,13 +119,15 @@ class Diagnostics:
 def plain_diagnostic(diagnostic: Diagnostic) -> list[Any]:
     """A diagnostic as JSON types."""
     d = diagnostic
-    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer]
+    related = [list(astuple(place)) for place in d.related]
+    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer, related]
 
 
 def diagnostic_of(plain: list[Any]) -> Diagnostic:
     """The diagnostic that `plain_diagnostic` took apart."""
-    code, message, place, hint, pointer = plain
-    return Diagnostic(code, message, Place(*place), hint, pointer)
+    code, message, place, hint, pointer, related = plain
+    places = tuple(Place(*each) for each in related)
+    return Diagnostic(code, message, Place(*place), hint, pointer, related=places)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

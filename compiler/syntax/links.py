@@ -108,7 +108,7 @@ def _report_repeated_ids(
         if known is not place:
             message = f"the id `{each.meta.id[:80]}` stands at {known} too"
             hint = "give each rule its own id: references use the last one"
-            diagnostics.report("W_META", message, place, hint)
+            diagnostics.report("W_META", message, place, hint, related=(known,))
 
 
 # Correlations
@@ -212,9 +212,11 @@ def _one(reference: Reference, targets: Targets, diagnostics: Diagnostics) -> Ta
 
 
 def _report_ambiguous(reference: Reference, found: list[Target], diagnostics: Diagnostics) -> None:
-    places = ", ".join(str(target.place) for target in found[:4])
-    message = f"{len(found)} rules have the name `{reference.text[:80]}`: {places}"
-    diagnostics.report("E_REFERENCE", message, reference.place, "refer to one by its id")
+    places = tuple(target.place for target in found[:4])
+    named = ", ".join(map(str, places))
+    message = f"{len(found)} rules have the name `{reference.text[:80]}`: {named}"
+    hint = "refer to one by its id"
+    diagnostics.report("E_REFERENCE", message, reference.place, hint, related=places)
 
 
 def _in_order(below: dict[int, dict[int, Reference]]) -> tuple[list[int], list[list[int]]]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "Compile rules to a pack.",
     "check": "Report errors, warnings and notes of rules.",
     "test": "Judge the cases beside rules: events that they must match, and events that they must not.",
+    "lsp": "Answer an editor over standard input and output, by the Language Server Protocol.",
     "run": "Evaluate events and write what rules match and what correlations alert of.",
     "serve": "Evaluate streams: topics of Redpanda or Kafka, or followed files, as a configuration says.",
     "push": "Send a pack to a running service, which checks it and swaps it in: in all workers or in none.",

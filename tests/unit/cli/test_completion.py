@@ -49,6 +49,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "build",
                 "check",
                 "test",
+                "lsp",
                 "run",
                 "serve",
                 "push",

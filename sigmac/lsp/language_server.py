@@ -1,0 +1,223 @@
+"""The server: the texts that an editor has open, and what it asks of them, each answered by the file of its concern.
+
+pygls speaks the protocol; texts are sent whole at each change, as pygls would count the lines of smaller changes by
+characters that are no line breaks to editors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from sigmac import __version__
+from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
+from sigmac.lsp import hovers, proposals
+from sigmac.lsp.background import Background
+from sigmac.lsp.checking import MAX_BYTES, Settings
+from sigmac.lsp.open_text import OpenText, file_of, uri_of
+from sigmac.lsp.shown_diagnostics import shown
+from sigmac.project.project import ProjectError
+from sigmac.project.project_file import NAME, SHARED_NAME, read_project
+
+_PROJECTS = (NAME, SHARED_NAME)
+_WATCHED = ("**/*.yml", "**/*.yaml", *(f"**/{name}" for name in _PROJECTS))
+
+
+class RuleServer(LanguageServer):
+    """What is known of the editor and its texts; made once a process."""
+
+    def __init__(self, settings: Settings, *, takes_project: bool = True):
+        super().__init__(
+            "sigmac",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Full,
+            max_workers=2,
+        )
+        self.texts: dict[str, OpenText] = {}
+        self.found: dict[str, Sequence[Diagnostic]] = {}  # what is shown of each text
+        self.folders: list[str] = []
+        self.was_shut_down = False
+        self.given = settings
+        self.takes_project = takes_project
+        self.background = Background(self, settings)
+
+    # Workspace
+
+    def look_through(self) -> None:
+        """Take the folders that the workspace has now, what their project file says, and their rules."""
+        folders = [folder.uri for folder in self.workspace.folders.values()]
+        if not folders and self.workspace.root_uri:
+            folders = [self.workspace.root_uri]
+        self.folders = [file_of(uri) for uri in folders]
+        self.read_project()
+        self.background.look_through(self.folders)
+
+    def read_project(self) -> None:
+        """What the project file of the first folder says goes for all; a faulty one is told, and counts as none."""
+        if not self.takes_project or not self.folders:
+            return
+        try:
+            project = read_project(Path(self.folders[0]))
+            self.background.settings = self.given.joined(project)
+        except ProjectError as error:
+            self.background.settings = self.given
+            self.tell(f"sigmac: {error}", types.MessageType.Error)
+
+    # Texts
+
+    def take(self, uri: str) -> None:
+        """Hold the text of a document as it is now, and check it soon."""
+        document = self.workspace.get_text_document(uri)
+        encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        self.texts[uri] = OpenText(uri, document.source, document.version, encoding)
+        self.background.changed(uri)
+
+    def drop(self, uri: str) -> None:
+        """Forget a text: its file counts as it lies on the disk."""
+        self.background.forget(uri)
+        self.texts.pop(uri, None)
+        self.found.pop(uri, None)
+        empty = types.PublishDiagnosticsParams(uri, [])
+        self.text_document_publish_diagnostics(empty)
+
+    def text_of(self, uri: str) -> OpenText:
+        """The text of a document: as it is open, else as it lies on the disk, empty where it cannot be read."""
+        if uri in self.texts:
+            return self.texts[uri]
+        encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        try:
+            with Path(file_of(uri)).open("rb") as file:
+                data = file.read(MAX_BYTES)
+        except OSError:
+            data = b""
+        return OpenText(uri, data.decode("utf-8", "replace"), None, encoding)
+
+    def locate(self, place: Place) -> types.Location:
+        """A place of a diagnostic as editors have it."""
+        uri = uri_of(place.file)
+        open_one = next((each for each in self.texts.values() if each.file == place.file), None)
+        text = open_one or self.text_of(uri)
+        return types.Location(text.uri, text.positions.range_of(place))
+
+    # What the work beside tells
+
+    def show_found(self, text: OpenText, found: Sequence[Diagnostic]) -> None:
+        """Show what was found in a text, where it is still the one that is open."""
+        if self.texts.get(text.uri) is not text:
+            return
+        self.found[text.uri] = found
+        made = shown(found, text, self.locate, self.folders)
+        params = types.PublishDiagnosticsParams(text.uri, made, text.version)
+        self.text_document_publish_diagnostics(params)
+
+    def tell(self, message: str, kind: types.MessageType) -> None:
+        """Say something to the user, or with the kind `Log` to the editor's log."""
+        if kind is types.MessageType.Log:
+            self.window_log_message(types.LogMessageParams(kind, message))
+        else:
+            self.window_show_message(types.ShowMessageParams(kind, message))
+
+    async def begins_progress(self, token: str, title: str) -> bool:
+        """Show a bar; whether the editor has one."""
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return False
+        await self.work_done_progress.create_async(token)
+        begin = types.WorkDoneProgressBegin(title, cancellable=True, percentage=0)
+        self.work_done_progress.begin(token, begin)
+        return True
+
+    def moves_progress(self, token: str, done: int, of: int) -> bool:
+        """Move the bar; whether the user wants to go on."""
+        report = types.WorkDoneProgressReport(
+            message=f"{done:,} of {of:,} files", percentage=100 * done // of
+        )
+        self.work_done_progress.report(token, report)
+        return not self.work_done_progress.tokens[token].cancelled()
+
+    def ends_progress(self, token: str, message: str) -> None:
+        self.work_done_progress.end(token, types.WorkDoneProgressEnd(message=message))
+        self.work_done_progress.tokens.pop(token, None)
+
+
+def serve(settings: Settings, *, takes_project: bool = True) -> bool:
+    """Answer an editor over standard input and output until it ends; whether it asked for that as it should."""
+    # What anything else may print is no message to the editor.
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    server = _made(RuleServer(settings, takes_project=takes_project))
+    try:
+        server.start_io(stdout=output)
+    finally:
+        server.background.end()
+    return server.was_shut_down
+
+
+def _made(server: RuleServer) -> RuleServer:
+    """The server with all that it answers to."""
+    _follow_workspace(server)
+    _follow_texts(server)
+    _answer(server)
+    return server
+
+
+def _follow_workspace(server: RuleServer) -> None:
+    @server.feature(types.INITIALIZED)
+    def initialized(ls: RuleServer, _: types.InitializedParams) -> None:
+        watching = ls.client_capabilities.workspace
+        files = watching.did_change_watched_files if watching is not None else None
+        if files is not None and files.dynamic_registration:
+            watchers = [types.FileSystemWatcher(pattern) for pattern in _WATCHED]
+            options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+            method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+            registration = types.Registration("rules", method, options)
+            ls.client_register_capability(types.RegistrationParams([registration]))
+        ls.look_through()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def folders_changed(ls: RuleServer, _: types.DidChangeWorkspaceFoldersParams) -> None:
+        ls.look_through()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def files_changed(ls: RuleServer, params: types.DidChangeWatchedFilesParams) -> None:
+        files = {file_of(change.uri) for change in params.changes}
+        if any(Path(file).name in _PROJECTS for file in files):
+            ls.read_project()
+        await ls.background.files_changed(sorted(files))
+
+    @server.feature(types.SHUTDOWN)
+    def shut_down(ls: RuleServer, _: None) -> None:
+        ls.was_shut_down = True
+
+
+def _follow_texts(server: RuleServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(ls: RuleServer, params: types.DidOpenTextDocumentParams) -> None:
+        ls.take(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def changed(ls: RuleServer, params: types.DidChangeTextDocumentParams) -> None:
+        ls.take(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    async def closed(ls: RuleServer, params: types.DidCloseTextDocumentParams) -> None:
+        ls.drop(params.text_document.uri)
+        await ls.background.files_changed([file_of(params.text_document.uri)])
+
+
+def _answer(server: RuleServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    def hover(ls: RuleServer, params: types.HoverParams) -> types.Hover | None:
+        text = ls.text_of(params.text_document.uri)
+        return hovers.hover(text, text.offset(params.position), ls.background.index)
+
+    options = types.CompletionOptions(trigger_characters=[*proposals.TRIGGERS])
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
+    def complete(ls: RuleServer, params: types.CompletionParams) -> types.CompletionList:
+        text = ls.text_of(params.text_document.uri)
+        return proposals.propose(text, text.offset(params.position), ls.background.index)

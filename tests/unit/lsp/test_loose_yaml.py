@@ -1,0 +1,62 @@
+"""The reader of unfinished YAML: of finished YAML it says what a parser says, and it stops at any text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sigmac.lsp.loose_yaml import Path as NodePath
+from sigmac.lsp.loose_yaml import loose_documents, where_at
+
+ROOT = Path(__file__).resolve().parents[3]
+# Without those that have anchors and merges
+RULES = sorted(each for each in (ROOT / "rules").rglob("*.yml") if b"<<:" not in each.read_bytes())
+
+
+def nodes(value: Any, path: NodePath = ()) -> Iterator[NodePath]:
+    """The paths of all keys, and of the scalars in lists."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield (*path, str(key))
+            yield from nodes(child, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            if not isinstance(child, (dict, list)):
+                yield (*path, number)
+            yield from nodes(child, (*path, number))
+
+
+@pytest.mark.parametrize("file", RULES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_example_rules_have_the_nodes_that_a_parser_sees(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    parsed = [[*nodes(document)] for document in yaml.safe_load_all(text) if document is not None]
+    loose = [[each.path for each in found.entries] for found in loose_documents(text)]
+    assert [sorted(each, key=repr) for each in loose if each] == [
+        sorted(each, key=repr) for each in parsed
+    ]
+
+
+@pytest.mark.parametrize("file", RULES[::5], ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_text_may_end_anywhere(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    for offset in range(len(text)):
+        assert where_at(text, offset).start <= offset
+
+
+def test_any_text_is_read() -> None:
+    chosen = random.Random(5)
+    for _ in range(2000):
+        text = "".join(chosen.choices("ab:-{}[],'\"|># \n\t\r", k=40))
+        for document in loose_documents(text):
+            for each in document.entries:
+                assert 0 <= each.start <= each.end <= len(text)
+        where_at(text, len(text))
+
+
+def test_what_is_nested_deep_ends_the_reading() -> None:
+    assert len(loose_documents("a: " + "[" * 100_000)[0].entries) == 1
