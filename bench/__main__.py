@@ -21,6 +21,7 @@ from bench import (
     hostile,
     profile,
     scalar,
+    stages,
     stalls,
     stream,
     versus,
@@ -45,6 +46,7 @@ PARTS = {
     "peers": versus.measure,
     "correlations": correlations.measure,
     "stream": stream.measure,
+    "stages": stages.measure,
 }
 
 
@@ -60,7 +62,7 @@ def main() -> None:
         type=int,
         default=stream.RECORDS,
         metavar="N",
-        help="How many records the stream part produces and reads; default: %(default)s.",
+        help="How many records the parts stream and stages produce and read; default: %(default)s.",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
@@ -77,6 +79,7 @@ def main() -> None:
     parts = {
         **PARTS,
         "stream": partial(stream.measure, records=arguments.records),
+        "stages": partial(stages.measure, records=arguments.records),
         "correlations": partial(correlations.measure, peers=not arguments.no_peers),
     }
     figures: dict[str, list[Figure]] = {}

@@ -8,57 +8,39 @@ cores: its share is told.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
+from bench.broker_runs import (
+    EVENTS,
+    PARTITIONS,
+    BenchKafka,
+    Run,
+    Watch,
+    await_ready,
+    fill,
+    new_producer,
+    run_service,
+    running,
+)
 from bench.corpus import WINDOWS, read_lines
 from bench.figures import Figure, note
 from bench.gather import compare
 from bench.packs import Packs
 from bench.timing import ROUNDS, median
-from tests.integration.brokers import ApacheKafka, Unavailable
-from tests.integration.census import look
-from tests.integration.ledger import Service, Topics
+from tests.integration.brokers import Unavailable
 
 RECORDS = 1_000_000
-PARTITIONS = 4
-_FROM, _TO = 0.2, 0.9  # the part of a run that is measured
-_LOOK = 0.05  # seconds between two looks at what is committed
 _LATENCY_SECONDS = 20.0
-_PATIENCE = 600.0
-_EVENTS = "bench-events"
-
-
-class _Kafka(ApacheKafka):
-    """Compiled well rather than quickly; a group waits for its members."""
-
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "group.initial.rebalance.delay.ms": 2000}
-
-    def command(self) -> list[str]:
-        return [each for each in super().command() if each != "-XX:TieredStopAtLevel=1"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Records a second; microseconds of processor time a record, and MiB of one process, of the reading side."""
-
-    rate: float
-    own: float
-    broker: float  # microseconds of the broker's processor time
-    resident: float
 
 
 def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
@@ -66,7 +48,7 @@ def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
     folder = packs.folder / "stream"
     folder.mkdir()
     try:
-        broker = _Kafka(folder)
+        broker = BenchKafka(folder)
     except Unavailable as error:
         note(str(error))
         return
@@ -74,46 +56,23 @@ def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
     broker.start()
     try:
         lines = read_lines(WINDOWS)
-        broker.create(_EVENTS, PARTITIONS)
+        broker.create(EVENTS, PARTITIONS)
         note(f"producing {records:,} records")
-        _fill(broker, lines, records)
+        fill(broker, lines, records)
         yield from _rates(broker, pack, folder, records)
-        yield from compare(broker.address, _EVENTS, PARTITIONS, records)
+        yield from compare(broker.address, EVENTS, PARTITIONS, records)
     finally:
         broker.kill()
 
 
-def _fill(broker: ApacheKafka, lines: list[bytes], records: int) -> None:
-    producer = _producer(broker)
-    for number, line in enumerate(islice(cycle(lines), records)):
-        while True:
-            try:
-                producer.produce(_EVENTS, line, partition=number % PARTITIONS)
-                break
-            except BufferError:
-                producer.poll(0.05)
-    producer.flush()
-
-
-def _producer(broker: ApacheKafka) -> Producer:
-    return Producer(
-        {
-            "bootstrap.servers": broker.address,
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "log_level": 0,
-        }
-    )
-
-
-def _rates(broker: _Kafka, pack: Path, folder: Path, records: int) -> Iterator[Figure]:
-    works: dict[str, Callable[[], _Run]] = {
+def _rates(broker: BenchKafka, pack: Path, folder: Path, records: int) -> Iterator[Figure]:
+    works: dict[str, Callable[[], Run]] = {
         "bare": lambda: _bare(broker, records),
-        "one": lambda: _service(broker, pack, folder, records, workers=1),
-        "two": lambda: _service(broker, pack, folder, records, workers=2),
-        "exactly": lambda: _service(broker, pack, folder, records, delivery="exactly-once"),
+        "one": lambda: run_service(broker, pack, folder, records, workers=1),
+        "two": lambda: run_service(broker, pack, folder, records, workers=2),
+        "exactly": lambda: run_service(broker, pack, folder, records, delivery="exactly-once"),
     }
-    runs: dict[str, list[_Run]] = {name: [] for name in works}
+    runs: dict[str, list[Run]] = {name: [] for name in works}
     order = list(works)
     for _ in range(ROUNDS):
         for name in order:
@@ -154,45 +113,7 @@ def _rates(broker: _Kafka, pack: Path, folder: Path, records: int) -> Iterator[F
             yield Figure(f"latency at half of one worker's rate{what}, p{percent}", figure, "ms")
 
 
-class _Watch:
-    """Takes the figures of a run from how far it has come."""
-
-    def __init__(self, records: int, broker: _Kafka, own: Callable[[], list[int]]):
-        assert broker.process is not None
-        self._broker = broker.process.pid
-        self._own = own
-        self._from, self._to = int(_FROM * records), int(_TO * records)
-        self._first: tuple[float, int, float, float] | None = None
-        self.run: _Run | None = None
-
-    def saw(self, done: int) -> bool:
-        """Whether enough was seen."""
-        if done < self._from:
-            return False
-        if self._first is None:
-            self._first = self._now(done)
-        elif done >= self._to:
-            now = self._now(done)
-            seconds, count, own, broker = (
-                new - old for new, old in zip(now, self._first, strict=True)
-            )
-            resident = max(look(each)[0] for each in self._own())
-            self.run = _Run(count / seconds, own / count * 1e6, broker / count * 1e6, resident)
-            return True
-        return False
-
-    def _now(self, done: int) -> tuple[float, int, float, float]:
-        own = sum(_processor_time(each) for each in self._own())
-        return time.perf_counter(), done, own, _processor_time(self._broker)
-
-
-def _processor_time(process: int) -> float:
-    """Seconds that a process has used, all its threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _bare(broker: _Kafka, records: int) -> _Run:
+def _bare(broker: BenchKafka, records: int) -> Run:
     consumer = Consumer(
         {
             "bootstrap.servers": broker.address,
@@ -202,70 +123,17 @@ def _bare(broker: _Kafka, records: int) -> _Run:
             "log_level": 0,
         }
     )
-    watch, done = _Watch(records, broker, lambda: [os.getpid()]), 0
+    watch, done = Watch(records, broker, lambda: [os.getpid()]), 0
     with closing(consumer):
-        consumer.assign([TopicPartition(_EVENTS, each, 0) for each in range(PARTITIONS)])
+        consumer.assign([TopicPartition(EVENTS, each, 0) for each in range(PARTITIONS)])
         while not watch.saw(done):
             done += len(consumer.consume(10_000, 1.0))
     assert watch.run is not None
     return watch.run
 
 
-def _service(
-    broker: _Kafka,
-    pack: Path,
-    folder: Path,
-    records: int,
-    workers: int = 1,
-    delivery: str = "at-least-once",
-) -> _Run:
-    with _running(broker, pack, folder, _EVENTS, workers=workers, delivery=delivery) as service:
-        watch = _Watch(records, broker, service.workers)
-        _follow(service, watch.saw, _EVENTS)
-    assert watch.run is not None
-    return watch.run
-
-
-@contextmanager
-def _running(
-    broker: _Kafka, pack: Path, folder: Path, topic: str, **changes: Any
-) -> Iterator[Service]:
-    """The service with its own defaults between a topic and a new topic of matches."""
-    topics = Topics(broker, 1)
-    service = Service(topics, pack, folder, **{"workers": 1, "batch": {}, **changes})
-    kafka = service.configuration["source"]["kafka"]
-    kafka["properties"]["auto.offset.reset"] = "earliest"
-    kafka["inputs"] = [{"topics": [topic], "pack": "test", "logsource": {"product": "windows"}}]
-    service.start()
-    try:
-        yield service
-        service.stop(signal.SIGTERM)
-    finally:
-        service.kill()
-
-
-def _follow(service: Service, saw: Callable[[int], bool], topic: str) -> None:
-    """Look at what the service has committed until `saw` has seen enough."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": service.address,
-            "group.id": service.topics.group,
-            "enable.auto.commit": False,
-            "log_level": 0,
-        }
-    )
-    places = [TopicPartition(topic, each) for each in range(PARTITIONS)]
-    until = time.monotonic() + _PATIENCE
-    with closing(reader):
-        while not saw(sum(max(0, each.offset) for each in reader.committed(places, 30.0))):
-            assert service.process is not None
-            if service.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the service does not go on: {service.log.read_text()[-2000:]}")
-            time.sleep(_LOOK)
-
-
 def _latencies(
-    broker: _Kafka, pack: Path, folder: Path, rate: float, batch: dict[str, float]
+    broker: BenchKafka, pack: Path, folder: Path, rate: float, batch: dict[str, float]
 ) -> list[float]:
     """Seconds from the call that produces a record to the arrival of its match, all on the way included."""
     live = f"bench-live-{uuid.uuid4().hex[:8]}"
@@ -275,7 +143,7 @@ def _latencies(
     ended = threading.Event()
 
     def produce() -> None:
-        producer = _producer(broker)
+        producer = new_producer(broker)
         started = time.perf_counter()
         for number, line in enumerate(islice(cycle(lines), int(rate * _LATENCY_SECONDS))):
             partition = number % PARTITIONS
@@ -290,7 +158,7 @@ def _latencies(
         ended.set()
 
     found: list[tuple[float, int, int]] = []
-    with _running(broker, pack, folder, live, batch=batch) as service:
+    with running(broker, pack, folder, live, batch=batch) as service:
         reader = Consumer(
             {
                 "bootstrap.servers": broker.address,
@@ -306,7 +174,7 @@ def _latencies(
             reader.assign([TopicPartition(topic, each, 0) for each in range(2)])
             writer = threading.Thread(target=produce)
             # The workers have joined, and the kernels are loaded: the rest is warm in the second half.
-            _await_ready(service)
+            await_ready(service)
             writer.start()
             last = time.perf_counter()
             while not ended.is_set() or time.perf_counter() - last < 3:
@@ -317,17 +185,3 @@ def _latencies(
             writer.join()
     half = len(sent[0]) // 2
     return [at - sent[partition][offset] for at, partition, offset in found if offset >= half]
-
-
-def _await_ready(service: Service) -> None:
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            with urlopen(f"http://127.0.0.1:{service.port}/ready", timeout=5):
-                return
-        except (URLError, ConnectionError):
-            time.sleep(_LOOK)
-    raise RuntimeError(f"the service is not ready: {service.log.read_text()[-2000:]}")
