@@ -136,7 +136,9 @@ def _add_alerts(
     if slot.correlating is not None:
         found = [(line, rule) for line, rule in found if rule not in slot.pack.silent]
         found = [
-            *heapq.merge(found, _alerts(batch, slot, events, result), key=lambda each: each[0])
+            *heapq.merge(
+                found, _alerts(batch, slot, events, lines, result), key=lambda each: each[0]
+            )
         ]
     counted = made.found.setdefault(slot.name, Counter())
     for line, each in found:
@@ -158,11 +160,15 @@ def _add_alerts(
 
 
 def _alerts(
-    batch: Batch, slot: PackSlot, events: Events, result: BatchResult
+    batch: Batch,
+    slot: PackSlot,
+    events: Events,
+    lines: Sequence[bytes | None],
+    result: BatchResult,
 ) -> Iterator[tuple[int, Alert]]:
     """The alerts of correlations, each with the line of its event."""
     assert slot.correlating is not None
-    for line, observation in slot.correlating.observe(events.data, result):
+    for line, observation in slot.correlating.observe(lines, result):
         record, index = events.place(line)
         origin = batch.origin(record)
         if observation is not None:
@@ -190,7 +196,7 @@ def _add_hits(
     """Matches of rules that are no output but for correlations, and the hits of correlations."""
     _add_matches(batch, slot, events, _heard(slot, result), made)
     lines = _lines(batch, events)
-    for line, observation in forwarding.observe(events.data, result):
+    for line, observation in forwarding.observe(lines, result):
         record, index = events.place(line)
         origin = batch.origin(record)
         event = (lines[line] or b"").strip(_AROUND)

@@ -32,7 +32,7 @@ class Forwards(Protocol):
     """Where the hits of correlations go that are evaluated elsewhere."""
 
     def observe(
-        self, records: bytes, result: BatchResult
+        self, lines: Sequence[bytes | None], result: BatchResult
     ) -> list[tuple[int, Observation | None]]: ...
 
     def messages(

@@ -49,9 +49,11 @@ class Forwarding:
             self._no_time = 0
         return found
 
-    def observe(self, records: bytes, result: BatchResult) -> list[tuple[int, Observation | None]]:
+    def observe(
+        self, lines: Sequence[bytes | None], result: BatchResult
+    ) -> list[tuple[int, Observation | None]]:
         """The events of a batch that correlations ask for, by their lines."""
-        return [*self._correlator.observe(records, result)]
+        return [*self._correlator.observe(lines, result)]
 
     def messages(
         self, observation: Observation | None, event: bytes, partition: int

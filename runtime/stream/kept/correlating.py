@@ -55,9 +55,11 @@ class Correlating:
     def groups(self) -> Mapping[str, int]:
         return self._correlator.correlator.groups
 
-    def observe(self, records: bytes, result: BatchResult) -> list[tuple[int, Observation | None]]:
+    def observe(
+        self, lines: Sequence[bytes | None], result: BatchResult
+    ) -> list[tuple[int, Observation | None]]:
         """The events of a batch that correlations ask for, by their lines."""
-        return [*self._correlator.observe(records, result)]
+        return [*self._correlator.observe(lines, result)]
 
     def take(self, observation: Observation | None) -> list[Alert]:
         """The alerts of an event of the batch in work; those that are output."""

@@ -61,9 +61,9 @@ FATES = st.lists(st.sampled_from(["commit", "rewind", "crash", "crash after jour
 
 
 def taken(correlating: Correlating, pack: Pack, batch: Sequence[object], first: int) -> list[bytes]:
-    data = b"".join(orjson.dumps(event) + b"\n" for event in batch)
+    lines = [orjson.dumps(event) for event in batch]
     found = []
-    for line, each in correlating.observe(data, pack.match_each(data)):
+    for line, each in correlating.observe(lines, pack.match_each(b"\n".join(lines))):
         observation = each and each._replace(source=("f", 0, first + line, None))
         found += [orjson.dumps(alert.plain()) for alert in correlating.take(observation)]
     return found
