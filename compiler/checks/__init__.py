@@ -54,10 +54,15 @@ def check_rule(
     `expression` is what its pipelines and lowering made of it; without it only the rule itself is
     looked at.
     """
+    yield from check_writing(rule, conventions)
+    yield from conditions.logic(rule, expression)
+
+
+def check_writing(rule: Rule, conventions: Conventions = NO_CONVENTIONS) -> Iterator[Diagnostic]:
+    """The part of it that asks for no more than a look at how the rule is written."""
     yield from _check_selections(rule, conventions)
     for check in CONDITION_CHECKS:
         yield from check(rule)
-    yield from conditions.logic(rule, expression)
 
 
 def cannot_match(rule: Rule, found: Sequence[Diagnostic]) -> bool:

@@ -77,9 +77,17 @@ def _judged(
         else:
             kept.append(each)
     unused = [
-        (key[2], place) for key, places in wanted.items() if key not in used for place in places
+        (code, place)
+        for (file, line, code), places in wanted.items()
+        if (file, line, code) not in used and not _is_style(code)
+        for place in places
     ]
     return kept, unused
+
+
+def _is_style(code: str) -> bool:
+    """Whether `sigmac check --fix` alone tells of it."""
+    return code in catalogue() and catalogue()[code].style
 
 
 def _said(code: str, place: Place) -> tuple[str, Place, str]:

@@ -386,7 +386,7 @@ def render_list(as_json: bool) -> str:
     """Every code with its explanation and examples, for people or as a JSON list."""
     checks = catalogue().values()
     if as_json:
-        keys = ("code", "severity", "topic", "summary", "explanation", "bad", "good")
+        keys = ("code", "severity", "topic", "summary", "explanation", "fix", "bad", "good")
         return json.dumps([{key: getattr(each, key) for key in keys} for each in checks], indent=2)
     return "\n\n".join(_listed(check) for check in checks)
 
@@ -394,6 +394,9 @@ def render_list(as_json: bool) -> str:
 def _listed(check: Check) -> str:
     explanation = textwrap.indent(textwrap.fill(check.explanation, LINE_CELLS - 4), " " * 4)
     bad, good = (textwrap.indent(visible(each), " " * 8) for each in (check.bad, check.good))
+    if check.fix:
+        fix = textwrap.fill(f"--fix: {check.fix}.", LINE_CELLS - 4)
+        explanation += "\n\n" + textwrap.indent(fix, " " * 4)
     return (
         f"{check.code} ({check.severity}): {check.summary}\n\n{explanation}\n\n"
         f"    Instead of\n\n{bad}\n    write\n\n{good}".rstrip()

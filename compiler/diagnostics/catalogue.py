@@ -42,7 +42,8 @@ class Check:
     """One diagnostic code as users read of it.
 
     `pipeline` (one name or several), `placeholders` and `required` (keys of rules) are what the examples are checked
-    with, where they need it.
+    with, where they need it. `fix` is what `sigmac check --fix` does about it, if anything; a matter of `style` is
+    told by nothing else.
     """
 
     code: str
@@ -54,6 +55,8 @@ class Check:
     pipeline: str = ""
     placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     required: Sequence[str] = ()
+    fix: str = ""
+    style: bool = False
 
     @property
     def severity(self) -> str:
@@ -96,9 +99,8 @@ def visible(example: str) -> str:
 def markdown(check: Check) -> str:
     """A code's explanation and examples as Markdown."""
     bad, good = visible(check.bad), visible(check.good)
-    return (
-        f"{check.explanation}\n\nInstead of\n\n```yaml\n{bad}```\n\nwrite\n\n```yaml\n{good}```\n"
-    )
+    fix = f"`sigmac check --fix`: {check.fix}.\n\n" if check.fix else ""
+    return f"{check.explanation}\n\n{fix}Instead of\n\n```yaml\n{bad}```\n\nwrite\n\n```yaml\n{good}```\n"
 
 
 _HEAD = """\
@@ -142,6 +144,23 @@ and each of the diagnostics has
 | `document` | which document of the file, from 0 |
 | `pointer` | JSON pointer of the node inside its document, as `/detection/selection/Image` |
 
+## Mending
+
+`sigmac check --fix` mends the findings that have one right answer, in the files themselves, says what it mended, and
+reports the findings that are left; the exit status is that of the files as they are then. `--diff` shows the same as a
+unified diff and changes nothing; its exit status is 1 where there is something to mend. The table below marks the codes
+that are mended, and each of them says how.
+
+- The text is edited in place: comments, layout, line ends and all other bytes stay as they are. A file is exchanged in
+  one step; its owner, its mode and links to it stay. A link to a file outside of what was given is left alone.
+- A file says the same afterwards. It is read again: each rule must ask the same of events, and have the same metadata
+  but for what was mended. A fix that would change that is dropped, and told. A rule that an error refused is compiled
+  then, if that was its only error.
+- `--ignore CODE`, `--no-notes` and comments (`# sigmac: ignore[CODE]`) keep `--fix` from what they take back.
+- What is a matter of style alone ([`N_KEY_ORDER`](#n_key_order)) is mended, and never reported.
+
+## All codes
+
 Titles and logsources are left out of the examples below, where they do not matter. Carets mark what
 is reported.
 """
@@ -154,10 +173,10 @@ def reference() -> str:
 
 def _reference() -> Iterator[str]:
     yield _HEAD
-    yield "## All codes\n"
-    yield "| code | what it says |\n| --- | --- |"
+    yield "| code | what it says | `--fix` |\n| --- | --- | --- |"
     for check in catalogue().values():
-        yield f"| [`{check.code}`](#{check.code.lower()}) | {check.summary} |"
+        mended = "✓" if check.fix else ""
+        yield f"| [`{check.code}`](#{check.code.lower()}) | {check.summary} | {mended} |"
     for topic, heading in TOPICS.items():
         yield f"\n## {heading}"
         for check in catalogue().values():

@@ -14,6 +14,12 @@ SHARED = (
     *("references", "date", "modified", "fields", "falsepositives", "level", "tags", "scope"),
     "sigma-version",
 )
+# As SigmaHQ has them; other keys have no usual place. Source: its rule conventions.
+USUAL_ORDER = (
+    *("title", "id", "related", "status", "description", "references", "author", "date"),
+    *("modified", "tags", "logsource", "detection", "correlation", "filter", "fields"),
+    *("falsepositives", "level"),
+)
 CASES_KEY = "cases"  # beside a rule's metadata: what `sigmac test` judges, no part of the rule
 LOGSOURCE = ("category", "product", "service", "definition")
 # What stands inside the map of this name, by the kind of document that has it.

@@ -1,10 +1,12 @@
-"""Finds the rule files that a build's paths name."""
+"""Finds the rule files that a build's paths name, and exchanges the content of one."""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +44,27 @@ class SourceFile:
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"{self.file}: {error.strerror or error}") from None
+
+
+def replace_file(file: str | Path, data: bytes) -> None:
+    """Write a file anew in one step, by one of a name that nobody can have laid a link under.
+
+    Owner and mode stay, and so do links to the file. Raises `OSError`; the file is as it was then.
+    """
+    real = os.path.realpath(file)
+    before = os.stat(real)
+    handle, name = tempfile.mkstemp(prefix=".sigmac-", dir=os.path.dirname(real))
+    try:
+        with open(handle, "wb") as new:
+            new.write(data)
+        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            with suppress(PermissionError):
+                os.chown(name, before.st_uid, before.st_gid)
+        os.chmod(name, stat.S_IMODE(before.st_mode))
+        os.replace(name, real)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:

@@ -15,7 +15,7 @@ from sigmac.cli.shell import VARIABLE, complete, install_completion, show_comple
 # What each does, as the first sentence of its docstring says it.
 COMMANDS = {
     "build": "Compile rules to a pack.",
-    "check": "Report errors, warnings and notes of rules.",
+    "check": "Report errors, warnings and notes of rules, and mend what has one right answer.",
     "test": "Judge the cases beside rules: events that they must match, and events that they must not.",
     "lsp": "Answer an editor over standard input and output, by the Language Server Protocol.",
     "run": "Evaluate events and write what rules match and what correlations alert of.",

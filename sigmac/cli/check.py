@@ -41,6 +41,10 @@ EXAMPLE = """Examples:
 
   sigmac check rules/ --strict --ignore W_BLANK,W_LS_UNMAPPED
 
+  sigmac check rules/ --diff
+
+  sigmac check rules/ --fix
+
   sigmac check --list
 """
 
@@ -53,6 +57,12 @@ EXAMPLE = """Examples:
 @strict
 @ignore
 @click.option("--notes/--no-notes", default=True, help="Show notes: matters of style.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Mend what has one right answer, in the files themselves, and report what is left.",
+)
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @diagnostic_format
 @click.option("--list", "listing", is_flag=True, help="List every check with an example, and exit.")
 @project_file
@@ -64,12 +74,18 @@ def check(
     strict: bool,
     ignore: tuple[str, ...],
     notes: bool,
+    fix: bool,
+    diff: bool,
     form: Format,
     listing: bool,
     project: Project,
 ) -> None:
-    """Report errors, warnings and notes of rules."""
+    """Report errors, warnings and notes of rules, and mend what has one right answer.
+
+    Exit status 1 where there is an error, with --strict a warning; with --diff where there is something to mend.
+    """
     need("compiler", *COMPILER)
+    from sigmac.cli.mended_files import mend_files, show_mended
     from sigmac.compiler.checks.report import (
         render_json,
         render_list,
@@ -82,24 +98,33 @@ def check(
         return
     need_paths(paths)
     from sigmac.compiler.checks.checker import check_sources
-    from sigmac.compiler.diagnostics.diagnostic import RuleError
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
     from sigmac.compiler.syntax.rule_files import find_sources
 
     unwanted = ignored(ignore)
+    if diff and form is not Format.text:
+        raise click.BadParameter("a difference has no such form", param_hint="--format")
     given = placeholders(placeholder)
     values = placeholders_of(project, given)
     conventions = conventions_of(project)
+
+    def is_told(each: Diagnostic) -> bool:
+        return each.code not in unwanted and (notes or each.severity != "note")
+
     try:
         sources = find_sources(paths)
+        if diff:
+            would_change = show_mended(sources, paths, is_told, conventions)
+            raise Exit(ExitStatus.FAILED if would_change else ExitStatus.OK)
+        if fix:
+            mend_files(sources, paths, is_told, conventions)
         found = check_sources(
             sources, pipeline, values, strict_logsource=strict_logsource, conventions=conventions
         )
         tell_unused(given, sources)
     except RuleError as error:
         found = [error.diagnostic]
-    found = [
-        each for each in found if each.code not in unwanted and (notes or each.severity != "note")
-    ]
+    found = [each for each in found if is_told(each)]
     if form is Format.json:
         print(render_json(found, read_source))
     elif form is Format.sarif:

@@ -271,9 +271,9 @@ def failed_on(asked: Sequence[str], found: Mapping[str, int]) -> bool:
 
 
 def read_source(file: str) -> bytes | None:
-    """The bytes of a file that diagnostics name, to show the line; None where it cannot be read."""
+    """The bytes of a file that diagnostics name, to show the line; None where it cannot be read, or was a pipe."""
     try:
-        return Path(file).read_bytes()
+        return Path(file).read_bytes() if Path(file).is_file() else None
     except OSError:
         return None
 

@@ -5,9 +5,7 @@ Each edit is read again, and is kept only where the cases then say what came and
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from sigmac.compiler.cases.case import (
 from sigmac.compiler.cases.read_cases import read_cases
 from sigmac.compiler.cases.regression_info import read_regression
 from sigmac.compiler.diagnostics.diagnostic import Place
+from sigmac.compiler.syntax.rule_files import replace_file
 from sigmac.runtime.scalar.json_record import json_bytes
 from sigmac.verdicts.verdict import Verdict
 
@@ -69,22 +68,8 @@ def write_back(failed: Sequence[Verdict]) -> WrittenBack:
                 data = new
                 done.changed[file] = done.changed.get(file, 0) + 1
         if data != before:
-            _replace(Path(file), data)
+            replace_file(file, data)
     return done
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """In one step, by a file of a name that nobody can have laid a link under."""
-    real = os.path.realpath(path)
-    handle, name = tempfile.mkstemp(prefix=".sigmac-", dir=os.path.dirname(real))
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, os.stat(real).st_mode & 0o777)
-        os.replace(name, real)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _changed(data: bytes, file: str, verdict: Verdict) -> bytes | None:

@@ -111,7 +111,7 @@ def test_every_hook_names_a_command_and_its_options() -> None:
         assert command in app.list_commands(
             app.make_context("sigmac", ["check"], resilient_parsing=True)
         )
-        assert options in ([], ["--no-notes"])
+        assert options in ([], ["--no-notes"], ["--fix"])
 
 
 def steps(**given: str) -> tuple[str, dict[str, str]]:

@@ -15,6 +15,8 @@ from sigmac.compiler.checks.checker import check_sources
 from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, RuleError
+from sigmac.compiler.fixes.key_order import check_order
+from sigmac.compiler.fixes.source_text import SourceText
 from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.rule_files import SourceFile
 
@@ -24,7 +26,9 @@ CHECKS = pytest.mark.parametrize("check", catalogue().values(), ids=catalogue().
 
 
 def diagnose(check: Check, example: str, folder: Path) -> list[Diagnostic]:
-    """What is said of an example, as `sigmac check` says it."""
+    """What is said of an example, as `sigmac check` says it, or with `--fix`."""
+    if check.style:
+        return list(check_order(SourceText.read(example, "example.yml")))
     path = folder / "example.yml"
     path.write_text(completed(example), encoding="utf-8")
     source = SourceFile("example.yml", "example.yml", path)
