@@ -6,23 +6,27 @@ characters that are no line breaks to editors.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from sigmac import __version__
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.lsp import hovers, proposals
+from sigmac.lsp import hovers, jumps, proposals, renaming
 from sigmac.lsp.background import Background
 from sigmac.lsp.checking import MAX_BYTES, Settings
 from sigmac.lsp.open_text import OpenText, file_of, uri_of
+from sigmac.lsp.outline_symbols import symbols
 from sigmac.lsp.shown_diagnostics import shown
 from sigmac.project.project import ProjectError
 from sigmac.project.project_file import NAME, SHARED_NAME, read_project
 
+_REFUSED = types.LSPErrorCodes.RequestFailed
 _PROJECTS = (NAME, SHARED_NAME)
 _WATCHED = ("**/*.yml", "**/*.yaml", *(f"**/{name}" for name in _PROJECTS))
 
@@ -146,6 +150,7 @@ class RuleServer(LanguageServer):
 
 def serve(settings: Settings, *, takes_project: bool = True) -> bool:
     """Answer an editor over standard input and output until it ends; whether it asked for that as it should."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
     # What anything else may print is no message to the editor.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -157,11 +162,18 @@ def serve(settings: Settings, *, takes_project: bool = True) -> bool:
     return server.was_shut_down
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of pygls belongs into the editor's log: the user is told of a refusal as it is."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, JsonRpcException) and error.code == _REFUSED)
+
+
 def _made(server: RuleServer) -> RuleServer:
     """The server with all that it answers to."""
     _follow_workspace(server)
     _follow_texts(server)
-    _answer(server)
+    _explain_and_complete(server)
+    _find_and_rename(server)
     return server
 
 
@@ -209,7 +221,7 @@ def _follow_texts(server: RuleServer) -> None:
         await ls.background.files_changed([file_of(params.text_document.uri)])
 
 
-def _answer(server: RuleServer) -> None:
+def _explain_and_complete(server: RuleServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hover(ls: RuleServer, params: types.HoverParams) -> types.Hover | None:
         text = ls.text_of(params.text_document.uri)
@@ -221,3 +233,39 @@ def _answer(server: RuleServer) -> None:
     def complete(ls: RuleServer, params: types.CompletionParams) -> types.CompletionList:
         text = ls.text_of(params.text_document.uri)
         return proposals.propose(text, text.offset(params.position), ls.background.index)
+
+
+def _find_and_rename(server: RuleServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    def define(ls: RuleServer, params: types.DefinitionParams) -> list[types.Location]:
+        text = ls.text_of(params.text_document.uri)
+        index = ls.background.index
+        return jumps.definitions(text, text.offset(params.position), index, ls.locate)
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    def refer(ls: RuleServer, params: types.ReferenceParams) -> list[types.Location]:
+        text = ls.text_of(params.text_document.uri)
+        declared = params.context.include_declaration
+        index, offset = ls.background.index, text.offset(params.position)
+        return jumps.references(text, offset, index, ls.locate, declared=declared)
+
+    @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
+    def prepare(
+        ls: RuleServer, params: types.PrepareRenameParams
+    ) -> types.PrepareRenamePlaceholder | None:
+        text = ls.text_of(params.text_document.uri)
+        found = renaming.renamable(text, text.offset(params.position))
+        return types.PrepareRenamePlaceholder(*found) if found is not None else None
+
+    @server.feature(types.TEXT_DOCUMENT_RENAME)
+    def rename(ls: RuleServer, params: types.RenameParams) -> types.WorkspaceEdit:
+        text = ls.text_of(params.text_document.uri)
+        try:
+            edits = renaming.rename(text, text.offset(params.position), params.new_name)
+        except renaming.RenameError as error:
+            raise JsonRpcException(str(error), code=_REFUSED) from None
+        return types.WorkspaceEdit({params.text_document.uri: edits})
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def outline(ls: RuleServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        return symbols(ls.text_of(params.text_document.uri))

@@ -8,11 +8,16 @@ are, by the request:
   how the message begins; places that it speaks of follow as ` <- other.yml:1:8`;
 - `completion`: `begins`, the first labels in their order; `has` and `lacks`, labels; `becomes`, the text after the
   proposal of this `label` was taken;
-- `hover`: `has`, parts of its text, or `null`; `of`, the text that it is about.
+- `hover`: `has`, parts of its text, or `null`; `of`, the text that it is about;
+- `definition` and `references`: places, as `open.yml:7:16`;
+- `rename`: `of`, what is renamed, `null` where nothing is; `to`, the new name, and `becomes`, the text with it, or
+  `refused`, what is said instead;
+- `outline`: the symbols, a line each, those inside others indented, with what stands beside the name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +25,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.lsp.editor import Editor
+from tests.unit.lsp.editor import Editor, Refused
 
 CURSOR = "‸"
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
@@ -149,4 +154,62 @@ def _hover(editor: Editor, uri: str, at: dict[str, int], case: dict[str, Any]) -
         assert lines[start["line"]][start["character"] : end["character"]] == case["of"]
 
 
-ANSWERS = {"diagnostics": _diagnostics, "completion": _completion, "hover": _hover}
+def _definition(editor: Editor, uri: str, at: dict[str, int], case: dict[str, Any]) -> None:
+    found = _asked(editor, "definition", uri, at)
+    assert [where(editor, each) for each in found] == case["expect"]
+
+
+def _references(editor: Editor, uri: str, at: dict[str, int], case: dict[str, Any]) -> None:
+    context = {"includeDeclaration": case.get("declared", True)}
+    found = _asked(editor, "references", uri, at, context=context)
+    assert [where(editor, each) for each in found] == case["expect"]
+
+
+def _rename(editor: Editor, uri: str, at: dict[str, int], case: dict[str, Any]) -> None:
+    text = case["text"].replace(CURSOR, "")
+    prepared = _asked(editor, "prepareRename", uri, at)
+    assert (prepared["placeholder"] if prepared else None) == case["of"]
+    if prepared:
+        start, end = prepared["range"]["start"], prepared["range"]["end"]
+        assert text.split("\n")[start["line"]][start["character"] : end["character"]] == case["of"]
+    if "refused" in case:
+        with pytest.raises(Refused, match=re.escape(case["refused"])):
+            _asked(editor, "rename", uri, at, newName=case["to"])
+    elif "to" in case:
+        changes = _asked(editor, "rename", uri, at, newName=case["to"])["changes"]
+        assert edited(text, changes[uri]) == case["becomes"]
+
+
+def _outline(editor: Editor, uri: str, _: dict[str, int], case: dict[str, Any]) -> None:
+    found = editor.ask("textDocument/documentSymbol", {"textDocument": {"uri": uri}})
+    assert [*_symbols(found, 0, None)] == case["expect"]
+
+
+def _symbols(
+    found: list[dict[str, Any]], depth: int, around: dict[str, Any] | None
+) -> Iterator[str]:
+    for each in found:
+        for inner, outer in ((each["selectionRange"], each["range"]), (each["range"], around)):
+            assert outer is None or _is_inside(inner, outer)
+        detail = f" ({each['detail']})" if "detail" in each else ""
+        yield f"{'  ' * depth}{each['name']}{detail}"
+        yield from _symbols(each.get("children") or [], depth + 1, each["range"])
+
+
+def _is_inside(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
+    starts, ends = (
+        [(each[key]["line"], each[key]["character"]) for each in (outer, inner)]
+        for key in ("start", "end")
+    )
+    return starts[0] <= starts[1] and ends[0] >= ends[1]
+
+
+ANSWERS = {
+    "diagnostics": _diagnostics,
+    "completion": _completion,
+    "hover": _hover,
+    "definition": _definition,
+    "references": _references,
+    "rename": _rename,
+    "outline": _outline,
+}
