@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sigmac.compiler.changes.documented import RULE, Documented, Key
-from sigmac.compiler.changes.match_changes import MatchChanges, Sample
+from sigmac.compiler.changes.match_changes import MatchChanges
+from sigmac.compiler.changes.sides import Changed, Sample
 from sigmac.compiler.changes.words import code_change, words
 
 
@@ -35,23 +36,42 @@ def report(
             "events": matches.events,
             "rejected": matches.rejected,
             "both": matches.both,
-            "gained": sum(each.gained.count for each in matches.rules.values()),
-            "lost": sum(each.lost.count for each in matches.rules.values()),
-            "rules": [
-                {
-                    **(new.get(key) or old[key]).named(),
-                    "gained": each.gained.count,
-                    "lost": each.lost.count,
-                    "sample_gained": _sample(each.gained.sample),
-                    "sample_lost": _sample(each.lost.sample),
-                }
-                for key, each in sorted(
-                    matches.rules.items(),
-                    key=lambda pair: (-pair[1].gained.count - pair[1].lost.count, pair[0]),
-                )
-            ],
+            **_one_sided(matches.rules),
+            "rules": _listed(matches.rules, old, new),
         }
+        if matches.alerts is not None:
+            found["alerts"] = {
+                "both": matches.alerts.both,
+                "no_time": matches.alerts.no_time,
+                **_one_sided(matches.alerts.correlations),
+                "correlations": _listed(matches.alerts.correlations, old, new),
+            }
     return found
+
+
+def _one_sided(changes: Mapping[Key, Changed]) -> dict[str, int]:
+    return {
+        "gained": sum(each.gained.count for each in changes.values()),
+        "lost": sum(each.lost.count for each in changes.values()),
+    }
+
+
+def _listed(
+    changes: Mapping[Key, Changed], old: Mapping[Key, Documented], new: Mapping[Key, Documented]
+) -> list[dict[str, Any]]:
+    """What has a difference, the most differences first."""
+    return [
+        {
+            **(new.get(key) or old[key]).named(),
+            "gained": each.gained.count,
+            "lost": each.lost.count,
+            "sample_gained": _sample(each.gained.sample),
+            "sample_lost": _sample(each.lost.sample),
+        }
+        for key, each in sorted(
+            changes.items(), key=lambda pair: (-pair[1].gained.count - pair[1].lost.count, pair[0])
+        )
+    ]
 
 
 def _sample(sample: Sample | None) -> dict[str, Any] | None:

@@ -8,38 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from sigmac.compiler.changes.alert_changes import AlertChanges, AlertComparison
 from sigmac.compiler.changes.documented import Key
+from sigmac.compiler.changes.sides import Changed, OneSided, Sample, Side
 from sigmac.runtime.inputs.lines import Block
 from sigmac.runtime.match import Explanation
-from sigmac.runtime.pack.pack import Pack, Tag
+from sigmac.runtime.pack.pack import Tag
 from sigmac.runtime.scalar.json_record import parse_record, records_in
 
 _MOST_HELD = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """An event that only one side matches: where it stands, and why that is so, in words."""
-
-    source: str
-    event: Mapping[str, Any]
-    why: Sequence[str]
-
-
-@dataclass(slots=True)
-class OneSided:
-    """How many matches of a rule only one side has, and the first of them."""
-
-    count: int = 0
-    sample: Sample | None = None
-
-
-@dataclass(slots=True)
-class RuleMatches:
-    """The matches of a rule that only the new side has, and those that only the old one has."""
-
-    gained: OneSided = field(default_factory=OneSided)
-    lost: OneSided = field(default_factory=OneSided)
 
 
 @dataclass(slots=True)
@@ -49,35 +26,36 @@ class MatchChanges:
     events: int = 0
     rejected: int = 0
     both: int = 0
-    rules: dict[Key, RuleMatches] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A pack, and the keys of its rules by their places."""
-
-    pack: Pack
-    keys: Sequence[Key]
-
-    def place(self, key: Key) -> int | None:
-        """Where a rule stands in the pack."""
-        return self.keys.index(key) if key in self.keys else None
+    rules: dict[Key, Changed] = field(default_factory=dict)
+    alerts: AlertChanges | None = None  # where a side has correlations
 
 
 def compare(
-    old: Side, new: Side, blocks: Iterable[Block], logsource: Mapping[str, str] | None = None
+    old: Side,
+    new: Side,
+    blocks: Iterable[Block],
+    logsource: Mapping[str, str] | None = None,
+    timestamp_fields: Sequence[str] = (),
 ) -> MatchChanges:
     """Evaluate blocks of events by both packs.
 
-    Without `logsource` events are what their format says, else what they say themselves. Raises as `blocks` do.
+    Correlations look for the time of an event in `timestamp_fields`, in the usual ones if there are none. Without
+    `logsource` events are what their format says, else what they say themselves. Raises as `blocks` do.
     """
     found = MatchChanges()
     numbers = {key: number for number, key in enumerate(dict.fromkeys((*old.keys, *new.keys)))}
     keys = [*numbers]
     maps = [np.array([numbers[key] for key in side.keys], dtype=np.int64) for side in (old, new)]
+    alerts = (
+        AlertComparison(old, new, timestamp_fields)
+        if old.correlations or new.correlations
+        else None
+    )
     for block in blocks:
         tag: Tag = logsource if logsource is not None else block.logsource or "auto"
         results = [side.pack.match_batch(block.data, logsource=tag) for side in (old, new)]
+        if alerts is not None:
+            alerts.take(block, results)
         found.events += results[0].records
         found.rejected += len(results[0].rejected) + len(block.unreadable)
         # One number a match: the record, then the rule.
@@ -90,6 +68,7 @@ def compare(
         gained = np.setdiff1d(now, was, assume_unique=True)
         if len(lost) or len(gained):
             _note(found, block, old, new, keys, lost.tolist(), gained.tolist())
+    found.alerts = alerts.compared() if alerts is not None else None
     return found
 
 
@@ -114,7 +93,7 @@ def _note(
     for name, pairs in (("lost", lost), ("gained", gained)):
         for pair in pairs:
             record, number = divmod(pair, len(keys))
-            side: OneSided = getattr(found.rules.setdefault(keys[number], RuleMatches()), name)
+            side: OneSided = getattr(found.rules.setdefault(keys[number], Changed()), name)
             side.count += 1
             if side.sample is None:
                 side.sample = sample(record, keys[number])

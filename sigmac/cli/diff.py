@@ -29,6 +29,7 @@ from sigmac.cli.options import (
     read_keys,
     say,
     select,
+    timestamp_field,
     trusted_key,
 )
 from sigmac.cli.project_options import pipelines_of, project_file
@@ -36,7 +37,8 @@ from sigmac.runtime.errors import InputError, PackError
 
 if TYPE_CHECKING:
     from sigmac.compiler.changes.documented import Documented, Key
-    from sigmac.compiler.changes.match_changes import MatchChanges, Side
+    from sigmac.compiler.changes.match_changes import MatchChanges
+    from sigmac.compiler.changes.sides import Side
     from sigmac.compiler.syntax.documents import FileContents
     from sigmac.project.project import Project
     from sigmac.runtime.inputs.lines import Block
@@ -88,13 +90,14 @@ class DiffForm(StrEnum):
     nargs=-1,
     type=click.Path(),
     metavar="[FILE]...",
-    help="Files and folders with events, as for `sigmac run`: tell which matches are gained and lost. "
+    help="Files and folders with events, as for `sigmac run`: tell which matches and alerts are gained and lost. "
     "Default: those of the project file.",
 )
 @direct_pipeline
 @event_logsource
 @input_format
 @select
+@timestamp_field
 @click.option("--code", is_flag=True, help="Show what changed in the generated code.")
 @fail_on_any(CHANGES)
 @trusted_key
@@ -114,6 +117,7 @@ def diff(
     stream_logsource: str | None,
     input_format: str | None,
     select: str | None,
+    timestamp_field: tuple[str, ...],
     code: bool,
     fail_on: list[str],
     trusted_key: tuple[Path, ...],
@@ -150,7 +154,7 @@ def diff(
         before, after = (_read(place, pipelines, project, trusted_key, stack) for place in places)
         if names:
             blocks = _blocks(names, reading, unreadable)
-            found = _compared(before, after, blocks, stream_logsource)
+            found = _compared(before, after, blocks, stream_logsource, timestamp_field)
     told = {"old": old, "new": new, **report(before.documents, after.documents, found)}
     if form is DiffForm.json:
         print(json.dumps(told, indent=2))
@@ -163,7 +167,8 @@ def diff(
     for each in unreadable[:MAX_REPORTED]:
         say(f"sigmac: {each}")
     counts = {what: len(told[what]) for what in ("added", "removed", "changed")}
-    counts |= {what: told["matches"][what] if found else 0 for what in ("gained", "lost")}
+    for what in ("gained", "lost"):
+        counts[what] = sum(told[each][what] for each in ("matches", "alerts") if each in told)
     failed = failed_on(fail_on, counts)
     if unreadable:
         raise Exit(ExitStatus.FAILED)
@@ -240,7 +245,11 @@ def _read(
 
 
 def _compared(
-    before: _Read, after: _Read, blocks: Iterator[Block], stream_logsource: str | None
+    before: _Read,
+    after: _Read,
+    blocks: Iterator[Block],
+    stream_logsource: str | None,
+    timestamp_fields: Sequence[str],
 ) -> MatchChanges:
     from sigmac.cli.options import logsource
     from sigmac.compiler.changes.match_changes import compare
@@ -248,17 +257,20 @@ def _compared(
     tag: Mapping[str, str] | None = None
     if stream_logsource is not None:
         tag = {} if stream_logsource == "any" else logsource(stream_logsource)
-    return compare(_loaded(before), _loaded(after), blocks, tag)
+    return compare(_loaded(before), _loaded(after), blocks, tag, timestamp_fields)
 
 
 def _loaded(read: _Read) -> Side:
-    from sigmac.compiler.changes.documented import RULE
-    from sigmac.compiler.changes.match_changes import Side
+    from sigmac.compiler.changes.documented import CORRELATION, RULE
+    from sigmac.compiler.changes.sides import Side
     from sigmac.runtime.pack.pack import load_pack
 
     # What was read may have been exchanged since: its signature is asked for again.
     pack = load_pack(read.folder, trusted_keys=read.keys)
-    return Side(pack, [key for key in read.documents if key[0] == RULE])
+    rules, correlations = (
+        [key for key in read.documents if key[0] == kind] for kind in (RULE, CORRELATION)
+    )
+    return Side(pack, rules, correlations)
 
 
 def _blocks(names: Sequence[str], reading: Reading, unreadable: list[str]) -> Iterator[Block]:

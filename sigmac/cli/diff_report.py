@@ -35,18 +35,21 @@ def lines_of(report: Mapping[str, Any], *, code: bool) -> Iterator[str]:
                 yield from (f"      {escaped(line)}" for line in _code(each["code"]))
         yield from _rest(found, "  ")
     if "matches" in report:
-        yield from _matches(report["matches"])
+        yield f"\nmatches on {_of_events(report['matches'])}"
+        yield from _samples(report["matches"]["rules"])
+    if "alerts" in report:
+        yield f"\nalerts: {_counts(report['alerts'])}"
+        yield from _samples(report["alerts"]["correlations"])
 
 
-def _matches(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"\nmatches on {_of_events(found)}"
-    for each in found["rules"][:MAX_LISTED]:
+def _samples(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for each in found[:MAX_LISTED]:
         yield f"  +{each['gained']:,} -{each['lost']:,}  {_named(each)}"
         for what in ("gained", "lost"):
             if (sample := each[f"sample_{what}"]) is not None:
                 yield f"    {what}: {escaped(sample['source'])}"
                 yield from (f"      {shortened(why, _WIDTH)}" for why in sample["why"])
-    yield from _rest(found["rules"], "  ")
+    yield from _rest(found, "  ")
 
 
 def markdown_of(report: Mapping[str, Any], *, code: bool) -> Iterator[str]:
@@ -67,17 +70,20 @@ def markdown_of(report: Mapping[str, Any], *, code: bool) -> Iterator[str]:
                 yield from _fenced("diff", _code(each["code"]), "  ")
         yield from _rest(found, "- ")
     if "matches" in report:
-        yield from _markdown_matches(report["matches"])
+        yield f"\n### Matches on {_of_events(report['matches'])}\n"
+        yield from _markdown_samples("rule", report["matches"]["rules"])
+    if "alerts" in report:
+        yield f"\n### Alerts: {_counts(report['alerts'])}\n"
+        yield from _markdown_samples("correlation", report["alerts"]["correlations"])
 
 
-def _markdown_matches(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"\n### Matches on {_of_events(found)}\n"
-    if not found["rules"]:
+def _markdown_samples(noun: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not found:
         return
-    yield "| rule | gained | lost |\n| --- | ---: | ---: |"
-    for each in found["rules"][:MAX_LISTED]:
+    yield f"| {noun} | gained | lost |\n| --- | ---: | ---: |"
+    for each in found[:MAX_LISTED]:
         yield f"| {_named(each, _markdown)} | {each['gained']:,} | {each['lost']:,} |"
-    for each in found["rules"][:MAX_LISTED]:
+    for each in found[:MAX_LISTED]:
         for what in ("gained", "lost"):
             if (sample := each[f"sample_{what}"]) is not None:
                 yield f"\n<details><summary>{what}: {html.escape(each['title'])}</summary>\n"
@@ -96,10 +102,14 @@ def _summary(report: Mapping[str, Any]) -> str:
 
 def _of_events(found: Mapping[str, Any]) -> str:
     rejected = f", {found['rejected']:,} rejected" if found["rejected"] else ""
-    return (
-        f"{counted(found['events'], 'event')}{rejected}: {found['gained']:,} gained, "
-        f"{found['lost']:,} lost, {found['both']:,} as before"
-    )
+    return f"{counted(found['events'], 'event')}{rejected}: {_counts(found)}"
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    said = f"{found['gained']:,} gained, {found['lost']:,} lost, {found['both']:,} as before"
+    if found.get("no_time"):
+        said += f"; {counted(found['no_time'], 'hit')} without a time (--timestamp-field)"
+    return said
 
 
 def _named(each: Mapping[str, Any], shown: Callable[[str], str] = escaped) -> str:

@@ -93,6 +93,106 @@ def test_matches_are_gained_and_lost_with_the_reason(
     assert by_title["Gone | <b>"]["sample_lost"]["why"][0] == "the rule is gone"
 
 
+FAILED = rule("s: {Event: fail}\ncondition: s", "Failed", name="failed")
+MANY = """\
+---
+title: Many
+correlation: {type: event_count, rules: [failed], group-by: [User], timespan: 5m, condition: {gte: 3}}
+"""
+
+
+@pytest.fixture
+def logons(tmp_path: Path) -> Path:
+    """Five failures of one user, three of another one, a minute between them; one without a time."""
+    file = tmp_path / "logons.ndjson"
+    events = [
+        {"@timestamp": f"2024-01-01T00:0{n}:00Z", "User": user, "Event": "fail", "N": n}
+        for user, count in (("a", 5), ("b", 3))
+        for n in range(count)
+    ]
+    file.write_text("\n".join(map(json.dumps, [*events, {"Event": "fail"}])) + "\n")
+    return file
+
+
+def alerts_of(folder: Path, old: str, new: str, events: Path) -> Any:
+    (folder / "old.yml").write_text(old)
+    (folder / "new.yml").write_text(new)
+    return report(folder / "old.yml", folder / "new.yml", events)["alerts"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gained", "lost", "both"),
+    [
+        (
+            FAILED + MANY,
+            FAILED + MANY.replace("3}", "5}"),
+            [5, "the condition was true already, since 3", "User: a"],
+            [3, "what the condition asks has changed", "User: a"],
+            0,
+        ),
+        (
+            FAILED + MANY,
+            FAILED.replace("fail}", "fail, User: a}") + MANY,
+            [],
+            [8, "the event was a hit of it in this group, and is none now", "User: b"],
+            1,
+        ),
+        (
+            FAILED.replace("fail}", "fail, N: [0, 1, 3, 4]}") + MANY,
+            FAILED + MANY,
+            [3, "the event was no hit of it in this group, and is one now", "User: a"],
+            [4, "the condition is true already, since 3", "User: a"],
+            0,
+        ),
+        (
+            FAILED + MANY,
+            FAILED.replace("fail}", "fail, N|gte: 1}") + MANY,
+            [4, "the condition was true already, since 3", "User: a"],
+            [3, "the value was 3, and is 2 now", "User: a"],
+            0,
+        ),
+        (FAILED + MANY, FAILED, [], [3, "the correlation is gone", "User: a"], 0),
+        (
+            FAILED,
+            FAILED + MANY.replace("group-by: [User], ", ""),
+            [2, "the correlation is new", "event_count 3 within 5m: events 1, 6, 2"],
+            [],
+            0,
+        ),
+        (FAILED + MANY, FAILED + MANY.replace("5m", "6m"), [], [], 2),
+    ],
+)
+def test_alerts_are_gained_and_lost_with_the_reason(
+    tmp_path: Path, logons: Path, old: str, new: str, gained: list[Any], lost: list[Any], both: int
+) -> None:
+    told = alerts_of(tmp_path, old, new, logons)
+    assert (told["both"], told["no_time"]) == (both, 1)
+    assert len(told["correlations"]) == bool(gained or lost)
+    for each in told["correlations"]:
+        assert each["title"] == "Many"
+        for sample, wanted in ((each["sample_gained"], gained), (each["sample_lost"], lost)):
+            assert (sample is None) is not bool(wanted)
+            if sample is not None:
+                assert sample["source"] == f"{logons}:{wanted[0]}"
+                why = [line.replace(f"{logons}:", "") for line in sample["why"]]
+                assert why[: len(wanted) - 1] == wanted[1:]
+
+
+def test_alerts_are_shown_and_ci_may_refuse_them(tmp_path: Path, logons: Path) -> None:
+    told = alerts_of(tmp_path, FAILED + MANY, FAILED + MANY.replace("3}", "4}"), logons)
+    assert (told["gained"], told["lost"]) == (1, 2)
+    sides = (tmp_path / "old.yml", tmp_path / "new.yml", logons)
+    shown = called(*sides)
+    assert (
+        "alerts: 1 gained, 2 lost, 0 as before; 1 hit without a time (--timestamp-field)" in shown
+    )
+    assert f"    gained: {logons}:4\n" in shown
+    assert "### Alerts: 1 gained" in called(*sides, "--format", "markdown")
+    called(*sides, "--fail-on", "gained", status=3)
+    quiet = ("--fail-on", "gained", "--timestamp-field", "Nothing")
+    assert "0 as before; 9 hits without a time" in called(*sides, *quiet)
+
+
 def test_a_merge_request_shows_no_markup_of_rules(rules: tuple[Path, Path], events: Path) -> None:
     told = called(*rules, events, "--format", "markdown")
     assert "- Gone \\| &lt;b&gt;\n" in told
