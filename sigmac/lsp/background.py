@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from lsprotocol import types
 
-from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.lsp.checking import (
+    Checked,
     Settings,
     begin_process,
     check_text,
@@ -26,7 +27,7 @@ from sigmac.lsp.checking import (
     summarize,
     summarize_files,
 )
-from sigmac.lsp.open_text import OpenText
+from sigmac.lsp.texts.open_text import OpenText
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
 from sigmac.runtime.processes import held_interrupt
 
@@ -44,7 +45,7 @@ class Shows(Protocol):
 
     texts: dict[str, OpenText]
 
-    def show_found(self, text: OpenText, found: Sequence[Diagnostic]) -> None: ...
+    def show_checked(self, text: OpenText, checked: Checked) -> None: ...
 
     def tell(self, message: str, kind: types.MessageType) -> None: ...
 
@@ -85,24 +86,25 @@ class Background:
     async def _check_after(self, uri: str, pause: float) -> None:
         await asyncio.sleep(pause)
         text = self.editor.texts[uri]
-        summaries = await self._run(summarize, text.file, text.data)
+        summaries = await self.run(summarize, text.file, text.data)
         if summaries is None:
             return
         before = self.index.files.get(text.file, ())
         self.index.put(text.file, summaries)
-        found = await self._run(
+        checked = await self.run(
             check_text,
             text.file,
-            text.data,
+            text.text,
             self.settings,
             self.index.neighbours(text.file),
             {each.file: each.data for each in self.editor.texts.values()},
         )
-        if found is None:
+        if checked is None:
             return
         if not self.is_indexed:
-            found = [each for each in found if each.code not in _OF_OTHERS]
-        self.editor.show_found(text, found)
+            known = [each for each in checked.found if each.code not in _OF_OTHERS]
+            checked = replace(checked, found=known)
+        self.editor.show_checked(text, checked)
         if _told_to_others(before) != _told_to_others(summaries):
             for other in self.editor.texts:
                 if other != uri:
@@ -118,7 +120,7 @@ class Background:
 
     async def _look_through(self, folders: Sequence[str]) -> None:
         self.is_indexed = False
-        files = await self._run(list_files, folders) or []
+        files = await self.run(list_files, folders) or []
         opened = {each.file for each in self.editor.texts.values()}
         for gone in self.index.files.keys() - set(files) - opened:
             self.index.put(gone, ())
@@ -147,11 +149,11 @@ class Background:
             self.changed(uri, _LATER)
 
     async def _take(self, files: Sequence[str]) -> None:
-        for file, summaries in await self._run(summarize_files, files) or ():
+        for file, summaries in await self.run(summarize_files, files) or ():
             if all(each.file != file for each in self.editor.texts.values()):
                 self.index.put(file, summaries)
 
-    async def _run(self, work: Callable[..., _Made], *given: object) -> _Made | None:
+    async def run(self, work: Callable[..., _Made], *given: object) -> _Made | None:
         """What the process makes of something; None where it died or fell over it, which is told."""
         loop = asyncio.get_running_loop()
         try:

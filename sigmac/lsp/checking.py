@@ -6,7 +6,6 @@ Functions of this module take and give what can be sent between processes.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,23 +17,21 @@ from sigmac.compiler.checks.among_rules import Outline, outline
 from sigmac.compiler.checks.checker import check_loaded
 from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
+from sigmac.compiler.fixes.find_fixes import FIXERS, fixes_of, mend
+from sigmac.compiler.fixes.fix import Fix
 from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import FileContents, Refused, read_file
 from sigmac.compiler.syntax.rule import Filter, LogSource, Rule
 from sigmac.compiler.syntax.rule_files import SourceFile, find_sources
+from sigmac.lsp.texts.open_text import MAX_BYTES, is_about_rules
 from sigmac.lsp.workspace_index import LogsourceKey, Neighbours, Summary
 from sigmac.project.project import Project
 from sigmac.project.rule_conventions import conventions_of
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.processes import follow_parent
 
-MAX_BYTES = 1 << 20  # of a file that is looked at while somebody types
 _SHOWN = 400  # characters of a description
-# What a file of rules has and hardly another file: keys at the first level, in a collection of braces too.
-_OF_RULES = re.compile(
-    rb"(?:^|[\n{,])[\"' ]{0,2}(?:detection|logsource|correlation|filter|no_match|sequences)[\"']?[ \t]*:"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +64,6 @@ class HeldSource(SourceFile):
 
     def read(self) -> bytes:
         return self.data
-
-
-def is_about_rules(data: bytes) -> bool:
-    """Whether a file says something about rules: a workspace may hold other YAML too."""
-    return _OF_RULES.search(data) is not None
 
 
 def begin_process() -> None:
@@ -162,22 +154,50 @@ def _key(logsource: LogSource) -> LogsourceKey:
     return product, category, service
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in a text, and what mends some of it."""
+
+    found: Sequence[Diagnostic] = ()
+    fixes: Sequence[Fix] = ()
+
+
 def check_text(
+    file: str,
+    text: str,
+    settings: Settings,
+    neighbours: Neighbours,
+    held: Mapping[str, bytes],
+) -> Checked:
+    """What `sigmac check` says of a text; of its neighbours those in `held` are as they stand in the editor.
+
+    The text counts as the last of them, so that what it has in common with another is told here.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES >> 20} MiB, and not checked while you type"
+        hint = "`sigmac check` checks it"
+        return Checked([Diagnostic("E_YAML", message, Place(file, 1), hint)])
+    if not is_about_rules(data):
+        return Checked()
+    found = _found(file, data, settings, neighbours, held)
+    is_mendable = any(each.code in FIXERS for each in found)
+    return Checked(found, fixes_of(text, file, settings.conventions) if is_mendable else ())
+
+
+def mended(file: str, text: str, settings: Settings) -> str:
+    """A text with all that has one right answer put right, but for what is not told."""
+    told = settings.ignored
+    return mend(text, file, lambda each: each.code not in told, settings.conventions).text
+
+
+def _found(
     file: str,
     data: bytes,
     settings: Settings,
     neighbours: Neighbours,
     held: Mapping[str, bytes],
 ) -> list[Diagnostic]:
-    """What `sigmac check` says of a text; of its neighbours those in `held` are as they stand in the editor.
-
-    The text counts as the last of them, so that what it has in common with another is told here.
-    """
-    if len(data) > MAX_BYTES:
-        message = f"the file is larger than {MAX_BYTES >> 20} MiB, and not checked while you type"
-        return [Diagnostic("E_YAML", message, Place(file, 1), "`sigmac check` checks it")]
-    if not is_about_rules(data):
-        return []
     sources: list[SourceFile] = []
     for other in neighbours.files:
         content = held.get(other)

@@ -13,9 +13,16 @@ from sigmac.compiler.diagnostics.catalogue import catalogue, markdown
 from sigmac.compiler.syntax.condition import names_matching
 from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
 from sigmac.lsp.key_meanings import keys_of, words_of
-from sigmac.lsp.loose_yaml import Entry, LooseDocument, Path
-from sigmac.lsp.open_text import OpenText, Use, identifiers, is_condition, kind_of, logsource_of
 from sigmac.lsp.proposals import is_field_place
+from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Path
+from sigmac.lsp.texts.open_text import (
+    OpenText,
+    Use,
+    identifiers,
+    is_condition,
+    kind_of,
+    logsource_of,
+)
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
 
 _IGNORED = re.compile(r"#\s*sigmac:\s*ignore\[([^\]]*)")

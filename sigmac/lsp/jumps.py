@@ -8,8 +8,8 @@ from lsprotocol.types import Location
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.syntax.condition import names_matching
-from sigmac.lsp.loose_yaml import Entry, LooseDocument, Path
-from sigmac.lsp.open_text import OpenText, identifiers, is_condition, kind_of
+from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Path
+from sigmac.lsp.texts.open_text import OpenText, identifiers, is_condition, kind_of
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
 
 MOST = 1000  # places of one answer

@@ -16,16 +16,17 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from sigmac import __version__
-from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
-from sigmac.lsp import hovers, jumps, proposals, renaming
+from sigmac.compiler.diagnostics.diagnostic import Place
+from sigmac.lsp import case_lens, hovers, jumps, proposals, quick_fixes, renaming
 from sigmac.lsp.background import Background
-from sigmac.lsp.checking import MAX_BYTES, Settings
-from sigmac.lsp.open_text import OpenText, file_of, uri_of
+from sigmac.lsp.checking import Checked, Settings, mended
 from sigmac.lsp.outline_symbols import symbols
 from sigmac.lsp.shown_diagnostics import shown
+from sigmac.lsp.texts.open_text import MAX_BYTES, OpenText, file_of, uri_of
 from sigmac.project.project import ProjectError
 from sigmac.project.project_file import NAME, SHARED_NAME, read_project
 
+_TESTING = "source.sigmac.test"  # a kind of code actions
 _REFUSED = types.LSPErrorCodes.RequestFailed
 _PROJECTS = (NAME, SHARED_NAME)
 _WATCHED = ("**/*.yml", "**/*.yaml", *(f"**/{name}" for name in _PROJECTS))
@@ -42,7 +43,10 @@ class RuleServer(LanguageServer):
             max_workers=2,
         )
         self.texts: dict[str, OpenText] = {}
-        self.found: dict[str, Sequence[Diagnostic]] = {}  # what is shown of each text
+        self.checked: dict[
+            str, tuple[OpenText, Checked]
+        ] = {}  # what is shown, and of which version
+        self.failed: dict[str, Sequence[types.Diagnostic]] = {}  # tests, until a text changes
         self.folders: list[str] = []
         self.was_shut_down = False
         self.given = settings
@@ -77,6 +81,7 @@ class RuleServer(LanguageServer):
         """Hold the text of a document as it is now, and check it soon."""
         document = self.workspace.get_text_document(uri)
         encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        self.failed.pop(uri, None)
         self.texts[uri] = OpenText(uri, document.source, document.version, encoding)
         self.background.changed(uri)
 
@@ -84,7 +89,8 @@ class RuleServer(LanguageServer):
         """Forget a text: its file counts as it lies on the disk."""
         self.background.forget(uri)
         self.texts.pop(uri, None)
-        self.found.pop(uri, None)
+        self.checked.pop(uri, None)
+        self.failed.pop(uri, None)
         empty = types.PublishDiagnosticsParams(uri, [])
         self.text_document_publish_diagnostics(empty)
 
@@ -93,12 +99,27 @@ class RuleServer(LanguageServer):
         if uri in self.texts:
             return self.texts[uri]
         encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        try:
-            with Path(file_of(uri)).open("rb") as file:
-                data = file.read(MAX_BYTES)
-        except OSError:
-            data = b""
-        return OpenText(uri, data.decode("utf-8", "replace"), None, encoding)
+        return OpenText(uri, _on_disk(file_of(uri)), None, encoding)
+
+    def checked_of(self, text: OpenText) -> Checked:
+        """What was found in this version of a text; nothing while it is not checked."""
+        version, checked = self.checked.get(text.uri, (None, Checked()))
+        return checked if version is text else Checked()
+
+    async def run_tests(self, uri: str, number: int) -> None:
+        """Run the tests of a document, and show what came of them."""
+        text = self.text_of(uri)
+        if uri in self.texts and text.data != OpenText(uri, _on_disk(text.file)).data:
+            self.tell("sigmac: save the file first", types.MessageType.Warning)
+            return
+        folder = self.folders[0] if self.folders else str(Path(text.file).parent)
+        settings = self.background.settings
+        done = await case_lens.run(text, number, settings, folder, self.locate)
+        kind = types.MessageType.Info if done.is_passed else types.MessageType.Error
+        self.tell(f"sigmac: {done.said}", kind)
+        if self.texts.get(uri) is text:
+            self.failed[uri] = done.failures
+            self.show_checked(text, self.checked_of(text))
 
     def locate(self, place: Place) -> types.Location:
         """A place of a diagnostic as editors have it."""
@@ -109,12 +130,13 @@ class RuleServer(LanguageServer):
 
     # What the work beside tells
 
-    def show_found(self, text: OpenText, found: Sequence[Diagnostic]) -> None:
+    def show_checked(self, text: OpenText, checked: Checked) -> None:
         """Show what was found in a text, where it is still the one that is open."""
         if self.texts.get(text.uri) is not text:
             return
-        self.found[text.uri] = found
-        made = shown(found, text, self.locate, self.folders)
+        self.checked[text.uri] = (text, checked)
+        made = shown(checked.found, text, self.locate, self.folders)
+        made += self.failed.get(text.uri, ())
         params = types.PublishDiagnosticsParams(text.uri, made, text.version)
         self.text_document_publish_diagnostics(params)
 
@@ -148,6 +170,15 @@ class RuleServer(LanguageServer):
         self.work_done_progress.tokens.pop(token, None)
 
 
+def _on_disk(file: str) -> str:
+    """The text of a file, empty where it cannot be read."""
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def serve(settings: Settings, *, takes_project: bool = True) -> bool:
     """Answer an editor over standard input and output until it ends; whether it asked for that as it should."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
@@ -174,6 +205,7 @@ def _made(server: RuleServer) -> RuleServer:
     _follow_texts(server)
     _explain_and_complete(server)
     _find_and_rename(server)
+    _mend_and_test(server)
     return server
 
 
@@ -269,3 +301,46 @@ def _find_and_rename(server: RuleServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outline(ls: RuleServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
         return symbols(ls.text_of(params.text_document.uri))
+
+
+def _mend_and_test(server: RuleServer) -> None:
+    options = types.CodeActionOptions([*quick_fixes.KINDS, _TESTING], resolve_provider=True)
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
+    def act(ls: RuleServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+        text = ls.text_of(params.text_document.uri)
+        checked = ls.checked_of(text)
+        start, end = text.offset(params.range.start), text.offset(params.range.end)
+        found = [*quick_fixes.actions(text, start, end, checked, params.context.diagnostics)]
+        whole = quick_fixes.fix_all(text, checked.fixes)
+        found += [whole] if whole is not None else []
+        number = case_lens.document_number(text, start)
+        if number is not None:
+            command = case_lens.command(text, number)
+            found.append(types.CodeAction(command.title, _TESTING, command=command))
+        only = params.context.only
+        return [each for each in found if only is None or _is_wanted(each.kind, only)]
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    async def resolve(ls: RuleServer, action: types.CodeAction) -> types.CodeAction:
+        uri = action.data.get("uri") if isinstance(action.data, dict) else None
+        text = ls.texts.get(uri) if isinstance(uri, str) else None
+        if text is not None:
+            settings = ls.background.settings
+            new = await ls.background.run(mended, text.file, text.text, settings)
+            if new is not None and ls.texts.get(text.uri) is text:
+                action.edit = quick_fixes.replaced(text, new)
+        return action
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
+    def show_lenses(ls: RuleServer, params: types.CodeLensParams) -> list[types.CodeLens]:
+        return case_lens.lenses(ls.text_of(params.text_document.uri))
+
+    @server.command(case_lens.COMMAND)
+    async def run_tests(ls: RuleServer, uri: str, number: int) -> None:
+        await ls.run_tests(uri, number)
+
+
+def _is_wanted(kind: str | None, only: Sequence[str]) -> bool:
+    """Whether a kind of actions is one that is asked for, or under it: `source` has `source.fixAll`."""
+    return any(kind == each or f"{kind}.".startswith(f"{each}.") for each in only)

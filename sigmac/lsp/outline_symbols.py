@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lsprotocol.types import DocumentSymbol, SymbolKind
 
-from sigmac.lsp.loose_yaml import Entry, LooseDocument
-from sigmac.lsp.open_text import OpenText, kind_of
+from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument
+from sigmac.lsp.texts.open_text import OpenText, kind_of
 
 MOST = 5000  # symbols of one answer
 _SHOWN = ("logsource", "detection", "correlation", "filter")

@@ -29,8 +29,8 @@ from sigmac.compiler.syntax.modifiers.modifiers import (
     check_order,
 )
 from sigmac.lsp.key_meanings import keys_of, words_of
-from sigmac.lsp.loose_yaml import LooseDocument, Where
-from sigmac.lsp.open_text import (
+from sigmac.lsp.texts.loose_yaml import LooseDocument, Where
+from sigmac.lsp.texts.open_text import (
     WORD,
     OpenText,
     identifiers,

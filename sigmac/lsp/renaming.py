@@ -11,8 +11,8 @@ from sigmac.compiler.diagnostics.diagnostic import RuleError
 from sigmac.compiler.syntax.condition import KEYWORDS, names_matching
 from sigmac.compiler.syntax.yaml_nodes import documents
 from sigmac.lsp.jumps import identifier_at
-from sigmac.lsp.loose_yaml import LooseDocument
-from sigmac.lsp.open_text import OpenText, Use, identifiers
+from sigmac.lsp.texts.loose_yaml import LooseDocument
+from sigmac.lsp.texts.open_text import OpenText, Use, identifiers
 from sigmac.runtime.errors import SigmacError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,1000}")

@@ -11,7 +11,7 @@ from lsprotocol import types
 from sigmac.compiler.diagnostics.catalogue import catalogue, reference
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.packaging.build_cache import default_folder
-from sigmac.lsp.open_text import OpenText, uri_of
+from sigmac.lsp.texts.open_text import OpenText, uri_of
 from sigmac.runtime.private_folder import private_folder
 
 SOURCE = "sigmac"
@@ -31,31 +31,33 @@ def shown(
     found: Iterable[Diagnostic], text: OpenText, locate: Locate, folders: Iterable[str] = ()
 ) -> list[types.Diagnostic]:
     """The diagnostics of a text; `locate` gives the places in other files, which messages name from `folders` on."""
-    roots = [f"{folder}/" for folder in folders]
-    return [_shown(each, text, locate, roots) for each in found]
+    return [_with_places(each, text, locate, folders) for each in found]
 
 
-def _shown(
-    found: Diagnostic, text: OpenText, locate: Locate, roots: Iterable[str]
+def _with_places(
+    found: Diagnostic, text: OpenText, locate: Locate, folders: Iterable[str]
 ) -> types.Diagnostic:
+    made = _shown(found, text)
+    for folder in folders:
+        made.message = made.message.replace(f"{folder}/", "")
+    made.related_information = [
+        types.DiagnosticRelatedInformation(locate(place), "here") for place in found.related
+    ] or None
+    return made
+
+
+def _shown(found: Diagnostic, text: OpenText) -> types.Diagnostic:
+    """A diagnostic without other places."""
     hint = f"\n{found.hint}" if found.hint else ""
-    message = f"{found.message}{hint}"
-    for root in roots:
-        message = message.replace(root, "")
     page = _page() if found.code in catalogue() else None
     return types.Diagnostic(
         text.positions.range_of(found.place),
-        message,
+        f"{found.message}{hint}",
         severity=_SEVERITIES[found.severity],
         code=found.code,
         code_description=types.CodeDescription(f"{page}#{found.code.lower()}") if page else None,
         source=SOURCE,
         tags=[types.DiagnosticTag.Unnecessary] if found.code in _UNUSED else None,
-        related_information=[
-            types.DiagnosticRelatedInformation(locate(place), "here") for place in found.related
-        ]
-        or None,
-        data={"hint": found.hint} if found.hint else None,
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.lsp.loose_yaml import Path as NodePath
-from sigmac.lsp.loose_yaml import loose_documents, where_at
+from sigmac.lsp.texts.loose_yaml import Path as NodePath
+from sigmac.lsp.texts.loose_yaml import loose_documents, where_at
 
 ROOT = Path(__file__).resolve().parents[3]
 # Without those that have anchors and merges

@@ -125,6 +125,58 @@ def test_a_workspace_with_hostile_files_is_read(folder: Path) -> None:
         assert editor.ask("textDocument/completion", at)["items"] == []
 
 
+TESTED = (
+    RULE.replace(", t: {B: c}", "")
+    + """cases:
+    match:
+        - {why: it is b, event: {A: b}}
+    no_match:
+        - {why: it is b all the same, event: {A: b, C: d}}
+        - {why: it is c, event: {A: c}}
+"""
+)
+
+
+def test_the_tests_of_a_rule_are_run(folder: Path) -> None:
+    (folder / "a.yml").write_text(TESTED)
+    with Editor(folder) as editor:
+        uri = editor.open("a.yml", TESTED)
+        editor.diagnostics(uri)
+        (lens,) = editor.ask("textDocument/codeLens", {"textDocument": {"uri": uri}})
+        editor.ask("workspace/executeCommand", lens["command"])
+        told = editor.wait_for(lambda note: note["method"] == "window/showMessage")
+        assert told["params"] == {"type": 1, "message": "sigmac: A: 2 of 3 tests passed"}
+        found = [each for each in editor.diagnostics(uri) if each["code"] == "test"]
+        assert [each["range"] for each in found] == [lens["range"]]
+        assert "it is b all the same: expected no match, got a match" in found[0]["message"]
+        (place,) = found[0]["relatedInformation"]
+        assert (place["location"]["uri"], place["location"]["range"]["start"]["line"]) == (uri, 7)
+        # What failed is forgotten when the text changes, and what is not saved is not tested.
+        editor.change(uri, TESTED + "level: low\n")
+        assert [each for each in editor.diagnostics(uri) if each["code"] == "test"] == []
+        editor.ask("workspace/executeCommand", lens["command"])
+        told = editor.wait_for(lambda note: note["method"] == "window/showMessage")
+        assert told["params"]["message"] == "sigmac: save the file first"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RULE, "no rule that is asked for has a case"),
+        (RULE.replace("condition: s", "condition: x"), "A: the condition names `x`"),
+    ],
+    ids=["none", "an error"],
+)
+def test_what_cannot_be_tested_is_told(folder: Path, text: str, said: str) -> None:
+    (folder / "a.yml").write_text(text)
+    with Editor(folder) as editor:
+        uri = editor.open("a.yml", text)
+        action = {"command": "sigmac.runTests", "arguments": [uri, 0]}
+        editor.ask("workspace/executeCommand", action)
+        told = editor.wait_for(lambda note: note["method"] == "window/showMessage")
+        assert told["params"]["message"].startswith(f"sigmac: {said}")
+
+
 def test_an_editor_may_cancel_a_request(folder: Path) -> None:
     with Editor(folder) as editor:
         uri = editor.open("a.yml", RULE)

@@ -6,7 +6,7 @@ import pytest
 from lsprotocol.types import Position, PositionEncodingKind
 
 from sigmac.compiler.diagnostics.diagnostic import Place
-from sigmac.lsp.text_positions import TextPositions
+from sigmac.lsp.texts.text_positions import TextPositions
 
 TEXT = "a\r\nbü🦊c\u2028d\n\n𝔘"
 UNITS = {PositionEncodingKind.Utf8: 1, PositionEncodingKind.Utf16: 2}

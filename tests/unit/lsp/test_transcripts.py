@@ -12,6 +12,9 @@ are, by the request:
 - `definition` and `references`: places, as `open.yml:7:16`;
 - `rename`: `of`, what is renamed, `null` where nothing is; `to`, the new name, and `becomes`, the text with it, or
   `refused`, what is said instead;
+- `actions`: `titles`, what is offered at the cursor, but for the tests; `becomes`, the text after the action of this
+  `title`;
+- `lenses`: where they stand and what they say, as `1:8-1:14 Run the tests of this rule`;
 - `outline`: the symbols, a line each, those inside others indented, with what stands beside the name.
 """
 
@@ -29,6 +32,7 @@ from tests.unit.lsp.editor import Editor, Refused
 
 CURSOR = "‸"
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
+TESTING = "Run the tests of this rule"
 SEVERITIES = {1: "error", 2: "warning", 3: "note"}
 
 
@@ -204,7 +208,28 @@ def _is_inside(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
     return starts[0] <= starts[1] and ends[0] >= ends[1]
 
 
+def _actions(editor: Editor, uri: str, at: dict[str, int], case: dict[str, Any]) -> None:
+    context = {"diagnostics": editor.diagnostics(uri)}
+    given = {"textDocument": {"uri": uri}, "range": {"start": at, "end": at}, "context": context}
+    found = editor.ask("textDocument/codeAction", given)
+    found = [each for each in found if each["title"] != TESTING]
+    assert [each["title"] for each in found] == case["titles"]
+    if "becomes" in case:
+        action = next(each for each in found if each["title"] == case["title"])
+        if "edit" not in action:
+            action = editor.ask("codeAction/resolve", action)
+        text = case["text"].replace(CURSOR, "")
+        assert edited(text, action["edit"]["changes"][uri]) == case["becomes"]
+
+
+def _lenses(editor: Editor, uri: str, _: dict[str, int], case: dict[str, Any]) -> None:
+    found = editor.ask("textDocument/codeLens", {"textDocument": {"uri": uri}})
+    assert [f"{span(each['range'])} {each['command']['title']}" for each in found] == case["expect"]
+
+
 ANSWERS = {
+    "actions": _actions,
+    "lenses": _lenses,
     "diagnostics": _diagnostics,
     "completion": _completion,
     "hover": _hover,

@@ -12,10 +12,14 @@ from urllib.parse import quote, unquote, urlsplit
 from lsprotocol.types import Location, Position, PositionEncodingKind
 
 from sigmac.compiler.syntax.condition import KEYWORDS
-from sigmac.lsp.checking import MAX_BYTES, is_about_rules
-from sigmac.lsp.loose_yaml import Entry, LooseDocument, Where, loose_documents, where_at
-from sigmac.lsp.text_positions import TextPositions
+from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Where, loose_documents, where_at
+from sigmac.lsp.texts.text_positions import TextPositions
 
+MAX_BYTES = 1 << 20  # of a text that is looked at while somebody types
+# What a file of rules has and hardly another file: keys at the first level, in a collection of braces too.
+_OF_RULES = re.compile(
+    rb"(?:^|[\n{,])[\"' ]{0,2}(?:detection|logsource|correlation|filter|no_match|sequences)[\"']?[ \t]*:"
+)
 # A name, a pattern or a keyword in a condition, as its grammar has them.
 WORD = re.compile(r"[A-Za-z0-9_.*-]+")
 _RESERVED = {"detection": ("condition", "timeframe"), "filter": ("condition", "rules")}
@@ -98,6 +102,11 @@ class OpenText:
                     word = found[0]
                     if word.lower() not in KEYWORDS - {"them"} and not word.isdecimal():
                         yield Use(word, found.start(), found.end())
+
+
+def is_about_rules(data: bytes) -> bool:
+    """Whether a file says something about rules: a workspace may hold other YAML too."""
+    return _OF_RULES.search(data) is not None
 
 
 def kind_of(document: LooseDocument) -> str:

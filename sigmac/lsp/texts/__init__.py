@@ -1,0 +1,1 @@
+"""A text that an editor has open: positions in it, and its YAML, finished or not."""
