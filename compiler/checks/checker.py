@@ -10,6 +10,7 @@ from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_s
 from sigmac.compiler.checks.among_rules import Outline
 from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import check_ignored
+from sigmac.compiler.checks.unknown_fields import unknown_fields
 from sigmac.compiler.checks.windows import check_correlations
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.ir.expressions import Expression
@@ -51,6 +52,8 @@ def check_loaded(
     compared with.
     """
     diagnostics = Diagnostics(list(loaded.warnings))
+    unknown: list[Diagnostic] = []  # fields
+    renamed = {named.field for pipeline in loaded.pipelines for named in pipeline.maps}
     rules, correlations, filters = [], [], []
     refused: set[str] = set()
     refused_documents: list[Refused] = []
@@ -64,6 +67,8 @@ def check_loaded(
         rules += contents.rules
         correlations += contents.correlations
         filters += contents.filters
+        for found_filter in contents.filters:
+            unknown.extend(unknown_fields(found_filter, renamed))
     lowered = [_lower(rule, (), loaded, strict_logsource) for rule in rules]
     # As in a build: filters refer to rules that are sound without them.
     sound = [i for i, each in enumerate(lowered) if each.expression is not None]
@@ -76,6 +81,7 @@ def check_loaded(
     never: set[int] = set()
     for each in lowered:
         diagnostics.extend(each.diagnostics)
+        unknown.extend(unknown_fields(each.rule, each.mapped))
         said = [*check_rule(each.rule, each.expression, conventions)]
         diagnostics.extend(said)
         if cannot_match(each.rule, said):
@@ -91,6 +97,8 @@ def check_loaded(
     kept = [correlation for correlation, _ in asked]
     diagnostics.extend(check_correlations(kept, targets, _fields_of, never))
     diagnostics.extend(check_set(rules, correlations, filters, refused_documents, beside))
+    spelled = {each.place for each in diagnostics if each.code == "W_FIELD_CASE"}
+    diagnostics.extend(each for each in unknown if each.place not in spelled)
     names = [each.meta for each in rules]
     names += [each.meta for each in correlations]
     names += [each.meta for each in refused_documents]
@@ -112,6 +120,7 @@ class _Lowered:
 
     rule: Rule
     expression: Expression | None = None
+    mapped: set[str] = field(default_factory=set)  # fields that have another name in a variant
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
 
@@ -120,6 +129,8 @@ def _lower(rule: Rule, filters: Sequence[Filter], pipelines: Pipelines, strict: 
     try:
         made.rule = join(rule, filters)
         variants = pipelines.apply(made.rule, made.diagnostics, strict_logsource=strict)
+        asked = _fields_of(made.rule)
+        made.mapped = asked.difference(*(_fields_of(each.rule) for each in variants))
         made.expression = lower_rule(variants)
     except RuleError as error:
         made.diagnostics.catch(error)
