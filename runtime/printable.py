@@ -1,7 +1,8 @@
-"""Hostile text on a terminal: what rules, events and packs say is shown, never obeyed."""
+"""Hostile text on a terminal or a page: what rules, events and packs say is shown, never obeyed."""
 
 from __future__ import annotations
 
+import html
 import re
 
 # Most lines are such, and need no look at each character.
@@ -30,6 +31,19 @@ def shortened(text: str, length: int, quote: str = "") -> str:
     if len(text) <= length:
         return f"{quote}{escaped(text)}{quote}"
     return f"{quote}{escaped(text[:length])}…{quote} ({len(text):,} characters)"
+
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+_SENTENCE = 200  # characters
+
+
+def markdown_text(text: str) -> str:
+    r"""Text of which nothing is markup, on one line; its beginning where it is long.
+
+    >>> print(markdown_text("a|b <img> `x`"))
+    a\|b &lt;img&gt; \`x\`
+    """
+    return html.escape(_MARKS.sub(r"\\\1", shortened(text, _SENTENCE)), quote=False)
 
 
 def escaped_json(lines: bytes) -> bytes:

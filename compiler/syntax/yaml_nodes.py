@@ -139,7 +139,7 @@ def documents(data: bytes, file: str, max_nodes: int = MAX_NODES) -> Iterator[Do
     Raises `RuleError` with code `E_YAML` (not YAML, too deep, too large) or `E_YAML_DUP` (a key twice in one map).
     """
     text = decode(data, file)
-    _bound_depth(data, text, file)
+    bound_depth(data, text, file)
     try:
         yield from _documents(text, file, max_nodes)
     except yaml.YAMLError as error:
@@ -167,7 +167,8 @@ def _documents(text: str, file: str, max_nodes: int) -> Iterator[Document]:
         loader.dispose()
 
 
-def _bound_depth(data: bytes, text: str, file: str) -> None:
+def bound_depth(data: bytes, text: str, file: str) -> None:
+    """Raises `RuleError` (`E_YAML`) where a document is nested too deeply to be composed."""
     # libyaml's composer recurses in C: nesting is measured on the event stream first, wherever it could be deep.
     if len(_NESTING.findall(data)) < MAX_DEPTH and len(data) < 1 << 20:
         return

@@ -30,6 +30,7 @@ COMMANDS = {
     "coverage": "Show what rules cover of MITRE ATT&CK, and what of it fired.",
     "new": "Draft a rule, with its cases, from an event that it should match.",
     "diff": "Show what differs between two packs or sets of rules, and in what they match.",
+    "migrate": "Say what becomes of rules on the way from the Go engine to sigmac, and write files to go on with.",
     "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
     "config": "Check a configuration of the service, print its schema, or show the project file.",
     "dlq": "List dead letters, or send them again.",

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sigmac.cli.options import counted
-from sigmac.runtime.printable import escaped, shortened
+from sigmac.runtime.printable import escaped, markdown_text, shortened
 
 MAX_LISTED = 50  # rules of a list
 MAX_CODE = 60  # lines
 _WIDTH = 200  # characters of a sentence
 _EVENT = 2000  # characters
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
 
 def lines_of(report: Mapping[str, Any], *, code: bool) -> Iterator[str]:
@@ -54,18 +53,18 @@ def _samples(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def markdown_of(report: Mapping[str, Any], *, code: bool) -> Iterator[str]:
     """The report as Markdown, in which nothing that rules or events say is markup."""
-    yield f"## Rules: {_markdown(report['old'])} → {_markdown(report['new'])}"
+    yield f"## Rules: {markdown_text(report['old'])} → {markdown_text(report['new'])}"
     yield f"\n{_summary(report)}"
     for what in ("added", "removed"):
         if found := report[what]:
             yield f"\n### {what.capitalize()}: {len(found):,}\n"
-            yield from (f"- {_named(each, _markdown)}" for each in found[:MAX_LISTED])
+            yield from (f"- {_named(each, markdown_text)}" for each in found[:MAX_LISTED])
             yield from _rest(found, "- ")
     if found := report["changed"]:
         yield f"\n### Changed: {len(found):,}\n"
         for each in found[:MAX_LISTED]:
-            yield f"- {_named(each, _markdown)}"
-            yield from (f"  - {_markdown(said)}" for said in each["words"])
+            yield f"- {_named(each, markdown_text)}"
+            yield from (f"  - {markdown_text(said)}" for said in each["words"])
             if code or not each["words"]:
                 yield from _fenced("diff", _code(each["code"]), "  ")
         yield from _rest(found, "- ")
@@ -82,13 +81,13 @@ def _markdown_samples(noun: str, found: Sequence[Mapping[str, Any]]) -> Iterator
         return
     yield f"| {noun} | gained | lost |\n| --- | ---: | ---: |"
     for each in found[:MAX_LISTED]:
-        yield f"| {_named(each, _markdown)} | {each['gained']:,} | {each['lost']:,} |"
+        yield f"| {_named(each, markdown_text)} | {each['gained']:,} | {each['lost']:,} |"
     for each in found[:MAX_LISTED]:
         for what in ("gained", "lost"):
             if (sample := each[f"sample_{what}"]) is not None:
                 yield f"\n<details><summary>{what}: {html.escape(each['title'])}</summary>\n"
-                yield f"{_markdown(sample['source'])}\n"
-                yield from (f"- {_markdown(why)}" for why in sample["why"])
+                yield f"{markdown_text(sample['source'])}\n"
+                yield from (f"- {markdown_text(why)}" for why in sample["why"])
                 event = json.dumps(sample["event"], indent=2, default=str)[:_EVENT]
                 yield from _fenced("json", event.splitlines(), "")
                 yield "\n</details>"
@@ -127,15 +126,6 @@ def _code(lines: Sequence[str]) -> Sequence[str]:
 def _rest(found: Sequence[Any], before: str) -> Iterator[str]:
     if len(found) > MAX_LISTED:
         yield f"{before}… and {len(found) - MAX_LISTED:,} more: --format json has all"
-
-
-def _markdown(text: str) -> str:
-    r"""Text of which nothing is markup, on one line.
-
-    >>> print(_markdown("a|b <img> `x`"))
-    a\|b &lt;img&gt; \`x\`
-    """
-    return html.escape(_MARKS.sub(r"\\\1", shortened(text, _WIDTH)), quote=False)
 
 
 def _fenced(language: str, lines: Sequence[str], before: str) -> Iterator[str]:

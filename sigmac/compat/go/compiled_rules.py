@@ -38,14 +38,19 @@ class CompiledRules:
 
 
 def compile_rules(
-    sources: Sequence[GivenSource], pipelines: Sequence[str], *, no_collapse_ws: bool
+    sources: Sequence[GivenSource],
+    pipelines: Sequence[str],
+    *,
+    no_collapse_ws: bool,
+    jobs: int = 1,
 ) -> CompiledRules:
     """Compile rule files, each rule by itself: what is faulty is left out.
 
-    No process is started for it. Raises `SigmacError` for a faulty pipeline.
+    `jobs` are processes, 0 as many as there are cores; with 1 none is started. Raises `SigmacError` for a faulty
+    pipeline.
     """
     own = (_KEYWORDS,) if no_collapse_ws else (_KEYWORDS, _WHITE_SPACE)
-    options = BuildOptions("rules", pipelines=(*pipelines, *own), skip_errors=True, jobs=1)
+    options = BuildOptions("rules", pipelines=(*pipelines, *own), skip_errors=True, jobs=jobs)
     try:
         result = compile_sources(sources, options, Cache(default_folder()))
     except RuleError as error:

@@ -62,6 +62,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "coverage",
                 "new",
                 "diff",
+                "migrate",
                 "inspect",
                 "config",
                 "dlq",

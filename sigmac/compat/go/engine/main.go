@@ -104,9 +104,18 @@ func (e *engine) tree(handle sigma.RuleHandle) (made outcome) {
 	default:
 		made.Outcome = "failed"
 	}
-	made.Kind = kind(err)
-	made.Error = err.Error()
+	made.Kind, made.Error = kind(err), said(err)
 	return
+}
+
+// said is the text of an error. Some panic when they are asked for it, which nobody but us does.
+func said(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = kind(err)
+		}
+	}()
+	return err.Error()
 }
 
 func kind(err error) string {
