@@ -38,6 +38,7 @@ MAX_TEXT = 1000  # characters of an event's value in the JSON form
 MAX_FOUND = 20  # an event's values of one field in the JSON form
 
 Event = dict[str, Any]
+Near = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,17 @@ class Explanation:
     def matched(self) -> bool:
         return any(each.matched for each in self.variants)
 
-    def plain(self) -> dict[str, Any]:
-        """The explanation as JSON types; `docs/explain.md` describes it."""
+    def plain(self, near: Near = lambda _: None) -> dict[str, Any]:
+        """The explanation as JSON types; `docs/explain.md` describes it.
+
+        `near` names the event's field nearest to one that is absent.
+        """
         meta, place = self.rule.meta, self.rule.place
         return {
             "rule": {"id": meta.id, "title": meta.title, "level": meta.level},
             "source": {"file": place.file, "line": place.line},
             "matched": self.matched,
-            "variants": [_plain_variant(each) for each in self.variants],
+            "variants": [_plain_variant(each, near) for each in self.variants],
         }
 
 
@@ -344,12 +348,12 @@ def _text_meaning(text: Text) -> str:
 # As JSON
 
 
-def _plain_variant(variant: VariantTruth) -> dict[str, Any]:
+def _plain_variant(variant: VariantTruth, near: Near) -> dict[str, Any]:
     return {
         "name": variant.name,
         "matched": variant.matched,
         "conditions": list(map(_plain_condition, variant.conditions)),
-        "selections": list(map(_plain_selection, variant.selections)),
+        "selections": [_plain_selection(each, near) for each in variant.selections],
         "filters": [
             {
                 "id": each.filter.meta.id,
@@ -357,7 +361,7 @@ def _plain_variant(variant: VariantTruth) -> dict[str, Any]:
                 **_plain_place(each.filter.place),
                 "matched": each.matched,
                 "condition": _plain_condition(each.condition),
-                "selections": list(map(_plain_selection, each.selections)),
+                "selections": [_plain_selection(own, near) for own in each.selections],
             }
             for each in variant.filters
         ],
@@ -373,12 +377,12 @@ def _plain_condition(condition: ConditionTruth) -> dict[str, Any]:
     }
 
 
-def _plain_selection(selection: SelectionTruth) -> dict[str, Any]:
+def _plain_selection(selection: SelectionTruth, near: Near) -> dict[str, Any]:
     return {
         "name": selection.name,
         **_plain_place(selection.place),
         "matched": selection.matched,
-        "detection": _plain_detection(selection.detection),
+        "detection": _plain_detection(selection.detection, near),
     }
 
 
@@ -394,12 +398,15 @@ def plain_term(term: TermTruth) -> dict[str, Any]:
     return made
 
 
-def _plain_detection(detection: DetectionTruth) -> dict[str, Any]:
+def _plain_detection(detection: DetectionTruth, near: Near) -> dict[str, Any]:
     if isinstance(detection, GroupTruth):
         word = "all_of" if detection.all else "any_of"
-        parts = [_plain_detection(each) for each in detection.parts]
+        parts = [_plain_detection(each, near) for each in detection.parts]
         return {"matched": detection.matched, word: parts}
     item = detection.item
+    held = _plain_found(detection.found, keywords=item.field is None)
+    if item.field is not None and not detection.found.present:
+        held["nearest"] = near(item.field)
     return {
         "matched": detection.matched,
         "field": item.field,
@@ -407,7 +414,7 @@ def _plain_detection(detection: DetectionTruth) -> dict[str, Any]:
         **_plain_place(item.place),
         "all": item.all,
         "negated": item.negated,
-        "event": _plain_found(detection.found, keywords=item.field is None),
+        "event": held,
         "values": [_plain_value(each) for each in detection.values],
     }
 

@@ -190,7 +190,11 @@ def build(
     )
     sources = find_sources(paths)
     if report is not None:
-        read = [*(str(each.path) for each in sources), *map(str, filter(None, (sign, profile)))]
+        read = [
+            *(str(each.path) for each in sources),
+            *pipeline,
+            *map(str, filter(None, (sign, profile))),
+        ]
         _check_report(report, read, output)
     try:
         if explain_optimizer is not None:

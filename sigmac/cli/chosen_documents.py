@@ -40,7 +40,7 @@ def choose(given: str, others: tuple[str, ...]) -> ChosenDocuments:
 
     path, wanted = _split(given)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; name one rule file")
+        raise InputError(f"{path}: is a folder; name one rule file, or a rule of a pack as PACK#ID")
     contents = read_file(SourceFile(str(path), path.name, path, named=True).read(), str(path))
     files = [contents, *_read_others(contents, others)]
     errors = contents.diagnostics.errors

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,35 +12,32 @@ from click.exceptions import Exit
 
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
+from sigmac.cli.explanation_output import PICTURES, ExplainForm, Told
 from sigmac.cli.options import (
     COMPILER,
-    Form,
     at_least,
     correlation_order,
+    input_format,
     max_groups,
     max_hits,
     need,
-    output_format,
     pipeline,
     placeholder,
     placeholders,
+    read_keys,
     read_source,
     say,
+    select,
     timestamp_field,
+    trusted_key,
     wants_color,
 )
 from sigmac.cli.project_options import pipelines_of, placeholders_of, project_file
+from sigmac.runtime.errors import EventError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from sigmac.cli.chosen_documents import ChosenDocuments
-    from sigmac.cli.explain_correlations import ToldCorrelation
-    from sigmac.cli.explanation_lines import Line
-    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-    from sigmac.compiler.meaning.explanation import Explanation
-    from sigmac.compiler.pipeline import Pipelines
-    from sigmac.compiler.syntax.rule import Rule
+    from sigmac.cli.explained_events import Records
     from sigmac.project.project import Project
 
 EXAMPLE = """Examples:
@@ -51,6 +50,10 @@ EXAMPLE = """Examples:
 
   sigmac explain rules/whoami.yml event.json --with filters/
 
+  sigmac explain rules/whoami.yml logs/ --misses 10
+
+  sigmac explain build/windows#80167ada-7a12-41ed-b8e9-aa47195c66a1 event.json --format html > why.html
+
   sigmac explain 'rules.yml#Many Failed Logons' events.ndjson --position 41
 """
 
@@ -61,14 +64,16 @@ EXAMPLE = """Examples:
     cls=Argument,
     type=click.Path(),
     metavar="RULE",
-    help="Rule file; FILE#ID or FILE#TITLE for one of its rules or correlations.",
+    help="Rule file; FILE#ID or FILE#TITLE for one of its rules or correlations; PACK#ID for a rule of a pack.",
 )
 @click.argument(
-    "event",
+    "events",
     cls=Argument,
+    nargs=-1,
+    required=True,
     type=click.Path(),
-    metavar="EVENT",
-    help="File with one JSON object, for correlations one a line; - for standard input, or the JSON.",
+    metavar="EVENT...",
+    help="Files and folders with events, as for `sigmac run`; - for standard input, or the JSON of one event.",
 )
 @click.option(
     "--with",
@@ -91,6 +96,13 @@ EXAMPLE = """Examples:
     metavar="N",
     help="Groups of a correlation that are shown, the nearest to an alert first.",
 )
+@click.option(
+    "--misses",
+    type=at_least(1),
+    default=5,
+    metavar="N",
+    help="Of several events: the nearest misses of a rule that are shown.",
+)
 @correlation_order
 @timestamp_field
 @max_groups
@@ -100,16 +112,26 @@ EXAMPLE = """Examples:
 @click.option(
     "--evtx",
     is_flag=True,
-    help='The event is EVTX as JSON, {"Event": {"System": …, "EventData": …}}.',
+    help='Each line is EVTX as JSON, {"Event": {"System": …, "EventData": …}}, or wrapped otherwise.',
 )
-@output_format
+@input_format
+@select
+@trusted_key
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(ExplainForm),
+    default=ExplainForm.text,
+    help="For people, for programs, or a picture of one event as a flowchart or an HTML page.",
+)
 @project_file
 def explain(
     rule: str,
-    event: str,
+    events: tuple[str, ...],
     others: tuple[str, ...],
     position: int | None,
     groups: int,
+    misses: int,
     correlation_order: str | None,
     timestamp_field: tuple[str, ...],
     max_groups: int,
@@ -117,49 +139,61 @@ def explain(
     pipeline: tuple[str, ...],
     placeholder: tuple[str, ...],
     evtx: bool,
-    form: Form,
+    input_format: str | None,
+    select: str | None,
+    trusted_key: tuple[Path, ...],
+    form: ExplainForm,
     project: Project,
 ) -> None:
     """Show which parts of a rule are true for an event, and what the event holds there.
 
+    Of several events show what keeps the rule from matching them: the nearest misses, how often, and with which values.
     Of a correlation show the groups that came near, hit by hit, and what was missing, or what it made of one event.
     """
     need("compiler", *COMPILER)
-    from sigmac.cli.chosen_documents import choose
     from sigmac.cli.explain_correlations import Settings, explain_correlations
-    from sigmac.cli.explained_events import Records, read_event
+    from sigmac.cli.explained_events import STDIN
+    from sigmac.cli.explained_rules import explain_one, explain_several, variants_of
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.pipeline import load_pipelines
     from sigmac.runtime.correlation.correlator import Limits
     from sigmac.runtime.correlation.timestamps import FIELDS
 
-    chosen, note = _fitting(choose(rule, others), event, position)
-    explanations: list[Explanation] = []
-    one: dict[str, Any] = {}
-    told: list[ToldCorrelation] = []
-    order = correlation_order or ("arrival" if event == "-" else "time")
-    fields = timestamp_field or FIELDS
-    records = Records(event, evtx)
+    chosen, packed = _chosen(rule, others, trusted_key, pipeline)
+    records = _records(events, input_format, select, evtx=evtx)
+    if position is not None and len(records.given) > 1:
+        raise click.BadParameter(
+            "give one input, in which it is a position", param_hint="--position"
+        )
+    chosen, note, several = _fitting(chosen, records, position)
+    if form in PICTURES and (several or chosen.correlations):
+        raise click.BadParameter(
+            "a picture is of a rule over one event; --position N chooses one", param_hint="--format"
+        )
+    found = Told(timestamp_field or FIELDS)
+    order = correlation_order or ("arrival" if records.given == [STDIN] else "time")
     try:
         values = placeholders_of(project, placeholders(placeholder))
-        pipelines = load_pipelines(pipeline or pipelines_of(project), values)
+        pipelines = load_pipelines(
+            () if packed else pipeline or pipelines_of(project), {} if packed else values
+        )
     except RuleError as error:
         errors = [error.diagnostic]
     else:
         errors = chosen.errors
-        if chosen.rules or not chosen.correlations:
-            one = read_event(event, evtx, position)
-            explanations = _explain_rules(chosen.rules, pipelines, one, errors)
+        rules = variants_of(chosen.rules, pipelines, errors)
+        if several:
+            found.misses = explain_several(rules, records)
+        elif chosen.rules or not chosen.correlations:
+            found.event = _one(records, position)
+            found.rules = explain_one(rules, found.event)
         if chosen.correlations:
-            settings = Settings(position, order, fields, Limits(max_groups, max_hits), groups)
-            told, faults = explain_correlations(chosen, pipelines, records, settings)
+            settings = Settings(position, order, found.fields, Limits(max_groups, max_hits), groups)
+            found.correlations, faults = explain_correlations(chosen, pipelines, records, settings)
             errors += (each for each in faults if each not in errors)
     if note:
         say(note)
-    if form is Form.json:
-        _print_json(explanations, told, fields)
-    else:
-        _print_text(explanations, told, fields, one)
+    found.show(form, misses)
     if errors:
         from sigmac.compiler.checks.report import render_text
 
@@ -169,70 +203,72 @@ def explain(
         raise Exit(ExitStatus.FAILED)
 
 
+def _chosen(
+    rule: str, others: tuple[str, ...], trusted_keys: Sequence[Path], pipelines: Sequence[str]
+) -> tuple[ChosenDocuments, bool]:
+    """The rules and correlations that are meant, and whether they are of a pack."""
+    from sigmac.cli.chosen_documents import choose
+    from sigmac.cli.packed_documents import choose_packed, split_pack
+
+    in_pack = None if Path(rule).exists() else split_pack(rule)
+    if in_pack is None:
+        if trusted_keys:
+            raise click.BadParameter(
+                "a rule file is no pack, and nobody signed it", param_hint="RULE"
+            )
+        return choose(rule, others), False
+    if pipelines or others:
+        raise click.BadParameter(
+            "a pack was built with its pipelines and filters; rules are given some",
+            param_hint="--pipeline" if pipelines else "--with",
+        )
+    return choose_packed(*in_pack, read_keys(trusted_keys)), True
+
+
+def _records(events: Sequence[str], form: str | None, select: str | None, *, evtx: bool) -> Records:
+    from sigmac.cli.event_files import event_files, how_to_read
+    from sigmac.cli.explained_events import MAX_EVENT, Records, is_text
+
+    reading = how_to_read(form, select, evtx, MAX_EVENT)
+    texts = [each for each in events if is_text(each)]
+    if texts and len(events) > 1:
+        raise click.BadParameter("give files, or one event as JSON", param_hint="EVENT...")
+    return Records(texts or event_files(events), reading)
+
+
 def _fitting(
-    chosen: ChosenDocuments, event: str, position: int | None
-) -> tuple[ChosenDocuments, str]:
-    """Of rules and correlations those that the events are for, one event for rules, several for correlations; and
-    what there is to say of the others.
+    chosen: ChosenDocuments, records: Records, position: int | None
+) -> tuple[ChosenDocuments, str, bool]:
+    """Of rules and correlations those that the events are for, one event for rules, several for correlations; what
+    there is to say of the others; and whether rules are explained over several.
     """
     from dataclasses import replace
 
-    from sigmac.cli.explained_events import are_several
+    from sigmac.cli.explained_events import STDIN
 
     rules, correlations = len(chosen.rules), len(chosen.correlations)
-    if not rules or not correlations or (position is not None and event != "-"):
-        return chosen, ""
+    several = bool(rules) and position is None and len(records.first(2)) > 1
+    if not rules or not correlations:
+        return chosen, "", several
     file = chosen.files[0].file
-    if are_several(event):  # standard input, which is read once, among them
+    if several or records.given == [STDIN]:  # which is read once
         note = f"only correlations are explained; {rules} others are not: --position N is for all"
-        return replace(chosen, rules=[]), f"sigmac: {file}: {note}"
+        return replace(chosen, rules=[]), f"sigmac: {file}: {note}", False
+    if position is not None:
+        return chosen, "", False
     note = f"only detection rules are explained; {correlations} others are not"
-    return replace(chosen, correlations=[]), f"sigmac: {file}: {note}"
+    return replace(chosen, correlations=[]), f"sigmac: {file}: {note}", False
 
 
-def _explain_rules(
-    rules: Sequence[Rule],
-    pipelines: Pipelines,
-    event: dict[str, Any],
-    errors: list[Diagnostic],
-) -> list[Explanation]:
-    from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
-    from sigmac.compiler.meaning.explanation import explain_rule
+def _one(records: Records, position: int | None) -> dict[str, Any]:
+    """The event that is given, or that at a position. Raises `EventError` or `InputError`."""
+    from dataclasses import replace
 
-    explanations = []
-    for each in rules:
-        try:
-            variants = pipelines.apply(each, Diagnostics())
-        except RuleError as error:
-            errors.append(error.diagnostic)
-        else:
-            explanations.append(explain_rule(each, variants, event))
-    return explanations
-
-
-def _print_json(
-    explanations: Sequence[Explanation], told: Sequence[ToldCorrelation], fields: Sequence[str]
-) -> None:
-    import json
-
-    report = {
-        "version": 1,
-        "rules": [each.plain() for each in explanations],
-        "correlations": [each.plain(fields) for each in told],
-    }
-    print(json.dumps(report, indent=2))
-
-
-def _print_text(
-    explanations: Sequence[Explanation],
-    told: Sequence[ToldCorrelation],
-    fields: Sequence[str],
-    event: Mapping[str, Any],
-) -> None:
-    from sigmac.cli.explanation_lines import print_lines, rule_lines
-    from sigmac.runtime.chances.names_in_event import names_of
-    from sigmac.runtime.chances.nearest_field import FieldNames
-
-    near = FieldNames(dict.fromkeys(names_of(event), 1)).nearest
-    blocks: list[Iterable[Line]] = [rule_lines(each, near) for each in explanations]
-    print_lines([*blocks, *(block for each in told for block in each.lines(fields))])
+    if position is not None:
+        return replace(records, quiet=True).at(position)
+    found = records.first(1)
+    if not found:
+        raise EventError(
+            records.faults[0] if records.faults else f"{records.names}: there is no event"
+        )
+    return found[0]

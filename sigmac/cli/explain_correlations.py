@@ -185,7 +185,7 @@ def _read_events(
     """Put the events that rules match into a log; the event at the position."""
     chosen = None
     reader = known.correlator().reader
-    for number, event in records:
+    for (_, number), event in records:
         if number == position:
             chosen = event
         if matched := known.matched(event):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from sigmac.cli.options import wants_color
 from sigmac.runtime.printable import escaped, shortened
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
         Explanation,
         Found,
         ItemTruth,
+        Near,
         SelectionTruth,
         TermTruth,
         ValueTruth,
     )
 
-MAX_SHOWN = 160  # characters of a value
-MAX_VALUES = 5  # of a field, where an event holds several
+MAX_SHOWN = 160  # characters of a text of a rule
 
-Near = Callable[[str], str | None]
 # Text and its style
 Span = tuple[str, str]
 # How far a line is indented, its truth if it has one, and what it says
@@ -155,39 +154,25 @@ def _item_spans(truth: ItemTruth, near: Near) -> list[Span]:
 
 
 def _found_spans(found: Found, meant: str | None = None) -> list[Span]:
-    if not found.present:
-        absent = [("absent", "dim italic")]
-        hint = None if meant is None else f"; did you mean {shortened(meant, MAX_SHOWN)}?"
-        return absent if hint is None else [*absent, (hint, "dim")]
-    if not found.values:
-        return [("an empty list", "dim italic")]
-    shown = ", ".join(map(_scalar, found.values[:MAX_VALUES]))
-    more = len(found.values) - MAX_VALUES
-    return [(f"{shown}, and {more:,} more" if more > 0 else shown, "yellow")]
+    from sigmac.compiler.meaning.found_words import found_words, hint_words
 
-
-def _scalar(value: Any) -> str:
-    from sigmac.compiler.meaning.explanation import kind
-    from sigmac.compiler.meaning.reference import text
-
-    name = kind(value)
-    if name == "object":
-        return "an object"
-    if name == "null":
-        return name
-    return shortened(text(value) or "", MAX_SHOWN, '"' if name == "string" else "")
+    if found.present and found.values:
+        return [(found_words(found), "yellow")]
+    nothing = [(found_words(found), "dim italic")]
+    return nothing if meant is None or found.present else [*nothing, (hint_words(meant), "dim")]
 
 
 def _value_lines(
     value: ValueTruth, item: ItemTruth, depth: int
 ) -> Iterator[tuple[int, bool, list[Span]]]:
     from sigmac.compiler.meaning.explanation import meaning
+    from sigmac.compiler.meaning.found_words import scalar_words
 
     spans = [(shortened(meaning(value.value), 2 * MAX_SHOWN), "")]
     if value.other is not None:
         spans += [(": ", ""), *_found_spans(value.other)]
     if value.witness is not None and len(item.found.values) > 1:
-        spans += [(", as ", "dim"), (_scalar(value.witness), "yellow")]
+        spans += [(", as ", "dim"), (scalar_words(value.witness), "yellow")]
     yield depth, value.matched, spans
     for each in value.alternatives:
         yield from _value_lines(each, item, depth + 1)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sigmac.runtime.inputs.lines import Block
+    from sigmac.runtime.reading.reading import Reading
 
 
 class Progress:
@@ -37,3 +42,35 @@ class Progress:
     def __exit__(self, *failure: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def watched_events(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
+    """The events of an input in blocks, with a progress bar on a terminal; as `read_events`."""
+    from sigmac.runtime.inputs.opened import STDIN
+    from sigmac.runtime.reading.reading import read_events
+
+    blocks = read_events(name, reading)
+    if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
+        yield from blocks
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
+        for block in blocks:
+            yield block
+            progress.update(task, completed=block.read)

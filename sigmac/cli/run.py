@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -30,6 +29,7 @@ from sigmac.cli.options import (
     trusted_key,
 )
 from sigmac.cli.outputs import Output, refuse_overlap
+from sigmac.cli.progress import watched_events
 from sigmac.cli.project_options import project_file
 from sigmac.cli.result_options import ResultOptions, ResultsCommand, result_options
 from sigmac.cli.serve import run_service
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from sigmac.project.project import Project
     from sigmac.results.output_form import Form
     from sigmac.results.report_data import Kept
-    from sigmac.runtime.inputs.lines import Block
-    from sigmac.runtime.reading.reading import Reading
 
 EXAMPLE = """Examples:
 
@@ -295,7 +293,7 @@ def run(
         out.write(output_form.start())
         try:
             for name in names:
-                blocks = _watched(name, reading, show=show_bar)
+                blocks = watched_events(name, reading, show=show_bar)
                 try:
                     for block, made in evaluate_all(blocks, evaluation.outcome, count):
                         tally.add(block, made)
@@ -354,35 +352,3 @@ def _workers(asked: int | None, names: list[str], profile: Path | None) -> int:
         return asked
     sizes = [path.stat().st_size for name in names if (path := Path(name)).is_file()]
     return cores() if sum(sizes) >= MIN_PARALLEL else 1
-
-
-def _watched(name: str, reading: Reading, *, show: bool) -> Iterator[Block]:
-    """The blocks of an input, with a progress bar on a terminal."""
-    from sigmac.runtime.inputs.opened import STDIN
-    from sigmac.runtime.reading.reading import read_events
-
-    blocks = read_events(name, reading)
-    if not show or name == STDIN or not sys.stderr.isatty() or not Path(name).is_file():
-        yield from blocks
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(Path(name).name, total=Path(name).stat().st_size)
-        for block in blocks:
-            yield block
-            progress.update(task, completed=block.read)

@@ -69,6 +69,7 @@ RUN = (
     "cases",
     "coverage",
     "diff",
+    "explain",
     "ci",
     "tutorial",
     "project",
@@ -525,6 +526,7 @@ def keys_of(value: Any) -> Iterator[str]:
         ("reference", "Diagnostics as JSON", "check rich.yml --format json"),
         ("reference", "Diagnostics as JSON", "check --list --format json"),
         ("explain", "--format json", "explain rich.yml event.json -p windows --format json"),
+        ("explain", "--format json", "explain rich.yml two.ndjson -p windows --format json"),
         ("inspect", "--format json", "inspect pack --format json"),
         ("inspect", "--format json", "inspect pack --rules --format json"),
         ("inspect", "--format json", "inspect pack --rule rich --format json"),
@@ -540,6 +542,7 @@ def test_every_key_of_an_output_is_described(
     Path("rich.yml").write_text(RICH, encoding="utf-8")
     Path("poor.yml").write_text(RICH.replace("[one, two]", "[x]"), encoding="utf-8")
     Path("event.json").write_bytes(orjson.dumps(EVENT))
+    Path("two.ndjson").write_bytes(b'{"A": 1}\n{"b": "x"}\n')
     Path("fired.json").write_bytes(orjson.dumps({"rule": {"id": None, "title": "rich"}}))
     options = BuildOptions("pack", skip_errors=True, jobs=1)
     result = compile_sources(find_sources(["rich.yml"]), options, Cache(None))
