@@ -21,7 +21,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs grpc-tools deploy-tools cluster-tools recipe-tools pins image-check clean
+.PHONY: help kernels demo test test-quick lint format conformance fuzz bench chaos soak wheel stubs go-stubs grpc-tools deploy-tools cluster-tools recipe-tools pins image-check clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -87,6 +87,19 @@ stubs: $(grpc_tools)/.installed ## Make the gRPC stubs anew from control.proto.
 	@mkdir -p $(STUBS)
 	$(grpc_tools)/bin/python -m grpc_tools.protoc -I . --python_out=$(STUBS) --pyi_out=$(STUBS) \
 		--grpc_python_out=$(STUBS) sigmac/runtime/service/control/control.proto
+
+go_tools := $(CURDIR)/.cache/go-tools-1
+go_module := sigmac/clients/go/sigma
+GO_STUBS ?= clients/go/sigma
+
+go-stubs: $(grpc_tools)/.installed $(go_tools)/protoc-gen-go ## Make those of the Go package, which needs Go.
+	@mkdir -p $(GO_STUBS)
+	$(grpc_tools)/bin/python -m grpc_tools.protoc -I . --plugin=$(go_tools)/protoc-gen-go --go_out=$(GO_STUBS) \
+		--go_opt=module=$(go_module) --go_opt=Msigmac/runtime/service/control/control.proto=$(go_module)/internal/wire \
+		sigmac/runtime/service/control/control.proto
+
+$(go_tools)/protoc-gen-go: clients/go/sigma/go.mod
+	@cd clients/go/sigma && GOBIN=$(go_tools) go install google.golang.org/protobuf/cmd/protoc-gen-go
 
 grpc-tools: $(grpc_tools)/.installed ## Install what makes the stubs, 10 MB: `make test` checks them where it is there.
 

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rejected, Rule
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.observe.status import Outcome, ServiceStatus
+from sigmac.runtime.service.observe.status import LeftOut, Outcome, ServiceStatus
 from sigmac.runtime.service.packs.kernels import prepare_kernels
 from sigmac.runtime.service.packs.rule_chances import RuleChances
 from sigmac.runtime.service.packs.swap import PacksInService
@@ -40,7 +42,8 @@ _READY_STATES = ("running", "waiting", "paused", "stalled")
 class Supervisor:
     """A running service; implements `sigmac.runtime.service.observe.status.Service`, and oversees its crew.
 
-    `command` starts a worker, with the number of its file descriptor as the last argument.
+    `command` starts a worker, with the number of its file descriptor as the last argument. `left_out` tells by the
+    digest of a pack what it lacks; whoever makes packs of rules beside this service adds to it.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Supervisor:
         *,
         command: Sequence[str] = (),
         backoff: Backoff | None = None,
+        left_out: Mapping[str, Sequence[LeftOut]] = MappingProxyType({}),
     ):
         self.settings = settings
+        self._left_out = left_out
         self._version = version
         self._started = time.time()
         self._changed = threading.Condition(threading.RLock())  # guards crew, packs and tally
@@ -208,6 +213,12 @@ class Supervisor:
 
     def rules(self, pack: str) -> Sequence[Rule]:
         return self._packs.running(pack).rules
+
+    def running(self, pack: str) -> Pack:
+        return self._packs.running(pack)
+
+    def left_out(self, digest: str) -> Sequence[LeftOut]:
+        return self._left_out.get(digest, ())
 
     def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
         return self._chances.of(pack, self._packs.running(pack))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 _MAX_TOKEN = 64 << 10  # bytes
 _OPTIONS = (
     click.option(
-        "--to", required=True, metavar="HOST:PORT", help="Control address of the service."
+        "--to",
+        required=True,
+        metavar="HOST:PORT",
+        help="Control address of the service, or unix:PATH.",
     ),
     click.option("--token-file", type=file_to_read, metavar="FILE", help="File with the token."),
     click.option(
@@ -101,7 +104,9 @@ def _connected(service: Service) -> ControlClient:
             tls=service.tls,
         )
     except ValueError:
-        raise click.BadParameter(f"`{service.to}` is not HOST:PORT", param_hint="--to") from None
+        raise click.BadParameter(
+            f"`{service.to}` is not HOST:PORT or unix:PATH", param_hint="--to"
+        ) from None
 
 
 def _token(data: bytes) -> str:

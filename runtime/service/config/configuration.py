@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from sigmac.runtime.correlation.suppression import Suppression, Suppressions
@@ -49,6 +50,7 @@ from sigmac.runtime.service.config.sections import (
 from sigmac.runtime.service.config.setting_types import (
     AnyPath,
     Name,
+    socket_of,
 )
 from sigmac.runtime.stream.payload import Form
 
@@ -105,10 +107,23 @@ class Settings(Model):
         (), description="What is held back of matches and alerts; the first that fits decides."
     )
     http: HttpSettings | None = Field(None, description="Health and metrics. Absent: none.")
-    control: ControlSettings | None = Field(None, description="Control over gRPC. Absent: none.")
+    control: ControlSettings | None = Field(
+        None, validate_default=True, description="Control over gRPC. Absent: none."
+    )
     logs: LogSettings = Field(LogSettings(), description="Logs.")
     tracing: TracingSettings | None = Field(None, description="OpenTelemetry. Absent: none.")
     shutdown: ShutdownSettings = Field(ShutdownSettings(), description="How the service stops.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_read(cls, given: Any) -> Any:
+        """Where events come from clients alone, answers are all that goes out."""
+        source = given.get("source") if isinstance(given, Mapping) else None
+        if not isinstance(source, Mapping) or source.get("clients") is None:
+            return given
+        said = "with `source.clients` nothing but answers goes out: leave it out"
+        refuse(((name,), said) for name in ("matches", "dead_letters") if name in given)
+        return {**given, "matches": {"stdout": {}}, "dead_letters": "drop"}
 
     @field_validator("source")
     @classmethod
@@ -210,11 +225,16 @@ class Settings(Model):
 
     @field_validator("control")
     @classmethod
-    def _other_port(
+    def _can_be_served(
         cls, control: ControlSettings | None, info: ValidationInfo
     ) -> ControlSettings | None:
         http = info.data.get("http")
-        if control and http and control.address == http.address and http.address[1]:
+        source = info.data.get("source")
+        if control is None and source is not None and source.clients is not None:
+            raise ValueError("clients need it: set `control.bind`")
+        if control is None or http is None or socket_of(control.bind) is not None:
+            return control
+        if control.address == http.address and http.address[1]:
             refuse([(("bind",), f"`http` is served at {control.bind} already")])
         return control
 
@@ -234,7 +254,8 @@ class Settings(Model):
                 for each in source.kafka.inputs
             )
         one = source.files or source.stdin
-        assert one is not None
+        if one is None:
+            return ()
         return (
             InputSettings(
                 pack=one.pack,
@@ -247,6 +268,8 @@ class Settings(Model):
     @property
     def worker_count(self) -> int:
         """How many workers to start."""
+        if self.source.clients is not None:
+            return 0
         if self.workers is not None:
             return self.workers
         if self.source.kafka is None:
@@ -414,6 +437,18 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     if problems or settings is None:
         raise ConfigurationError("\n".join(map(escaped, problems)))
     return settings
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """A configuration that a command makes; paths are relative to the current folder.
+
+    Raises `ConfigurationError` as `load_settings`.
+    """
+    try:
+        return Settings.model_validate(values, context=Surroundings(Path.cwd(), {}))
+    except ValidationError as error:
+        problems = tell(error, Document("command line"), Settings)
+        raise ConfigurationError("\n".join(map(escaped, problems))) from None
 
 
 def _wrong_properties(settings: Settings, document: Document) -> Iterator[str]:

@@ -28,6 +28,7 @@ from sigmac.runtime.service.config.secrets import Surroundings
 from sigmac.runtime.service.config.setting_types import (
     Address,
     AnyPath,
+    ControlAddress,
     DottedPath,
     Headers,
     Properties,
@@ -37,6 +38,7 @@ from sigmac.runtime.service.config.setting_types import (
     TopicOrPattern,
     Url,
     is_loopback,
+    socket_of,
     split_address,
 )
 from sigmac.runtime.stream.payload import Form
@@ -247,17 +249,25 @@ class StdinSource(Model):
     )
 
 
+class ClientsSource(Model):
+    """Nothing is read: clients of the control plane have their events evaluated."""
+
+
 class SourceSettings(Model):
     """Where records come from: exactly one of these."""
 
     kafka: KafkaSource | None = Field(None, description="Topics.")
     files: FileSource | None = Field(None, description="Files.")
     stdin: StdinSource | None = Field(None, description="Standard input.")
+    clients: ClientsSource | None = Field(
+        None, description="Clients of `control`, and nothing else: `{}`."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(each is not None for each in (self.kafka, self.files, self.stdin)) != 1:
-            raise ValueError("give exactly one of kafka, files, stdin")
+        kinds = (self.kafka, self.files, self.stdin, self.clients)
+        if sum(each is not None for each in kinds) != 1:
+            raise ValueError("give exactly one of kafka, files, stdin, clients (`clients: {}`)")
         return self
 
 
@@ -396,6 +406,10 @@ class Server(Model):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
+        if socket_of(self.bind) is not None:
+            if self.tls is not None:
+                refuse([(("tls",), "a socket of this machine needs none: leave it out")])
+            return self
         guarded = self.token is not None or (
             self.tls is not None and self.tls.client_ca is not None
         )
@@ -409,7 +423,7 @@ class Server(Model):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of `bind`."""
+        """Host and port of `bind`. Raises `ValueError` where it is a Unix socket."""
         return split_address(self.bind)
 
 
@@ -422,6 +436,10 @@ class HttpSettings(Server):
 
 class ControlSettings(Server):
     """Control over gRPC."""
+
+    bind: ControlAddress = Field(
+        description="Address and port, as `127.0.0.1:9090`; or `unix:PATH`, a socket for this user's programs alone."
+    )
 
     allow_unsigned_packs: bool = Field(
         False, description="Take pushed packs that no trusted key has signed. A pack is code."

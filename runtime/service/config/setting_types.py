@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ RESERVED_PROPERTIES: Mapping[str, str] = MappingProxyType(
         "acks": "a message is delivered when all replicas in sync have it",
     }
 )
+MOST_SOCKET = 103  # bytes of a Unix socket's path, on any system
+_UNIX = "unix:"
 _RESERVED_HEADERS = {
     "authorization": "give `token`",
     "connection": "the service sets it",
@@ -113,6 +116,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _control_address(text: str, info: ValidationInfo) -> str:
+    path = socket_of(text)
+    if path is None:
+        return _address(text)
+    if not path.name:
+        raise ValueError("should be `unix:` and the path of a socket, as `unix:run/control.sock`")
+    path = _absolute(path, info)
+    if len(os.fsencode(path)) > MOST_SOCKET:
+        raise ValueError(f"the path of a socket has at most {MOST_SOCKET} bytes")
+    return f"{_UNIX}{path}"
+
+
 def _name(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text) is None:
         raise ValueError("a name is up to 64 letters, digits, `_`, `.` and `-`")
@@ -132,6 +147,7 @@ AnyPath = Annotated[Path, AfterValidator(_absolute)]
 Token = Annotated[Secret, AfterValidator(_token)]
 Url = Annotated[str, Field(max_length=2048), AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_address)]
+ControlAddress = Annotated[str, AfterValidator(_control_address)]
 Topic = Annotated[str, AfterValidator(_topic)]
 TopicOrPattern = Annotated[str, AfterValidator(_topic_or_pattern)]
 DottedPath = Annotated[str, Field(max_length=1024), AfterValidator(_dotted)]
@@ -152,6 +168,11 @@ def split_address(bind: str) -> tuple[str, int]:
     ):
         raise ValueError(f"`{bind}` is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def socket_of(address: str) -> Path | None:
+    """The path of `unix:PATH`; None for any other address."""
+    return Path(address.removeprefix(_UNIX)) if address.startswith(_UNIX) else None
 
 
 def is_loopback(host: str) -> bool:

@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.scalar.json_record import json_bytes
-from sigmac.runtime.service.config.setting_types import split_address
+from sigmac.runtime.service.config.setting_types import socket_of, split_address
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc, pack_transfer
 
@@ -67,10 +67,10 @@ class ControlError(SigmacError):
 class ControlClient:
     """A connection to the control plane of a service; close it, or use it in a `with`.
 
-    `address` is HOST:PORT. `ca` (PEM) vouches for the service instead of the authorities that gRPC knows; with
-    `certificate` and `key` (PEM) the client shows who it is. `tls=None` decides by the host: this machine itself is
-    spoken to in clear unless one of these is given, any other by TLS. A token never goes in clear to another machine
-    unless `tls=False` says so. `timeout` is in seconds, for each request.
+    `address` is HOST:PORT, or `unix:PATH`. `ca` (PEM) vouches for the service instead of the authorities that gRPC
+    knows; with `certificate` and `key` (PEM) the client shows who it is. `tls=None` decides by the host: this machine
+    itself is spoken to in clear unless one of these is given, any other by TLS. A token never goes in clear to another
+    machine unless `tls=False` says so. `timeout` is in seconds, for each request.
 
     Every method raises `ControlError`.
     """
@@ -86,12 +86,12 @@ class ControlClient:
         tls: bool | None = None,
         timeout: float = TIMEOUT,
     ):
-        host, _ = split_address(address)
+        local = socket_of(address) is not None or _is_this_machine(split_address(address)[0])
         self._address = address
         self._timeout = timeout
         self._metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
         files = [each for each in (ca, certificate, key) if each is not None]
-        if tls if tls is not None else (files or not _is_this_machine(host)):
+        if tls if tls is not None else (files or not local):
             authority, own, secret = (
                 each.read_bytes() if each is not None else None for each in (ca, certificate, key)
             )

@@ -91,8 +91,72 @@ class ProcessBatchResponse(_message.Message):
     rejected_count: int
     def __init__(self, lines: _Optional[int] = ..., rules: _Optional[_Iterable[_Union[MatchedRule, _Mapping]]] = ..., matches: _Optional[_Iterable[_Union[ProcessBatchResponse.Match, _Mapping]]] = ..., rejected: _Optional[_Iterable[_Union[ProcessBatchResponse.Rejected, _Mapping]]] = ..., rejected_count: _Optional[int] = ...) -> None: ...
 
+class EvaluateRequest(_message.Message):
+    __slots__ = ("start", "batch")
+    class Start(_message.Message):
+        __slots__ = ("pack", "logsource")
+        PACK_FIELD_NUMBER: _ClassVar[int]
+        LOGSOURCE_FIELD_NUMBER: _ClassVar[int]
+        pack: str
+        logsource: LogSource
+        def __init__(self, pack: _Optional[str] = ..., logsource: _Optional[_Union[LogSource, _Mapping]] = ...) -> None: ...
+    class Batch(_message.Message):
+        __slots__ = ("number", "generation", "records")
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        GENERATION_FIELD_NUMBER: _ClassVar[int]
+        RECORDS_FIELD_NUMBER: _ClassVar[int]
+        number: int
+        generation: int
+        records: bytes
+        def __init__(self, number: _Optional[int] = ..., generation: _Optional[int] = ..., records: _Optional[bytes] = ...) -> None: ...
+    START_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    start: EvaluateRequest.Start
+    batch: EvaluateRequest.Batch
+    def __init__(self, start: _Optional[_Union[EvaluateRequest.Start, _Mapping]] = ..., batch: _Optional[_Union[EvaluateRequest.Batch, _Mapping]] = ...) -> None: ...
+
+class EvaluateResponse(_message.Message):
+    __slots__ = ("running", "answer")
+    class Running(_message.Message):
+        __slots__ = ("generation", "pack", "version", "digest", "rules", "fields", "keywords")
+        GENERATION_FIELD_NUMBER: _ClassVar[int]
+        PACK_FIELD_NUMBER: _ClassVar[int]
+        VERSION_FIELD_NUMBER: _ClassVar[int]
+        DIGEST_FIELD_NUMBER: _ClassVar[int]
+        RULES_FIELD_NUMBER: _ClassVar[int]
+        FIELDS_FIELD_NUMBER: _ClassVar[int]
+        KEYWORDS_FIELD_NUMBER: _ClassVar[int]
+        generation: int
+        pack: str
+        version: str
+        digest: str
+        rules: int
+        fields: _containers.RepeatedScalarFieldContainer[str]
+        keywords: bool
+        def __init__(self, generation: _Optional[int] = ..., pack: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., rules: _Optional[int] = ..., fields: _Optional[_Iterable[str]] = ..., keywords: bool = ...) -> None: ...
+    class Answer(_message.Message):
+        __slots__ = ("number", "lines", "rules", "rejected", "last", "outdated")
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        LINES_FIELD_NUMBER: _ClassVar[int]
+        RULES_FIELD_NUMBER: _ClassVar[int]
+        REJECTED_FIELD_NUMBER: _ClassVar[int]
+        LAST_FIELD_NUMBER: _ClassVar[int]
+        OUTDATED_FIELD_NUMBER: _ClassVar[int]
+        number: int
+        lines: _containers.RepeatedScalarFieldContainer[int]
+        rules: _containers.RepeatedScalarFieldContainer[int]
+        rejected: _containers.RepeatedCompositeFieldContainer[ProcessBatchResponse.Rejected]
+        last: bool
+        outdated: bool
+        def __init__(self, number: _Optional[int] = ..., lines: _Optional[_Iterable[int]] = ..., rules: _Optional[_Iterable[int]] = ..., rejected: _Optional[_Iterable[_Union[ProcessBatchResponse.Rejected, _Mapping]]] = ..., last: bool = ..., outdated: bool = ...) -> None: ...
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    running: EvaluateResponse.Running
+    answer: EvaluateResponse.Answer
+    def __init__(self, running: _Optional[_Union[EvaluateResponse.Running, _Mapping]] = ..., answer: _Optional[_Union[EvaluateResponse.Answer, _Mapping]] = ...) -> None: ...
+
 class Rule(_message.Message):
-    __slots__ = ("id", "title", "level", "status", "tags", "logsource", "description", "author", "source")
+    __slots__ = ("id", "title", "level", "status", "tags", "logsource", "description", "author", "source", "references", "falsepositives", "fields", "asks", "keywords")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +166,11 @@ class Rule(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
+    FALSEPOSITIVES_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
+    KEYWORDS_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     level: str
@@ -111,7 +180,22 @@ class Rule(_message.Message):
     description: str
     author: str
     source: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., level: _Optional[str] = ..., status: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., logsource: _Optional[_Union[LogSource, _Mapping]] = ..., description: _Optional[str] = ..., author: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    references: _containers.RepeatedScalarFieldContainer[str]
+    falsepositives: _containers.RepeatedScalarFieldContainer[str]
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    asks: _containers.RepeatedScalarFieldContainer[str]
+    keywords: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., level: _Optional[str] = ..., status: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., logsource: _Optional[_Union[LogSource, _Mapping]] = ..., description: _Optional[str] = ..., author: _Optional[str] = ..., source: _Optional[str] = ..., references: _Optional[_Iterable[str]] = ..., falsepositives: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[str]] = ..., asks: _Optional[_Iterable[str]] = ..., keywords: bool = ...) -> None: ...
+
+class RefusedRule(_message.Message):
+    __slots__ = ("source", "code", "message")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    code: str
+    message: str
+    def __init__(self, source: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ListRulesRequest(_message.Message):
     __slots__ = ("pack", "page_size", "page_token")
@@ -124,14 +208,18 @@ class ListRulesRequest(_message.Message):
     def __init__(self, pack: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListRulesResponse(_message.Message):
-    __slots__ = ("rules", "next_page_token", "total_size")
+    __slots__ = ("rules", "next_page_token", "total_size", "refused", "digest")
     RULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
     next_page_token: str
     total_size: int
-    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total_size: _Optional[int] = ...) -> None: ...
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedRule]
+    digest: str
+    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total_size: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[RefusedRule, _Mapping]]] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()

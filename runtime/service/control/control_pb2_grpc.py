@@ -44,6 +44,11 @@ class ControlStub(object):
                 request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.SerializeToString,
                 response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.FromString,
                 _registered_method=True)
+        self.Evaluate = channel.stream_stream(
+                '/sigmac.control.v1.Control/Evaluate',
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateResponse.FromString,
+                _registered_method=True)
         self.ListRules = channel.unary_unary(
                 '/sigmac.control.v1.Control/ListRules',
                 request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ListRulesRequest.SerializeToString,
@@ -93,6 +98,13 @@ class ControlServicer(object):
 
     def ProcessBatch(self, request_iterator, context):
         """Evaluate NDJSON that is sent in pieces. Nothing is delivered and nothing counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Evaluate(self, request_iterator, context):
+        """Evaluate batches of events as they come, and answer each, in order. Nothing is delivered and nothing counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +171,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.ProcessBatch,
                     request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.FromString,
                     response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.SerializeToString,
+            ),
+            'Evaluate': grpc.stream_stream_rpc_method_handler(
+                    servicer.Evaluate,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateResponse.SerializeToString,
             ),
             'ListRules': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRules,
@@ -250,6 +267,33 @@ class Control(object):
             '/sigmac.control.v1.Control/ProcessBatch',
             sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchRequest.SerializeToString,
             sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.ProcessBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Evaluate(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sigmac.control.v1.Control/Evaluate',
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.EvaluateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import structlog
@@ -65,14 +65,14 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
             lasting = handler.request_streaming
             with (
                 self._guarded(call, context, lasting=lasting),
-                self._argument(kind, requests, context) as given,
+                self._argument(kind, end, requests, context) as given,
             ):
                 return behavior(given, context)
 
         def answers(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             with (
                 self._guarded(call, context, lasting=True),
-                self._argument(kind, requests, context) as given,
+                self._argument(kind, end, requests, context) as given,
             ):
                 yield from behavior(given, context)
 
@@ -141,9 +141,14 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
 
     @contextmanager
     def _argument(
-        self, kind: str, requests: Iterator[Any], context: grpc.ServicerContext
+        self, kind: str, end: str, requests: Iterator[Any], context: grpc.ServicerContext
     ) -> Iterator[Any]:
         """What the method is called with: the stream of requests, or the one request."""
+        if kind == end == "stream":
+            # A conversation lasts as long as both like; silence ends it.
+            with _Silence(self._stream_timeout, context) as silence:
+                yield silence.broken_by(requests)
+            return
         if kind == "stream":
             with _within(self._stream_timeout, context):
                 yield requests
@@ -175,6 +180,44 @@ class _Strangers:
             log.warning(
                 "a control request without the right token", client=client, method=method, **more
             )
+
+
+class _Silence:
+    """Cancels a call whose client sends nothing for so many seconds."""
+
+    def __init__(self, seconds: float, context: grpc.ServicerContext):
+        self._seconds = seconds
+        self._context = context
+        self._heard = time.monotonic()
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._listen(self._seconds)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._timer.cancel()
+
+    def broken_by(self, requests: Iterator[Any]) -> Iterator[Any]:
+        """The requests of the client; each one counts."""
+        for request in requests:
+            self._heard = time.monotonic()
+            yield request
+
+    def _listen(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._look)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _look(self) -> None:
+        left = self._heard + self._seconds - time.monotonic()
+        if self._over.is_set():
+            return
+        if left > 0:
+            self._listen(left)
+        else:
+            self._context.cancel()
 
 
 @contextmanager

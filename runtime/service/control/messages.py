@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sigmac.runtime import match as evaluated
@@ -66,7 +66,8 @@ def matched_rule(match: Mapping[str, Any]) -> wire.MatchedRule:
     )
 
 
-def rule_message(rule: evaluated.Rule) -> wire.Rule:
+def rule_message(rule: evaluated.Rule, asked: Collection[str]) -> wire.Rule:
+    """`asked` are the fields that the rule asks of an event; `""` stands for keywords."""
     source = rule.logsource
     return wire.Rule(
         id=rule.id or "",
@@ -82,6 +83,11 @@ def rule_message(rule: evaluated.Rule) -> wire.Rule:
         description=rule.description or "",
         author=rule.author or "",
         source=rule.source,
+        references=rule.references,
+        falsepositives=rule.falsepositives,
+        fields=rule.fields,
+        asks=sorted(set(asked) - {""}),
+        keywords="" in asked,
     )
 
 

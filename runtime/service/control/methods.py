@@ -14,12 +14,15 @@ import orjson
 import structlog
 
 from sigmac.runtime.errors import ConfigurationError, EventError, PackError
+from sigmac.runtime.pack.asked_fields import asked_by
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.json_record import parse_record
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.key_files import read_key
 from sigmac.runtime.service.config.sections import ControlSettings
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc
+from sigmac.runtime.service.control.evaluate_stream import answers_to, whole_lines
 from sigmac.runtime.service.control.messages import (
     BatchAnswer,
     matched_rule,
@@ -27,7 +30,13 @@ from sigmac.runtime.service.control.messages import (
     status_message,
 )
 from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
-from sigmac.runtime.service.control.refusals import Refusal, exhausted, invalid, unknown_pack
+from sigmac.runtime.service.control.refusals import (
+    Refusal,
+    exhausted,
+    invalid,
+    not_ready,
+    unknown_pack,
+)
 from sigmac.runtime.service.observe.status import Outcome, Service
 
 log = structlog.get_logger("sigmac.service.control")
@@ -72,12 +81,19 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
             raise unknown_pack(pack, self._packs)
         return pack
 
+    def _running(self, pack: str) -> Pack:
+        try:
+            return self._service.running(pack)
+        except KeyError:
+            raise not_ready() from None
+
     # Evaluate
 
     def ProcessEvent(
         self, request: wire.ProcessEventRequest, context: grpc.ServicerContext
     ) -> wire.ProcessEventResponse:
         pack = self._known(request.pack)
+        self._running(pack)
         source = _logsource(request.logsource, "logsource")
         try:
             parse_record(request.event)
@@ -97,9 +113,10 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         if first is None or first.WhichOneof("part") != "start":
             raise invalid("start", "the first message says which pack")
         pack = self._known(first.start.pack)
+        self._running(pack)
         source = _logsource(first.start.logsource, "start.logsource")
         answer = BatchAnswer()
-        for window in _windows(self._bounded(requests)):
+        for window in whole_lines(self._bounded(requests), _WINDOW):
             if not context.is_active():
                 break  # past its deadline, or its client is gone: nobody reads the answer
             matches, rejected = self._service.evaluate(pack, window, source)
@@ -117,6 +134,16 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
                 raise exhausted("max_message_mib", sentence)
             yield request.records
 
+    def Evaluate(
+        self, requests: Iterator[wire.EvaluateRequest], context: grpc.ServicerContext
+    ) -> Iterator[wire.EvaluateResponse]:
+        first = next(requests, None)
+        if first is None or first.WhichOneof("part") != "start":
+            raise invalid("start", "the first message says which pack")
+        pack = self._known(first.start.pack)
+        source = _logsource(first.start.logsource, "start.logsource")
+        yield from answers_to(requests, lambda: self._running(pack), source)
+
     # Look
 
     def ListRules(
@@ -125,8 +152,8 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         pack = self._known(request.pack)
         if request.page_size > _MAX_PAGE:
             raise invalid("page_size", f"at most {_MAX_PAGE:,}")
-        digests = {each.name: each.digest for each in self._service.status().packs}
-        digest = digests[pack]
+        running = self._running(pack)
+        digest, rules = running.digest, running.rules
         begin = 0
         if request.page_token:
             token = re.fullmatch(r"(\d{1,9})-(\w+)", request.page_token)
@@ -140,12 +167,19 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
                     pack=pack,
                 )
             begin = int(token[1])
-        rules = self._service.rules(pack)
+        refused = () if begin else self._service.left_out(digest)
         end = min(begin + (request.page_size or _PAGE), len(rules))
         return wire.ListRulesResponse(
-            rules=[rule_message(rules[index]) for index in range(begin, end)],
+            rules=[
+                rule_message(rules[index], asked_by(running, index)) for index in range(begin, end)
+            ],
             next_page_token=f"{end}-{digest}" if end < len(rules) else "",
             total_size=len(rules),
+            digest=digest,
+            refused=[
+                wire.RefusedRule(source=each.source, code=each.code, message=each.message)
+                for each in refused
+            ],
         )
 
     def GetStatus(
@@ -268,20 +302,3 @@ def _logsource(given: wire.LogSource, field: str) -> Mapping[str, str] | None:
         if len(text) > _MAX_TEXT:
             raise invalid(f"{field}.{name}", f"longer than {_MAX_TEXT} characters")
     return {name: text for name, text in parts.items() if text} or None
-
-
-def _windows(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """NDJSON in pieces, as runs of whole lines; all but the last end in a line feed."""
-    pending: list[bytes] = []  # of a line whose end has not come
-    for piece in pieces:
-        begin = 0
-        while (cut := piece.rfind(b"\n", begin, begin + _WINDOW) + 1) or (
-            cut := piece.find(b"\n", begin) + 1
-        ):
-            yield b"".join([*pending, piece[begin:cut]])
-            pending.clear()
-            begin = cut
-        if begin < len(piece):
-            pending.append(piece[begin:])
-    if pending:
-        yield b"".join(pending)

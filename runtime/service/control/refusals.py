@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 DOMAIN = "sigmac"  # of all reasons in ErrorInfo
 # A client with a retry policy waits so long before it asks again, as gRPC's retry design has it.
 _PUSHBACK = "grpc-retry-pushback-ms"
+_LOADING = 0.5  # seconds until packs may be loaded
 
 
 class Refusal(Exception):
@@ -90,4 +91,14 @@ def unknown_pack(name: str, known: Mapping[str, Any]) -> Refusal:
         "PACK_UNKNOWN",
         f"no pack `{name[:64]}` is in service; there are: {', '.join(sorted(known))}",
         pack=name[:64],
+    )
+
+
+def not_ready() -> Refusal:
+    """Packs are still being loaded."""
+    return Refusal(
+        grpc.StatusCode.UNAVAILABLE,
+        "NOT_READY",
+        "the packs are not loaded yet",
+        retry_after=_LOADING,
     )

@@ -16,11 +16,13 @@ from grpc_reflection.v1alpha import reflection
 from sigmac.runtime.errors import ConfigurationError, StreamError
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.config.sections import ControlSettings, TlsSettings
+from sigmac.runtime.service.config.setting_types import socket_of
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc
 from sigmac.runtime.service.control.descriptors import connections_that_fit
 from sigmac.runtime.service.control.guard import STREAM_TIMEOUT, Guard
 from sigmac.runtime.service.control.methods import ControlMethods, max_bytes
+from sigmac.runtime.service.control.private_socket import bind_privately
 from sigmac.runtime.service.observe.status import Service
 
 log = structlog.get_logger("sigmac.service.control")
@@ -83,6 +85,7 @@ class ControlServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
+        self._unbind: Callable[[], None] | None = None
         self.port = self._bind(control)
         self._server.start()
         self._stopping = threading.Event()
@@ -91,6 +94,10 @@ class ControlServer:
         log.info("control is served", address=control.bind, port=self.port)
 
     def _bind(self, control: ControlSettings) -> int:
+        path = socket_of(control.bind)
+        if path is not None:
+            self._unbind = bind_privately(path, self._server.add_insecure_port)
+            return 0
         host, _ = control.address
         if control.tls is None and control.token is not None and host not in _THIS_MACHINE:
             log.warning("the control token travels in clear: set control.tls", address=control.bind)
@@ -119,6 +126,8 @@ class ControlServer:
         self._looking.join()
         self._health.enter_graceful_shutdown()
         self._server.stop(_GRACE).wait()
+        if self._unbind is not None:
+            self._unbind()
 
 
 class _Certificates:

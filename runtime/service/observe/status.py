@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sigmac.runtime.match import Rejected, Rule
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.stream.counts import Counts
 
 
@@ -64,6 +65,15 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A document that is in no pack, as it has an error: where, the code of the diagnostic, and what it says."""
+
+    source: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a push or a rollback: `accepted`, or `reason` says why the running pack stays."""
 
@@ -81,6 +91,14 @@ class Service(Protocol):
 
     def rules(self, pack: str) -> Sequence[Rule]:
         """Rules of a pack in service, by its name in the configuration. Raises `KeyError` for an unknown name."""
+        ...
+
+    def running(self, pack: str) -> Pack:
+        """The pack that runs under a name of the configuration. Raises `KeyError` where none is loaded yet."""
+        ...
+
+    def left_out(self, digest: str) -> Sequence[LeftOut]:
+        """What was left out of a pack that the service made of rules itself, by the digest of the pack."""
         ...
 
     def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:

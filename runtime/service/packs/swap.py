@@ -294,8 +294,10 @@ class PacksInService:
         if last is not None and decision is not None and digest_of(folder) == decision.taken:
             return
         digest = shelf.adopt(folder)
+        # Of a service that only answers, nothing runs yet that a first pack could harm: it starts seconds earlier.
+        harmless = last is None and self._settings.source.clients is not None
         try:
-            if last is None or decision is None or digest != decision.running:
+            if not harmless and (last is None or decision is None or digest != decision.running):
                 self._try(shelf, digest)
         except PackError:
             shelf.discard(digest)

@@ -110,8 +110,9 @@ class Crew:
     @property
     def goes_on(self) -> bool:
         """Whether there is anything left to do."""
-        finished = all(worker.finished for worker in self._workers)
-        return not self.stopping and self.failure is None and not finished
+        # Without workers there are clients, and these never end.
+        finished = self._workers and all(worker.finished for worker in self._workers)
+        return not (self.stopping or self.failure is not None or finished)
 
     def tend(self) -> float:
         """Start and end workers as it is time; the seconds until there may be more to do."""

@@ -17,9 +17,7 @@ from sigmac.compiler.syntax.documents import read_file
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import Pack, load_pack
 
-_FOLDER = Path(__file__).parent
-_KEYWORDS = str(_FOLDER / "keywords.yml")
-_WHITE_SPACE = str(_FOLDER / "white_space.yml")
+_KEYWORDS, _WHITE_SPACE = "go-keywords", "go-white-space"  # shipped pipelines
 
 Document = tuple[str, int]  # a file as it is named, and the place of a document in it, from 0
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sigmac.compat.go.white_space import with_collapsed
 
-# As `keywords.yml` has it
+# As the shipped pipeline `go-keywords` has it
 KEYWORDS = "keywords()"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,8 @@ from sigmac.compat.go.rule_handles import (
 )
 from sigmac.compat.go.selected_fields import KEYWORDS, Event, fields_of
 from sigmac.compiler.syntax.rule_files import SourceFile
+from sigmac.runtime.pack.asked_fields import asked, asked_by, asked_by_itself
 from sigmac.runtime.pack.pack import Pack
-from sigmac.runtime.scalar.dispatch import fields_asked
 from sigmac.runtime.scalar.json_record import check_values, plain_event
 from sigmac.runtime.scalar.scalars import lookup
 
@@ -85,12 +85,12 @@ class Tree:
         self._index = index
 
     @cached_property
-    def _asked(self) -> list[str]:
-        return _fields_of_rule(self._pack, self._index)
+    def _asked(self) -> Collection[str]:
+        return asked_by_itself(self._pack, self._index)
 
     @cached_property
     def _needed(self) -> list[str]:
-        return sorted({*self._asked, *_logsource_fields(self._pack, [self._index])} - {KEYWORDS})
+        return sorted({*asked_by(self._pack, self._index)} - {KEYWORDS})
 
     @cached_property
     def result(self) -> Result:
@@ -124,22 +124,6 @@ class Tree:
         return f"<Tree {self.result.title!r}>"
 
 
-def _fields_of_rule(pack: Pack, index: int) -> list[str]:
-    ends = pack.tables["rule_field_ends"]
-    start = int(ends[index - 1]) if index else 0
-    numbers = pack.tables["rule_fields"][start : int(ends[index])]
-    return list(pack.vocabulary.strings.take(numbers))
-
-
-def _logsource_fields(pack: Pack, rules: Sequence[int]) -> Sequence[str]:
-    """The fields by which pipelines know the logsources of some rules; none where nothing was added to these rules.
-
-    What a pack asks to tell what an event is makes no difference here.
-    """
-    added = any(pack.conditions.spans[rule, 3] >= 0 for rule in rules)
-    return pack.dispatch.logsource_fields if added else ()
-
-
 class Ruleset:
     """Rules that are asked together. Threads may share it.
 
@@ -170,10 +154,9 @@ class Ruleset:
         self._asked: list[str] = []
         self._keywords = False
         if pack is not None:
-            fields = _logsource_fields(pack, range(len(pack)))
-            asked = fields_asked(pack.vocabulary, pack.tables, fields)
-            self._keywords = KEYWORDS in asked
-            self._asked = sorted(asked - {KEYWORDS})
+            fields = asked(pack)
+            self._keywords = KEYWORDS in fields
+            self._asked = sorted({*fields} - {KEYWORDS})
 
     def eval_all(self, event: Event) -> tuple[Results, bool]:
         """The rules that match, and whether there are any. Raises `EventError` for an event that JSON cannot hold."""

@@ -16,9 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 
+from sigmac.runtime.service.control.client import ControlClient, ControlError
+from sigmac.runtime.service.control.control_pb2 import ListRulesRequest
+from sigmac.runtime.service.control.control_pb2_grpc import ControlStub
 from tests.unit.cli.conftest import ROOT, Run
 
 ADMIN = b'{"uid": 0}\n'
@@ -348,3 +352,93 @@ def test_the_state_folder_is_beside_the_configuration(
     running = json.loads((tmp_path / "state/packs/admins/running.json").read_text())
     assert (tmp_path / "state/packs/admins" / running["running"] / "manifest.json").is_file()
     shutil.rmtree(tmp_path / "state")
+
+
+# For clients of a socket
+
+
+@contextmanager
+def serving_clients(
+    log: Path, socket: Path, *given: str | Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A service at a socket, which ends with its standard input."""
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sigmac", "serve", "--until-eof", "--socket", socket, *given],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE,
+            stderr=stderr,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def matching(client: ControlClient, event: dict[str, Any]) -> list[str] | None:
+    """The titles of the rules that match an event; None while nobody answers."""
+    try:
+        return [each.title for each in client.process_event("rules", event)]
+    except ControlError:
+        return None
+
+
+def test_a_pack_for_clients_of_a_socket(pack: Path, tmp_path: Path) -> None:
+    path, log = tmp_path / "run" / "socket", tmp_path / "log"
+    with serving_clients(log, path, pack) as process, ControlClient(f"unix:{path}") as client:
+        assert eventually(lambda: matching(client, {"uid": 0})) == ["Admin # one"]
+        status = client.status()
+        assert (status.ready, len(status.workers), status.packs[0].name) == (True, 0, "rules")
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert not path.parent.exists()
+    assert "the service has stopped" in log.read_text()
+
+
+def test_rules_for_clients_of_a_socket_change(tmp_path: Path) -> None:
+    path, rules = tmp_path / "run" / "socket", tmp_path / "rules"
+    rules.mkdir()
+    text = "title: %s\nlogsource: {product: linux}\ndetection: {s: {uid: %d}, condition: s}\n"
+    (rules / "one.yml").write_text(text % ("One", 1))
+    (rules / "faulty.yml").write_text("title: Faulty\n")
+    log = tmp_path / "log"
+    with serving_clients(log, path, rules) as process, ControlClient(f"unix:{path}") as client:
+        assert eventually(lambda: matching(client, {"uid": 1})) == ["One"]
+        with grpc.insecure_channel(f"unix:{path}") as channel:
+            stub = ControlStub(channel)  # type: ignore[no-untyped-call]
+            refused = stub.ListRules(ListRulesRequest(pack="rules"), timeout=60).refused
+        assert {each.source.partition(":")[0] for each in refused} == {str(rules / "faulty.yml")}
+        assert "E_LOGSOURCE" in [each.code for each in refused]
+        (rules / "one.yml").write_text(text % ("Two", 1))
+        assert eventually(lambda: matching(client, {"uid": 1}) == ["Two"])
+        for file in rules.iterdir():
+            file.unlink()
+        eventually(lambda: "the rules before stay in service" in log.read_text())
+        assert matching(client, {"uid": 1}) == ["Two"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["sigmac.yml", "other.yml"], 2, "one configuration, or several with --socket"),
+        (["sigmac.yml", "--pipeline", "windows"], 2, "these are for --socket"),
+        (["nowhere", "--socket", "s"], 1, "nowhere"),
+        (["{pack}", "--socket", "s", "--pipeline", "windows"], 2, "rules are given some"),
+        (["{rules}", "--socket", "s"], 1, "no pack can be built of"),
+        (["{pack}", "--socket", "s" * 200], 1, "the path of a socket has at most 103 bytes"),
+    ],
+)
+def test_what_cannot_be_served(
+    arguments: list[str], status: int, said: str, pack: Path, tmp_path: Path, sigmac: Run
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "faulty.yml").write_text("title: Faulty\n")
+    given = [each.format(pack=pack, rules=tmp_path / "rules") for each in arguments]
+    done = sigmac("serve", *given, cwd=tmp_path, **ENVIRONMENT)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

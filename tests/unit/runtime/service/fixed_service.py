@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sigmac.runtime.match import LogSource, Rejected, Rule
+from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.service.observe.status import (
+    LeftOut,
     Outcome,
     PackStatus,
     ServiceStatus,
@@ -137,6 +139,12 @@ class FixedService:
 
     def rules(self, pack: str) -> Sequence[Rule]:
         return self.packs[pack]
+
+    def running(self, pack: str) -> Pack:
+        raise KeyError(pack)
+
+    def left_out(self, digest: str) -> Sequence[LeftOut]:
+        return []
 
     def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
         return self.hopeless.get(pack)

@@ -16,7 +16,7 @@ import pytest
 from sigmac.compiler.packaging.writer import write_pack
 from sigmac.runtime import Pack, PackError, Rejected, Rule, load_pack
 from sigmac.runtime.service.config.configuration import Settings
-from sigmac.runtime.service.observe.status import Outcome, PackStatus, ServiceStatus
+from sigmac.runtime.service.observe.status import LeftOut, Outcome, PackStatus, ServiceStatus
 from sigmac.runtime.service.watchers import Watchers
 from tests.unit.packs import compile_text, rule
 from tests.unit.runtime.service.fixed_service import STATUS, WINDOWS
@@ -30,6 +30,7 @@ WHOAMI = rule(
     tags="[attack.t1033]",
 )
 ADMIN = rule("s: {User: root}\ncondition: s", "Admin", "product: linux", level="low")
+LEFT_OUT = LeftOut("rules/faulty.yml:3:1", "E_CONDITION", "there is no condition")
 EVENT = {"Image": r"C:\Windows\System32\whoami.exe", "User": "root"}
 
 
@@ -74,7 +75,7 @@ class LoadedService:
     """Implements `Service`.
 
     `push` sets `pushing` and waits for `pushes`; `watched` is set when watchers come and go; `failure` is raised by
-    `status`.
+    `status`; `loading` makes it one whose packs are not loaded yet.
     """
 
     def __init__(self, folder: Path, state: Path):
@@ -85,6 +86,7 @@ class LoadedService:
         self.pushes.set()
         self.pushing = threading.Event()
         self.failure: Exception | None = None
+        self.loading = False
         self._state = state
         self._pack = _InService(load(folder))
 
@@ -105,6 +107,15 @@ class LoadedService:
     def rules(self, pack: str) -> Sequence[Rule]:
         assert pack == "windows"
         return self._pack.running.rules
+
+    def running(self, pack: str) -> Pack:
+        assert pack == "windows"
+        if self.loading:
+            raise KeyError(pack)
+        return self._pack.running
+
+    def left_out(self, digest: str) -> Sequence[LeftOut]:
+        return [LEFT_OUT] if digest == self._pack.running.digest else []
 
     def evaluate(
         self, pack: str, records: bytes, logsource: Mapping[str, str] | None

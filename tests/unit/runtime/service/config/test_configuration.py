@@ -123,6 +123,52 @@ def test_inputs_are_one_list_whatever_the_source(load: Load) -> None:
     ]
 
 
+CLIENTS = """
+packs: {windows: {path: packs/windows}}
+source: {clients: {}}
+control: {bind: "unix:run/control.sock"}
+"""
+
+
+def test_a_service_for_clients_alone(load: Load, tmp_path: Path) -> None:
+    settings = load(CLIENTS)
+    assert settings.control is not None
+    assert settings.control.bind == f"unix:{tmp_path}/run/control.sock"
+    assert (settings.process_count, settings.inputs, settings.uses_kafka) == (0, (), False)
+    assert load(CLIENTS.replace("unix:run/control.sock", "127.0.0.1:9090")).process_count == 0
+    http = load(f"{CLIENTS}http: {{bind: '127.0.0.1:9090'}}").http
+    assert http is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            CLIENTS.replace("control:", "#"),
+            "c.yml: control: clients need it: set `control.bind`",
+        ),
+        (
+            CLIENTS + "dead_letters: drop",
+            "c.yml:5: dead_letters: with `source.clients` nothing but answers goes out: leave it out",
+        ),
+        (
+            CLIENTS.replace('sock"', 'sock", tls: {certificate: a.pem, key: b.pem}'),
+            "c.yml:4: control.tls: a socket of this machine needs none: leave it out",
+        ),
+        (
+            CLIENTS.replace("run/control.sock", ""),
+            "c.yml:4: control.bind: should be `unix:` and the path of a socket, as `unix:run/control.sock`",
+        ),
+        (
+            CLIENTS.replace("run/", "r" * 120 + "/"),
+            "c.yml:4: control.bind: the path of a socket has at most 103 bytes",
+        ),
+    ],
+)
+def test_mistakes_in_a_service_for_clients(text: str, said: str, refused: Refused) -> None:
+    assert refused(text) == [said]
+
+
 def test_files_are_read_by_one_worker(load: Load, refused: Refused) -> None:
     assert load(FILES).worker_count == 1
     assert refused(FILES + "workers: 2") == [
@@ -413,7 +459,7 @@ def without(text: str, line: str) -> str:
         ),
         (
             FILES.replace("files: {paths", "stdin: {pack: windows}, files: {paths"),
-            "c.yml:3: source: give exactly one of kafka, files, stdin",
+            "c.yml:3: source: give exactly one of kafka, files, stdin, clients (`clients: {}`)",
         ),
         (
             SMALLEST + "http: {bind: '127.0.0.1:8080'}\ncontrol: {bind: '127.0.0.1:8080'}",
