@@ -235,6 +235,9 @@ class Supervisor:
         ]
         return matches, result.rejected
 
+    def folder(self, pack: str) -> Path:
+        return self._packs.running(pack).path
+
     def push(self, pack: str, folder: Path) -> Outcome:
         return self._packs.push(pack, folder)
 

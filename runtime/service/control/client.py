@@ -8,7 +8,7 @@ with ControlClient("sigmac.example:9090", token="…", ca=Path("ca.pem")) as cli
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -186,6 +186,26 @@ class ControlClient:
         requests = pack_transfer.messages(folder, pack)
         answer: wire.PushPackResponse = self._ask("PushPack", requests, timeout)
         return answer
+
+    def fetch(
+        self,
+        pack: str,
+        folder: Path,
+        *,
+        trusted_keys: Sequence[bytes] = (),
+        timeout: float = PUSH_TIMEOUT,
+    ) -> None:
+        """Write the pack that runs as `pack` to an empty folder, and verify it; none of its code is run.
+
+        Raises `PackError` where it is not sound, or not signed by one of the keys, if any are given.
+        """
+        with self._explained():
+            request = wire.FetchPackRequest(pack=pack)
+            call = self._stub.FetchPack(request, timeout=timeout, metadata=self._metadata)
+            try:
+                pack_transfer.receive(call, folder, trusted_keys)
+            finally:
+                call.cancel()
 
     def rollback(self, pack: str, *, timeout: float = PUSH_TIMEOUT) -> wire.RollbackResponse:
         """Bring back the pack that ran before."""

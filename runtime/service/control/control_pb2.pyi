@@ -391,6 +391,12 @@ class PushPackResponse(_message.Message):
     detail: str
     def __init__(self, version: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
+class FetchPackRequest(_message.Message):
+    __slots__ = ("pack",)
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    pack: str
+    def __init__(self, pack: _Optional[str] = ...) -> None: ...
+
 class RollbackRequest(_message.Message):
     __slots__ = ("pack",)
     PACK_FIELD_NUMBER: _ClassVar[int]

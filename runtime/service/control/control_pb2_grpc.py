@@ -64,6 +64,11 @@ class ControlStub(object):
                 request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.SerializeToString,
                 response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.FromString,
                 _registered_method=True)
+        self.FetchPack = channel.unary_stream(
+                '/sigmac.control.v1.Control/FetchPack',
+                request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.FetchPackRequest.SerializeToString,
+                response_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.FromString,
+                _registered_method=True)
         self.Rollback = channel.unary_unary(
                 '/sigmac.control.v1.Control/Rollback',
                 request_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.RollbackRequest.SerializeToString,
@@ -131,6 +136,13 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchPack(self, request, context):
+        """The pack that runs, in the messages that would push it. Whoever asks may see all of its rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Rollback(self, request, context):
         """Bring back the pack that ran before.
         """
@@ -191,6 +203,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.PushPack,
                     request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.FromString,
                     response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.SerializeToString,
+            ),
+            'FetchPack': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchPack,
+                    request_deserializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.FetchPackRequest.FromString,
+                    response_serializer=sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.SerializeToString,
             ),
             'Rollback': grpc.unary_unary_rpc_method_handler(
                     servicer.Rollback,
@@ -375,6 +392,33 @@ class Control(object):
             '/sigmac.control.v1.Control/PushPack',
             sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.SerializeToString,
             sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchPack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sigmac.control.v1.Control/FetchPack',
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.FetchPackRequest.SerializeToString,
+            sigmac_dot_runtime_dot_service_dot_control_dot_control__pb2.PushPackRequest.FromString,
             options,
             channel_credentials,
             insecure,

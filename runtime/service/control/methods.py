@@ -29,7 +29,12 @@ from sigmac.runtime.service.control.messages import (
     rule_message,
     status_message,
 )
-from sigmac.runtime.service.control.pack_transfer import NotTrusted, Receiver, TooLarge
+from sigmac.runtime.service.control.pack_transfer import (
+    NotTrusted,
+    Receiver,
+    TooLarge,
+    kept_messages,
+)
 from sigmac.runtime.service.control.refusals import (
     Refusal,
     exhausted,
@@ -186,6 +191,17 @@ class ControlMethods(control_pb2_grpc.ControlServicer):
         self, request: wire.GetStatusRequest, context: grpc.ServicerContext
     ) -> wire.GetStatusResponse:
         return status_message(self._service.status())
+
+    def FetchPack(
+        self, request: wire.FetchPackRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.PushPackRequest]:
+        pack = self._known(request.pack)
+        try:
+            yield from kept_messages(self._service.folder(pack), pack)
+        except PackError:
+            raise Refusal(
+                grpc.StatusCode.ABORTED, "PACK_REPLACED", "another pack runs now: begin again"
+            ) from None
 
     def WatchMatches(
         self, request: wire.WatchMatchesRequest, context: grpc.ServicerContext

@@ -7,7 +7,7 @@ times, so there is nothing else to guard against. The manifest and its signature
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +49,26 @@ def _messages(start: PushPackRequest.Start, files: dict[str, bytes]) -> Iterator
         content = files[name]
         for begin in range(0, len(content), _PIECE):
             yield PushPackRequest(data=content[begin : begin + _PIECE])
+
+
+def kept_messages(folder: Path, pack: str) -> Iterator[PushPackRequest]:
+    """The same of a pack that was verified when it came, one piece after the other: who receives it verifies it again.
+
+    Raises `PackError` where the folder is gone.
+    """
+    manifest, data = seal.read_manifest(folder)
+    signature = seal.read_signature(folder) or b""
+    yield PushPackRequest(
+        start=PushPackRequest.Start(pack=pack, manifest=data, signature=signature)
+    )
+    for name in sorted(manifest["files"]):
+        yield PushPackRequest(file=name)
+        try:
+            with (folder / name).open("rb") as file:
+                while piece := file.read(_PIECE):
+                    yield PushPackRequest(data=piece)
+        except OSError as error:
+            raise PackError(f"{name}: {error.strerror or error}") from None
 
 
 class Receiver:
@@ -121,6 +141,26 @@ class Receiver:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def receive(
+    messages: Iterable[PushPackRequest], folder: Path, trusted_keys: Sequence[bytes] = ()
+) -> None:
+    """Write a pack that arrives to an empty folder, and verify it; without keys it may be signed by anybody or nobody.
+
+    Raises `PackError` where what arrives is no sound pack.
+    """
+    arriving = iter(messages)
+    first = next(arriving, None)
+    if first is None or first.WhichOneof("part") != "start":
+        raise PackError("the first message has no manifest")
+    receiver = Receiver(folder, first.start, trusted_keys, allow_unsigned=True)
+    try:
+        for message in arriving:
+            receiver.take(message)
+        receiver.finish()
+    finally:
+        receiver.close()
 
 
 def _check_names(names: set[str]) -> None:

@@ -118,6 +118,10 @@ class Service(Protocol):
         """
         ...
 
+    def folder(self, pack: str) -> Path:
+        """Where the pack in service lies, as it was verified. Raises `KeyError` for an unknown name."""
+        ...
+
     def push(self, pack: str, folder: Path) -> Outcome:
         """Check the pack in a folder, and swap it in, in all workers or in none. The folder is copied."""
         ...

@@ -57,6 +57,64 @@ def test_a_pack_is_pushed_and_taken_back(sigmac: Run, serve: Serve, folder: Path
     assert (done.returncode, done.stderr) == (0, "windows is back at version 1.0.0\n")
 
 
+CHANGED = """\
+title: Whoami
+id: 5b1f6a8e-43d0-4d8a-9d0c-6a9b6a3f2c11
+logsource: {product: windows}
+level: critical
+detection: {s: {Image|endswith: \\\\net.exe}, condition: s}
+"""
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack in which one of the rules is another, and one is gone."""
+    return write_version(tmp_path_factory.mktemp("changed"), "3.0.0", rules=CHANGED)
+
+
+def test_what_differs_is_shown_before_a_pack_is_pushed(
+    sigmac: Run, serve: Serve, changed: Path, tmp_path: Path
+) -> None:
+    service, address = serve()
+    command = ("push", changed, "--to", address, "--as", "windows")
+    done = sigmac(*command, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        f"windows 1.0.0 → {changed} 3.0.0: 2 → 1 rule; 0 added, 1 removed, 1 changed\n"
+    )
+    assert "    level: high → critical\n" in done.stdout
+    done = sigmac(*command, "--fail-on", "removed", "--format", "json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["removed"][0]["title"] == "Admin"
+    assert service.status().packs[0].version == "1.0.0"
+    done = sigmac(*command, "--diff")
+    assert (done.returncode, done.stderr) == (0, "windows runs version 3.0.0\n")
+    assert "level: high → critical" in done.stdout
+
+
+def test_recent_events_show_what_is_gained_and_lost(
+    sigmac: Run, serve: Serve, changed: Path, tmp_path: Path
+) -> None:
+    service, address = serve()
+    events = tmp_path / "events.ndjson"
+    paths = (r"C:\whoami.exe", r"C:\net.exe", r"C:\net.exe")
+    events.write_text("\n".join(json.dumps({"Image": each}) for each in paths))
+    command = ("push", changed, "--to", address, "--as", "windows", "--events", events)
+    done = sigmac(*command)
+    assert done.returncode == 2
+    assert "--allow-unsigned" in done.stderr
+    done = sigmac(*command, "--allow-unsigned", "--fail-on", "lost")
+    assert done.returncode == 3
+    assert "matches on 3 events: 2 gained, 1 lost, 0 as before" in done.stdout
+    assert f"    lost: {events}:1\n" in done.stdout
+    key = tmp_path / "key.pub"
+    key.write_text("ab" * 32)
+    done = sigmac(*command, "--trusted-key", key)
+    assert done.returncode == 1
+    assert "not signed" in done.stderr
+    assert service.status().packs[0].version == "1.0.0"
+
+
 def test_a_token_and_certificates(sigmac: Run, serve: Serve, folder: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
@@ -110,6 +168,8 @@ def test_a_service_that_is_not_there(sigmac: Run, folder: Path) -> None:
     [
         ("push", "--to", "127.0.0.1:1", "--as", "windows"),
         ("push", "pack", "--rollback", "--to", "127.0.0.1:1", "--as", "windows"),
+        ("push", "--rollback", "--dry-run", "--to", "127.0.0.1:1", "--as", "windows"),
+        ("push", "pack", "--fail-on", "x", "--to", "127.0.0.1:1", "--as", "windows"),
         ("push", "pack", "--to", "127.0.0.1", "--as", "windows"),
         ("push", "pack", "--to", "127.0.0.1:x", "--as", "windows"),
         ("push", "pack", "--to", "127.0.0.1:1"),

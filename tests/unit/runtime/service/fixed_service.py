@@ -154,6 +154,9 @@ class FixedService:
     ) -> tuple[list[tuple[int, dict[str, Any]]], Sequence[Rejected]]:
         return [], []
 
+    def folder(self, pack: str) -> Path:
+        return Path("/nowhere")
+
     def push(self, pack: str, folder: Path) -> Outcome:
         return Outcome(False, "this service is fixed", "1.4.0")
 

@@ -129,6 +129,10 @@ class LoadedService:
             for record, index in zip(result.record.tolist(), result.rule.tolist(), strict=True)
         ], result.rejected
 
+    def folder(self, pack: str) -> Path:
+        assert pack == "windows"
+        return self._pack.running.path
+
     def push(self, pack: str, folder: Path) -> Outcome:
         self.pushing.set()
         self.pushes.wait()

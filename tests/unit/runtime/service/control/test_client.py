@@ -15,6 +15,7 @@ import grpc
 import pytest
 
 from sigmac.runtime.errors import PackError
+from sigmac.runtime.pack.pack import load_pack
 from sigmac.runtime.service.control import pack_transfer
 from sigmac.runtime.service.control.client import SERVICE_CONFIG, ControlClient, ControlError
 from sigmac.runtime.service.control.server import ControlServer
@@ -235,3 +236,14 @@ def test_in_clear_only_to_this_machine(
     monkeypatch.setattr(grpc, "insecure_channel", lambda *a: (made.append(False), insecure(*a))[1])
     ControlClient(f"{host}:9090", **options).close()
     assert made == [expected]
+
+
+def test_the_pack_that_runs_is_fetched(both: Both, tmp_path: Path) -> None:
+    client = both.client()
+    (tmp_path / "a").mkdir()
+    client.fetch("windows", tmp_path / "a")
+    assert load_pack(tmp_path / "a").version == "1.0.0"
+    (tmp_path / "b").mkdir()
+    with pytest.raises(PackError, match="not signed"):
+        client.fetch("windows", tmp_path / "b", trusted_keys=[b"ab" * 32])
+    assert not list((tmp_path / "b").glob("*.py"))

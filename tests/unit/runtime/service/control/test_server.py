@@ -27,6 +27,7 @@ from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from sigmac.runtime.errors import ConfigurationError, StreamError
+from sigmac.runtime.pack.contents import read_contents
 from sigmac.runtime.pack.seal import MANIFEST, render_manifest
 from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control import control_pb2_grpc, pack_transfer
@@ -196,7 +197,7 @@ def test_an_event_that_is_none(running: Running, event: bytes, said: str) -> Non
 
 @pytest.mark.parametrize("pack", ["", "nowhere", "Windows", "x" * 5000])
 @pytest.mark.parametrize(
-    "method", ["ProcessEvent", "ProcessBatch", "ListRules", "Rollback", "PushPack"]
+    "method", ["ProcessEvent", "ProcessBatch", "ListRules", "Rollback", "PushPack", "FetchPack"]
 )
 def test_a_pack_that_is_not_there(running: Running, method: str, pack: str) -> None:
     requests: dict[str, Any] = {
@@ -204,10 +205,12 @@ def test_a_pack_that_is_not_there(running: Running, method: str, pack: str) -> N
         "ProcessBatch": batch_of(b"{}", pack=pack),
         "ListRules": wire.ListRulesRequest(pack=pack),
         "Rollback": wire.RollbackRequest(pack=pack),
+        "FetchPack": wire.FetchPackRequest(pack=pack),
         "PushPack": iter([wire.PushPackRequest(start=wire.PushPackRequest.Start(pack=pack))]),
     }
     with failing("NOT_FOUND") as failed:
-        getattr(running.stub(), method)(requests[method], timeout=TIMEOUT)
+        answer = getattr(running.stub(), method)(requests[method], timeout=TIMEOUT)
+        next(answer)  # where it is a stream
     assert failed[0].reason == "PACK_UNKNOWN"
     assert "there are: windows" in failed[0].message
     assert len(failed[0].message) < 200
@@ -786,6 +789,28 @@ def test_a_pushed_pack_runs_and_can_be_taken_back(running: Running, folder: Path
     assert event.matches[0].version == "2.0.0"
     back = stub.Rollback(wire.RollbackRequest(pack="windows"), timeout=TIMEOUT)
     assert back.version == "1.0.0"
+
+
+def test_the_pack_that_runs_can_be_fetched_and_pushed_again(
+    running: Running, folder: Path, tmp_path: Path
+) -> None:
+    stub = running.stub()
+    request = wire.FetchPackRequest(pack="windows")
+    sent = list(stub.FetchPack(request, timeout=TIMEOUT))
+    assert sent == list(pack_transfer.messages(folder / "pack-1.0.0", "windows"))
+    pack_transfer.receive(sent, tmp_path)
+    assert read_contents(tmp_path).problem is None
+    assert push(stub, sent).version == "1.0.0"
+
+
+def test_a_pack_that_is_gone_meanwhile_is_to_be_asked_for_again(
+    running: Running, folder: Path
+) -> None:
+    push(running.stub(), pack_transfer.messages(folder / "pack-2.0.0", "windows"))
+    (running.service.folder("windows") / "rules.py").unlink()
+    with failing("ABORTED") as failed:
+        list(running.stub().FetchPack(wire.FetchPackRequest(pack="windows"), timeout=TIMEOUT))
+    assert failed[0].reason == "PACK_REPLACED"
 
 
 def test_a_rollback_to_nothing_is_refused(running: Running) -> None:
