@@ -1,18 +1,27 @@
-"""Rules compiled for the Go engine's API, through the cache of builds: a pack, and why the others are left out."""
+"""Rules compiled for the Go engine's API, and kept in the cache of builds: a pack, and why others are left out."""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sigmac.compat.go.faults import RuleFault, Unsupported, correlation_fault, fault_of
+from sigmac.compat.go.faults import RuleFault, correlation_fault, fault_of
 from sigmac.compat.go.rule_handles import GivenSource
-from sigmac.compiler.diagnostics.diagnostic import RuleError
+from sigmac.compiler.diagnostics.diagnostic import (
+    Diagnostic,
+    RuleError,
+    diagnostic_of,
+    plain_diagnostic,
+)
 from sigmac.compiler.packaging.build import BuildOptions, BuildResult, compile_sources
-from sigmac.compiler.packaging.build_cache import Cache, default_folder
+from sigmac.compiler.packaging.build_cache import Cache, compiler_digest, default_folder
 from sigmac.compiler.packaging.writer import write_pack
+from sigmac.compiler.pipeline import load_pipelines
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.runtime.errors import SigmacError
 from sigmac.runtime.pack.pack import Pack, load_pack
@@ -49,26 +58,57 @@ def compile_rules(
     """
     own = (_KEYWORDS,) if no_collapse_ws else (_KEYWORDS, _WHITE_SPACE)
     options = BuildOptions("rules", pipelines=(*pipelines, *own), skip_errors=True, jobs=jobs)
+    cache = Cache(default_folder())
     try:
-        result = compile_sources(sources, options, Cache(default_folder()))
+        key = _key(sources, options)
+        made = cache.load(key)
+        if not made:
+            made = _compile(sources, options, cache)
+            cache.store(key, made)
     except RuleError as error:
         raise SigmacError(str(error.diagnostic)) from None
-    faults = _faults(sources, result)
-    if not result.rendered:
-        return CompiledRules(None, (), faults, result.filters)
+    return CompiledRules(
+        _load(made["files"]),
+        [(file, document) for file, document in made["documents"]],
+        [fault_of(diagnostic_of(each)) for each in made["faults"]],
+        made["filters"],
+    )
+
+
+def _key(sources: Sequence[GivenSource], options: BuildOptions) -> str:
+    """What everything is kept under that the sources, the pipelines and this compiler make."""
+    digest = hashlib.sha256(load_pipelines(options.pipelines).digest.encode())
+    digest.update(compiler_digest().encode())
+    for source in sources:
+        digest.update(source.file.encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(hashlib.sha256(source.data).digest())
+    return f"rules-{digest.hexdigest()}"
+
+
+def _compile(sources: Sequence[GivenSource], options: BuildOptions, cache: Cache) -> dict[str, Any]:
+    """What is kept, as JSON types."""
+    result = compile_sources(sources, options, cache)
+    return {
+        "files": {name: b64encode(data).decode() for name, data in result.rendered.items()},
+        "documents": result.documents,
+        "faults": [plain_diagnostic(each) for each in _faults(sources, result)],
+        "filters": result.filters,
+    }
+
+
+def _load(files: Mapping[str, str]) -> Pack | None:
+    if not files:
+        return None
     with tempfile.TemporaryDirectory(prefix="sigmac-rules-") as folder:
-        write_pack(result.rendered, Path(folder) / "pack")
-        pack = load_pack(Path(folder) / "pack")
-    return CompiledRules(pack, result.documents, faults, result.filters)
+        write_pack({name: b64decode(text) for name, text in files.items()}, Path(folder) / "pack")
+        return load_pack(Path(folder) / "pack")
 
 
-def _faults(sources: Sequence[GivenSource], result: BuildResult) -> list[RuleFault]:
+def _faults(sources: Sequence[GivenSource], result: BuildResult) -> list[Diagnostic]:
     """One a document, the first that was found; in the order of the files."""
-    found: dict[Document, RuleFault] = {}
-    for each in _correlations(sources):
-        found[each.place.file, each.place.document] = each
-    for error in result.errors:
-        found.setdefault((error.place.file, error.place.document), fault_of(error))
+    found: dict[Document, Diagnostic] = {}
+    for each in (*_correlations(sources), *result.errors):
+        found.setdefault((each.place.file, each.place.document), each)
     for document in result.documents:
         found.pop(document, None)  # what is said of it leaves out another
     order = {source.file: i for i, source in enumerate(sources)}
@@ -77,7 +117,7 @@ def _faults(sources: Sequence[GivenSource], result: BuildResult) -> list[RuleFau
     ]
 
 
-def _correlations(sources: Sequence[GivenSource]) -> Iterator[Unsupported]:
+def _correlations(sources: Sequence[GivenSource]) -> Iterator[Diagnostic]:
     for source in sources:
         if b"correlation" in source.data:
             for each in read_file(source.data, source.file).correlations:

@@ -11,7 +11,8 @@ from sigmac.runtime.errors import SigmacError
 class RuleFault(SigmacError):
     """A document that is left out.
 
-    `path` is its file, `place` where in it the fault stands, `code` that of `docs/checks.md`, `hint` how to mend it.
+    `path` is its file, `place` where in it the fault stands, `code` that of `docs/checks.md` (of a correlation
+    `correlation`), `hint` how to mend it.
     """
 
     def __init__(self, code: str, message: str, place: Place, hint: str = ""):
@@ -59,6 +60,7 @@ class Unsupported(RuleFault):
     """Sound, and nothing that one event alone can answer: an aggregation, a correlation; or not supported at all."""
 
 
+CORRELATION = "correlation"
 _KINDS: Mapping[type[RuleFault], tuple[str, ...]] = {
     ParseYaml: ("E_YAML", "E_YAML_DUP", "E_DOC_TYPE"),
     MissingDetection: ("E_DETECTION",),
@@ -74,10 +76,9 @@ _KINDS: Mapping[type[RuleFault], tuple[str, ...]] = {
         "E_VALUE_TYPE",
     ),
     InvalidRegex: ("E_REGEX", "E_REGEX_UNSUPPORTED"),
-    Unsupported: ("E_AGGREGATION", "E_ARRAY_MATCHING"),
+    Unsupported: ("E_AGGREGATION", "E_ARRAY_MATCHING", CORRELATION),
 }
 _BY_CODE = {code: kind for kind, codes in _KINDS.items() for code in codes}
-CORRELATION = "correlation"
 
 
 def fault_of(error: Diagnostic) -> RuleFault:
@@ -86,8 +87,7 @@ def fault_of(error: Diagnostic) -> RuleFault:
     return kind(error.code, error.message, error.place, error.hint)
 
 
-def correlation_fault(title: str, place: Place) -> Unsupported:
+def correlation_fault(title: str, place: Place) -> Diagnostic:
     """What is said of a correlation."""
     message = f"`{title}` is a correlation, which one event alone cannot tell"
-    hint = "`sigmac run` and `sigmac serve` evaluate it"
-    return Unsupported(CORRELATION, message, place, hint)
+    return Diagnostic(CORRELATION, message, place, "`sigmac run` and `sigmac serve` evaluate it")

@@ -132,6 +132,27 @@ def test_every_document_is_counted_and_told(tmp_path: Path) -> None:
     assert titles(rules, MapEvent({"Host": "desk"})) == ["Not Root"]
 
 
+def test_what_is_kept_says_the_same(tmp_path: Path) -> None:
+    files = {
+        "a.yml": f"{SHELL}---\n{CORRELATION}",
+        "b.yml": COUNT,
+        "c.yml": "title: [",
+        "d.yml": FILTER,
+    }
+    first = ruleset(tmp_path, files)
+    again = new_ruleset(Config(directory=[tmp_path]))
+    for rules in (first, again):
+        assert [(each.code, each.place.document) for each in rules.errors] == [
+            ("correlation", 1),
+            ("E_AGGREGATION", 0),
+            ("E_YAML", 0),
+        ]
+        assert (rules.ok, rules.filters) == (1, 1)
+        assert titles(rules, MapEvent({"Image": r"\cmd.exe", "User": "root"})) == ["Shell"]
+    (tmp_path / "a.yml").write_text(NOT_ROOT, "utf-8")
+    assert titles(new_ruleset(Config(directory=[tmp_path])), MapEvent({})) == ["Not Root"]
+
+
 @pytest.mark.parametrize(
     ("option", "kind"),
     [("fail_on_yaml_parse", go.ErrParseYaml), ("fail_on_rule_parse", go.ErrUnsupportedToken)],
