@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from sigmac.compiler.syntax.yaml_nodes import MAX_BYTES
 from sigmac.runtime.errors import InputError
@@ -78,7 +79,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[SourceFile]:
         real = os.path.realpath(given)
         if os.path.isdir(given):
             root = os.path.basename(real)
-            inside = list(_below(given))
+            inside = list(files_below(given, _refuse))
             for inner in inside:
                 source = f"{root}/{inner.replace(os.sep, '/')}"
                 file = os.path.join(given, inner)
@@ -109,10 +110,10 @@ def _text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _below(folder: str) -> Iterator[str]:
+def files_below(folder: str, tell: Callable[[OSError], None]) -> Iterator[str]:
     """Rule files below a folder, by their path in it; links to folders are followed, each folder is entered once.
 
-    Raises `InputError` where a folder cannot be read.
+    `tell` is called for a folder that cannot be read, which is passed over where it does not raise.
     """
     entered = {_identity(folder)}
 
@@ -121,16 +122,17 @@ def _below(folder: str) -> Iterator[str]:
         entered.add(_identity(path))
         return len(entered) > known
 
-    def fail(error: OSError) -> None:
-        raise InputError(f"{_text(error.filename)}: {error.strerror}")
-
-    for where, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+    for where, folders, files in os.walk(folder, onerror=tell, followlinks=True):
         shown = sorted(name for name in folders if not name.startswith("."))
         folders[:] = [name for name in shown if is_entered(os.path.join(where, name))]
         inside = os.path.relpath(where, folder)
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
                 yield name if inside == "." else os.path.join(inside, name)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(f"{_text(error.filename)}: {error.strerror}")
 
 
 def _identity(folder: str) -> tuple[int, int]:

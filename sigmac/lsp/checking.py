@@ -5,6 +5,7 @@ Functions of this module take and give what can be sent between processes.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from sigmac.compiler.pipeline import Pipelines, load_pipelines
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import FileContents, Refused, read_file
 from sigmac.compiler.syntax.rule import Filter, LogSource, Rule
-from sigmac.compiler.syntax.rule_files import SourceFile, find_sources
+from sigmac.compiler.syntax.rule_files import MAX_FILES, SourceFile, files_below
 from sigmac.lsp.texts.open_text import MAX_BYTES, is_about_rules
 from sigmac.lsp.workspace_index import LogsourceKey, Neighbours, Summary
 from sigmac.project.project import Project
@@ -73,14 +74,16 @@ def begin_process() -> None:
 
 
 def list_files(folders: Sequence[str]) -> list[str]:
-    """The rule files below some folders; none of a folder that cannot be read."""
-    found: list[str] = []
-    for folder in folders:
-        try:
-            found += [str(each.path) for each in find_sources([folder])]
-        except InputError:
-            continue  # nothing there, or nothing that may be read: there is nothing to know of it
-    return found
+    """The files that may hold rules below some folders; what may not be read is passed over, as there is nothing to
+    know of it.
+    """
+    found = (
+        os.path.join(folder, inside)
+        for folder in folders
+        if os.path.isdir(folder)
+        for inside in files_below(folder, lambda _: None)
+    )
+    return sorted({*itertools.islice(found, MAX_FILES)})
 
 
 def summarize_files(files: Sequence[str]) -> list[tuple[str, tuple[Summary, ...]]]:

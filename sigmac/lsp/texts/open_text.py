@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from lsprotocol.types import Location, Position, PositionEncodingKind
 
@@ -146,9 +146,9 @@ def logsource_of(document: LooseDocument, text: str) -> tuple[str, str, str]:
 def file_of(uri: str) -> str:
     """The file that a URI names; the URI itself where it names none, as for a text that was never saved."""
     parts = urlsplit(uri)
-    return unquote(parts.path) if parts.scheme == "file" else uri
+    return os.fsdecode(unquote_to_bytes(parts.path)) if parts.scheme == "file" else uri
 
 
 def uri_of(file: str) -> str:
     """The URI of a file that `file_of` gave, or that was found below a folder."""
-    return f"file://{quote(file)}" if Path(file).is_absolute() else file
+    return f"file://{quote_from_bytes(os.fsencode(file))}" if os.path.isabs(file) else file

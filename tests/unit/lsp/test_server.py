@@ -177,6 +177,38 @@ def test_what_cannot_be_tested_is_told(folder: Path, text: str, said: str) -> No
         assert told["params"]["message"].startswith(f"sigmac: {said}")
 
 
+def test_a_text_that_was_never_saved_is_checked(folder: Path) -> None:
+    with Editor(folder) as editor:
+        editor.versions["untitled:Untitled-1"] = 1
+        document = {"uri": "untitled:Untitled-1", "languageId": "yaml", "version": 1, "text": RULE}
+        editor.notify("textDocument/didOpen", {"textDocument": document})
+        found = editor.diagnostics("untitled:Untitled-1")
+        assert [each["code"] for each in found] == ["W_UNUSED"]
+
+
+def test_names_of_files_may_hold_anything(folder: Path) -> None:
+    name = "a %20\N{SNOWMAN}#?.yml"
+    (folder / name).write_text(RULE.replace("title: A", "title: A\nname: snow"))
+    with Editor(folder) as editor:
+        editor.wait_until_indexed()
+        uri = editor.open("b.yml", "title: B\ncorrelation: {rules: [snow]}\n")
+        at = {"textDocument": {"uri": uri}, "position": {"line": 1, "character": 24}}
+        (found,) = editor.ask("textDocument/definition", at)
+        assert found["uri"] == (folder / name).as_uri()
+
+
+def test_the_user_may_stop_the_reading_of_the_workspace(folder: Path) -> None:
+    for number in range(300):
+        (folder / f"{number}.yml").write_text(RULE)
+    with Editor(folder) as editor:
+        begun = editor.wait_for(lambda note: note["params"].get("value", {}).get("kind") == "begin")
+        token = begun["params"]["token"]
+        editor.notify("window/workDoneProgress/cancel", {"token": token})
+        editor.wait_until_indexed()
+        uri = editor.open("0.yml", RULE)
+        assert "W_UNUSED" in [each["code"] for each in editor.diagnostics(uri)]
+
+
 def test_an_editor_may_cancel_a_request(folder: Path) -> None:
     with Editor(folder) as editor:
         uri = editor.open("a.yml", RULE)
