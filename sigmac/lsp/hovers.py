@@ -12,6 +12,8 @@ from sigmac.attack.tags import PREFIX, is_technique, techniques
 from sigmac.compiler.diagnostics.catalogue import catalogue, markdown
 from sigmac.compiler.syntax.condition import names_matching
 from sigmac.compiler.syntax.modifiers.modifiers import MODIFIERS
+from sigmac.compiler.syntax.rule import LogSource
+from sigmac.compiler.taxonomy.event_schemas import EventSchema, schema_of
 from sigmac.lsp.key_meanings import keys_of, words_of
 from sigmac.lsp.proposals import is_field_place
 from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Path
@@ -135,12 +137,27 @@ def _modifier(name: str) -> str:
 def _field(text: OpenText, document: LooseDocument, name: str, index: WorkspaceIndex) -> str:
     if not name:
         return "**keywords**: looked for in all fields"
-    logsource = "/".join(part for part in logsource_of(document, text.text) if part)
-    number = index.times_asked(logsource, name)
-    asked = f"{number:,} rule{'' if number == 1 else 's'} of {logsource} ask" if number else ""
-    return f"**{name}**: a field" + (
-        f"; {asked}{'s' if number == 1 else ''} for it" if asked else ""
-    )
+    product, category, service = logsource_of(document, text.text)
+    logsource = LogSource(category or None, product or None, service or None)
+    said = [f"**{name}**: {_of_schema(name, schema_of(logsource))}"]
+    number = index.times_asked(str(logsource), name)
+    if number:
+        rules = "1 rule" if number == 1 else f"{number:,} rules"
+        said.append(f"{rules} of {logsource} ask{'s' if number == 1 else ''} for it")
+    return "; ".join(said)
+
+
+def _of_schema(name: str, schema: EventSchema | None) -> str:
+    """What a field is for the events of a logsource."""
+    if schema is None:
+        return "a field"
+    if name in schema.fields:
+        return f"a field of {schema.name}"
+    meant = schema.nearest(name)
+    if schema.closed or meant is not None:
+        instead = f", which has `{meant}`" if meant is not None else ""
+        return f"no field of {schema.name}{instead}"
+    return "a field"
 
 
 # Conditions

@@ -6,6 +6,7 @@ characters that are no line breaks to editors.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Sequence
@@ -16,8 +17,12 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from sigmac import __version__
+from sigmac.attack import attack_table
+from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Place
-from sigmac.lsp import case_lens, hovers, jumps, proposals, quick_fixes, renaming
+from sigmac.compiler.syntax.rule import LogSource
+from sigmac.compiler.taxonomy.event_schemas import schema_of
+from sigmac.lsp import case_lens, hovers, jumps, key_meanings, proposals, quick_fixes, renaming
 from sigmac.lsp.background import Background
 from sigmac.lsp.checking import Checked, Settings, mended
 from sigmac.lsp.outline_symbols import symbols
@@ -221,6 +226,8 @@ def _follow_workspace(server: RuleServer) -> None:
             registration = types.Registration("rules", method, options)
             ls.client_register_capability(types.RegistrationParams([registration]))
         ls.look_through()
+        # The tables are read when they are first asked: before the user asks, and not while somebody waits.
+        asyncio.get_running_loop().run_in_executor(None, _read_tables)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     def folders_changed(ls: RuleServer, _: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -236,6 +243,13 @@ def _follow_workspace(server: RuleServer) -> None:
     @server.feature(types.SHUTDOWN)
     def shut_down(ls: RuleServer, _: None) -> None:
         ls.was_shut_down = True
+
+
+def _read_tables() -> None:
+    catalogue()
+    attack_table.shipped()
+    key_meanings.meanings()
+    schema_of(LogSource())
 
 
 def _follow_texts(server: RuleServer) -> None:
@@ -264,7 +278,8 @@ def _explain_and_complete(server: RuleServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
     def complete(ls: RuleServer, params: types.CompletionParams) -> types.CompletionList:
         text = ls.text_of(params.text_document.uri)
-        return proposals.propose(text, text.offset(params.position), ls.background.index)
+        index, conventions = ls.background.index, ls.background.settings.conventions
+        return proposals.propose(text, text.offset(params.position), index, conventions)
 
 
 def _find_and_rename(server: RuleServer) -> None:

@@ -19,6 +19,7 @@ from lsprotocol.types import (
 
 from sigmac.attack.attack_table import shipped
 from sigmac.attack.tags import PREFIX
+from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.metadata import CATEGORIES
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.syntax.condition import KEYWORDS
@@ -28,6 +29,8 @@ from sigmac.compiler.syntax.modifiers.modifiers import (
     check_names,
     check_order,
 )
+from sigmac.compiler.syntax.rule import LogSource
+from sigmac.compiler.taxonomy.event_schemas import schema_of
 from sigmac.lsp.key_meanings import keys_of, words_of
 from sigmac.lsp.texts.loose_yaml import LooseDocument, Where
 from sigmac.lsp.texts.open_text import (
@@ -85,8 +88,10 @@ class Proposal:
     title: str = ""
 
 
-def propose(text: OpenText, offset: int, index: WorkspaceIndex) -> CompletionList:
-    """What may stand at an offset, best first."""
+def propose(
+    text: OpenText, offset: int, index: WorkspaceIndex, conventions: Conventions = NO_CONVENTIONS
+) -> CompletionList:
+    """What may stand at an offset, best first; `conventions` have tags of the repository's own."""
     where = text.where(offset)
     document = text.document_at(offset)
     begin, _ = text.positions.line_around(offset)
@@ -97,6 +102,8 @@ def propose(text: OpenText, offset: int, index: WorkspaceIndex) -> CompletionLis
     is_rule = not where.path or text.is_about_rules or document.get("title") is not None
     if where.role == "comment" or not is_rule:
         return CompletionList(False, [])
+    if where.path[:1] == ("tags",) and where.role != "key":
+        return _made(text, where.start, offset, _tags(conventions))
     return _made(text, *_proposals(text, document, where, offset, index))
 
 
@@ -213,9 +220,13 @@ def _identifier_keys(
 
 def _fields(text: OpenText, document: LooseDocument, index: WorkspaceIndex) -> Iterator[Proposal]:
     product, category, service = logsource_of(document, text.text)
-    logsource = "/".join(part for part in (product, category, service) if part)
-    for name in index.fields_of(logsource):
+    logsource = LogSource(category or None, product or None, service or None)
+    for name in index.fields_of(str(logsource)):
         yield Proposal(name, f"rules of {logsource} ask for it", _FIELD)
+    schema = schema_of(logsource)
+    if schema is not None:
+        for name in schema.fields:
+            yield Proposal(name, f"a field of {schema.name}", _FIELD)
 
 
 def _modifiers(field: str) -> Iterator[Proposal]:
@@ -312,9 +323,7 @@ def _values(
 ) -> Iterator[Proposal]:
     for word, meaning in words_of(path).items():
         yield Proposal(word, meaning)
-    if path[:1] == ("tags",):
-        yield from _tags()
-    elif path[:1] == ("logsource",) and len(path) == 2:
+    if path[:1] == ("logsource",) and len(path) == 2:
         yield from _logsource_values(str(path[1]), logsource_of(document, text.text), index)
     elif path[:2] in (("correlation", "rules"), ("filter", "rules")):
         if path[0] == "filter" and len(path) == 2:
@@ -374,8 +383,12 @@ def _rules(index: WorkspaceIndex, *, by_name: bool) -> Iterator[Proposal]:
             yield Proposal(called, detail, CompletionItemKind.Reference, title=outline.title)
 
 
-def _tags() -> Iterator[Proposal]:
+def _tags(conventions: Conventions) -> Iterator[Proposal]:
     table = shipped()
+    for namespace, names in conventions.tag_namespaces.items():
+        for name in names or ("",):
+            plain = re.split(r"[*?]", name)[0]
+            yield Proposal(f"{namespace}.{plain}", "a tag of this repository")
     for tag, meaning in _TAGS.items():
         yield Proposal(tag, meaning)
     for name, kind in table.kinds.items():
