@@ -7,11 +7,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from sigmac.compiler.checks.items import asks_for_array
 from sigmac.compiler.checks.logic import MAX_NAMES, contradicts_itself, truth_table
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
-from sigmac.compiler.ir.expressions import And, Expression, Named, Not, children, walk
+from sigmac.compiler.ir.expressions import (
+    And,
+    Expression,
+    Named,
+    Not,
+    children,
+    distinct_predicates,
+    walk,
+)
 from sigmac.compiler.lowering.lower_rule import lower_detection
 from sigmac.compiler.meaning.reference import matches
 from sigmac.compiler.syntax.condition import (
@@ -23,6 +32,8 @@ from sigmac.compiler.syntax.condition import (
 )
 from sigmac.compiler.syntax.modifiers.placeholders import placeholders
 from sigmac.compiler.syntax.rule import Rule, items
+
+_MOST_LISTS = 50  # of values, of a rule, each value a question of its own
 
 
 def names(rule: Rule) -> Iterator[Diagnostic]:
@@ -125,6 +136,8 @@ def _contradictions(rule: Rule, expression: Expression | None) -> Iterator[Diagn
             # That a filter keeps out one of several things is what it may be for.
             whole = None if rule.filters else lowered
             yield from _dead_parts(rule, condition, meanings, arrays, whole)
+            if whole is not None:
+                yield from _dead_values(rule, condition, arrays, whole)
 
 
 def _meanings(rule: Rule, expression: Expression | None) -> dict[str, Expression]:
@@ -204,6 +217,52 @@ def _dead_parts(
                 message += " and its pipelines do"
             hint = "only an array can satisfy both: remove it, or mend the value or the logsource"
             yield Diagnostic("W_ARRAY_ONLY", message, rule.places[name], hint)
+
+
+def _dead_values(
+    rule: Rule, condition: Condition, arrays: Collection[str], lowered: Expression
+) -> Iterator[Diagnostic]:
+    """Values of a list that what pipelines add excludes, though others of the list may hold."""
+    added = _added_fields(rule, lowered)
+    signs = _signs(condition, list(rule.detections))
+    lists = (
+        item
+        for name, detection in rule.detections.items()
+        if added and signs.get(name) == {True}
+        for item in items(detection)
+        if item.field in added and not (item.all or item.negated)
+        if 1 < len(item.values) <= MAX_NAMES and len(item.places) == len(item.values)
+    )
+    for item in islice(lists, _MOST_LISTS):
+        parts = [lower_detection(replace(item, values=(value,))) for value in item.values]
+        dead = [
+            place
+            for part, place in zip(parts, item.places, strict=True)
+            if contradicts_itself(And(part, lowered), single_valued=True, arrays=arrays)
+        ]
+        if len(dead) < len(parts):  # of all it is said already
+            for place in dead:
+                message = (
+                    f"with what the pipelines add, `{str(item.field)[:60]}` never has this value"
+                )
+                hint = (
+                    "only an array can satisfy both: remove it, or mend the value or the logsource"
+                )
+                yield Diagnostic("W_ARRAY_ONLY", message, place, hint)
+
+
+def _added_fields(rule: Rule, lowered: Expression) -> set[str]:
+    """The fields of search identifiers that pipelines have added to a rule."""
+    found: set[str] = set()
+    stack = [lowered]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Named):
+            if node.name not in rule.detections:
+                found |= {each.field for each in distinct_predicates(node.operand) if each.field}
+        else:
+            stack.extend(children(node))
+    return found
 
 
 def _signs(condition: Condition, names: Collection[str]) -> dict[str, set[bool]]:

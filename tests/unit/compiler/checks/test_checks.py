@@ -266,3 +266,39 @@ def test_messages_are_sentences_without_a_stop() -> None:
         for found in said_of(case):
             assert not re.search(r"[.!]$", found.message), found
             assert not re.search(r"[.!]$", found.hint), found
+
+
+@pytest.mark.parametrize(
+    ("asked", "dead"),
+    [
+        ("EventID: [4688, 1, '7']", ["4688", "'7'"]),
+        ("EventID: [1, '1', 1.0]", []),
+        ("EventID: [4688, 7]", None),  # of the whole selection
+        ("EventID|neq: [4688, 7]", []),
+        ("ProcessId: [4688, 1]", []),
+    ],
+)
+def test_values_that_pipelines_exclude_are_told(
+    asked: str, dead: list[str] | None, tmp_path: Path
+) -> None:
+    text = f"""\
+title: A
+logsource: {{product: windows, category: process_creation}}
+detection:
+    s: {{Image: x, {asked}}}
+    condition: s
+"""
+    (tmp_path / "rule.yml").write_text(text)
+    found = [
+        d
+        for d in check_sources(find_sources([tmp_path]), ["windows"])
+        if d.code in ("W_ARRAY_ONLY", "W_NEVER")
+    ]
+    lines = text.splitlines()
+    marked = [
+        lines[d.place.line - 1][d.place.column - 1 : d.place.column - 1 + d.place.width]
+        for d in found
+    ]
+    assert marked == (["s"] if dead is None else dead)
+    # Where no pipeline says which events are meant, they may all be.
+    assert not any(d.code == "W_ARRAY_ONLY" for d in check_sources(find_sources([tmp_path])))
