@@ -106,7 +106,8 @@ def _of_condition(detection: dict[str, Any]) -> Iterator[Cause]:
     if Kind.NOT in kinds:
         yield Cause.ABSENT
         names = [name for name in detection if name != "condition"]
-        negated = {name for word in _negated(found) for name in _selected(word, names)}
+        reached = set(_negated(found))
+        negated = {name for word in reached for name in _selected(word, names)}
         if any(_several_fields(detection[name]) for name in negated):
             yield Cause.CHANCE
 
@@ -127,7 +128,9 @@ def _negated(found: list[Word]) -> Iterator[Word]:
 def _selected(word: Word, names: list[str]) -> list[str]:
     if word.kind is Kind.THEM:
         return names
-    return [name for name in names if matches_pattern(word.text, name)]
+    if word.kind is Kind.PATTERN:
+        return [name for name in names if matches_pattern(word.text, name)]
+    return [word.text] if word.kind is Kind.NAME else []
 
 
 def _several_fields(value: Any) -> bool:

@@ -16,6 +16,9 @@ import re2
 from sigmac.migration.go_conditions import Kind, Word, may_follow, words
 from sigmac.migration.go_yaml import GoRule, GoYamlError, Wide, read_go_rule
 
+MAX_CONDITION = 100_000  # characters, as in a rule of sigmac
+MAX_SELECTED = 100_000  # search identifiers, each as often as a word of the condition looks at it
+MAX_PATTERN = 100_000  # characters of a regular expression that is tried
 _SAID = {
     "nil": "null",
     "bool": "a boolean",
@@ -81,6 +84,8 @@ def _take(rule: GoRule) -> None:
     condition = rule.detection.get("condition")
     if not isinstance(condition, str):
         raise _Left("a condition that is no text")
+    if len(condition) > MAX_CONDITION:
+        raise _Left("a condition that is longer than is looked at")
     _build(rule.detection, _checked(words(condition)))
 
 
@@ -100,12 +105,17 @@ def _checked(found: Iterable[Word]) -> Iterator[Word]:
 
 def _build(detection: dict[str, Any], found: Iterator[Word]) -> None:
     quantified = [False]  # whether a quantifier was met, for each parenthesis that is open
+    sound: set[Word] = set()  # words whose search identifiers were looked at
     for word in found:
+        if word in sound and (quantified[-1] or word.kind is Kind.NAME):
+            quantified[-1] = quantified[-1] and word.kind is not Kind.PATTERN
+            continue
         match word.kind:
             case Kind.NAME:
                 if word.text not in detection:
                     raise _Left("the condition names a search identifier that is not there")
                 _identifier(word.text, detection[word.text])
+                sound.add(word)
             case Kind.ALL | Kind.ONE:
                 quantified[-1] = True
             case Kind.THEM:
@@ -114,10 +124,14 @@ def _build(detection: dict[str, Any], found: Iterator[Word]) -> None:
                 for name, value in detection.items():
                     if name != "condition":
                         _identifier(name, value)
+                sound.add(word)
             case Kind.PATTERN:
                 if not quantified[-1]:
                     raise _Left("a pattern in the condition without `1 of` or `all of`")
+                if (len(sound) + 1) * len(detection) > MAX_SELECTED:
+                    raise _Left("more patterns than are looked at")
                 _pattern(detection, word.text)
+                sound.add(word)
                 quantified[-1] = False
             case Kind.OPEN:
                 quantified.append(False)
@@ -138,8 +152,8 @@ def _pattern(detection: dict[str, Any], pattern: str) -> None:
 def matches_pattern(pattern: str, name: str) -> bool:
     """Whether a pattern of a condition selects a name."""
     parts = re.split(r"([*?])", pattern)
-    made = "".join({"*": ".*", "?": "."}.get(part) or re.escape(part) for part in parts)
-    return re.fullmatch(made, name, re.DOTALL) is not None
+    made = "".join({"*": ".*", "?": "."}.get(part) or re2.escape(part) for part in parts)
+    return re2.fullmatch(f"(?s:{made})", name) is not None
 
 
 def kind_of(value: Any) -> str:
@@ -229,6 +243,8 @@ def _regex_between_slashes(text: str) -> None:
 
 
 def _regex(pattern: str) -> None:
+    if len(pattern) > MAX_PATTERN:
+        return
     options = re2.Options()
     options.log_errors = False
     try:

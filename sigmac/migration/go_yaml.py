@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 from sigmac.compiler.diagnostics.diagnostic import RuleError
-from sigmac.compiler.syntax.yaml_nodes import bound_depth, decode
+from sigmac.compiler.syntax.yaml_nodes import MAX_DEPTH, bound_depth, decode
 
-MAX_NODES = 100_000  # of a document, aliases expanded
+MAX_NODES = 100_000  # of a document, aliases and merge keys expanded
 _TEXTS = frozenset({"author", "description", "id", "level", "title", "status"})
 _LISTS = frozenset({"falsepositives", "fields", "references", "tags"})
 _LOGSOURCE = frozenset({"product", "category", "service", "definition"})
@@ -110,6 +110,7 @@ class _Reader:
             raise GoYamlError(f"{what} is no map")
         with self.entered(node):
             for key, value in node.value:
+                self.spend()
                 if self.is_merge(key):
                     for part in self.merged(value):
                         yield from self.struct(part, what)
@@ -122,6 +123,7 @@ class _Reader:
         found: dict[str, Any] = {}
         with self.entered(node):
             for key, value in node.value:
+                self.spend()
                 if self.is_merge(key):
                     for part in self.merged(value):
                         found |= self.detection(part)
@@ -131,9 +133,7 @@ class _Reader:
 
     def value(self, node: Any) -> Any:
         """A value as it is where no type is asked for."""
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise GoYamlError("too many aliases")
+        self.spend()
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
         with self.entered(node):
@@ -141,6 +141,7 @@ class _Reader:
                 return [self.value(child) for child in node.value]
             found: dict[str, Any] = {}
             for key, value in node.value:
+                self.spend()
                 if self.is_merge(key):
                     for part in self.merged(value):
                         found |= self.value(part)
@@ -149,6 +150,12 @@ class _Reader:
                 else:
                     raise GoYamlError("a key is a list or a map")
             return found
+
+    def spend(self) -> None:
+        """Count what is looked at: aliases and merge keys could make any number of it."""
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise GoYamlError("too many aliases")
 
     def entered(self, node: Any) -> _Entered:
         return _Entered(self, node)
@@ -195,7 +202,7 @@ class _Reader:
 
 
 class _Entered:
-    """A collection while it is read: one within itself is refused."""
+    """A collection while it is read: one within itself is refused, as is one too deep within others."""
 
     def __init__(self, reader: _Reader, node: Any):
         self.reader, self.key = reader, id(node)
@@ -203,6 +210,8 @@ class _Entered:
     def __enter__(self) -> None:
         if self.key in self.reader.open:
             raise GoYamlError("an alias refers to the node that it stands in")
+        if len(self.reader.open) >= MAX_DEPTH:
+            raise GoYamlError("nested too deeply to be looked at")
         self.reader.open.add(self.key)
 
     def __exit__(self, *failure: object) -> None:

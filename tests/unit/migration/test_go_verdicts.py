@@ -118,3 +118,51 @@ def test_scalars_of_any_kind(go_engine: GoEngine, scalar: str) -> None:
     agrees(go_engine, f"detection:\n  s:\n    A:\n    - {scalar}\n  condition: s\n")
     agrees(go_engine, f"detection:\n  s:\n    A:\n    - {scalar}\n    - text\n  condition: s\n")
     agrees(go_engine, f"detection:\n  s:\n    A:\n    - {scalar}\n    - 5\n  condition: s\n")
+
+
+def bomb(line: str, count: int = 60) -> str:
+    """A line for each of some anchors, each of which uses the one before twice."""
+    return "".join(line.format(i, i - 1) for i in range(1, count))
+
+
+HOSTILE = {
+    "aliases within aliases": "a0: &a0 [x]\n"
+    + bomb("a{0}: &a{0} [*a{1}, *a{1}]\n")
+    + "detection: {s: *a59}",
+    "merges within merges": "a0: &a0 {x: y}\n"
+    + bomb("a{0}: &a{0} {{<<: [*a{1}, *a{1}]}}\n")
+    + "detection: *a59",
+    "a deep chain of aliases": "a0: &a0 [x]\n"
+    + bomb("a{0}: &a{0} [*a{1}]\n", 5000)
+    + "detection: {s: *a4999}",
+    "a deep chain of merges": "a0: &a0 {x: y}\n"
+    + bomb("a{0}: &a{0} {{<<: *a{1}}}\n", 5000)
+    + "<<: *a4999",
+    "deep brackets": "detection: " + "[" * 100_000,
+    "a pattern that backtracks": "detection: {"
+    + "a" * 900
+    + "b: {A: a}, condition: 1 of "
+    + "*a" * 400
+    + "*c}",
+    "parentheses": "detection: {s: {A: a}, condition: " + "(" * 90_000 + "s}",
+    "many patterns": "detection: {"
+    + "".join(f"s{i}: {{A: a}}, " for i in range(900))
+    + "condition: "
+    + " and ".join(f"1 of s{i}*" for i in range(900))
+    + "}",
+    "them, again and again": "detection: {"
+    + "".join(f"s{i}: {{A: a}}, " for i in range(900))
+    + "condition: "
+    + " and ".join(["1 of them"] * 7000)
+    + "}",
+    "not, again and again": "detection: {s: {A: a, B: b}, condition: "
+    + " and ".join(["not s"] * 9000)
+    + "}",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_would_take_long_is_bounded(name: str) -> None:
+    rule = go_verdict(HOSTILE[name].encode(), "a.yml").rule
+    if rule is not None:
+        causes_of(rule, no_collapse_ws=False)
