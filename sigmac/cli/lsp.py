@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import click
 from click.exceptions import Exit
@@ -51,6 +52,9 @@ def lsp(
     from sigmac.lsp.checking import Settings
     from sigmac.lsp.language_server import serve
 
+    if sys.stdin.isatty():
+        message = "an editor starts this, and speaks to it over standard input"
+        raise click.UsageError(f"{message}; docs/editors.md shows how")
     logging.basicConfig(level=logging.ERROR)
     values = {name: tuple(map(str, given)) for name, given in placeholders(placeholder).items()}
     settings = Settings(pipeline, tuple(values.items()), strict_logsource, ignored(ignore))

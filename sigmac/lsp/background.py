@@ -91,14 +91,10 @@ class Background:
             return
         before = self.index.files.get(text.file, ())
         self.index.put(text.file, summaries)
-        checked = await self.run(
-            check_text,
-            text.file,
-            text.text,
-            self.settings,
-            self.index.neighbours(text.file),
-            {each.file: each.data for each in self.editor.texts.values()},
-        )
+        beside = self.index.neighbours(text.file)
+        others = [each for each in self.editor.texts.values() if each.file in beside.files]
+        held = {each.file: each.data for each in others}
+        checked = await self.run(check_text, text.file, text.text, self.settings, beside, held)
         if checked is None:
             return
         if not self.is_indexed:

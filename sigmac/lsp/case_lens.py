@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ async def run(
     text: OpenText, number: int, settings: Settings, folder: str, locate: Locate
 ) -> CaseRun:
     """Run the tests of a document of a saved text, by `sigmac test` in a process of its own."""
-    document = text.documents[number] if number < len(text.documents) else None
+    document = next(itertools.islice(text.documents, max(number, 0), None), None)
     span = None if document is None else _title(text, document)
     if document is None or span is None:
         return CaseRun("no rule stands here", False)

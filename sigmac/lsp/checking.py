@@ -222,7 +222,9 @@ def _found(
             beside=beside,
         )
     except RuleError as error:
-        return [replace(error.diagnostic, place=Place(file, 1))]
+        # Of a pipeline: it is told where the user looks.
+        said = f"{error.diagnostic.place}: {error.diagnostic.message}"
+        return [replace(error.diagnostic, message=said, place=Place(file, 1))]
     own = [each for each in found if each.place.file == file]
     return sorted(
         (each for each in own if each.code not in settings.ignored),

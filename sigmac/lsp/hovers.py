@@ -24,6 +24,7 @@ from sigmac.lsp.texts.open_text import (
     is_condition,
     kind_of,
     logsource_of,
+    selections,
 )
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
 
@@ -99,9 +100,11 @@ def _key(
 
 
 def _uses(text: OpenText, document: LooseDocument, name: str) -> str:
-    names = [*identifiers(document)]
-    words = [use.word for use in text.uses(document)]
-    used = dict.fromkeys(word for word in words if name in names_matching(word, names))
+    uses = [*text.uses(document)]
+    selected = selections(uses, [*identifiers(document)])
+    used = dict.fromkeys(
+        use.word for use in uses if name in (use.word, *selected.get(use.word, ()))
+    )
     if not used:
         return f"**{name}**: no condition uses it"
     return f"**{name}**: a search identifier, which the condition uses as {_listed(used)}"

@@ -9,7 +9,7 @@ from lsprotocol.types import Location
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.syntax.condition import names_matching
 from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Path
-from sigmac.lsp.texts.open_text import OpenText, identifiers, is_condition, kind_of
+from sigmac.lsp.texts.open_text import OpenText, identifiers, is_condition, kind_of, selections
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
 
 MOST = 1000  # places of one answer
@@ -71,9 +71,11 @@ def _identifiers_at(text: OpenText, document: LooseDocument, offset: int) -> Seq
 
 
 def _uses(text: OpenText, document: LooseDocument, names: Sequence[str]) -> Iterator[Location]:
-    known = [*identifiers(document)]
-    for use in text.uses(document):
-        if set(names) & {use.word, *names_matching(use.word, known)}:
+    uses = [*text.uses(document)]
+    selected = selections(uses, [*identifiers(document)])
+    wanted = {*names}
+    for use in uses:
+        if wanted.intersection((use.word, *selected.get(use.word, ()))):
             yield text.location(use.start, use.end)
 
 

@@ -9,7 +9,7 @@ from lsprotocol.types import DocumentSymbol, SymbolKind
 from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument
 from sigmac.lsp.texts.open_text import OpenText, kind_of
 
-MOST = 5000  # symbols of one answer
+MOST = 1000  # symbols of a document
 _SHOWN = ("logsource", "detection", "correlation", "filter")
 _KINDS = {
     "detection": SymbolKind.Class,

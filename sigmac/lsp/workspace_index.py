@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sigmac.compiler.checks.among_rules import Outline
 from sigmac.compiler.diagnostics.diagnostic import Place
@@ -18,6 +19,7 @@ _KEYS = ("product", "category", "service")
 
 LogsourceKey = tuple[str, str, str]  # in the order of `_KEYS`, lower case, "" for what is not given
 _Key = tuple[str, ...]
+_Counted = TypeVar("_Counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,12 @@ class WorkspaceIndex:
 
     def _count(self, summary: Summary, number: int) -> None:
         if summary.kind == "rule":
-            self._logsources[summary.logsource] += number
-            counts = self._fields.setdefault(summary.outline.logsource, Counter())
-            counts.update(dict.fromkeys(summary.outline.fields, number))
-            for name in [name for name in summary.outline.fields if not counts[name]]:
-                del counts[name]
+            logsource, asked = summary.outline.logsource, summary.outline.fields
+            _add(self._logsources, [summary.logsource], number)
+            counts = self._fields.setdefault(logsource, Counter())
+            _add(counts, asked, number)
+            if not counts:
+                del self._fields[logsource]
 
     def called(self, text: str) -> list[Summary]:
         """The rules and correlations with an id or a name."""
@@ -199,8 +202,8 @@ class WorkspaceIndex:
                 yield file
 
     def _a_rule_of(self, logsource: LogsourceKey) -> Iterator[str]:
-        for known, number in self._logsources.items():
-            if number > 0 and _covers(logsource, known):
+        for known in self._logsources:
+            if _covers(logsource, known):
                 yield from self._files(("logsource", *known))[:1]
                 return
 
@@ -226,6 +229,14 @@ class WorkspaceIndex:
         for key in keys:
             found.update(self._by_key.get(key, {}))
         return [*found]
+
+
+def _add(counts: Counter[_Counted], what: Iterable[_Counted], number: int) -> None:
+    """Count each of some things so many times more; what is left of none is forgotten."""
+    for each in what:
+        counts[each] += number
+        if not counts[each]:
+            del counts[each]
 
 
 def _keys(summary: Summary) -> Iterator[_Key]:

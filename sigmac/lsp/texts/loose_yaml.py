@@ -8,7 +8,6 @@ what rules are made of: maps, lists, scalars of every style, flow collections; n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
@@ -17,6 +16,9 @@ _DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?=\s|$).*(?:\r\n|[\r\n])?", re.MULTILIN
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])?")
 _QUOTED = {"'": re.compile(r"'(?:[^'\r\n]|'')*'"), '"': re.compile(r'"(?:[^"\\\r\n]|\\.)*"')}
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?$")
+# What ends a scalar without quotes, in a line of its own and in a flow collection
+_BLOCK_END = re.compile(r"(?<=[ \t])#")
+_FLOW_END = re.compile(r"[,\]}]|(?<=[ \t])#|:(?=[ \t,\]}]|$)", re.MULTILINE)
 _MOST_NESTED = 100  # flow collections in each other
 
 
@@ -97,19 +99,6 @@ def bounds_of_documents(text: str) -> list[tuple[int, int]]:
         start = mark.end()
     found.append((start, len(text)))
     return found
-
-
-def loose_documents(text: str) -> list[LooseDocument]:
-    """The documents of a text, empty ones too."""
-    return [read_loosely(text, start, end) for start, end in bounds_of_documents(text)]
-
-
-def where_at(text: str, offset: int) -> Where:
-    """Where in its document an offset is, by what stands before it."""
-    for start, end in bounds_of_documents(text):
-        if start <= offset <= end:
-            return read_loosely(text, start, offset).where
-    return Where((), "comment", offset)  # in the line between two documents
 
 
 def read_loosely(text: str, start: int, end: int) -> LooseDocument:
@@ -218,7 +207,7 @@ class _Reader:
     def _scalar(
         self, path: Path, key: tuple[int, int] | None, at: int, end: int, role: str
     ) -> None:
-        start, stop, style, closed = _scalar_bounds(self.text, at, end, "")
+        start, stop, style, closed = _scalar_bounds(self.text, at, end, in_flow=False)
         self.made.entries.append(Entry(path, key, start, stop, style))
         behind = self.text[closed:end]
         if "#" in behind and behind.lstrip().startswith("#"):
@@ -332,7 +321,7 @@ class _Reader:
         """A key or a scalar in a flow collection; the offset behind it, and the key that is open then."""
         bracket, path, count = level
         line_end = _line_end(self.text, at, self.made.end)
-        start, stop, style, closed = _scalar_bounds(self.text, at, line_end, ",]}")
+        start, stop, style, closed = _scalar_bounds(self.text, at, line_end, in_flow=True)
         after = closed
         while after < line_end and self.text[after] in " \t":
             after += 1
@@ -393,33 +382,13 @@ def _key_end(text: str, at: int, end: int) -> tuple[tuple[int, int], int] | None
     return None
 
 
-def _scalar_bounds(text: str, at: int, end: int, stops: str) -> tuple[int, int, str, int]:
+def _scalar_bounds(text: str, at: int, end: int, *, in_flow: bool) -> tuple[int, int, str, int]:
     """Begin and end of a scalar in a line, quotes left out, its quote, and the offset behind it."""
     if text[at] in _QUOTED:
         quoted = _QUOTED[text[at]].match(text, at, end)
         if quoted is None:
             return at + 1, end, text[at], end
         return at + 1, quoted.end() - 1, text[at], quoted.end()
-    stop = at
-    while stop < end and not _ends_plain(text, stop, end, stops):
-        stop += 1
-    closed = stop
-    while stop > at and text[stop - 1] in " \t":
-        stop -= 1
-    return at, stop, "", closed
-
-
-def _ends_plain(text: str, at: int, end: int, stops: str) -> bool:
-    char = text[at]
-    if char == "#":
-        return at > 0 and text[at - 1] in " \t"
-    if char in stops:
-        return True
-    return bool(stops) and char == ":" and (at + 1 >= end or text[at + 1] in " \t,]}")
-
-
-def scalars_below(document: LooseDocument, path: Path) -> Iterator[Entry]:
-    """The entries at a path and below it that have a scalar."""
-    for each in document.entries:
-        if each.path[: len(path)] == path and each.end > each.start:
-            yield each
+    found = (_FLOW_END if in_flow else _BLOCK_END).search(text, at, end)
+    closed = found.start() if found else end
+    return at, at + len(text[at:closed].rstrip(" \t")), "", closed

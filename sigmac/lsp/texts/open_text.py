@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from lsprotocol.types import Location, Position, PositionEncodingKind
 
-from sigmac.compiler.syntax.condition import KEYWORDS
-from sigmac.lsp.texts.loose_yaml import Entry, LooseDocument, Where, loose_documents, where_at
+from sigmac.compiler.syntax.condition import KEYWORDS, MAX_QUANTIFIED, names_matching
+from sigmac.lsp.texts.loose_yaml import (
+    Entry,
+    LooseDocument,
+    Where,
+    bounds_of_documents,
+    read_loosely,
+)
 from sigmac.lsp.texts.text_positions import TextPositions
 
-MAX_BYTES = 1 << 20  # of a text that is looked at while somebody types
-# What a file of rules has and hardly another file: keys at the first level, in a collection of braces too.
+MAX_BYTES = 1 << 20  # of a text that is checked while somebody types
+MAX_READ = 1 << 17  # characters of a document that is read at every request
+# What a file of rules or cases has and hardly another file: keys at the first level, in braces too.
 _OF_RULES = re.compile(
-    rb"(?:^|[\n{,])[\"' ]{0,2}(?:detection|logsource|correlation|filter|no_match|sequences)[\"']?[ \t]*:"
+    rb"^(?:\{.*?)?[\"']?(?:detection|logsource|correlation|match|no_match|sequences)[\"']?[ \t]*:",
+    re.MULTILINE,
 )
 # A name, a pattern or a keyword in a condition, as its grammar has them.
 WORD = re.compile(r"[A-Za-z0-9_.*-]+")
@@ -49,6 +57,7 @@ class OpenText:
         self.text = text
         self.version = version
         self.positions = TextPositions(text, encoding)
+        self._documents: dict[tuple[int, int], LooseDocument] = {}
 
     @cached_property
     def data(self) -> bytes:
@@ -56,9 +65,21 @@ class OpenText:
         return self.text.encode("utf-8", "surrogatepass")
 
     @cached_property
-    def documents(self) -> Sequence[LooseDocument]:
-        """The documents, read loosely; none of a text that is too large to be read at every key."""
-        return loose_documents(self.text) if len(self.text) <= MAX_BYTES else ()
+    def bounds(self) -> Sequence[tuple[int, int]]:
+        """Where each document begins and ends; none of a text that is too large to be looked at."""
+        return bounds_of_documents(self.text) if len(self.text) <= MAX_BYTES else ()
+
+    @property
+    def documents(self) -> Iterator[LooseDocument]:
+        """The documents, read loosely; empty ones for those that are too large to be read at every key."""
+        return (self._read(*each) for each in self.bounds)
+
+    def _read(self, start: int, end: int) -> LooseDocument:
+        if (start, end) not in self._documents:
+            is_small = end - start <= MAX_READ
+            made = read_loosely(self.text, start, end) if is_small else LooseDocument(start, end)
+            self._documents[start, end] = made
+        return self._documents[start, end]
 
     @property
     def is_about_rules(self) -> bool:
@@ -66,16 +87,17 @@ class OpenText:
 
     def document_at(self, offset: int) -> LooseDocument:
         """The document around an offset; an empty one where there is none."""
-        for each in self.documents:
-            if each.start <= offset <= each.end:
-                return each
+        for start, end in self.bounds:
+            if start <= offset <= end:
+                return self._read(start, end)
         return LooseDocument(offset, offset)
 
     def where(self, offset: int) -> Where:
         """Where in its document an offset is, by what stands before it."""
-        if len(self.text) > MAX_BYTES:
-            return Where((), "comment", offset)
-        return where_at(self.text, offset)
+        for start, end in self.bounds:
+            if start <= offset <= end and end - start <= MAX_READ:
+                return read_loosely(self.text, start, offset).where
+        return Where((), "comment", offset)  # between documents, or in one that is too large
 
     def location(self, start: int, end: int) -> Location:
         return Location(self.uri, self.positions.range(start, end))
@@ -122,6 +144,14 @@ def is_condition(path: Sequence[str | int]) -> bool:
         and path[0] in ("detection", "filter", "correlation")
         and (path[1] == "condition" and (len(path) == 2 or isinstance(path[2], int)))
     )
+
+
+def selections(uses: Iterable[Use], names: Sequence[str]) -> dict[str, list[str]]:
+    """What the patterns among some words of conditions select; nothing where that is more than conditions may ask."""
+    patterns = {use.word for use in uses if use.word == "them" or "*" in use.word}
+    if len(patterns) * len(names) > MAX_QUANTIFIED:
+        return {}
+    return {pattern: names_matching(pattern, names) for pattern in patterns}
 
 
 def identifiers(document: LooseDocument) -> dict[str, Entry]:
