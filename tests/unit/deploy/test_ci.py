@@ -163,16 +163,37 @@ def test_what_is_given_to_the_action_is_never_run(
     assert not (repository / "run").exists()
 
 
-def test_the_component_checks_tests_and_builds(
-    shell: Callable[..., subprocess.CompletedProcess[str]], repository: Path
+def test_both_take_rules_and_pipelines_from_a_project_file(
+    shell: Callable[..., subprocess.CompletedProcess[str]], repository: Path, tmp_path: Path
 ) -> None:
+    (repository / "sigmac.toml").write_text('rules = "rules"\nplaceholders = {names = "x"}\n')
+    (repository / "rules" / "r.yml").write_text(rule("s: {A|expand: '%names%'}\ncondition: s"))
+    script, variables = steps(rules="", pack="out/pack", base="HEAD")
+    done = shell(script, **variables)
+    assert done.returncode == 0, done.stderr
+    assert (repository / "out" / "pack" / "manifest.json").is_file()
+    assert "git:HEAD → rules" in (tmp_path / "summary.md").read_text()
+    script, variables = job_of_component(rules="")
+    done = shell(script, **variables)
+    assert done.returncode == 0, done.stderr
+
+
+def job_of_component(**given: str) -> tuple[str, dict[str, str]]:
+    """The script of the component, and its variables with these inputs."""
     spec, job = component()
-    inputs = {name: given.get("default", "") for name, given in spec["spec"]["inputs"].items()}
+    inputs = {name: each.get("default", "") for name, each in spec["spec"]["inputs"].items()}
+    inputs |= given
     variables = {
         name: inputs.get(value.removeprefix("$[[ inputs.").removesuffix(" ]]"), value)
         for name, value in job["sigmac"]["variables"].items()
     }
-    script = "\n".join(job["sigmac"]["script"])
+    return "\n".join(job["sigmac"]["script"]), variables
+
+
+def test_the_component_checks_tests_and_builds(
+    shell: Callable[..., subprocess.CompletedProcess[str]], repository: Path
+) -> None:
+    script, variables = job_of_component()
     done = shell(script, **variables)
     assert done.returncode == 0, done.stderr
     assert (repository / "build" / "pack" / "manifest.json").is_file()
