@@ -134,6 +134,8 @@ class _Reader:
         self._refuse_unknown((), self.table, (*SHARED, *COMMANDS))
         for command in options:
             self._refuse_unknown((command,), self.table[command], COMMANDS[command])
+        if isinstance(pack := options.get("build", {}).get("output"), Path):
+            self._refuse_overlap(pack, shared.get("rules", ()))
         if self.mistakes:
             ordered = sorted(self.mistakes, key=lambda each: each[0])
             told = [said for _, said in ordered[:_MAX_TOLD]]
@@ -202,8 +204,8 @@ class _Reader:
                 return tuple(map(self._path, texts))
             case Kind.PIPELINES if (texts := _texts(value)) is not None:
                 return tuple(map(self._pipeline, texts))
-            case Kind.OUTPUT if isinstance(value, str) and _are_texts([value]):
-                return self._output(key, value)
+            case Kind.OUTPUT | Kind.PACK if isinstance(value, str) and _are_texts([value]):
+                return self._output(key, value, kind)
         self._wrong(key, f"this is {kind.value}")
         return None
 
@@ -254,13 +256,21 @@ class _Reader:
         is_path = "/" in text or text.lower().endswith((".yml", ".yaml"))
         return str(self._path(text)) if is_path else text
 
-    def _output(self, key: Key, text: str) -> Path | None:
+    def _output(self, key: Key, text: str, kind: Kind) -> Path | None:
         path = self._path(text)
         real = Path(os.path.realpath(path))
-        if not real.is_relative_to(self.folder):
+        if not real.is_relative_to(self.folder) or (kind is Kind.PACK and real == self.folder):
             self._wrong(key, f"it must lie below the folder of {self.file.name}")
             return None
         return path
+
+    def _refuse_overlap(self, pack: Path, rules: Iterable[Path]) -> None:
+        """A pack takes the place of what is in its folder: no rules must lie there."""
+        real = os.path.realpath(pack)
+        if any(Path(os.path.realpath(each)).is_relative_to(real) for each in rules):
+            self._wrong(
+                ("build", "output"), "the rules lie in this folder, which a pack takes for itself"
+            )
 
 
 def _are_texts(values: list[Any]) -> bool:

@@ -15,7 +15,8 @@ class Kind(Enum):
     TEXTS = "a text or a list of texts"
     PATH = "the path of a file"
     PATHS = "a path or a list of paths"
-    OUTPUT = "the path of a folder"  # which is written to: below that of the project file
+    OUTPUT = "the path of a folder"  # in which files are made: that of the project file, or below
+    PACK = "the path of a folder for the pack"  # which is replaced as a whole: below that of the project file
     PIPELINES = "the name of a pipeline, the path of one, or a list of these"
     LEVELS = "a table of codes with `error`, `warning`, `note` or `off`"
     NAMESPACES = "a list of namespaces, or a table of them with what may follow the dot"
@@ -37,7 +38,7 @@ SHARED: Mapping[str, Kind] = {
 COMMANDS: Mapping[str, Mapping[str, Kind]] = {
     "check": {"strict": Kind.FLAG, "notes": Kind.FLAG},
     "build": {
-        "output": Kind.OUTPUT,
+        "output": Kind.PACK,
         "name": Kind.TEXT,
         "pack-version": Kind.TEXT,
         "logsource": Kind.TEXTS,

@@ -136,11 +136,12 @@ def test_a_file_above_is_named(here: Run, project: Path) -> None:
 
 
 def test_an_output_is_only_a_pack_over_a_pack(here: Run, project: Path) -> None:
-    text = PROJECT.replace("build/acme", "more")
+    text = PROJECT.replace("build/acme", "logs")
     (project / "sigmac.toml").write_text(text, encoding="utf-8")
     done = here("build", cwd=project)
     assert done.returncode == 1
-    assert (project / "more" / "net.yml").is_file()
+    assert "exists and is no rule pack" in done.stderr
+    assert (project / "logs" / "events.ndjson").is_file()
 
 
 def test_a_difference_is_to_the_base(here: Run, project: Path) -> None:
