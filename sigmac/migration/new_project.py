@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,12 @@ from sigmac.runtime.errors import ConfigurationError
 
 REPORT = "REPORT.md"
 _PIPELINE = "pipeline.yml"
-_SOURCE = "sigmac[compiler] @ git+https://HOST/GROUP/sigmac@TAG"
+_INSTALL = 'python -m pip install --quiet "sigmac[compiler] @ git+https://HOST/GROUP/sigmac@TAG"'
 _FOR = {
     "sigmac.toml": "where the rules lie and what they are compiled with, for every command",
     _PIPELINE: "the names of fields, and the field that keywords are searched in",
     "service.yml": "the service that evaluates the events; `sigmac config check service.yml` checks it",
-    "ci/github.yml": "a workflow; put it into `.github/workflows` and fill in HOST/GROUP and TAG",
+    "ci/github.yml": "a workflow for `.github/workflows`; fill in HOST/GROUP and TAG, add `sigmac test` with cases",
     "ci/gitlab.yml": "the same for GitLab",
     "ci/pre-commit.yaml": "hooks; call it `.pre-commit-config.yaml`",
 }
@@ -56,15 +58,22 @@ def write_project(
 def _files(
     folder: Path, directories: Sequence[str], given: GoConfiguration
 ) -> Iterator[tuple[str, str]]:
-    places = [Path(os.path.relpath(each, folder)).as_posix() for each in directories]
+    places = [_relative(each, folder) for each in directories]
     pipeline = _pipeline(given)
     yield "sigmac.toml", _project(places, given, with_pipeline=bool(pipeline))
     if pipeline:
         yield _PIPELINE, _yaml(pipeline)
     yield "service.yml", _yaml(_service(given, folder))
-    yield "ci/github.yml", _yaml(_GITHUB)
-    yield "ci/gitlab.yml", _yaml(_GITLAB)
-    yield "ci/pre-commit.yaml", _yaml(_HOOKS)
+    root = _repository(folder)
+    inside = _relative(folder, root)
+    yield "ci/github.yml", _yaml(_github(inside))
+    yield "ci/gitlab.yml", _yaml(_gitlab(inside))
+    rules = [_relative(each, root) for each in directories]
+    yield "ci/pre-commit.yaml", _yaml(_hooks(rules, [f"{inside}/{_PIPELINE}"] if pipeline else []))
+
+
+def _relative(path: str | Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _project(places: Sequence[str], given: GoConfiguration, *, with_pipeline: bool) -> str:
@@ -115,51 +124,54 @@ def _service(given: GoConfiguration, folder: Path) -> dict[str, Any]:
     }
 
 
-_GITHUB: Mapping[str, Any] = {
-    "name": "rules",
-    "on": ["push", "pull_request"],
-    "jobs": {
-        "rules": {
-            "runs-on": "ubuntu-latest",
-            "steps": [
-                {"uses": "actions/checkout@v4"},
-                {"uses": "actions/setup-python@v5", "with": {"python-version": "3.13"}},
-                {
-                    "run": f'python -m pip install --quiet "{_SOURCE}"',
-                    "env": {"SIGMAC_BUILD_KERNELS": "off"},
-                },
-                {"run": "sigmac check"},
-                {"run": "sigmac test --format github"},
-                {"run": "sigmac build"},
-            ],
-        }
-    },
-}
-_GITLAB: Mapping[str, Any] = {
-    "rules": {
-        "image": "python:3.13",
-        "variables": {"SIGMAC_BUILD_KERNELS": "off"},
-        "script": [
-            f'python -m pip install --quiet "{_SOURCE}"',
-            "sigmac check",
-            "sigmac test",
-            "sigmac build",
-        ],
-        "artifacts": {"paths": ["build/rules"]},
-    }
-}
-_HOOKS: Mapping[str, Any] = {
-    "repos": [
-        {
-            "repo": "https://HOST/GROUP/sigmac",
-            "rev": "TAG",
-            "hooks": [
-                {"id": "sigmac-check", "files": r"\.ya?ml$"},
-                {"id": "sigmac-test", "files": r"\.ya?ml$", "args": []},
-            ],
-        }
+def _github(inside: str) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [
+        {"uses": "actions/checkout@v4"},
+        {"uses": "actions/setup-python@v5", "with": {"python-version": "3.13"}},
+        {"run": _INSTALL, "env": {"SIGMAC_BUILD_KERNELS": "off"}},
+        {"run": "sigmac check"},
+        {"run": "sigmac build"},
     ]
-}
+    job = {"runs-on": "ubuntu-latest", "steps": steps}
+    where = {"run": {"working-directory": inside}}
+    return {
+        "name": "rules",
+        "on": ["push", "pull_request"],
+        "defaults": where,
+        "jobs": {"rules": job},
+    }
+
+
+def _gitlab(inside: str) -> dict[str, Any]:
+    return {
+        "rules": {
+            "image": "python:3.13",
+            "variables": {"SIGMAC_BUILD_KERNELS": "off"},
+            "script": [
+                f"cd {shlex.quote(inside)}",
+                _INSTALL,
+                "sigmac check",
+                "sigmac build",
+            ],
+            "artifacts": {"paths": [f"{inside}/build/rules"]},
+        }
+    }
+
+
+def _hooks(rules: Sequence[str], pipelines: Sequence[str]) -> dict[str, Any]:
+    hook: dict[str, Any] = {
+        "id": "sigmac-check",
+        "args": [f"--pipeline={each}" for each in pipelines],
+    }
+    if not any(each.startswith(".") for each in rules):  # else they may lie anywhere
+        hook["files"] = f"^({'|'.join(map(re.escape, rules))})/"
+    return {"repos": [{"repo": "https://HOST/GROUP/sigmac", "rev": "TAG", "hooks": [hook]}]}
+
+
+def _repository(folder: Path) -> Path:
+    """The folder of the repository that a new folder is made in, else the one above it."""
+    above = Path(os.path.abspath(folder)).parent
+    return next((each for each in (above, *above.parents) if (each / ".git").exists()), above)
 
 
 def _yaml(content: Mapping[str, Any]) -> str:

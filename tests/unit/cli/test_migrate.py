@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from sigmac.cli import app
@@ -94,6 +95,21 @@ def test_the_files_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = called("run", "build/rules", "events.ndjson", "--no-event", "-q").splitlines()
     titles = [json.loads(line)["rule"]["title"] for line in lines if line.startswith("{")]
     assert titles == ["One", "Three"]  # Six counts for its correlation
+
+
+def test_files_for_ci_say_where_the_project_lies(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / "program.yml").write_text(PROGRAM, "utf-8")
+    called("migrate", "--go-config", "program.yml", "-o", "deep/new one")
+    made = folder / "deep" / "new one"
+    assert 'rules = ["../../rules"]' in (made / "sigmac.toml").read_text("utf-8")
+    read = {each.stem: yaml.safe_load(each.read_bytes()) for each in (made / "ci").iterdir()}
+    assert read["github"]["defaults"] == {"run": {"working-directory": "deep/new one"}}
+    assert read["gitlab"]["rules"]["script"][0] == "cd 'deep/new one'"
+    (hooks,) = read["pre-commit"]["repos"]
+    (hook,) = hooks["hooks"]
+    assert hook["args"] == ["--pipeline=deep/new one/pipeline.yml"]
+    assert hook["files"] == "^(rules)/"
 
 
 def test_what_is_there_stays(folder: Path) -> None:
