@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import ipaddress
 import itertools
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
@@ -78,37 +79,77 @@ _FAULTS = (
 _OPERATORS = {op: name for name, op in COMPARISONS.items()}
 
 
-def rule_of_code(packed: PackedRule) -> Rule:
-    """The rule that a pack's functions ask. Raises `PackError` where they are none that sigmac writes."""
+# How the compiler calls the variants of a rule, and its conditions where there are several
+_VARIANT = re.compile(f"{INTERNAL}variant (.*)", re.DOTALL)
+_CONDITION = re.compile(f"{INTERNAL}(?:.*_)?condition ([0-9]+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVariant:
+    """A rule as pipelines left it, read back; `name` is None where they made no variants."""
+
+    name: str | None
+    rule: Rule
+
+
+def rule_of_code(packed: PackedRule) -> tuple[Rule, tuple[CodeVariant, ...]]:
+    """The rule that a pack's functions ask, and its variants; without any the rule itself is the only one.
+
+    Raises `PackError` where the functions are none that sigmac writes.
+    """
     function = packed.function
     try:
-        renamed = packed.metadata.get("renamed", {})
-        asked = _Function(function, renamed).expression()
+        asked = _Function(function, packed.metadata.get("renamed", {})).expression()
+        guard = None
         if packed.logsource_function is not None:
-            guard = _Function(packed.logsource_function, {}).expression()
-            needed = asked.operands if isinstance(asked, And) else (asked,)
-            asked = And(Named(LOGSOURCE, guard), *needed)
-        return _rule(packed, asked)
+            guard = Named(LOGSOURCE, _Function(packed.logsource_function, {}).expression())
+        rule = _rule(packed, guard, asked)
+        variants = [
+            CodeVariant(name[1], _rule(packed, guard, operand, f"{name[1]}_"))
+            for name, operand in _alternatives(asked, _VARIANT)
+        ]
     except _FAULTS as error:
         raise PackError(
             f"{function.path}:{function.line}: this is no condition that sigmac writes; build the pack again"
         ) from error
+    return rule, tuple(variants) or (CodeVariant(None, rule),)
 
 
-def _rule(packed: PackedRule, asked: Expression) -> Rule:
+def _alternatives(
+    asked: Expression, name: re.Pattern[str]
+) -> list[tuple[re.Match[str], Expression]]:
+    """The operands of an Or, where the compiler has given each such a name; else none."""
+    operands = asked.operands if isinstance(asked, Or) else (asked,)
+    found = [
+        (match, each.operand)
+        for each in operands
+        if isinstance(each, Named) and (match := name.fullmatch(each.name))
+    ]
+    return found if len(found) == len(operands) else []
+
+
+def _rule(
+    packed: PackedRule, guard: Expression | None, asked: Expression, prefix: str = ""
+) -> Rule:
+    """A rule of what is asked where a guard holds; search identifiers lose a `prefix`."""
     meta = packed.metadata
-    made = _Selections(Place(str(packed.function.path), packed.function.line))
-    condition = made.condition(asked)
-    if _size(condition) > MAX_NODES:
-        raise ValueError("too large a condition")
+    made = _Selections(Place(str(packed.function.path), packed.function.line), prefix)
+    named = _alternatives(asked, _CONDITION)
+    alternatives = [each for _, each in sorted(named, key=lambda pair: int(pair[0][1]))]
+    conditions = []
+    for each in alternatives or [asked]:
+        own = each.operands if isinstance(each, And) else (each,)
+        condition = made.condition(each if guard is None else And(guard, *own))
+        if _size(condition) > MAX_NODES:
+            raise ValueError("too large a condition")
+        conditions.append(Condition(repr(condition), condition, made.place))
     source = meta.get("logsource") or {}
-    place = made.place
     return Rule(
         Metadata(str(meta["title"]), meta.get("id"), meta.get("name"), level=meta.get("level")),
         LogSource(source.get("category"), source.get("product"), source.get("service")),
         made.detections,
-        (Condition(repr(condition), condition, place),),
-        place,
+        tuple(conditions),
+        made.place,
         made.places,
     )
 
@@ -144,9 +185,10 @@ class _Function:
 
     def _named(self, variable: str, value: Expression) -> Expression:
         name = str(self.renamed.get(variable, variable))
-        if not name or (name.startswith(INTERNAL) and not name.startswith(FILTER)):
-            return value  # a part that stands for no selection
-        return Named(name.removeprefix(INTERNAL), value)
+        if not name:
+            return value  # a part that stands for nothing
+        # What stands in a filter is a selection as others are.
+        return Named(name.removeprefix(INTERNAL) if name.startswith(FILTER) else name, value)
 
     def _read(self, node: ast.expr) -> Expression:
         match node:
@@ -261,15 +303,16 @@ def _parts(text: str) -> tuple[Part, ...]:
 class _Selections:
     """Makes search identifiers of what is named, and of questions that stand in no selection."""
 
-    def __init__(self, place: Place):
+    def __init__(self, place: Place, prefix: str):
         self.place = place
+        self.prefix = prefix
         self.detections: dict[str, Detection] = {}
         self.places: dict[str, Place] = {}
         self._names: dict[Expression, Identifier] = {}
 
     def condition(self, asked: Expression) -> Expression:
         """What is asked, over search identifiers."""
-        waiting, met = [asked], set()
+        waiting, met = [asked], set(self._names)
         while waiting:
             node = waiting.pop()
             if node in met:
@@ -277,8 +320,9 @@ class _Selections:
             met.add(node)
             if isinstance(node, AskedItem | Const):
                 self._names[node] = self._identifier(repr(node), _detection(node))
-            elif isinstance(node, Named) and _is_plain(node):
-                self._names[node] = self._identifier(node.name, _detection(node))
+            elif isinstance(node, Named) and not node.is_internal and _is_plain(node):
+                name = node.name.removeprefix(self.prefix)
+                self._names[node] = self._identifier(name, _detection(node))
             else:
                 waiting += reversed(children(node))
         return bottom_up(asked, self._term)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sigmac.compiler.syntax.correlation import Correlation
     from sigmac.compiler.syntax.documents import FileContents
     from sigmac.compiler.syntax.rule import Rule
+    from sigmac.runtime.correlation import definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class ChosenDocuments:
     correlations: list[Correlation]
     files: list[FileContents]
     errors: list[Diagnostic]
+
+    def without_rules(self) -> ChosenDocuments:
+        return replace(self, rules=[])
+
+    def without_correlations(self) -> ChosenDocuments:
+        return replace(self, correlations=[])
 
 
 def choose(given: str, others: tuple[str, ...]) -> ChosenDocuments:
@@ -57,6 +65,21 @@ def choose(given: str, others: tuple[str, ...]) -> ChosenDocuments:
     if wanted not in contents.refused_names or not errors + faults:
         raise InputError(_unknown(path, wanted, contents))
     return ChosenDocuments([], [], files, errors + faults)
+
+
+def with_those_below(
+    definitions: Mapping[str, definition.Correlation], names: Iterable[str]
+) -> set[str]:
+    """Some correlations, and all rules and correlations that they stand on."""
+    found = set(names)
+    waiting = list(found)
+    while waiting:
+        name = waiting.pop()
+        if name in definitions:
+            new = set(definitions[name].rules) - found
+            found |= new
+            waiting += new
+    return found
 
 
 def _read_others(contents: FileContents, others: tuple[str, ...]) -> list[FileContents]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,14 @@ from sigmac.runtime.errors import EventError
 
 if TYPE_CHECKING:
     from sigmac.cli.chosen_documents import ChosenDocuments
+    from sigmac.cli.explain_correlations import CorrelationSet, Settings
     from sigmac.cli.explained_events import Records
+    from sigmac.cli.explained_rules import Piped
+    from sigmac.cli.packed_documents import PackedDocuments
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.project.project import Project
+
+    Chosen = ChosenDocuments | PackedDocuments
 
 EXAMPLE = """Examples:
 
@@ -64,7 +71,7 @@ EXAMPLE = """Examples:
     cls=Argument,
     type=click.Path(),
     metavar="RULE",
-    help="Rule file; FILE#ID or FILE#TITLE for one of its rules or correlations; PACK#ID for a rule of a pack.",
+    help="Rule file; FILE#ID or FILE#TITLE for one of its rules or correlations; PACK#ID for one of a pack.",
 )
 @click.argument(
     "events",
@@ -153,44 +160,37 @@ def explain(
     need("compiler", *COMPILER)
     from sigmac.cli.explain_correlations import Settings, explain_correlations
     from sigmac.cli.explained_events import STDIN
-    from sigmac.cli.explained_rules import explain_one, explain_several, variants_of
-    from sigmac.compiler.diagnostics.diagnostic import RuleError
-    from sigmac.compiler.pipeline import load_pipelines
+    from sigmac.cli.explained_rules import explain_one, explain_several
     from sigmac.runtime.correlation.correlator import Limits
     from sigmac.runtime.correlation.timestamps import FIELDS
 
-    chosen, packed = _chosen(rule, others, trusted_key, pipeline)
+    of_build = {"--pipeline": pipeline, "--placeholder": placeholder, "--with": others}
+    given = {option: bool(values) for option, values in of_build.items()}
+    chosen = _chosen(rule, others, trusted_key, given)
     records = _records(events, input_format, select, evtx=evtx)
     if position is not None and len(records.given) > 1:
         raise click.BadParameter(
             "give one input, in which it is a position", param_hint="--position"
         )
-    chosen, note, several = _fitting(chosen, records, position)
+    chosen, note, several = _fitting(rule, chosen, records, position)
     if form in PICTURES and (several or chosen.correlations):
         raise click.BadParameter(
             "a picture is of a rule over one event; --position N chooses one", param_hint="--format"
         )
     found = Told(timestamp_field or FIELDS)
     order = correlation_order or ("arrival" if records.given == [STDIN] else "time")
-    try:
-        values = placeholders_of(project, placeholders(placeholder))
-        pipelines = load_pipelines(
-            () if packed else pipeline or pipelines_of(project), {} if packed else values
-        )
-    except RuleError as error:
-        errors = [error.diagnostic]
-    else:
-        errors = chosen.errors
-        rules = variants_of(chosen.rules, pipelines, errors)
+    settings = Settings(position, order, found.fields, Limits(max_groups, max_hits), groups)
+    values = placeholders_of(project, placeholders(placeholder))
+    linked = _linked(chosen, pipeline or pipelines_of(project), values, settings)
+    if linked.is_sound:
         if several:
-            found.misses = explain_several(rules, records)
+            found.misses = explain_several(linked.rules, records)
         elif chosen.rules or not chosen.correlations:
             found.event = _one(records, position)
-            found.rules = explain_one(rules, found.event)
-        if chosen.correlations:
-            settings = Settings(position, order, found.fields, Limits(max_groups, max_hits), groups)
-            found.correlations, faults = explain_correlations(chosen, pipelines, records, settings)
-            errors += (each for each in faults if each not in errors)
+            found.rules = explain_one(linked.rules, found.event)
+        if linked.correlations is not None:
+            found.correlations = explain_correlations(linked.correlations, records, settings)
+    errors = linked.errors
     if note:
         say(note)
     found.show(form, misses)
@@ -204,9 +204,12 @@ def explain(
 
 
 def _chosen(
-    rule: str, others: tuple[str, ...], trusted_keys: Sequence[Path], pipelines: Sequence[str]
-) -> tuple[ChosenDocuments, bool]:
-    """The rules and correlations that are meant, and whether they are of a pack."""
+    rule: str, others: tuple[str, ...], trusted_keys: Sequence[Path], of_build: Mapping[str, bool]
+) -> Chosen:
+    """The rules and correlations that are meant, of a rule file or of a pack.
+
+    `of_build` are the options that say how rules are built, and whether they are given.
+    """
     from sigmac.cli.chosen_documents import choose
     from sigmac.cli.packed_documents import choose_packed, split_pack
 
@@ -216,13 +219,52 @@ def _chosen(
             raise click.BadParameter(
                 "a rule file is no pack, and nobody signed it", param_hint="RULE"
             )
-        return choose(rule, others), False
-    if pipelines or others:
-        raise click.BadParameter(
-            "a pack was built with its pipelines and filters; rules are given some",
-            param_hint="--pipeline" if pipelines else "--with",
-        )
-    return choose_packed(*in_pack, read_keys(trusted_keys)), True
+        return choose(rule, others)
+    for option, is_given in of_build.items():
+        if is_given:
+            message = (
+                "a pack was built with its pipelines, values and filters; rules are given some"
+            )
+            raise click.BadParameter(message, param_hint=option)
+    return choose_packed(*in_pack, read_keys(trusted_keys))
+
+
+@dataclass(slots=True)
+class _Linked:
+    """Rules as pipelines left them, correlations with what they stand on, and errors; not sound without pipelines."""
+
+    rules: Sequence[Piped] = ()
+    correlations: CorrelationSet | None = None
+    errors: list[Diagnostic] = field(default_factory=list)
+    is_sound: bool = True
+
+
+def _linked(
+    chosen: Chosen,
+    pipelines: Sequence[str],
+    values: Mapping[str, Sequence[str | int | float]],
+    settings: Settings,
+) -> _Linked:
+    """What is explained; a pack has its pipelines and values already."""
+    from sigmac.cli.explain_correlations import of_files, of_pack
+    from sigmac.cli.explained_rules import variants_of
+    from sigmac.cli.packed_documents import PackedDocuments
+    from sigmac.compiler.diagnostics.diagnostic import RuleError
+    from sigmac.compiler.pipeline import load_pipelines
+
+    if isinstance(chosen, PackedDocuments):
+        known = of_pack(chosen, settings) if chosen.correlations else None
+        return _Linked(chosen.rules, known)
+    try:
+        loaded = load_pipelines(pipelines, values)
+    except RuleError as error:
+        return _Linked(errors=[error.diagnostic], is_sound=False)
+    made = _Linked(errors=chosen.errors)
+    made.rules = variants_of(chosen.rules, loaded, made.errors)
+    if chosen.correlations:
+        made.correlations, faults = of_files(chosen, loaded, settings)
+        made.errors += (each for each in faults if each not in made.errors)
+    return made
 
 
 def _records(events: Sequence[str], form: str | None, select: str | None, *, evtx: bool) -> Records:
@@ -237,27 +279,24 @@ def _records(events: Sequence[str], form: str | None, select: str | None, *, evt
 
 
 def _fitting(
-    chosen: ChosenDocuments, records: Records, position: int | None
-) -> tuple[ChosenDocuments, str, bool]:
+    rule: str, chosen: Chosen, records: Records, position: int | None
+) -> tuple[Chosen, str, bool]:
     """Of rules and correlations those that the events are for, one event for rules, several for correlations; what
     there is to say of the others; and whether rules are explained over several.
     """
-    from dataclasses import replace
-
     from sigmac.cli.explained_events import STDIN
 
     rules, correlations = len(chosen.rules), len(chosen.correlations)
     several = bool(rules) and position is None and len(records.first(2)) > 1
     if not rules or not correlations:
         return chosen, "", several
-    file = chosen.files[0].file
     if several or records.given == [STDIN]:  # which is read once
         note = f"only correlations are explained; {rules} others are not: --position N is for all"
-        return replace(chosen, rules=[]), f"sigmac: {file}: {note}", False
+        return chosen.without_rules(), f"sigmac: {rule}: {note}", False
     if position is not None:
         return chosen, "", False
     note = f"only detection rules are explained; {correlations} others are not"
-    return replace(chosen, correlations=[]), f"sigmac: {file}: {note}", False
+    return chosen.without_correlations(), f"sigmac: {rule}: {note}", False
 
 
 def _one(records: Records, position: int | None) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sigmac.cli.chosen_documents import with_those_below
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.cli.chosen_documents import ChosenDocuments
     from sigmac.cli.explained_events import Records
     from sigmac.cli.explanation_lines import Line
-    from sigmac.compiler.diagnostics.diagnostic import Diagnostic
+    from sigmac.cli.packed_documents import PackedDocuments
+    from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
     from sigmac.compiler.meaning.correlation_moment import Moment, Rules
     from sigmac.compiler.meaning.nearest_groups import EventLog, Overview
     from sigmac.compiler.meaning.watched_correlator import WatchedCorrelator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 class ToldCorrelation:
     """A correlation with what is told of it: over all events, or at one."""
 
-    document: Document
+    place: Place
     told: Overview | Moment
 
     def plain(self, fields: Sequence[str]) -> dict[str, Any]:
@@ -35,8 +37,7 @@ class ToldCorrelation:
         from sigmac.compiler.meaning.correlation_words import plain_moment
         from sigmac.compiler.meaning.nearest_groups import Overview
 
-        place = self.document.place
-        told = self.told
+        place, told = self.place, self.told
         plain = told.plain(fields) if isinstance(told, Overview) else plain_moment(told, fields)
         source = {"file": place.file, "line": place.line}
         return {"correlation": plain.pop("correlation"), "source": source, **plain}
@@ -63,32 +64,31 @@ class Settings:
 
 
 def explain_correlations(
-    chosen: ChosenDocuments, pipelines: Pipelines, records: Records, settings: Settings
-) -> tuple[list[ToldCorrelation], list[Diagnostic]]:
-    """What the chosen correlations make of events, and the errors of those that are refused.
+    known: CorrelationSet, records: Records, settings: Settings
+) -> list[ToldCorrelation]:
+    """What the chosen correlations make of events.
 
     Raises `InputError` where the events cannot be read, or where there is none at the position.
     """
-    known, errors = _link(chosen, pipelines, settings)
     if not known.chosen:
-        return [], errors
+        return []
     log = known.new_log(by_time=settings.order == "time")
     try:
         event = _read_events(records, known, log, settings.position)
         if settings.position is None:
-            return _overviews(known, log, settings.groups), errors
-        return _moments(known, log, settings.position, event), errors
+            return _overviews(known, log, settings.groups)
+        return _moments(known, log, settings.position, event)
     finally:
         log.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _CorrelationSet:
+class CorrelationSet:
     """The correlations that are explained, and all that is below them, by their names."""
 
-    definitions: dict[str, Correlation]
+    definitions: Mapping[str, Correlation]
     rules: Rules
-    chosen: dict[str, Document]
+    chosen: Mapping[str, Place]
     settings: Settings
 
     def correlator(self) -> WatchedCorrelator:
@@ -104,19 +104,11 @@ class _CorrelationSet:
         """One for the events of their rules."""
         from sigmac.compiler.meaning.nearest_groups import EventLog
 
-        below = {name: self._below(name) for name in self.chosen}
+        below = {
+            name: with_those_below(self.definitions, [name]) & self.rules.keys()
+            for name in self.chosen
+        }
         return EventLog(below, self.settings.timestamp_fields, by_time=by_time)
-
-    def _below(self, name: str) -> set[str]:
-        found = {name}
-        waiting = [name]
-        while waiting:
-            each = waiting.pop()
-            if each in self.definitions:
-                new = set(self.definitions[each].rules) - found
-                found |= new
-                waiting += new
-        return found & self.rules.keys()
 
     def matched(self, event: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         """The rules that match an event, each with the variants that do."""
@@ -130,9 +122,15 @@ class _CorrelationSet:
         return found
 
 
-def _link(
+def of_pack(chosen: PackedDocuments, settings: Settings) -> CorrelationSet:
+    """The chosen correlations of a pack, with those that they stand on."""
+    return CorrelationSet(chosen.definitions, chosen.all_rules, chosen.correlations, settings)
+
+
+def of_files(
     chosen: ChosenDocuments, pipelines: Pipelines, settings: Settings
-) -> tuple[_CorrelationSet, list[Diagnostic]]:
+) -> tuple[CorrelationSet, list[Diagnostic]]:
+    """The chosen correlations of rule files, with what they stand on, and the errors of those that are refused."""
     from sigmac.compiler.diagnostics.diagnostic import Diagnostics
     from sigmac.compiler.packaging.correlation_module import definitions_of
     from sigmac.compiler.packaging.linked_rules import link_files
@@ -148,20 +146,16 @@ def _link(
     ]
     names = _names([*made.rules, *sound.values()])
     definitions = definitions_of(made.linked, names)
-    needed = set(roots_named := {names[id(each)]: each for each in roots})
-    waiting = list(needed)
-    while waiting:
-        if (name := waiting.pop()) in definitions:
-            new = set(definitions[name].rules) - needed
-            needed |= new
-            waiting += new
+    roots_named = {names[id(each)]: each for each in roots}
+    needed = with_those_below(definitions, roots_named)
     rules = {
         names[id(rule)]: (rule, variants)
         for rule, variants in zip(made.rules, made.variants, strict=True)
         if names[id(rule)] in needed
     }
     kept = {name: each for name, each in definitions.items() if name in needed}
-    return _CorrelationSet(kept, rules, roots_named, settings), errors
+    places = {name: each.place for name, each in roots_named.items()}
+    return CorrelationSet(kept, rules, places, settings), errors
 
 
 def _names(documents: Sequence[Rule | Document]) -> dict[int, str]:
@@ -180,7 +174,7 @@ def _names(documents: Sequence[Rule | Document]) -> dict[int, str]:
 
 
 def _read_events(
-    records: Records, known: _CorrelationSet, log: EventLog, position: int | None
+    records: Records, known: CorrelationSet, log: EventLog, position: int | None
 ) -> dict[str, Any] | None:
     """Put the events that rules match into a log; the event at the position."""
     chosen = None
@@ -195,7 +189,7 @@ def _read_events(
     return chosen
 
 
-def _overviews(known: _CorrelationSet, log: EventLog, groups: int) -> list[ToldCorrelation]:
+def _overviews(known: CorrelationSet, log: EventLog, groups: int) -> list[ToldCorrelation]:
     from sigmac.compiler.meaning.correlation_moment import Teller
     from sigmac.compiler.meaning.nearest_groups import overviews
 
@@ -205,7 +199,7 @@ def _overviews(known: _CorrelationSet, log: EventLog, groups: int) -> list[ToldC
 
 
 def _moments(
-    known: _CorrelationSet, log: EventLog, position: int, event: dict[str, Any] | None
+    known: CorrelationSet, log: EventLog, position: int, event: dict[str, Any] | None
 ) -> list[ToldCorrelation]:
     from sigmac.compiler.meaning.correlation_moment import EventAtWork, Teller
     from sigmac.compiler.meaning.nearest_groups import at_work

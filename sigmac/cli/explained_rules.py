@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.compiler.meaning.explanation import Explanation
     from sigmac.compiler.meaning.near_misses import NearMisses
+    from sigmac.compiler.meaning.rule_of_code import CodeVariant
     from sigmac.compiler.pipeline import Pipelines, Variant
     from sigmac.compiler.syntax.rule import Rule
 
-    Piped = tuple[Rule, tuple[Variant, ...]]
+    Piped = tuple[Rule, Sequence[Variant | CodeVariant]]
 
 
 def variants_of(
@@ -22,7 +23,7 @@ def variants_of(
     """Each rule as pipelines leave it; the errors of those that they refuse are added to `errors`."""
     from sigmac.compiler.diagnostics.diagnostic import Diagnostics, RuleError
 
-    found = []
+    found: list[Piped] = []
     for each in rules:
         try:
             found.append((each, pipelines.apply(each, Diagnostics())))

@@ -1,17 +1,21 @@
-"""A rule of a pack that is to be explained: read from the pack's code, none of which is run."""
+"""The rules and correlations of a pack that are to be explained: read from its code, none of which is run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sigmac.cli.chosen_documents import with_those_below
 from sigmac.runtime.errors import InputError, PackError
 from sigmac.runtime.printable import escaped, shortened
 
 if TYPE_CHECKING:
-    from sigmac.cli.chosen_documents import ChosenDocuments
+    from sigmac.cli.explained_rules import Piped
+    from sigmac.compiler.diagnostics.diagnostic import Place
+    from sigmac.runtime.correlation.definition import Correlation
     from sigmac.runtime.pack.contents import Contents
 
 _MANIFEST = "manifest.json"
@@ -37,12 +41,31 @@ def _is_pack(name: str) -> bool:
         return False
 
 
-def choose_packed(pack: str, wanted: str, trusted_keys: list[bytes] | None) -> ChosenDocuments:
-    """The rules of a pack with an id, title or name, as its code says them.
+@dataclass(frozen=True, slots=True)
+class PackedDocuments:
+    """What is meant of a pack: rules with their variants, and correlations by their names in the pack.
+
+    `all_rules` and `definitions` are the rules that these stand on, and the correlations with those that they stand on.
+    """
+
+    rules: Sequence[Piped]
+    correlations: dict[str, Place]
+    all_rules: Mapping[str, Piped]
+    definitions: Mapping[str, Correlation]
+
+    def without_rules(self) -> PackedDocuments:
+        return replace(self, rules=[])
+
+    def without_correlations(self) -> PackedDocuments:
+        return replace(self, correlations={})
+
+
+def choose_packed(pack: str, wanted: str, trusted_keys: list[bytes] | None) -> PackedDocuments:
+    """The rules and correlations of a pack with an id, title or name, as its code says them.
 
     Raises `InputError` where there is none, `PackError` where the pack does not verify.
     """
-    from sigmac.cli.chosen_documents import ChosenDocuments
+    from sigmac.compiler.diagnostics.diagnostic import Place
     from sigmac.compiler.meaning.rule_of_code import rule_of_code
     from sigmac.runtime.pack.contents import read_contents
 
@@ -50,19 +73,54 @@ def choose_packed(pack: str, wanted: str, trusted_keys: list[bytes] | None) -> C
     if contents.problem is not None:
         raise PackError(contents.problem)
     rules = [rule_of_code(each) for each in contents.rules if each.is_called(wanted)]
-    if not rules:
+    written = contents.documents["correlations"]
+    correlations = [each for each in written if _is_called(each, wanted)]
+    if not rules and not correlations:
         raise InputError(_why_none(pack, wanted, contents))
-    return ChosenDocuments(rules, [], [], [])
+    if not correlations:
+        return PackedDocuments(rules, {}, {}, {})
+    places = {each["function"]: Place(str(each.get("source", pack))) for each in correlations}
+    defined = _definitions(contents)
+    below = with_those_below(defined, places)
+    definitions = {name: each for name, each in defined.items() if name in below}
+    all_rules: dict[str, Piped] = {
+        each.metadata["function"]: rule_of_code(each)
+        for each in contents.rules
+        if each.metadata["function"] in below
+    }
+    return PackedDocuments(rules, places, all_rules, definitions)
+
+
+def _definitions(contents: Contents) -> dict[str, Correlation]:
+    """The correlations of a pack, none of whose code is run. Raises `PackError` where one cannot be evaluated."""
+    from sigmac.runtime.correlation.definition import Correlation, check_definitions
+
+    found = {}
+    for each in contents.documents["correlations"]:
+        try:
+            given = {key: value for key, value in each.items() if key != "function"}
+            found[each["function"]] = Correlation(**given)
+        except TypeError:
+            raise PackError(
+                f"{contents.folder}: `{shortened(each['title'], 80)}` is no correlation; build the pack again"
+            ) from None
+    try:
+        check_definitions(found, contents.manifest["rules"])
+    except PackError as error:
+        raise PackError(f"{contents.folder}: {error}") from None
+    return found
+
+
+def _is_called(document: Mapping[str, Any], wanted: str) -> bool:
+    names = (document["title"], document.get("name"), document["function"])
+    return wanted in names or wanted.lower() == str(document.get("id", "")).lower()
 
 
 def _why_none(pack: str, wanted: str, contents: Contents) -> str:
     from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 
-    names: Sequence[str | None]
-    for each in contents.documents["correlations"]:
-        names = each["title"], each.get("name"), each["function"], (each.get("id") or "").lower()
-        if wanted in names[:3] or (wanted and wanted.lower() == names[3]):
-            return f"{pack}: `{shortened(wanted, 80)}` is a correlation; give its rule file instead"
-    hint = did_you_mean(wanted, [str(each.metadata["title"]) for each in contents.rules])
+    titles = [str(each.metadata["title"]) for each in contents.rules]
+    titles += [each["title"] for each in contents.documents["correlations"]]
+    hint = did_you_mean(wanted, titles)
     message = f"{pack}: no rule has the id or title `{shortened(wanted, 80)}`"
     return f"{message}; {escaped(hint) or '`sigmac inspect --rules` lists them'}"

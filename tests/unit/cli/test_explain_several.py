@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from sigmac.cli import app
 
+ROOT = Path(__file__).resolve().parents[3]
 SYSTEM = {"User": "NT AUTHORITY\\SYSTEM", "Image": "C:\\Windows\\whoami.exe"}
 TITLE = "Whoami Run As SYSTEM"
 
@@ -112,9 +113,10 @@ def test_a_rule_of_a_pack_is_explained_from_its_code(built: Path, rule_file: Pat
     assert (done.exit_code, done.stderr) == (0, "")
     title, condition, *_ = done.stdout.splitlines()
     assert title.startswith(f"no   {TITLE} (high)  {built}/conditions.py:")
-    assert condition.startswith("  no   condition logsource and ")
-    assert '    yes  Channel: "Security"' in done.stdout
-    assert "    no   SubjectUserName|contains: absent" in done.stdout
+    assert condition == "  no   variant windows"
+    assert "  no   variant audit\n    no   condition logsource and " in done.stdout
+    assert '      yes  Channel: "Security"' in done.stdout
+    assert "      no   SubjectUserName|contains: absent" in done.stdout
     (rule,) = made(f"{built}#admin_one", '{"uid": 0}')["rules"]
     assert (rule["rule"]["id"], rule["matched"]) == ("3d3f1c0e-4a4f-4d0b-8b53-5d2a3c1a6f10", True)
 
@@ -124,10 +126,10 @@ def test_a_rule_of_a_pack_is_explained_from_its_code(built: Path, rule_file: Pat
     [
         ("#Nothing", [], 1, "no rule has the id or title `Nothing`; `sigmac inspect --rules`"),
         ("#Admin # two", [], 1, "did you mean `Admin # one`?"),
-        ("#Many Admins", [], 1, "`Many Admins` is a correlation; give its rule file instead"),
         ("", [], 1, "is a folder; name one rule file, or a rule of a pack as PACK#ID"),
-        ("#admin_one", ["-p", "windows"], 2, "a pack was built with its pipelines and filters"),
-        ("#admin_one", ["--with", "x"], 2, "a pack was built with its pipelines and filters"),
+        ("#admin_one", ["-p", "windows"], 2, "Invalid value for --pipeline: a pack was built"),
+        ("#admin_one", ["--placeholder", "a=b"], 2, "Invalid value for --placeholder: a pack"),
+        ("#admin_one", ["--with", "x"], 2, "Invalid value for --with: a pack was built"),
     ],
 )
 def test_what_is_no_rule_of_a_pack_is_told(
@@ -136,6 +138,28 @@ def test_what_is_no_rule_of_a_pack_is_told(
     done = explain(f"{built}{given}", "{}", *options)
     assert (done.exit_code, done.stdout) == (status, "")
     assert said in f"{done.stderr}{done.exception}"
+
+
+def test_a_correlation_of_a_pack_is_what_its_document_is(tmp_path: Path) -> None:
+    rules, events = ROOT / "rules" / "logons", ROOT / "rules" / "events" / "logons.ndjson"
+    pack = tmp_path / "pack"
+    given = ["build", str(rules), "-o", str(pack), "-p", "windows"]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    for file, name in (
+        ("guessed_password.yml", "Guessed Password"),
+        ("many_failed_logons.yml", "1D0B7F6C-55b2-4d0f-8f0a-3a8f7a6a2e37"),
+    ):
+        (packed,) = made(f"{pack}#{name}", events)["correlations"]
+        (own,) = made(rules / file, events, "--with", rules, "-p", "windows")["correlations"]
+        assert packed["source"]["file"] == f"logons/{file}:1"
+        assert packed["matched"] is True
+        for key in ("matched", "hits", "groups", "alerts", "no_group", "not_hits"):
+            assert packed[key] == own[key], key
+        assert [each["events"] for each in packed["references"]] == [
+            each["events"] for each in own["references"]
+        ]
+        told = [[each["moment"]["event"], each["alerts"]] for each in packed["nearest"]]
+        assert told == [[each["moment"]["event"], each["alerts"]] for each in own["nearest"]]
 
 
 def test_a_pack_that_was_changed_is_not_explained(pack: Path) -> None:

@@ -143,8 +143,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_event_that_nothing_would_make_match_is_far() -> None:
     never = Function(Path("conditions.py"), 1, "def f(event):\n    return False\n")
-    found = rule_of_code(PackedRule({"title": "Never"}, never, None))
-    misses = NearMisses(found, (Variant(None, found),))
+    misses = NearMisses(*rule_of_code(PackedRule({"title": "Never"}, never, None)))
     misses.add({"a": 1}, ("e", 0))
     assert (misses.nearest(), misses.further) == ([], 1)
 

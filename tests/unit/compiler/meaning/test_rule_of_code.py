@@ -10,8 +10,7 @@ import pytest
 
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.meaning.explanation import explain_rule
-from sigmac.compiler.meaning.rule_of_code import rule_of_code
-from sigmac.compiler.pipeline import Variant
+from sigmac.compiler.meaning.rule_of_code import CodeVariant, rule_of_code
 from sigmac.compiler.syntax.rule import Rule, items
 from sigmac.runtime import load_pack
 from sigmac.runtime.errors import PackError
@@ -89,7 +88,7 @@ def events_of_each_kind() -> list[dict[str, Any]]:
     return [{}, first, *alone, *without, *changed, {name: v[-1] for name, v in VALUES.items()}]
 
 
-def read_back(pack: Path) -> list[Rule]:
+def read_back(pack: Path) -> list[tuple[Rule, tuple[CodeVariant, ...]]]:
     contents = read_contents(pack)
     assert contents.problem is None
     return [rule_of_code(each) for each in contents.rules]
@@ -103,10 +102,15 @@ def agree(folder: Path, events: list[dict[str, Any]]) -> None:
         matched = {match.rule.source for match in pack.match(event)}
         said = {
             own.source
-            for own, each in zip(pack.rules, rules, strict=True)
+            for own, (each, _) in zip(pack.rules, rules, strict=True)
             if reference.matches(each, event)
         }
-        assert said == matched, event
+        of_variants = {
+            own.source
+            for own, (_, variants) in zip(pack.rules, rules, strict=True)
+            if any(reference.matches(each.rule, event) for each in variants)
+        }
+        assert said == of_variants == matched, event
 
 
 @pytest.mark.parametrize("optimize", [True, False])
@@ -136,14 +140,22 @@ def test_selections_variants_and_filters_are_called_as_in_the_rule(tmp_path: Pat
     folder = write_text_pack(
         f"{text}---\n{of_filter}", tmp_path, pipelines=("windows", "windows-audit")
     )
-    (found,) = read_back(folder)
-    names = set(found.detections)
-    assert {"windows_selection-1", "audit_selection-1", "windows_filter"} <= names
-    assert any(name.startswith("filter known") for name in names)
-    (item,) = items(found.detections["windows_filter"])
+    ((whole, (windows, audit)),) = read_back(folder)
+    assert [windows.name, audit.name] == ["windows", "audit"]
+    assert {"windows_selection-1", "audit_selection-1"} <= set(whole.detections)
+    names = list(windows.rule.detections)
+    assert {"logsource", "selection-1", "filter"} <= set(names)
+    assert [name for name in names if name.startswith("filter known")]
+    (item,) = items(windows.rule.detections["filter"])
     assert (item.modifiers, item.negated) == (("neq",), True)
-    explanation = explain_rule(found, (Variant(None, found),), {"User": "b"})
-    assert explanation.matched is False
+    assert explain_rule(whole, (windows, audit), {"User": "b"}).matched is False
+
+
+def test_several_conditions_are_conditions(tmp_path: Path) -> None:
+    folder = write_text_pack(rule("a: {A: 1}\nb: {B: 1}\ncondition: [a, not b]"), tmp_path)
+    ((found, _),) = read_back(folder)
+    assert [each.text for each in found.conditions] == ["a", "not b"]
+    assert [reference.matches(found, each) for each in ({"B": 1}, {"A": 1})] == [[], [0, 1]]
 
 
 def code(body: str, name: str = "rule") -> PackedRule:
@@ -188,7 +200,7 @@ def test_code_that_is_none_of_ours_is_refused_and_never_run(body: str) -> None:
 
 
 def test_questions_outside_of_selections_have_selections_of_their_own() -> None:
-    found = rule_of_code(
+    found, _ = rule_of_code(
         code(
             '    s = event.equals("A", "x")\n    if not s:\n        return False\n'
             '    return sum([s, event.null("B"), not event.null("B"), True]) >= 3'
