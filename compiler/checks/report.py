@@ -12,7 +12,7 @@ import os
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -201,8 +201,10 @@ def _fitting(cells: list[_Cell], room: int) -> list[_Cell]:
 # JSON
 
 
-def render_json(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
-    """Diagnostics as one JSON object in ASCII, `docs/checks.md` describes it.
+def render_json(
+    diagnostics: Iterable[Diagnostic], sources: Sources, more: Mapping[str, Any] | None = None
+) -> str:
+    """Diagnostics as one JSON object in ASCII, with `more` keys; `docs/checks.md` describes it.
 
     `{"version": 1, "diagnostics": [{code, severity, message, file, line, column, width, document,
     hint, pointer}], "counts": {errors, warnings, notes, files}}`; keys may be added, never renamed.
@@ -216,6 +218,7 @@ def render_json(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
             **{f"{severity}s": counts[severity] for severity in SEVERITIES.values()},
             "files": len({d.place.file for d in found}),
         },
+        **(more or {}),
     }
     return json.dumps(report, indent=2)
 

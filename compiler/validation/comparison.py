@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -12,20 +13,29 @@ from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.ir.values import Alternatives, Value
 from sigmac.compiler.meaning import reference
-from sigmac.compiler.syntax.rule import Item, Rule
+from sigmac.compiler.syntax.rule import Item, Metadata, Rule
 from sigmac.compiler.validation.rule_tree import Leaf, RuleTree, tree_of
 from sigmac.compiler.validation.synthesis import Case, Synthesis
+from sigmac.compiler.validation.witnesses import Witness, cases_file, telling
 from sigmac.runtime.pack.pack import Pack
 
 
 @dataclass(frozen=True, slots=True)
 class PackedRule:
-    """A rule of a pack: its place among the pack's rules, its title, where it stands, what pipelines made of it."""
+    """A rule of a pack: its place among the pack's rules, where it stands, and what pipelines made of it.
+
+    `source` is its file as packs name it.
+    """
 
     number: int
-    title: str
+    meta: Metadata
+    source: str
     place: Place
     variants: tuple[Rule, ...]
+
+    @property
+    def title(self) -> str:
+        return self.meta.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,35 @@ class Share:
         return f"{percent} % of {self.of:,}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A predicate of a rule, or else a branch, in words, that no event was found for to show it with a truth."""
+
+    title: str
+    place: Place
+    is_predicate: bool
+    what: str
+    never: bool
+
+    def __str__(self) -> str:
+        what = self.what if self.is_predicate else f"the branch {self.what}"
+        return f"{self.place}: {self.title}: never {'true' if self.never else 'false'}: {what}"
+
+
+@dataclass(slots=True)
+class Kept:
+    """Events kept as cases: of how many rules, how many, and the text of each file by the source of its rules."""
+
+    rules: int = 0
+    cases: int = 0
+    files: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Kept) -> None:
+        self.rules += other.rules
+        self.cases += other.cases
+        self.files |= other.files
+
+
 @dataclass(slots=True)
 class Found:
     """What came of some rules: how many events, what they covered, where evaluators differ."""
@@ -76,9 +115,10 @@ class Found:
     events: int = 0
     predicates: Share = field(default_factory=Share)
     branches: Share = field(default_factory=Share)
-    unseen: list[str] = field(default_factory=list)  # in words
+    unseen: list[Unseen] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     batch: bool = True  # whether the batch engine runs here
+    kept: Kept = field(default_factory=Kept)
 
     def add(self, other: Found) -> None:
         self.rules += other.rules
@@ -88,10 +128,11 @@ class Found:
         self.unseen += other.unseen
         self.differences += other.differences
         self.batch &= other.batch
+        self.kept.add(other.kept)
 
 
-def compare(pack: Pack, rules: Sequence[PackedRule]) -> Found:
-    """Make the events of each rule, and ask all evaluators about them.
+def compare(pack: Pack, rules: Sequence[PackedRule], keep: bool = False) -> Found:
+    """Make the events of each rule, and ask all evaluators about them; `keep` those that tell most as cases.
 
     Every rule is asked about its own events by all three. What generated code and batch engine say of each event and
     every other rule of the pack must be the same, and true where the reference can be asked too, for these rules.
@@ -99,11 +140,16 @@ def compare(pack: Pack, rules: Sequence[PackedRule]) -> Found:
     found = Found(rules=len(rules), batch=pack.engines() is not None)
     expected: set[tuple[int, int]] = set()
     owners: list[tuple[PackedRule, Case]] = []
+    most_telling: set[int] = set()
     for rule in rules:
         tree = tree_of(rule.variants)
-        cases = Synthesis(tree).cases()
-        _cover(rule, tree, cases, found)
+        synthesis = Synthesis(tree)
+        cases = synthesis.cases()
+        _cover(rule, synthesis, found)
         ask = _remembered(tree)
+        if keep:
+            first = {id(case): len(owners) + i for i, case in enumerate(cases)}
+            most_telling.update(first[id(case)] for case in telling(cases))
         for case in cases:
             if _means(rule, case.event, ask(case.seen)):
                 expected.add((len(owners), rule.number))
@@ -115,6 +161,9 @@ def compare(pack: Pack, rules: Sequence[PackedRule]) -> Found:
     by_number = {rule.number: rule for rule in rules}
     wrong = (own & (batch ^ expected)) | (own & (generated ^ expected)) | (batch ^ generated)
     wrong |= {pair for pair in batch if pair[1] == REJECTED}
+    # The same events as JSON may spell them otherwise, which only who reads bytes can take for others
+    spelled = b"\n".join(_spelled_otherwise(case.event) for _, case in owners)
+    otherwise = _pairs(pack.match_batch(spelled))
     for line, number in (batch | generated) - own - wrong:
         if number in by_number and not _means(by_number[number], owners[line][1].event, None):
             wrong.add((line, number))
@@ -122,7 +171,43 @@ def compare(pack: Pack, rules: Sequence[PackedRule]) -> Found:
         _difference(pack, owners[line], number, by_number, line, generated, batch)
         for line, number in sorted(wrong)
     ]
+    found.differences += [
+        replace(
+            _difference(pack, owners[line], number, by_number, line, generated, otherwise),
+            event=_spelled_otherwise(owners[line][1].event).decode(),
+        )
+        for line, number in sorted((otherwise ^ batch) - wrong)
+    ]
+    if keep:
+        # A case is judged by what the event says it is, so those of another log than the rule's are none of it.
+        judged = _pairs(pack.match_batch(lines, logsource="auto"))
+        alike = {
+            line
+            for line, (rule, _) in enumerate(owners)
+            if ((line, rule.number) in judged) is ((line, rule.number) in expected)
+        }
+        found.kept = _kept(rules, owners, sorted(most_telling & alike), expected)
     return found
+
+
+def _kept(
+    rules: Iterable[PackedRule],
+    owners: Sequence[tuple[PackedRule, Case]],
+    lines: Iterable[int],
+    expected: set[tuple[int, int]],
+) -> Kept:
+    witnesses: dict[int, list[Witness]] = {}
+    for line in lines:
+        rule, case = owners[line]
+        witnesses.setdefault(rule.number, []).append((case, (line, rule.number) in expected))
+    by_source: dict[str, list[tuple[Metadata, Sequence[Witness]]]] = {}
+    for rule in rules:
+        by_source.setdefault(rule.source, []).append((rule.meta, witnesses.get(rule.number, ())))
+    kept = Kept()
+    for source, each in by_source.items():
+        number, cases, text = cases_file(each)
+        kept.add(Kept(number, cases, {source: text} if cases else {}))
+    return kept
 
 
 REJECTED = -1  # in the place of a rule
@@ -148,6 +233,19 @@ def _remembered(tree: RuleTree) -> Callable[[Mapping[Expression, bool]], Ask]:
         return ask
 
     return of
+
+
+def _spelled_otherwise(event: dict[str, Any]) -> bytes:
+    r"""An event as JSON with blanks, characters escaped that may be, as `\u00e9` and `\/`, and numbers in full."""
+    text = json.dumps(event)
+    if "e+" in text:
+        event = json.loads(text, parse_float=_in_full)
+    return json.dumps(event, separators=(" , ", "\t: ")).replace("/", "\\/").encode()
+
+
+def _in_full(text: str) -> int | float:
+    number = float(text)
+    return int(number) if abs(number) >= 2**64 else number
 
 
 def _pairs(result: Any) -> set[tuple[int, int]]:
@@ -178,20 +276,15 @@ def _difference(
     return Difference(title, place, event, case.why, said, pair in generated, pair in batch)
 
 
-def _cover(rule: PackedRule, tree: RuleTree, cases: Iterable[Case], found: Found) -> None:
-    true: set[Expression] = set()
-    false: set[Expression] = set()
-    for case in cases:
-        for node, truth in case.seen.items():
-            (true if truth else false).add(node)
-    both = true & false
-    leaves = set(tree.leaves)
-    found.predicates.add(Share(len(leaves), len(leaves & both)))
-    found.branches.add(Share(len(tree.nodes) - len(leaves), len(both - leaves)))
-    found.unseen += _words(rule, [each for each in tree.nodes if each not in both], true)
-
-
-def _words(rule: PackedRule, unseen: Iterable[Expression], true: set[Expression]) -> Iterator[str]:
-    for node in unseen:
-        what = repr(node) if isinstance(node, Leaf) else f"the branch {repr(node)[:200]}"
-        yield f"{rule.place}: {rule.title}: never {'false' if node in true else 'true'}: {what}"
+def _cover(rule: PackedRule, synthesis: Synthesis, found: Found) -> None:
+    unseen = dict(synthesis.unseen())  # of what was never either it says: never true
+    nodes = synthesis.tree.nodes
+    leaves = sum(isinstance(node, Leaf) for node in nodes)
+    unseen_leaves = sum(isinstance(node, Leaf) for node in unseen)
+    found.predicates.add(Share(leaves, leaves - unseen_leaves))
+    branches, unseen_branches = len(nodes) - leaves, len(unseen) - unseen_leaves
+    found.branches.add(Share(branches, branches - unseen_branches))
+    found.unseen += [
+        Unseen(rule.title, rule.place, isinstance(node, Leaf), repr(node)[:200], truth)
+        for node, truth in unseen.items()
+    ]

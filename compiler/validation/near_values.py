@@ -37,6 +37,10 @@ FILLER = "~"  # stands for `*`: in no rule's text, and not folded
 OTHER = "other"  # a value that rules hardly ask for
 # What stands for `*` in further texts: a line break, what JSON escapes, what UTF-8 needs several bytes for.
 FILLERS = ("", "\n", 'é"\\', "😀")
+LONG = 1500  # characters: texts so long are searched in several parts at once
+HUGE = 1e22  # a number that JSON writes with an exponent, and whose text is "1e+22"
+# Characters that JSON escapes by a letter: the escape reads as if the letter stood there
+ESCAPED_AS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 class Missing(Enum):
@@ -112,15 +116,27 @@ def _text_fits(value: Text) -> Iterator[Any]:
     parts = value.parts
     yield filled(parts, FILLER)
     plain = filled(parts, "")
+    if plain.isdecimal() and len(plain) < 18:
+        yield from (int(plain), HUGE, float(plain), -float(plain))
+    elif plain and not plain.strip("0123456789.+-eE"):
+        yield HUGE
     if not value.cased:
-        yield plain.swapcase()
+        yield "".join(map(_other_case, plain))
         yield plain.replace("k", "\u212a").replace("s", "\u017f")
     for filler, dash, one in zip(FILLERS, DASHES[1:], "?\né😀", strict=True):
         yield filled(parts, filler, one, dash)
-    if plain.isdecimal() and len(plain) < 18:
-        yield int(plain)
+    if ANY in parts:
+        # So long that it is in the second and the third of the four parts that a long text is searched in at once
+        first = parts[0] is ANY
+        yield FILLER * (LONG + 3 * len(plain)) * first + filled(parts[first:], FILLER * LONG)
     if plain in ("true", "false"):
         yield plain == "true"
+
+
+def _other_case(character: str) -> str:
+    """The character in the other letter case, if that is one too."""
+    other = character.swapcase()
+    return other if len(other) == 1 else character
 
 
 def _text_misses(value: Text) -> Iterator[Any]:
@@ -144,6 +160,8 @@ def _text_misses(value: Text) -> Iterator[Any]:
     if DASH in parts:
         yield filled(parts, "", dash="\u2010")
         yield filled(parts, "", dash="")
+    if literals and (text := parts[literals[0]])[0] in ESCAPED_AS:  # type: ignore[index]
+        yield filled((ESCAPED_AS[text[0]], text[1:], *parts[literals[0] + 1 :]), "")  # type: ignore[index]
     yield plain + "\n"
     yield f" {plain} "
     yield plain[::-1]
@@ -185,6 +203,10 @@ def _number_fits(number: int | float) -> Iterator[Any]:
     if isinstance(number, int) and abs(number) < 2**53:
         yield float(number)
         yield f"{number}.0"
+        yield f"{number}.00000000000000000001"  # the nearest double
+    yield f"+{number}"
+    if not number:
+        yield -0.0
 
 
 def _number_misses(number: int | float) -> Iterator[Any]:
@@ -196,12 +218,13 @@ def _number_misses(number: int | float) -> Iterator[Any]:
     yield number + 0.5
     yield f"{number}x"
     yield f"{number}e0"
+    yield HUGE
 
 
 def _compared(operator: str, number: int | float) -> tuple[Iterator[Any], Iterator[Any]]:
     up, equal = operator.startswith("g"), operator.endswith("e")
     beyond, before = (number + 1, number - 1) if up else (number - 1, number + 1)
-    fits = [beyond, *([number] if equal else []), str(beyond)]
+    fits = [beyond, *([number] if equal else []), str(beyond), f"+{abs(beyond)}", HUGE, -HUGE]
     misses = [
         *([] if equal else [number]),
         before,
@@ -209,6 +232,7 @@ def _compared(operator: str, number: int | float) -> tuple[Iterator[Any], Iterat
         str(before),
         f" {beyond}",
         True,
+        -beyond,
     ]
     return iter(fits), iter(misses)
 
@@ -227,6 +251,7 @@ def _in_network(cidr: str) -> tuple[Iterator[Any], Iterator[Any]]:
             *(f"::ffff:{each}" for each in outside),
             f"{inside[0]}.",
             f"0{inside[0]}",
+            f"{inside[0].rpartition('.')[0]}.256",
         ]
     else:
         fits = [*inside, inside[0].upper(), network.network_address.exploded, f"{inside[0]}%eth0"]

@@ -6,7 +6,7 @@ The tree serves the search for events and the count of what they cover. What a r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sigmac.compiler.ir.expressions import (
@@ -140,15 +140,17 @@ def truths(tree: RuleTree, known: Mapping[Expression, bool]) -> dict[Expression,
     return found
 
 
-def wanted_for(tree: RuleTree, target: Expression, truth: bool) -> dict[Leaf, bool]:
+def wanted_for(tree: RuleTree, target: Expression, truth: bool, turn: int = 0) -> dict[Leaf, bool]:
     """What each leaf should be so that a node has a truth value and the rule's answer depends on it.
+
+    Where one of several operands will do, `turn` says which, so that another can be tried.
 
     The nodes beside the way from the root to the target are those that decide nothing: true in an And, false in an Or.
     That each condition be shown to decide by itself is "modified condition/decision coverage" (Chilenski and Miller
     1994), which takes about one event more than there are conditions.
     """
     wanted: dict[Leaf, bool] = {}
-    _want(target, truth, wanted, narrowly=True)
+    _want(target, truth, wanted, turn, narrowly=True)
     way = _way_to(tree, target)
     for parent, child in reversed([*itertools.pairwise(way)]):
         others = [] if isinstance(parent, Not) else children(parent)
@@ -156,7 +158,15 @@ def wanted_for(tree: RuleTree, target: Expression, truth: bool) -> dict[Leaf, bo
             decided = (
                 i < parent.count - 1 if isinstance(parent, AtLeast) else isinstance(parent, And)
             )
-            _want(each, decided, wanted)
+            _want(each, decided, wanted, turn)
+    return wanted
+
+
+def wanted_of(targets: Iterable[Expression], truth: bool, turn: int) -> dict[Leaf, bool]:
+    """What each leaf should be so that several nodes have a truth, whatever the rule's answer."""
+    wanted: dict[Leaf, bool] = {}
+    for target in targets:
+        _want(target, truth, wanted, turn)
     return wanted
 
 
@@ -176,7 +186,9 @@ def _way_to(tree: RuleTree, target: Expression) -> list[Expression]:
     return way[::-1]
 
 
-def _want(top: Expression, truth: bool, wanted: dict[Leaf, bool], narrowly: bool = False) -> None:
+def _want(
+    top: Expression, truth: bool, wanted: dict[Leaf, bool], turn: int, narrowly: bool = False
+) -> None:
     """Add what the leaves below a node should be for its truth; what is wanted already stays.
 
     Where one operand settles the node, the others of the top are as they decide nothing, if it is to be so `narrowly`.
@@ -190,10 +202,13 @@ def _want(top: Expression, truth: bool, wanted: dict[Leaf, bool], narrowly: bool
             waiting.append((node.operand, not value))
         elif isinstance(node, AtLeast):
             count = node.count if value else node.count - 1
-            waiting += [(each, i < count) for i, each in enumerate(node.operands)]
+            first = turn % len(node.operands) if node is top else 0
+            rotated = (*node.operands[first:], *node.operands[:first])
+            waiting += [(each, i < count) for i, each in enumerate(rotated)]
         elif isinstance(node, And | Or) and isinstance(node, And) is value:
             waiting += [(each, value) for each in node.operands]
         elif isinstance(node, And | Or) and node.operands:
+            chosen = node.operands[turn % len(node.operands)]
             if narrowly and node is top:
-                waiting += [(each, not value) for each in node.operands[1:]]
-            waiting.append((node.operands[0], value))
+                waiting += [(each, not value) for each in node.operands if each is not chosen]
+            waiting.append((chosen, value))

@@ -2,12 +2,12 @@
 
 For every node of the rule's tree one event makes it true and one makes it false where the answer depends on it; then
 one value at a time is changed, a field is absent, null, of another type or an array. The number of events grows with
-the number of values, never with that of their combinations, and is bounded.
+the number of values, never with that of their combinations, and is bounded: of long lists the first values have events
+of their own, and what these have not shown share events, so that all of them are seen both true and false.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +17,20 @@ import orjson
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.ir.values import ANY, FieldRef, Text
 from sigmac.compiler.meaning import reference
-from sigmac.compiler.validation.near_values import ABSENT, OTHER, proposals
-from sigmac.compiler.validation.rule_tree import Leaf, RuleTree, truths, wanted_for
+from sigmac.compiler.validation.event_fields import Event, put, replace_value, value_of, with_value
+from sigmac.compiler.validation.near_values import ABSENT, OTHER, filled, proposals
+from sigmac.compiler.validation.rule_tree import Leaf, RuleTree, truths, wanted_for, wanted_of
 
 MAX_EVENTS = 200  # of one rule
 LEAST_EVENTS = 60  # of one rule that has very many values
 MAX_TESTS = 30_000  # of one rule: values times events
 NEAR_MISSES = 2  # of one value, where a rule has many
-FEW = 12  # values up to which a rule's events may have more of each
+TURNS = 4  # ways that are tried to show what no event has shown yet
+FEW = 24  # values up to which a rule's events may have more of each
+MANY = 8  # values above which nothing else is tried than all of them at once
 ATTEMPTS = 12  # values that are tried for what some leaves should be
 KEYWORDS = ("Message", "Text", "Keywords", "sigmac_keywords")  # where keywords are put
 
-Event = dict[str, Any]
 Group = str | None  # the field that some leaves ask; None: keywords
 
 
@@ -62,17 +64,33 @@ class Synthesis:
         self._answers: dict[tuple[Group, bytes], dict[Leaf, bool]] = {}
         self._solved: dict[Any, Any] = {}
         self._made: dict[bytes, Case] = {}
+        self._seen: dict[bool, set[Expression]] = {True: set(), False: set()}
         share = MAX_TESTS // max(1, len(self._leaves))
         self._most = min(MAX_EVENTS, max(LEAST_EVENTS, share))
 
     def cases(self) -> list[Case]:
         """Distinct events, the most telling first."""
-        for make in (self._decisive, self._changed_fields, self._changed_values):
+        for make, share in (
+            (self._decisive, 0.5),
+            (self._changed_fields, 0.65),
+            (self._for_unseen, 0.9),
+            (self._changed_values, 1),
+        ):
+            most = self._most * share
             for event, why in make():
                 self._add(event, why)
-                if len(self._made) >= self._most:
+                if len(self._made) >= most:
                     break
         return [*self._made.values()]
+
+    def unseen(self) -> list[tuple[Expression, bool]]:
+        """The nodes that no event so far shows with a truth, and that truth."""
+        return [
+            (node, truth)
+            for node in self.tree.nodes
+            for truth in (False, True)
+            if node not in self._seen[truth]
+        ]
 
     def case(self, wanted: Mapping[Leaf, bool], why: str = "") -> Case:
         """The event in which leaves are as wanted, as far as there is one."""
@@ -87,6 +105,8 @@ class Synthesis:
         if data not in self._made:
             seen = truths(self.tree, self._leaf_truths(event))
             self._made[data] = Case(event, why, seen)
+            for node, truth in seen.items():
+                self._seen[truth].add(node)
 
     # What the reference says of leaves, remembered by what they look at.
 
@@ -117,20 +137,9 @@ class Synthesis:
 
     def _decisive(self) -> Iterator[tuple[Event, str]]:
         inner = [node for node in self.tree.nodes if not isinstance(node, Leaf)]
-        alone = self._leaves[: self._most // 2]
-        for node in (self.tree.root, *alone, *inner):
+        for node in (self.tree.root, *inner, *self._leaves):
             for truth in (True, False):
                 yield self._event(wanted_for(self.tree, node, truth)), f"{_name(node)}: {truth}"
-        # Of long lists the later values share events, so that these stay few.
-        rest = self._leaves[len(alone) :]
-        size = max(1, -(-len(rest) // (self._most // 4)))
-        for first in range(0, len(rest), size):
-            some = rest[first : first + size]
-            wanted = {
-                leaf: truth for leaf, truth in wanted_for(self.tree, some[0], True).items() if truth
-            }
-            wanted.update(dict.fromkeys(some, True))
-            yield self._event(wanted), f"{_name(some[0])} and others: True"
 
     # One field of a matching event at a time.
 
@@ -138,10 +147,10 @@ class Synthesis:
         base = self._event(wanted_for(self.tree, self.tree.root, True))
         for number, field in enumerate(self._fields):
             leaves = self._groups[field]
-            fits = [each for each in (self._proposals[leaf].fits[:1] for leaf in leaves) if each]
-            value = self._value_of(base, field)
+            fits = [each for leaf in leaves for each in self._proposals[leaf].fits[:1]]
+            value = value_of(base, field)
             if value is ABSENT or value is None:
-                value = fits[0][0] if fits else OTHER
+                value = fits[0] if fits and fits[0] is not ABSENT else OTHER
             if all(leaf.added for leaf in leaves):
                 changes: list[tuple[Any, str]] = [(ABSENT, "absent")]
             else:
@@ -150,19 +159,53 @@ class Synthesis:
                 changes = [
                     (ABSENT, "absent"),
                     (None, "null"),
-                    ([OTHER, value], "an array"),
+                    ([self._miss(leaves, number), value], "an array"),
                     *several,
                 ]
             for changed, what in changes:
-                yield self._with(base, field, changed), f"`{field[:60]}` is {what}"
+                yield with_value(base, field, changed), f"`{field[:60]}` is {what}"
             if "." in field:
-                yield (
-                    {**self._with(base, field, ABSENT), field: value},
-                    f"`{field[:60]}` is one key",
-                )
+                name = f"`{field[:60]}`"
+                yield {**with_value(base, field, ABSENT), field: value}, f"{name} is one key"
+                outer = field.partition(".")[0]
+                if outer in base:
+                    yield {**base, outer: [{}, base[outer]]}, f"{name} is in one object of an array"
         lower = {key.swapcase(): value for key, value in base.items()}
         yield lower, "the names of fields in the other letter case"
         yield {"event": base}, "all of it within another object"
+
+    def _miss(self, leaves: Sequence[Leaf], number: int) -> Any:
+        """A value that one of some leaves misses, each time another."""
+        misses = self._proposals[leaves[number % len(leaves)]].misses
+        miss = misses[number % len(misses)] if misses else OTHER
+        return OTHER if miss is ABSENT else miss
+
+    # What these have not shown: nodes share events where there are many, then fewer do.
+
+    def _for_unseen(self) -> Iterator[tuple[Event, str]]:
+        for turn in range(TURNS):
+            # What stands on others comes first, as its event shows these too.
+            unseen = self.unseen()[::-1]
+            events = max(1, (self._most - len(self._made)) // 4)
+            size = max(1, -(-len(unseen) // events) >> 2 * turn)
+            for first in range(0, len(unseen), size):
+                for truth in (True, False):
+                    some = [
+                        node
+                        for node, wanted in unseen[first : first + size]
+                        if wanted is truth and node not in self._seen[truth]
+                    ]
+                    if some:
+                        yield self._sharing(some, truth, turn), _names(some, truth)
+
+    def _sharing(self, some: Sequence[Expression], truth: bool, turn: int) -> Event:
+        """An event in which several nodes have a truth; the last turn asks for nothing else."""
+        wanted = wanted_of(some, truth, turn)
+        if turn < TURNS - 1:
+            beside = wanted_for(self.tree, some[0], truth, turn)
+            # What the first wants to be false beside it may be what others want to be true.
+            wanted = {leaf: other for leaf, other in beside.items() if other} | wanted
+        return self._event(wanted)
 
     # One value at a time: further values that fit, and near misses.
 
@@ -179,6 +222,9 @@ class Synthesis:
             wanted = wanted_for(self.tree, leaf, False)
             for value in _some(made.misses, number, 1 if leaf.added else max(NEAR_MISSES, more)):
                 yield self._event(wanted, {leaf: value}), f"{_name(leaf)}: a near miss"
+            if leaf.field is None and isinstance(leaf.value, Text):
+                name = filled(leaf.value.parts, "")
+                yield {**self._event(wanted), name: OTHER}, f"{_name(leaf)}: the name of a field"
         for leaf in self._leaves:
             if isinstance(leaf.value, FieldRef):
                 yield from self._related(leaf)
@@ -209,7 +255,7 @@ class Synthesis:
                     self._solved[key] = self._solve(group, asked, {})
                 value = self._solved[key]
             if value is not ABSENT:
-                self._put(event, self._keywords if group is None else group, value)
+                put(event, self._keywords if group is None else group, value)
         for leaf, truth in related:
             self._relate(event, leaf, truth)
         return event
@@ -254,12 +300,15 @@ class Synthesis:
         plain += [(_order(leaf), (value,)) for leaf, value in instead.items()]
         values = [each[0] for _, each in sorted(plain, key=lambda each: each[0]) if each]
         texts = [each for each in values if isinstance(each, str)]
+        there = [each for each in values if each is not ABSENT]
+        if len(there) > MANY:
+            yield self._all_of(positive)
+            return
         if len(texts) == len(values):
             yield "".join(texts)
             yield " ".join(texts)
         elif len(values) > 1 and all(each == values[0] for each in values):
             yield values[0]
-        there = [each for each in values if each is not ABSENT]
         yield there
         # Each of the values that fit, should the first not go with what must be false
         for i, leaf in enumerate(positive[:4]):
@@ -267,22 +316,38 @@ class Synthesis:
                 yield value
                 yield [*there[:i], value, *there[i + 1 :]]
 
+    def _all_of(self, positive: Sequence[Leaf]) -> Any:
+        """An array of what fits each leaf; what they look for inside of a value stands in one text."""
+        inside: list[str] = []
+        others: list[Any] = []
+        for leaf in positive:
+            fits = self._proposals[leaf].fits[:1]
+            if (
+                isinstance(leaf.value, Text)
+                and _order(leaf) == 1
+                and leaf.value.parts[-1:] == (ANY,)
+            ):
+                inside += fits
+            else:
+                others += [each for each in fits if each is not ABSENT]
+        return ["".join(inside), *others] if inside else others
+
     def _relate(self, event: Event, leaf: Leaf, truth: bool) -> None:
         """Make two fields of an event alike, or not."""
         assert isinstance(leaf.value, FieldRef) and leaf.field is not None
-        mine, other = self._value_of(event, leaf.field), self._value_of(event, leaf.value.field)
+        mine, other = value_of(event, leaf.field), value_of(event, leaf.value.field)
         if not truth:
             if mine is ABSENT:
-                self._put(event, leaf.field, "one")
+                put(event, leaf.field, "one")
             if other is ABSENT:
-                self._put(event, leaf.value.field, OTHER)
+                put(event, leaf.value.field, OTHER)
             return
         if other is ABSENT:
             other = OTHER if mine is ABSENT else mine
-            self._put(event, leaf.value.field, other)
+            put(event, leaf.value.field, other)
         if isinstance(other, (str, int, float)):
             text = {"contains": f"~{other}~", "startswith": f"{other}~", "endswith": f"~{other}"}
-            self._replace(event, leaf.field, text.get(leaf.value.placement, other))
+            replace_value(event, leaf.field, text.get(leaf.value.placement, other))
 
     def _related(self, leaf: Leaf) -> Iterator[tuple[Event, str]]:
         assert isinstance(leaf.value, FieldRef) and leaf.field is not None
@@ -297,59 +362,20 @@ class Synthesis:
             (None, None),
             (True, "TRUE"),
             ("aba", "b"),
+            ("{a", "[A"),
             (["a", "b"], ["c", "b"]),
         ):
-            event = self._with(self._with(base, leaf.field, mine), leaf.value.field, other)
+            event = with_value(with_value(base, leaf.field, mine), leaf.value.field, other)
             yield event, f"{_name(leaf)}: {mine!r} and {other!r}"
-
-    def _with(self, event: Event, field: str, value: Any) -> Event:
-        """A copy of an event with another value in one field."""
-        made = copy.deepcopy(event)
-        self._replace(made, field, value)
-        return made
-
-    def _replace(self, event: Event, field: str, value: Any) -> None:
-        self._remove(event, field)
-        if value is not ABSENT:
-            self._put(event, field, value)
-
-    def _put(self, event: Event, field: str, value: Any) -> None:
-        """Set a field, a dotted one in objects within objects where these have room."""
-        *path, last = field.split(".")
-        node = event
-        for part in path:
-            below = node.setdefault(part, {})
-            if not isinstance(below, dict):
-                event[field] = value
-                return
-            node = below
-        if last in node and node is not event:
-            event[field] = value
-        else:
-            node[last] = value
-
-    def _remove(self, event: Event, field: str) -> None:
-        event.pop(field, None)
-        *path, last = field.split(".")
-        node: Any = event
-        for part in path:
-            node = node.get(part) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
-
-    def _value_of(self, event: Event, field: str) -> Any:
-        if field in event:
-            return event[field]
-        node: Any = event
-        for part in field.split("."):
-            if not isinstance(node, dict) or part not in node:
-                return ABSENT
-            node = node[part]
-        return node
 
 
 def _name(node: Expression) -> str:
     return repr(node) if isinstance(node, Leaf) else type(node).__name__
+
+
+def _names(some: Sequence[Expression], truth: bool) -> str:
+    others = f" and {len(some) - 1:,} others" if len(some) > 1 else ""
+    return f"{_name(some[0])}{others}: {truth}"
 
 
 def _order(leaf: Leaf) -> int:

@@ -24,8 +24,14 @@ MAX_DIFFERENCES = 20  # after which no more rules are asked
 Progress = Callable[[int, int], None]  # files done, files in all
 
 
-def verify(result: BuildResult, options: BuildOptions, progress: Progress | None = None) -> Found:
-    """Compare the pack of a build with the reference, over events made of each rule.
+def verify(
+    result: BuildResult,
+    options: BuildOptions,
+    progress: Progress | None = None,
+    *,
+    keep: bool = False,
+) -> Found:
+    """Compare the pack of a build with the reference, over events made of each rule; `keep` some as cases.
 
     The pack is written to a folder for the time being and loaded as any other. The rules are read from their files'
     content again: nothing that the optimizer or the generator of code made is relied on. Raises `PackError` where the
@@ -38,7 +44,7 @@ def verify(result: BuildResult, options: BuildOptions, progress: Progress | None
     done = 0
     with tempfile.TemporaryDirectory(prefix="sigmac-verify-") as folder:
         write_pack(result.rendered, Path(folder, "pack"))
-        with _asked(chunks, jobs, folder, options, result) as answers:
+        with _asked(chunks, jobs, folder, options, result, keep) as answers:
             for chunk, each in zip(chunks, answers, strict=True):
                 found.add(each)
                 done += len(chunk)
@@ -56,10 +62,11 @@ def _asked(
     folder: str,
     options: BuildOptions,
     result: BuildResult,
+    keep: bool,
 ) -> Iterator[Iterator[Found]]:
     """What is found of each chunk, in order."""
     numbers = {document: number for number, document in enumerate(result.documents)}
-    given = folder, options, result.filter_files, numbers
+    given = folder, options, result.filter_files, numbers, keep
     if jobs < 2 or sum(map(len, chunks)) < MIN_PARALLEL:
         verifier = _Verifier(*given)
         yield map(verifier.found, chunks)
@@ -77,13 +84,16 @@ class _Verifier:
         options: BuildOptions,
         filter_files: Sequence[tuple[str, bytes]],
         numbers: Mapping[tuple[str, int], int],
+        keep: bool,
     ):
         self.pack: Pack = load_pack(Path(folder, "pack"))
         self._options, self._filters = settled(options, filter_files)
         self._numbers = numbers
+        self._keep = keep
 
     def found(self, files: Sequence[Work]) -> Found:
-        return compare(self.pack, [rule for file in files for rule in self._rules(file)])
+        rules = [rule for file in files for rule in self._rules(file)]
+        return compare(self.pack, rules, self._keep)
 
     def _rules(self, file: Work) -> Iterator[PackedRule]:
         """The rules of a file that are in the pack, as pipelines leave them."""
@@ -96,7 +106,8 @@ class _Verifier:
                 made = self._options.pipelines.apply(join(rule, filters), Diagnostics())
             except RuleError:
                 continue  # refused; so it is in no pack
-            yield PackedRule(number, rule.meta.title, rule.place, tuple(v.rule for v in made))
+            variants = tuple(each.rule for each in made)
+            yield PackedRule(number, rule.meta, file.source, rule.place, variants)
 
 
 _verifier: Any = None  # of this process, set by `_start`: packs do not travel

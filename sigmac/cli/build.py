@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import Exit
 
+from sigmac.cli.build_proof import Proof, proof_as_json, prove, tell_proof, write_proof
 from sigmac.cli.command import Command
 from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import (
@@ -37,23 +38,23 @@ from sigmac.cli.options import (
     tell_unused,
     wants_color,
 )
-from sigmac.cli.outputs import refuse_overlap
+from sigmac.cli.outputs import refuse_nested, refuse_overlap
 from sigmac.cli.progress import Progress
 from sigmac.cli.project_options import conventions_of, placeholders_of, project_file
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
-    from sigmac.compiler.packaging.build import BuildOptions, BuildResult
+    from sigmac.compiler.packaging.build import BuildResult
     from sigmac.project.project import Project
-
-MAX_SHOWN = 5  # differences
 
 EXAMPLE = """Examples:
 
   sigmac build rules/ -o build/windows --pipeline windows
 
   sigmac build rules/ -o build/windows --pipeline windows --verify
+
+  sigmac build rules/ -o build/windows --pipeline windows --witnesses build/witnesses
 
   sigmac build rules/ --skip-errors --format sarif > findings.sarif
 
@@ -109,6 +110,12 @@ EXAMPLE = """Examples:
     help="Prove the pack on events made of each rule: a fault of sigmac refuses it.",
 )
 @click.option(
+    "--witnesses",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --verify, keep the events that tell most of each rule as cases for `sigmac test --cases DIR`.",
+)
+@click.option(
     "--report",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -152,6 +159,7 @@ def build(
     optimize: bool,
     profile: Path | None,
     verify: bool,
+    witnesses: Path | None,
     report: Path | None,
     cache: bool,
     cache_dir: Path | None,
@@ -189,6 +197,14 @@ def build(
         jobs=jobs,
     )
     sources = find_sources(paths)
+    if witnesses is not None:
+        verify = True
+        files = (Path(each) for each in pipeline)
+        others = [
+            *(each for each in files if each.exists()),
+            *filter(None, (profile, sign, output)),
+        ]
+        _check_witnesses(witnesses, [*paths, *map(str, others)])
     if report is not None:
         read = [
             *(str(each.path) for each in sources),
@@ -219,10 +235,16 @@ def build(
         for each in conventions.levelled(result.diagnostics)
         if each.code not in unwanted and each.severity != "note"
     ]
-    _report(told, form)
+    if form is not Format.json:
+        _report(told, form)
     raised = sorted({each.code for each in told if each.severity == "error" and not each.is_error})
+    proof = None
     if verify and result.rendered and not raised:
-        _verify(result, options, verbose)
+        proof = prove(result, options, witnesses)
+    if form is Format.json:
+        _report(told, form, proof)
+    if proof is not None:
+        tell_proof(proof, verbose)
     made = not raised and _written(result, options, output, sign, wheel)
     if raised:
         say(f"sigmac: nothing was written: the project file makes {', '.join(raised)} an error")
@@ -234,6 +256,8 @@ def build(
         say(f"report: {report}")
     if not made:
         raise Exit(ExitStatus.FAILED)
+    if proof is not None and witnesses is not None:
+        write_proof(proof, witnesses)
     _summarize(result, output, time.perf_counter() - started)
     if verbose:
         _show_passes(result)
@@ -242,6 +266,14 @@ def build(
     if strict and any(each.severity == "warning" for each in told):
         say("sigmac: there are warnings, and --strict was given")
         raise Exit(ExitStatus.FAILED)
+
+
+def _check_witnesses(witnesses: Path, others: Sequence[str]) -> None:
+    """Raises before the work where witnesses would be written over something, or into what is read or written else."""
+    from sigmac.compiler.validation.witnesses import check_folder
+
+    refuse_nested("--witnesses", witnesses, others)
+    check_folder(witnesses)
 
 
 def _check_report(report: Path, read: Sequence[str], output: Path) -> None:
@@ -255,33 +287,6 @@ def _check_report(report: Path, read: Sequence[str], output: Path) -> None:
         raise InputError(f"{report.parent}: there is no such folder for the report")
     if report.is_dir():
         raise InputError(f"{report}: is a folder; name a file for the report")
-
-
-def _verify(result: BuildResult, options: BuildOptions, verbose: bool) -> None:
-    """Say what was proven; ends the command where the pack does not say what its rules mean."""
-    from sigmac.compiler.validation.verify import verify
-
-    started = time.perf_counter()
-    with Progress("verifying") as progress:
-        found = verify(result, options, progress)
-    for each in found.differences[:MAX_SHOWN]:
-        say(f"internal error: {each}")
-    if found.differences:
-        say(
-            "sigmac: nothing was written: the pack would not say what the rules mean. This is a fault of sigmac; "
-            "please report it with the rule and the event"
-        )
-        raise Exit(ExitStatus.INTERNAL)
-    say(
-        f"verified: {counted(found.rules, 'rule')} on {counted(found.events, 'event')} in "
-        f"{time.perf_counter() - started:.1f} s; seen both true and false: {found.predicates} predicates, "
-        f"{found.branches} branches"
-    )
-    if not found.batch:
-        say("no kernels run here, so only the generated code was verified")
-    if verbose:
-        for line in found.unseen:
-            say(line)
 
 
 def _pack_name(name: str, given: bool) -> str:
@@ -337,11 +342,12 @@ def _why_no_rule(result: BuildResult) -> str:
     return f"there is no detection rule in {counted(result.files, 'file')}"
 
 
-def _report(diagnostics: list[Diagnostic], form: Format) -> None:
+def _report(diagnostics: list[Diagnostic], form: Format, proof: Proof | None = None) -> None:
     from sigmac.compiler.checks.report import render_json, render_sarif, render_text
 
     if form is Format.json:
-        print(render_json(diagnostics, read_source))
+        more = {} if proof is None else {"verification": proof_as_json(proof)}
+        print(render_json(diagnostics, read_source, more))
     elif form is Format.sarif:
         print(render_sarif(diagnostics, read_source))
     elif diagnostics:

@@ -44,6 +44,16 @@ def refuse_overlap(inputs: Sequence[str], outputs: Mapping[str, Path | None]) ->
         written[found] = option
 
 
+def refuse_nested(option: str, folder: Path, others: Sequence[str]) -> None:
+    """Raises `click.BadParameter` where a folder to be written lies in one of the others, is it, or holds it."""
+    real = Path(os.path.realpath(folder))
+    for name in others:
+        other = Path(os.path.realpath(name))
+        if real.is_relative_to(other) or other.is_relative_to(real):
+            message = f"{folder} and {name} lie within each other: give a folder of its own"
+            raise click.BadParameter(message, param_hint=option)
+
+
 _Identity = tuple[int, int] | str
 
 

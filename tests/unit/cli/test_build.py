@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -192,37 +190,3 @@ def test_rules_in_place_of_a_pack_are_built_in_memory(sigmac: Run, tmp_path: Pat
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no rule without an error" in done.stderr
     assert sigmac("run", "rules", "e.ndjson", "--pack-name", "x", cwd=tmp_path).returncode == 2
-
-
-FAULT = """
-import sys
-from sigmac.compiler.codegen import programs
-from sigmac.compiler.ir.expressions import Op
-programs.BITS[Op.STARTSWITH] = programs.BITS[Op.CONTAINS]
-from sigmac.cli import main
-main()
-"""
-
-
-def test_a_pack_is_verified_before_it_is_written(sigmac: Run, tmp_path: Path) -> None:
-    (tmp_path / "rule.yml").write_text(SOUND)
-    build = ("build", "rule.yml", "-o", "pack", "--no-cache", "--verify", "-v")
-    done = sigmac(*build, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "verified: 1 rule on " in done.stderr
-    assert "100 % of 1 predicates, " in done.stderr
-    before = (tmp_path / "pack" / "manifest.json").read_bytes()
-    (tmp_path / "rule.yml").write_text(SOUND.replace("Sound", "Sounder"))
-    faulty = subprocess.run(
-        [sys.executable, "-c", FAULT, *build],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert faulty.returncode == 70
-    assert "internal error: rule.yml:1:1: Sounder: " in faulty.stderr
-    assert '  event: {"f":' in faulty.stderr
-    assert "nothing was written" in faulty.stderr
-    assert "Traceback" not in faulty.stderr
-    assert (tmp_path / "pack" / "manifest.json").read_bytes() == before
