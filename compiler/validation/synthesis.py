@@ -17,7 +17,7 @@ import orjson
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.ir.values import ANY, FieldRef, Text
 from sigmac.compiler.meaning import reference
-from sigmac.compiler.validation.event_fields import Event, put, replace_value, value_of, with_value
+from sigmac.compiler.validation.made_event import Event, put, replace_value, value_of, with_value
 from sigmac.compiler.validation.near_values import ABSENT, OTHER, filled, proposals
 from sigmac.compiler.validation.rule_tree import Leaf, RuleTree, truths, wanted_for, wanted_of
 

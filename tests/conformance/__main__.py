@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigmac.compiler.validation.verify import verify
 from tests.conformance.corpora import (
     ACTIVE,
     FOLDER,
@@ -35,6 +36,7 @@ from tests.conformance.refusals import refusals
 
 # Of the events of each recording so many, in equal distances, go through the reference with every rule.
 EVERY = 10
+ENOUGH_SEEN = 0.99  # of predicates and branches, both true and false by the verification
 
 
 def main() -> int:
@@ -55,6 +57,7 @@ def main() -> int:
         sigmahq = SigmaHQ(Path(folder))
         wrong = [
             *show_refusals(sigmahq),
+            *show_proofs(sigmahq),
             *show_regression(sigmahq),
             *show_ecs(sigmahq),
             *show_oracle(sigmahq),
@@ -95,6 +98,31 @@ def show_refusals(sigmahq: SigmaHQ) -> Iterator[str]:
         for each in found.of(folder):
             if each.code != "E_PLACEHOLDER":
                 yield f"{each.place}: {each.code}: {each.message}"
+
+
+def show_proofs(sigmahq: SigmaHQ) -> Iterator[str]:
+    """What `sigmac build --verify` says of the packs, on events made of each rule."""
+    title("Proofs of the builds, on events made of each rule")
+    print(f"{'pipelines':22} {'rules':>6} {'events':>8} {'predicates':>19} {'branches':>19}")
+    unseen: dict[str, None] = {}
+    for pipelines in ((), ("windows",), ("windows", "windows-audit")):
+        compiled = sigmahq.pack(*pipelines)
+        found = verify(compiled.build, compiled.options)
+        print(
+            f"{'+'.join(pipelines) or '(detection alone)':22} {found.rules:6} {found.events:8} "
+            f"{found.predicates!s:>19} {found.branches!s:>19}",
+            flush=True,
+        )
+        unseen |= dict.fromkeys(
+            str(each).removeprefix(f"{sigmahq.folder}/") for each in found.unseen
+        )
+        yield from map(str, found.differences)
+        for share in (found.predicates, found.branches):
+            if share.seen < ENOUGH_SEEN * share.of:
+                yield f"{'+'.join(pipelines)}: only {share} were seen both true and false"
+    print("\nNot seen both true and false:")
+    for line in unseen:
+        print(f"  {line}")
 
 
 def show_regression(sigmahq: SigmaHQ) -> Iterator[str]:

@@ -9,7 +9,7 @@ import json
 import os
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,11 @@ def load_json(name: str) -> Any:
 
 
 class Compiled:
-    """A pack of SigmaHQ's rules, what its build said, and what it matches in the recordings."""
+    """A pack of SigmaHQ's rules, what its build was asked for and said, and what it matches in the recordings."""
 
-    def __init__(self, build: BuildResult, pack: sigmac.Pack):
+    def __init__(self, build: BuildResult, options: BuildOptions, pack: sigmac.Pack):
         self.build = build
+        self.options = options
         self.pack = pack
         self._matches: dict[str, frozenset[tuple[int, int]]] = {}
 
@@ -97,6 +98,10 @@ class Compiled:
             pairs = zip(result.record.tolist(), result.rule.tolist(), strict=True)
             self._matches[recording.name] = frozenset(pairs)
         return self._matches[recording.name]
+
+
+def _options(pipelines: tuple[str, ...], *, optimize: bool) -> BuildOptions:
+    return BuildOptions("sigmahq", pipelines=pipelines, optimize=optimize, skip_errors=True)
 
 
 class SigmaHQ:
@@ -117,13 +122,7 @@ class SigmaHQ:
         placeholders: Mapping[str, Sequence[str]] | None = None,
     ) -> BuildResult:
         """A build of all rules or of some, from nothing; what has errors is left out."""
-        options = BuildOptions(
-            "sigmahq",
-            pipelines=pipelines,
-            placeholders=placeholders or {},
-            optimize=optimize,
-            skip_errors=True,
-        )
+        options = replace(_options(pipelines, optimize=optimize), placeholders=placeholders or {})
         return compile_sources(sources or self.sources, options, Cache(None))
 
     def pack(self, *pipelines: str, optimize: bool = True) -> Compiled:
@@ -133,7 +132,8 @@ class SigmaHQ:
             build = self.build(*pipelines, optimize=optimize)
             folder = self.folder / "-".join(["pack", *pipelines, "" if optimize else "plain"])
             write_pack(build.rendered, folder)
-            self._packs[key] = Compiled(build, sigmac.load_pack(folder))
+            options = _options(pipelines, optimize=optimize)
+            self._packs[key] = Compiled(build, options, sigmac.load_pack(folder))
         return self._packs[key]
 
     @cached_property

@@ -32,14 +32,14 @@ def load_compiled() -> Kernels:
 
     Raises `KernelsError` where Numba is missing or does not work.
     """
-    llvm, cpu, features, key = _this_machine()
+    llvm, cpu, features, key = this_machine()
     folder = _folder()
     try:
         code = _code(folder, cpu, features, key)
     finally:
         if folder is not None:
             folder.close()
-    return _load(llvm, code)
+    return load_code(llvm, code)
 
 
 def keep_compiled() -> bool:
@@ -47,7 +47,7 @@ def keep_compiled() -> bool:
 
     Raises `KernelsError` where Numba is missing or does not work.
     """
-    _, cpu, features, key = _this_machine()
+    _, cpu, features, key = this_machine()
     folder = _folder()
     if folder is None:
         return False
@@ -64,7 +64,7 @@ def keep_compiled() -> bool:
         folder.close()
 
 
-def _this_machine() -> tuple[Any, str, str, str]:
+def this_machine() -> tuple[Any, str, str, str]:
     """LLVM, this processor and what it can do, and the name of what is compiled for it."""
     if importlib.util.find_spec("numba") is None:
         raise KernelsError("Numba is not installed (`pip install 'sigmac[jit]'`)")
@@ -102,7 +102,8 @@ def _compile(cpu: str, features: str) -> bytes:
     return object_code(intermediate_code(), cpu, features)
 
 
-def _load(llvm: Any, code: bytes) -> Kernels:
+def load_code(llvm: Any, code: bytes) -> Kernels:
+    """The kernels of an object file that was compiled for this machine."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)

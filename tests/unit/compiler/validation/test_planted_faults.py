@@ -1,61 +1,42 @@
-"""Faults planted in optimizer, lowering, generated code and tables: `sigmac build --verify` tells of each."""
+"""Faults planted in the compiler and in the kernels: `sigmac build --verify` tells of each."""
 
 from __future__ import annotations
 
-import inspect
+import importlib.util
 import json
-import textwrap
-from importlib import import_module
+import os
+import subprocess
+import sys
 from pathlib import Path
-from types import FunctionType
-from typing import Any
 
 import pytest
-import yaml
 
-from sigmac.compiler.packaging.build import BuildOptions
-from sigmac.compiler.validation.verify import verify
-from tests.unit.packs import compile_text, rule
+from tests.unit.compiler.validation.planted import Fault, compiler_faults, differences, planted
 
-FAULTS = yaml.safe_load(Path(__file__).with_name("faults.yml").read_text(encoding="utf-8"))
+FAULTS = compiler_faults()
 
 
-def differences(detection: str, folder: Path) -> list[Any]:
-    lines = "\n".join(
-        f"{key}: {json.dumps(value)}" for key, value in yaml.safe_load(detection).items()
-    )
-    made = compile_text(rule(lines), folder, jobs=1)
-    assert made.errors == []
-    return verify(made, BuildOptions("test", jobs=1)).differences
-
-
-def plant(monkeypatch: pytest.MonkeyPatch, where: str, was: str, wrong: str) -> None:
-    """Let a function run as if its source said something else, whoever has imported it."""
-    name, _, path = where.partition(":")
-    function: Any = import_module(f"sigmac.compiler.{name}")
-    for each in path.split("."):
-        function = getattr(function, each)
-    assert isinstance(function, FunctionType)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(was) == 1, f"what {where} says has changed: write the fault anew"
-    made: dict[str, Any] = {}
-    exec(f"from __future__ import annotations\n{source.replace(was, wrong)}", {}, made)
-    monkeypatch.setattr(function, "__code__", made[function.__name__].__code__)
-
-
-@pytest.mark.parametrize(("where", "was", "wrong", "detection"), FAULTS)
-def test_a_planted_fault_is_told(
-    where: str,
-    was: str,
-    wrong: str,
-    detection: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plant(monkeypatch, where, was, wrong)
-    assert differences(detection, tmp_path)
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=[f"{i}-{fault.where}" for i, fault in enumerate(FAULTS, 1)]
+)
+def test_a_planted_fault_is_told(fault: Fault, tmp_path: Path) -> None:
+    with planted(fault):
+        assert differences(fault.detection, tmp_path)
 
 
 def test_without_a_fault_nothing_is_told(tmp_path: Path) -> None:
-    for i, detection in enumerate({each[-1] for each in FAULTS}):
+    for i, detection in enumerate(sorted({fault.detection for fault in FAULTS})):
         assert differences(detection, tmp_path / str(i)) == []
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="Numba is not installed")
+def test_faults_of_kernels_are_told() -> None:
+    """By the kernels' Python twins, which need no compiling."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.compiler.validation.planted"],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == []
