@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +37,25 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert "pip install 'sigmac[lsp]'" in done.stderr
 
 
+def test_nobody_speaks_to_it_by_hand() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "sigmac", "lsp"],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "an editor starts this" in done.stderr
+
+
 def test_an_editor_that_is_gone_ends_the_server(folder: Path) -> None:
     editor = Editor(folder)
+    editor.wait_until_indexed()
     assert editor.process.stdin is not None
     editor.process.stdin.close()
     assert editor.process.wait(WAIT) == 1
