@@ -2,15 +2,15 @@
 
 One line of the shipped table is an identifier and what it is: the tactics of an enterprise technique; `tactic`,
 `group`, `software`; `mobile` or `ics` for techniques of these domains; `now X` for what X replaced, `deprecated` for
-what nothing did. Another version is read from the STIX bundles that MITRE publishes
-(github.com/mitre-attack/attack-stix-data).
+what nothing did; behind that stand the names of techniques. Another version is read from the STIX bundles that MITRE
+publishes (github.com/mitre-attack/attack-stix-data).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -38,10 +38,11 @@ _NAMED = re.compile(r"(g|s|ds)\d{4}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class AttackTable:
-    """A version of ATT&CK: what each identifier is, in upper case but for tactics."""
+    """A version of ATT&CK: what each identifier is, in upper case but for tactics, and what techniques are called."""
 
     version: str
     kinds: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def tactics_of(self, technique: str) -> list[str]:
         """The tactics of an enterprise technique, of a replaced one those of what replaced it; else none.
@@ -51,6 +52,15 @@ class AttackTable:
         """
         kind = self.kinds.get(self.now(technique), "")
         return [tactic for tactic in kind.split(",") if tactic in TACTICS]
+
+    def name_of(self, technique: str) -> str:
+        """What a technique is called, behind the name of the one that it is under; empty where that is not known.
+
+        >>> shipped().name_of("T1059.001"), shipped().name_of("T9999")
+        ('Command and Scripting Interpreter: PowerShell', '')
+        """
+        above = self.names.get(technique.partition(".")[0], "") if "." in technique else ""
+        return ": ".join(filter(None, (above, self.names.get(technique, ""))))
 
     def under(self, tactic: str) -> list[str]:
         """The techniques of a tactic, those below others left out.
@@ -113,13 +123,15 @@ class AttackTable:
 def shipped() -> AttackTable:
     """The table that comes along."""
     text = (files("sigmac.attack") / f"attack-{VERSION}.tsv").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
-    return AttackTable(VERSION, dict(rows))
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+    names = {name: called for name, _, *of in rows for called in of}
+    return AttackTable(VERSION, {name: kind for name, kind, *_ in rows}, names)
 
 
 def read_bundles(paths: Iterable[Path]) -> AttackTable:
     """The table in STIX bundles, as `enterprise-attack.json`. Raises `InputError` with one sentence."""
     kinds: dict[str, str] = {}
+    names: dict[str, str] = {}
     version = ""
     for path in paths:
         found = _bundle(path)
@@ -130,7 +142,8 @@ def read_bundles(paths: Iterable[Path]) -> AttackTable:
         if not any(is_technique(name) for name in read):
             raise InputError(f"{path}: there are no techniques of ATT&CK in this file")
         kinds = read | kinds  # what the first bundle says stays
-    return AttackTable(version or "of the given files", kinds)
+        names = _names(found) | names
+    return AttackTable(version or "of the given files", kinds, names)
 
 
 def _bundle(path: Path) -> list[dict[str, Any]]:
@@ -174,6 +187,17 @@ def _kinds(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     for name, now in gone.items():
         found.setdefault(name, f"{_NOW}{now}" if now != name and now in found else _DEPRECATED)
     return found
+
+
+def _names(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What techniques are called, those that are gone left out."""
+    return {
+        name: str(each["name"])
+        for each in objects
+        if each.get("type") == "attack-pattern" and "name" in each
+        if not (each.get("revoked") or each.get("x_mitre_deprecated"))
+        if (name := _name(each)) is not None
+    }
 
 
 def _last(begin: str, replaced: Mapping[str, str]) -> str:

@@ -235,7 +235,8 @@ def _tag(tag: str) -> str | None:
         technique = techniques([tag])[0]
         link = f"https://attack.mitre.org/techniques/{technique.replace('.', '/')}/"
         of = ", ".join(table.tactics_of(technique)) or table.kinds[technique]
-        return f"**{technique}**: a technique of {of} (ATT&CK {table.version})\n\n[{link}]({link})"
+        called = f"{technique} {table.name_of(technique)}".rstrip()
+        return f"**{called}**: a technique of {of} (ATT&CK {table.version})\n\n[{link}]({link})"
     kind = table.kinds.get(name.replace("_", "-")) or table.kinds.get(name.upper(), "")
     return f"**{tag}**: {kind} of ATT&CK {table.version}"
 

@@ -394,7 +394,8 @@ def _tags(conventions: Conventions) -> Iterator[Proposal]:
     for name, kind in table.kinds.items():
         tag = f"{PREFIX}{name.lower()}"
         if table.fault(tag) is None:
-            yield Proposal(tag, f"{kind.replace(',', ', ')}, ATT&CK {table.version}")
+            detail = f"{kind.replace(',', ', ')}, ATT&CK {table.version}"
+            yield Proposal(tag, detail, title=table.name_of(name))
 
 
 def _codes() -> Iterator[Proposal]:

@@ -15,12 +15,12 @@ from sigmac.runtime.errors import InputError
 PHASE = {"kill_chain_name": "mitre-attack"}
 
 
-def pattern(name: str, tactic: str, **more: Any) -> dict[str, Any]:
+def pattern(identifier: str, tactic: str, **more: Any) -> dict[str, Any]:
     chain = more.pop("chain", "mitre-attack")
     return {
         "type": "attack-pattern",
-        "id": f"attack-pattern--{name}",
-        "external_references": [{"source_name": "mitre-attack", "external_id": name}],
+        "id": f"attack-pattern--{identifier}",
+        "external_references": [{"source_name": "mitre-attack", "external_id": identifier}],
         "kill_chain_phases": [{"kill_chain_name": chain, "phase_name": tactic}],
         **more,
     }
@@ -37,9 +37,9 @@ def revoked_by(old: str, new: str) -> dict[str, Any]:
 OBJECTS: list[Any] = [
     {"type": "x-mitre-collection", "id": "c", "x_mitre_version": "7.5"},
     {"type": "x-mitre-tactic", "id": "t", "x_mitre_shortname": "impact"},
-    pattern("T9000", "impact"),
-    pattern("T9000.001", "impact"),
-    pattern("T9001", "impact", revoked=True),
+    pattern("T9000", "impact", name="Break"),
+    pattern("T9000.001", "impact", name="Bend"),
+    pattern("T9001", "impact", name="Fold", revoked=True),
     pattern("T9002", "impact", revoked=True),
     pattern("T9003", "impact", x_mitre_deprecated=True),
     pattern("T9004", "impact", chain="mitre-ics-attack"),
@@ -86,6 +86,8 @@ def test_a_bundle_says_what_each_identifier_is(tmp_path: Path) -> None:
         "T9004": "ics",
         "G0900": "group",
     }
+    named = {each: table.name_of(each) for each in ("T9000", "T9000.001", "T9001", "T9004")}
+    assert named == {"T9000": "Break", "T9000.001": "Break: Bend", "T9001": "", "T9004": ""}
 
 
 @pytest.mark.parametrize(
