@@ -46,6 +46,7 @@ class Cause(Enum):
         "two of `contains`, `startswith`, `endswith` and `re`: in Go the last one counts",
         True,
     )
+    YAML = "a plain value that YAML 1.1 makes a number, as `12:30`: a text to Go", False
     LETTER_CASE = "letters: Go compares them as they are written", False
     ABSENT = "`not`: over an absent field it is false in Go", False
     CHANCE = (

@@ -59,7 +59,7 @@ def _files(
     folder: Path, directories: Sequence[str], given: GoConfiguration
 ) -> Iterator[tuple[str, str]]:
     places = [_relative(each, folder) for each in directories]
-    pipeline = _pipeline(given)
+    pipeline = pipeline_of(given)
     yield "sigmac.toml", _project(places, given, with_pipeline=bool(pipeline))
     if pipeline:
         yield _PIPELINE, _yaml(pipeline)
@@ -89,7 +89,8 @@ def _project(places: Sequence[str], given: GoConfiguration, *, with_pipeline: bo
     return "\n".join(lines) + "\n"
 
 
-def _pipeline(given: GoConfiguration) -> dict[str, Any]:
+def pipeline_of(given: GoConfiguration) -> dict[str, Any]:
+    """The pipeline that does what the program's events do; empty where they do nothing."""
     changes: list[dict[str, Any]] = []
     if given.fields:
         changes.append({"type": "field_name_mapping", "mapping": dict(given.fields)})

@@ -57,7 +57,14 @@ def compile_rules(
     pipeline.
     """
     own = (_KEYWORDS,) if no_collapse_ws else (_KEYWORDS, _WHITE_SPACE)
-    options = BuildOptions("rules", pipelines=(*pipelines, *own), skip_errors=True, jobs=jobs)
+    return compile_plain(sources, (*pipelines, *own), jobs)
+
+
+def compile_plain(
+    sources: Sequence[GivenSource], pipelines: Sequence[str], jobs: int
+) -> CompiledRules:
+    """The same with these pipelines and no other: keywords and white space are what they are to `sigmac build`."""
+    options = BuildOptions("rules", pipelines=tuple(pipelines), skip_errors=True, jobs=jobs)
     cache = Cache(default_folder())
     try:
         key = _key(sources, options)

@@ -63,6 +63,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "new",
                 "diff",
                 "migrate",
+                "shadow",
                 "inspect",
                 "config",
                 "dlq",
