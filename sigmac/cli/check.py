@@ -28,7 +28,7 @@ from sigmac.cli.options import (
     tell_unused,
     wants_color,
 )
-from sigmac.cli.project_options import conventions_of, placeholders_of, project_file
+from sigmac.cli.project_options import conventions_of, placeholders_of, project_file, refuse_outside
 
 if TYPE_CHECKING:
     from sigmac.project.project import Project
@@ -104,6 +104,8 @@ def check(
     unwanted = ignored(ignore)
     if diff and form is not Format.text:
         raise click.BadParameter("a difference has no such form", param_hint="--format")
+    if fix:
+        refuse_outside(project, "--fix")
     given = placeholders(placeholder)
     values = placeholders_of(project, given)
     conventions = conventions_of(project)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 from click.decorators import FC
 from click.exceptions import Exit
 
@@ -87,6 +88,29 @@ def _as_given(value: Any, shown: Callable[[Path], str]) -> Any:
     if isinstance(value, tuple):
         return [_as_given(each, shown) for each in value]
     return shown(value) if isinstance(value, Path) else value
+
+
+def refuse_outside(project: Project, option: str) -> None:
+    """Raises `click.BadParameter` where an option would write to files that a project file names, outside its folder.
+
+    What the command line names is written to wherever it lies.
+    """
+    from sigmac.project.project import shown
+
+    if project.file is None:
+        return
+    folder = os.path.realpath(project.file.parent)
+    named = {"paths": project.rules, "others": project.options.get("test", {}).get("cases", ())}
+    source = click.get_current_context().get_parameter_source
+    for parameter, paths in named.items():
+        if source(parameter) is not ParameterSource.DEFAULT_MAP or not isinstance(paths, tuple):
+            continue
+        for path in map(Path, paths):
+            if not Path(os.path.realpath(path)).is_relative_to(folder):
+                said = (
+                    f"{shown(path)} lies outside of the project: name it, if it shall be written to"
+                )
+                raise click.BadParameter(said, param_hint=option)
 
 
 def conventions_of(project: Project) -> Conventions:

@@ -31,7 +31,7 @@ from sigmac.cli.options import (
     timestamp_field,
     wants_color,
 )
-from sigmac.cli.project_options import placeholders_of, project_file
+from sigmac.cli.project_options import placeholders_of, project_file, refuse_outside
 from sigmac.cli.result_options import rule_options
 from sigmac.runtime.errors import InputError
 
@@ -131,6 +131,8 @@ def test(
         raise click.BadParameter(
             "a change that is written would be judged again", param_hint="--update"
         )
+    if update:
+        refuse_outside(project, "--update")
     from sigmac.cli.case_run import Asked, run_again, run_cases
     from sigmac.compiler.diagnostics.diagnostic import RuleError
     from sigmac.compiler.packaging.build import BuildOptions

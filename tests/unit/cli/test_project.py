@@ -284,3 +284,20 @@ def test_codes_that_there_are_not_are_wrong_usage(here: Run, strict: Path) -> No
             "sigmac.toml:3: required: `detection` is no key of a rule's metadata",
             "sigmac.toml:9: levels.W_BLNK: there is no such check; did you mean `W_BLANK`?",
         ]
+
+
+def test_files_outside_of_the_project_are_not_written_to(here: Run, project: Path) -> None:
+    inner = project / "sub"
+    (inner / "link").symlink_to(project / "more")
+    for rules in ("../more", str(project / "more"), "link"):
+        (inner / "sigmac.toml").write_text(f'rules = "{rules}"\n', encoding="utf-8")
+        for command in (["check", "--fix"], ["test", "--update"]):
+            done = here(*command, cwd=inner)
+            assert done.returncode == 2
+            assert "lies outside of the project: name it, if it shall be written to" in done.stderr
+    (inner / "sigmac.toml").write_text('rules = "."\n[test]\ncases = "../more"\n')
+    done = here("test", "--update", cwd=inner)
+    assert done.returncode == 2
+    # Who names it means it.
+    assert here("check", "--fix", "../more", cwd=inner).returncode == 0
+    assert here("check", "--fix", cwd=project).returncode == 0
