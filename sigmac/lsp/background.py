@@ -120,23 +120,28 @@ class Background:
         opened = {each.file for each in self.editor.texts.values()}
         for gone in self.index.files.keys() - set(files) - opened:
             self.index.put(gone, ())
-        token = str(uuid.uuid4())
-        is_shown = await self.editor.begins_progress(token, "sigmac reads rules")
-        done = 0
-        for begin in range(0, len(files), _CHUNK):
-            chunk = files[begin : begin + _CHUNK]
-            await self._take(chunk)
-            done += len(chunk)
-            if is_shown and not self.editor.moves_progress(token, done, len(files)):
-                break  # the user has had enough
-        if is_shown:
-            self.editor.ends_progress(token, f"{self.index.documents:,} documents")
+        done = await self._summarize_all(files)
         if self.index.is_full:
             message = "sigmac: the workspace holds more documents than are looked at"
             self.editor.tell(message, types.MessageType.Warning)
-        self.is_indexed = done == len(files)
+        self.is_indexed = done
         for uri in self.editor.texts:
             self.changed(uri, 0)
+
+    async def _summarize_all(self, files: Sequence[str]) -> bool:
+        """Summarize files while a bar moves; whether all were, as the user may have had enough."""
+        token = str(uuid.uuid4())
+        is_shown = await self.editor.begins_progress(token, "sigmac reads rules")
+        try:
+            for begin in range(0, len(files), _CHUNK):
+                done = min(begin + _CHUNK, len(files))
+                await self._take(files[begin:done])
+                if is_shown and not self.editor.moves_progress(token, done, len(files)):
+                    return done == len(files)
+        finally:
+            if is_shown:
+                self.editor.ends_progress(token, f"{self.index.documents:,} documents")
+        return True
 
     async def files_changed(self, files: Iterable[str]) -> None:
         """Summarize files that came, went or changed on the disk."""

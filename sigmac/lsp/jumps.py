@@ -43,7 +43,7 @@ def references(
     rules = _rules_at(text, document, offset, index) or _own(text, document, offset, index)
     for each in rules:
         found += [_place(each)] if declared else []
-        found += index.referring(each.names)
+        found += index.referring((*each.names, each.outline.title))
     return [locate(place) for place in sorted({*found})[:MOST]]
 
 
@@ -94,11 +94,13 @@ def _rules_at(
     if is_condition(entry.path) and kind_of(document) == "correlation":
         use = text.word_at(offset)
         return index.called(use.word) if use is not None else []
+    if entry.path == ("rule",):  # of cases, which may call it by its title
+        return index.called(text.value(entry)) or index.titled(text.value(entry))
     return index.called(text.value(entry)) if is_reference(entry.path) else []
 
 
 def is_reference(path: Path) -> bool:
-    """Whether a rule's id or name stands at a path."""
+    """Whether a rule's id or name stands at a path of a rule, correlation or filter."""
     if path[:2] in (("correlation", "rules"), ("filter", "rules")):
         return True
     return path[:1] == ("related",) and path[-1:] == ("id",)

@@ -19,8 +19,6 @@ _MEANT = re.compile(r"did you mean `([^`]+)`\?")
 _NAMED = re.compile(r"`([^`]+)`")
 _IGNORED = re.compile(r"#\s*sigmac:\s*ignore\[([^\]]*)\]")
 
-Span = tuple[int, int]
-
 
 def actions(
     text: OpenText, start: int, end: int, checked: Checked, told: Sequence[types.Diagnostic]

@@ -106,6 +106,16 @@ class WorkspaceIndex:
                     found.append(each)
         return found
 
+    def titled(self, text: str) -> list[Summary]:
+        """The rules and correlations with a title, whatever its letter case and blanks."""
+        folded = _folded(text)
+        return [
+            each
+            for file in self._files(("title", folded))
+            for each in self.files[file]
+            if each.kind != "cases" and _folded(each.outline.title) == folded
+        ]
+
     def referring(self, names: Iterable[str]) -> list[Place]:
         """Where documents speak of one that has these ids and names."""
         wanted = {name.lower() for name in names}
