@@ -102,6 +102,16 @@ def tags(document: Document, conventions: Conventions) -> Iterator[Diagnostic]:
             yield Diagnostic("W_TAG", message, place, hint)
 
 
+def replaced_tags(document: Document, conventions: Conventions) -> Iterator[Diagnostic]:
+    """N_TAG_REPLACED: tags of what has another name by now."""
+    for index, tag in enumerate(_elements(document.meta, "tags")):
+        new = conventions.replaced_tags.get(tag.lower()) if isinstance(tag, str) else None
+        if new is not None:
+            message = f"`{tag[:60]}` has been replaced in ATT&CK"
+            place = place_of(document, "tags", index)
+            yield Diagnostic("N_TAG_REPLACED", message, place, f"write `{new}`")
+
+
 def version(document: Document) -> Iterator[Diagnostic]:
     """W_SIGMA_VERSION: written for a newer specification than rules are read by."""
     major = declared_version(document.meta.nodes.get("sigma-version"))
@@ -188,5 +198,5 @@ def logsource(document: Rule | Filter) -> Iterator[Diagnostic]:
 
 
 DOCUMENT_CHECKS = (version, dates, repeated_entries)
-CONVENTION_CHECKS = (tags, required, missing)
+CONVENTION_CHECKS = (tags, replaced_tags, required, missing)
 RULE_CHECKS = (logsource,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from sigmac.compiler.checks import check_file, check_writing
 from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
@@ -25,7 +26,7 @@ FIXERS: Mapping[str, Fixer] = {
     **detection_fixes.FIXERS,
 }
 MAX_ROUNDS = 10  # a fix may uncover what another one mends
-MAX_WORK = 20_000_000  # characters that are read again to find out whether fixes hold
+MAX_WORK = 500_000  # characters that are read again to find out which fixes hold by themselves
 _MARK = "\ufeff"
 
 
@@ -92,7 +93,7 @@ def _moved(fix: Fix, by: int) -> Fix:
     return replace(fix, edits=tuple(edits))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Read:
     """A text as it was read, what there is to say about it, and what it means."""
 
@@ -101,6 +102,7 @@ class _Read:
     conventions: Conventions
     found: Sequence[Diagnostic]
 
+    @cached_property
     def meaning(self) -> Mapping[int, DocumentMeaning]:
         return meaning_of(self.source.documents.values(), self.contents)
 
@@ -122,7 +124,7 @@ class _Read:
             return not fixes
         mends = frozenset().union(*(fix.mends for fix in fixes))
         was, now = (Counter(each.code for each in read.found) for read in (self, after))
-        return same_meaning(self.meaning(), after.meaning(), mends) and all(
+        return same_meaning(self.meaning, after.meaning, mends) and all(
             now[fix.code] < was[fix.code] for fix in fixes
         )
 

@@ -48,7 +48,13 @@ def compatible(fixes: Iterable[Fix]) -> list[Fix]:
 def _touches(edit: Edit, taken: Sequence[Edit]) -> bool:
     at = bisect(taken, edit)
     around = taken[max(at - 1, 0) : at + 1]
-    return any(edit.start <= other.end and other.start <= edit.end for other in around)
+    return any(_touch(edit, other) for other in around)
+
+
+def _touch(one: Edit, other: Edit) -> bool:
+    if one.start == one.end or other.start == other.end:  # an insertion
+        return one.start <= other.end and other.start <= one.end
+    return one.start < other.end and other.start < one.end
 
 
 def apply(text: str, fixes: Iterable[Fix]) -> str:

@@ -54,6 +54,13 @@ def _tag_of_sigma_2(tag: str) -> str | None:
     return None
 
 
+def replaced_tag(found: Diagnostic, source: SourceText) -> Fix | None:
+    """N_TAG_REPLACED: the new tag, which the hint of the finding names."""
+    scalar = source.scalar_at(found.place)
+    new = re.fullmatch(r"write `([\w.-]+)`", found.hint)
+    return _write(found, scalar, new[1]) if scalar is not None and new else None
+
+
 def metadata(found: Diagnostic, source: SourceText) -> Fix | None:
     """W_META: letter case of choices, forms of dates, what is no text or no list and should be."""
     scalar = source.scalar_at(found.place)
@@ -188,6 +195,7 @@ FIXERS: dict[str, Callable[[Diagnostic, SourceText], Fix | None]] = {
     "E_TITLE": title,
     "W_META": metadata,
     "W_TAG": tag,
+    "N_TAG_REPLACED": replaced_tag,
     "W_ENTRY_TWICE": entry_twice,
     "W_KEY": near_key,
     "N_SCHEMA": schema,

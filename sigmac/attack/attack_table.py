@@ -128,6 +128,21 @@ def shipped() -> AttackTable:
     return AttackTable(VERSION, {name: kind for name, kind, *_ in rows}, names)
 
 
+@cache
+def replaced_tags() -> Mapping[str, str]:
+    """Tags of what was replaced, and the tags of what replaced it, in the version that comes along.
+
+    >>> replaced_tags()["attack.t1086"]
+    'attack.t1059.001'
+    """
+    table = shipped()
+    return {
+        f"{PREFIX}{name.lower()}": f"{PREFIX}{table.now(name).lower()}"
+        for name, kind in table.kinds.items()
+        if kind.startswith(_NOW)
+    }
+
+
 def read_bundles(paths: Iterable[Path]) -> AttackTable:
     """The table in STIX bundles, as `enterprise-attack.json`. Raises `InputError` with one sentence."""
     kinds: dict[str, str] = {}

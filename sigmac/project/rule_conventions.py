@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sigmac.attack.attack_table import replaced_tags
 from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import did_you_mean
@@ -26,4 +27,4 @@ def conventions_of(project: Project) -> Conventions:
             mistakes.append(f"{where}: levels.{code}: there is no such check; {hint}")
     if mistakes:
         raise ProjectError("\n".join(mistakes))
-    return Conventions(project.required, project.tag_namespaces, project.levels)
+    return Conventions(project.required, project.tag_namespaces, project.levels, replaced_tags())

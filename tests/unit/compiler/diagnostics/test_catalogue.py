@@ -38,7 +38,8 @@ def diagnose(check: Check, example: str, folder: Path) -> list[Diagnostic]:
             return list(load_pipelines([*pipelines, str(path)]).warnings)
         except RuleError as error:
             return [error.diagnostic]
-    conventions = Conventions(tuple(check.required))
+    replaced = {"attack.t1086": "attack.t1059.001"}
+    conventions = Conventions(tuple(check.required), replaced_tags=replaced)
     return check_sources([source], pipelines, check.placeholders, conventions=conventions)
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import catalogue
 from sigmac.compiler.diagnostics.diagnostic import Place
-from sigmac.compiler.fixes.find_fixes import FIXERS, fixes_of, mend
+from sigmac.compiler.fixes.find_fixes import FIXERS
+from sigmac.compiler.fixes.find_fixes import fixes_of as fixes_by
+from sigmac.compiler.fixes.find_fixes import mend as mend_by
 from sigmac.compiler.fixes.fix import Edit, Fix, apply, compatible
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("fixes.yml").read_text("utf-8")
 )
 HEAD = "title: A\nlogsource:\n    product: windows\n"
+CONVENTIONS = Conventions(
+    replaced_tags={"attack.t1086": "attack.t1059.001", "attack.t1064": "attack.t1059"}
+)
+fixes_of = partial(fixes_by, conventions=CONVENTIONS)
+mend = partial(mend_by, conventions=CONVENTIONS)
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"].replace(" ", "-"))
 
 
@@ -77,6 +86,7 @@ def test_of_fixes_that_touch_the_first_is_taken() -> None:
         fix((9, 12)),
         fix((2, 3)),
         fix((11, 12)),
+        fix((3, 3)),
     ]
-    assert compatible(fixes) == [fixes[0], fixes[2], fixes[5]]
-    assert apply("0123456789abc", compatible(fixes)) == "-234-67-9a-c"
+    assert compatible(fixes) == [fixes[0], fixes[1], fixes[2], fixes[3], fixes[4]]
+    assert apply("0123456789abc", compatible(fixes)) == "--34--7--c"
