@@ -21,6 +21,7 @@ from bench import (
     hostile,
     profile,
     scalar,
+    shippers,
     stages,
     stalls,
     stream,
@@ -44,6 +45,7 @@ PARTS = {
     "consumer": consumer.measure,
     "build": compiler.measure,
     "peers": versus.measure,
+    "go": shippers.measure,
     "correlations": correlations.measure,
     "stream": stream.measure,
     "stages": stages.measure,
@@ -72,7 +74,9 @@ def main() -> None:
             "bench: the corpora are not here; they are expected beside the repository, in ../shared/corpus"
         )
     chosen = [
-        part for part in arguments.parts or PARTS if not (part == "peers" and arguments.no_peers)
+        part
+        for part in arguments.parts or PARTS
+        if not (part in ("peers", "go") and arguments.no_peers)
     ]
     note("bringing the kernels up to date")
     subprocess.run([sys.executable, "-m", KERNELS], check=True)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,7 +21,8 @@ const (
 	waiting    = 1024                  // calls that may be queued; more wait outside
 	firstPause = 20 * time.Millisecond // before another attempt to connect, then twice as long each time
 	lastPause  = 500 * time.Millisecond
-	startLimit = 5 * time.Minute // for a sigmac that was started to compile its rules
+	startLimit = 5 * time.Minute  // for a sigmac that was started to compile its rules
+	tryLimit   = 30 * time.Second // for one attempt
 )
 
 // A client keeps one session with a sigmac, begins another where it ends, and a sigmac where that has ended.
@@ -33,6 +35,10 @@ type client struct {
 	stop  context.CancelFunc
 	over  chan struct{} // closed when nobody takes what is queued any more
 	child *process      // of whoever connects
+
+	describing sync.Mutex
+	describes  *pack
+	described  *Ruleset // of that pack
 }
 
 // newClient connects, and starts what is to be connected to where the configuration names no socket.
@@ -213,6 +219,8 @@ func (c *client) attempt(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
 	opened := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		select {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,6 +30,44 @@ func TestASigmacOfItsOwnThatIsKilled(t *testing.T) {
 	}
 	if err := <-told; !strings.Contains(err.Error(), "was lost") {
 		t.Error(err)
+	}
+}
+
+func TestASigmacThatHangs(t *testing.T) {
+	told := make(chan error, 100)
+	r, err := NewRuleset(Config{
+		Directory: []string{"testdata/rules"},
+		OnError: func(err error) {
+			select {
+			case told <- err:
+			default:
+			}
+		},
+		Timeout: 500 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	hung := r.client.child.cmd.Process
+	hung.Signal(syscall.SIGSTOP)
+	if results, matched := r.EvalAll(values{"Image": `\whoami.exe`}); matched {
+		t.Error(results)
+	}
+	for _, said := range []string{"no answer within", "does not answer"} {
+		if err := <-told; !strings.Contains(err.Error(), said) {
+			t.Error(err)
+		}
+	}
+	hung.Signal(syscall.SIGCONT)
+	for until := time.Now().Add(time.Minute); ; {
+		if results, _ := r.EvalAll(values{"Image": `\whoami.exe`}); len(results) == 1 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("it does not come back")
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

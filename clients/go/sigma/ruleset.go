@@ -147,20 +147,36 @@ func (r Ruleset) EvalBatch(ctx context.Context, events []Event) ([]Results, erro
 
 func rulesetOf(c *client, config Config, leave func()) (*Ruleset, error) {
 	now := c.pack.Load()
-	r := &Ruleset{client: c, config: config, leave: leave, Ok: len(now.rules)}
-	files, err := rulesInFiles(config)
+	found, err := c.describe(now)
 	if err != nil {
 		return nil, err
 	}
+	for _, each := range now.refused {
+		if config.FailOnRuleParse || config.FailOnYamlParse && isYaml(each.GetCode()) {
+			return nil, refusal(each)
+		}
+	}
+	r := *found
+	r.client, r.config, r.leave = c, config, leave
+	return &r, nil
+}
+
+// describe tells of the rules of a pack. All that share a client are told the same, and files are read once.
+func (c *client) describe(now *pack) (*Ruleset, error) {
+	c.describing.Lock()
+	defer c.describing.Unlock()
+	if c.described != nil && c.describes == now {
+		return c.described, nil
+	}
+	files, err := rulesInFiles(c.config)
+	if err != nil {
+		return nil, err
+	}
+	r := &Ruleset{Ok: len(now.rules), Total: len(files), Rules: make([]*Tree, len(now.rules))}
 	failed := map[string]bool{}
 	for _, each := range now.refused {
-		why := refusal(each)
-		if config.FailOnRuleParse || config.FailOnYamlParse && isYaml(each.GetCode()) {
-			return nil, why
-		}
-		_, designed := why.(ErrUnsupportedToken)
 		file := fileOf(each.GetSource())
-		failed[file] = failed[file] || !designed
+		failed[file] = failed[file] || !unsupported[each.GetCode()]
 	}
 	for _, mistaken := range failed {
 		if mistaken {
@@ -169,13 +185,13 @@ func rulesetOf(c *client, config Config, leave func()) (*Ruleset, error) {
 			r.Unsupported++
 		}
 	}
-	if r.Total = len(files); len(files) == 0 {
+	if len(files) == 0 {
 		r.Total = r.Ok + r.Failed + r.Unsupported
 	}
-	r.Rules = make([]*Tree, len(now.rules))
 	for i, rule := range now.rules {
-		handle := handleOf(rule, files, !config.NoCollapseWS)
+		handle := handleOf(rule, files, !c.config.NoCollapseWS)
 		r.Rules[i] = &Tree{Root: &matcher{client: c, key: keyOf(rule)}, Rule: handle}
 	}
+	c.described, c.describes = r, now
 	return r, nil
 }

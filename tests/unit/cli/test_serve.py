@@ -24,6 +24,7 @@ from sigmac.runtime.service.control.client import ControlClient, ControlError
 from sigmac.runtime.service.control.control_pb2 import ListRulesRequest
 from sigmac.runtime.service.control.control_pb2_grpc import ControlStub
 from tests.unit.cli.conftest import ROOT, Run
+from tests.unit.runtime.service.conftest import reseal
 
 ADMIN = b'{"uid": 0}\n'
 SECRET = "tr0ub4dor&3"
@@ -388,6 +389,9 @@ def test_a_pack_for_clients_of_a_socket(pack: Path, tmp_path: Path) -> None:
     path, log = tmp_path / "run" / "socket", tmp_path / "log"
     with serving_clients(log, path, pack) as process, ControlClient(f"unix:{path}") as client:
         assert eventually(lambda: matching(client, {"uid": 0})) == ["Admin # one"]
+        newer = reseal(shutil.copytree(pack, tmp_path / "newer"), {"version": "9.0.0"})
+        assert client.push(newer, "rules").version == "9.0.0"
+        assert client.rollback("rules").version == "1.2.3"
         status = client.status()
         assert (status.ready, len(status.workers), status.packs[0].name) == (True, 0, "rules")
         assert process.stdin is not None

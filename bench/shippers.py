@@ -1,0 +1,164 @@
+"""One Go program with the Go engine, and with its import path changed: `bench/shipper/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.corpus import WINDOWS_SMALL, read_lines
+from bench.figures import Figure, note
+from bench.packs import Packs
+from bench.peers import go
+from bench.peers.agreement import copy_rules
+from bench.peers.result import CACHE, PeerMissing, build
+from sigmac import load_pack
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 3
+EVERY = 5  # events, as the Go engine takes so long for all
+WORKERS = 64  # goroutines: they wait for a process
+ALONE = 2_000  # events for one goroutine
+
+_PROGRAM = Path(__file__).parent / "shipper"
+_THEIRS = '"github.com/markuskont/go-sigma-rule-engine"'
+_OURS = "sigmac/clients/go/sigma"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run says; `seconds` of its fastest pass, `p50` and `p99` of one call."""
+
+    records: int
+    seconds: float
+    p50: float
+    p99: float
+    matches: Mapping[str, int]
+
+    @property
+    def an_event(self) -> float:
+        """In µs."""
+        return self.seconds / self.records * 1e6
+
+
+def measure(packs: Packs) -> Iterator[Figure]:
+    """An event in a Go program, decoded and evaluated: with either engine, each on one core; and one call alone."""
+    try:
+        theirs, ours = _build_theirs(), _build_ours()
+    except PeerMissing as reason:
+        note(str(reason))
+        return
+    lines = read_lines(WINDOWS_SMALL)[::EVERY]
+    events, few = packs.folder / "shipped.ndjson", packs.folder / "shipped-few.ndjson"
+    events.write_bytes(b"\n".join(lines) + b"\n")
+    few.write_bytes(b"\n".join(lines[:ALONE]) + b"\n")
+    rules = packs.folder / "shipped-rules"
+    own = {rule.id or "" for rule in load_pack(packs.whole).rules}
+    known = _run(theirs, packs.rules, few).matches
+    copy_rules(packs.rules, own & known.keys(), rules)
+    pack = packs.build("shipped", rules, ("--pipeline", "go-keywords"))
+    cores = sorted(os.sched_getaffinity(0))
+    found: dict[str, list[_Run]] = {
+        "theirs": [],
+        "ours": [],
+        "one": [],
+        "alone": [],
+        "alone-theirs": [],
+    }
+    with _serving(pack, cores[-1]) as apart, _serving(pack, cores[0]) as beside:
+        # In turns, so that they share what the machine does meanwhile
+        for _ in range(ROUNDS):
+            found["theirs"].append(_run(theirs, rules, events))
+            many = f"-workers={WORKERS}"
+            found["ours"].append(_run(ours, rules, events, many, "-passes=5", socket=apart))
+            found["one"].append(_run(ours, rules, events, many, "-passes=5", socket=beside))
+            found["alone-theirs"].append(_run(theirs, rules, few))
+            found["alone"].append(_run(ours, rules, few, "-passes=3", socket=apart))
+    fastest = {name: min(runs, key=lambda each: each.seconds) for name, runs in found.items()}
+    yield from _figures(fastest, len(own & known.keys()))
+
+
+def _figures(of: Mapping[str, _Run], rules: int) -> Iterator[Figure]:
+    theirs, ours = of["theirs"], of["ours"]
+    same = sum(ours.matches.get(rule) == count for rule, count in theirs.matches.items())
+    note(f"of {rules:,} rules that both read, {same:,} match as often")
+    what = f"{rules:,} rules, {theirs.records:,} events"
+    name = f"{go.NAME} in a Go program"
+    yield Figure(f"{name}, {what}: an event", theirs.an_event, "µs", ours=False)
+    yield Figure(f"sigmac in the same program, {what}: an event", ours.an_event, "µs")
+    yield Figure(
+        f"sigmac against {name}, a core each", theirs.an_event / ours.an_event, "×", "≥ 20"
+    )
+    yield Figure(
+        "the same, program and sigmac on one core", theirs.an_event / of["one"].an_event, "×"
+    )
+    for share in ("p50", "p99"):
+        each = (getattr(of[run], share) * 1e6 for run in ("alone-theirs", "alone"))
+        yield Figure(f"{name}: one EvalAll, {share}", next(each), "µs", ours=False)
+        yield Figure(f"sigmac in the same program: one EvalAll, {share}", next(each), "µs")
+
+
+def _build_theirs() -> Path:
+    target = CACHE / "shipper" / "theirs"
+    build(go.NAME, ["go", "build", "-o", target, "."], folder=_PROGRAM)
+    return target
+
+
+def _build_ours() -> Path:
+    """The same program with the import path changed, built from a copy of it."""
+    folder = CACHE / "shipper" / "ours"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("go.mod", "go.sum"):
+        (folder / file).write_bytes((_PROGRAM / file).read_bytes())
+    text = (_PROGRAM / "main.go").read_text(encoding="utf-8")
+    assert _THEIRS in text
+    (folder / "main.go").write_text(text.replace(_THEIRS, f'"{_OURS}"'), encoding="utf-8")
+    module = ROOT / "clients" / "go" / "sigma"
+    name = "the Go package"
+    changes = [f"-require={_OURS}@v0.0.0", f"-replace={_OURS}={module}", "-go=1.26.0"]
+    build(name, ["go", "mod", "edit", *changes], folder=folder)
+    build(name, ["go", "build", "-mod=mod", "-o", "shipper", "."], folder=folder)
+    return folder / "shipper"
+
+
+def _run(
+    program: Path, rules: Path, events: Path, *options: str, socket: Path | None = None
+) -> _Run:
+    """A run on the first core."""
+    environment = {**os.environ, "SIGMAC_SOCKET": str(socket)} if socket else None
+    done = subprocess.run(
+        [program, *options, rules, events],
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        preexec_fn=_on(min(os.sched_getaffinity(0))),
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return _Run(**{name: answer[name] for name in _Run.__slots__})
+
+
+@contextmanager
+def _serving(pack: Path, core: int) -> Iterator[Path]:
+    """The socket of a sigmac on one core."""
+    socket = pack.parent / f"socket-{core}-{pack.name}" / "s"
+    command: Sequence[str | Path] = [sys.executable, "-m", "sigmac", "serve", pack]
+    process = subprocess.Popen(
+        [*command, "--until-eof", "--socket", socket],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_on(core),
+    )
+    try:
+        yield socket
+    finally:
+        process.communicate()
+
+
+def _on(core: int) -> Any:
+    return lambda: os.sched_setaffinity(0, {core})
