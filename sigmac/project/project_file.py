@@ -27,7 +27,7 @@ _MAX_FILE = 1 << 20  # bytes
 _MAX_DOTS = 1_000  # of a line: a name takes tomllib the square of its parts
 _MAX_TOLD = 50  # mistakes
 _MAX_SHOWN = 60  # characters of a key or value
-LEVELS = ("error", "warning", "note", "off")
+_LEVELS = ("error", "warning", "note", "off")
 _CODE = re.compile(r"[EWN]_[A-Z0-9_]+")
 _NAMESPACE = re.compile(r"[a-z0-9_-]+")
 _TAG = re.compile(r"[a-z0-9_.*?-]+")
@@ -71,12 +71,16 @@ def _find(start: Path) -> tuple[Path, str, Key] | None:
 
 
 def _is_anybodys(folder: Path) -> bool:
-    return bool(os.stat(folder).st_mode & stat.S_IWOTH)
+    """Whether everybody may write to a folder; one that cannot be looked at is no better."""
+    try:
+        return bool(os.stat(folder).st_mode & stat.S_IWOTH)
+    except OSError:
+        return True
 
 
 def _text_of(file: Path) -> str:
     try:
-        return read_regular(file, _MAX_FILE).decode("utf-8")
+        return read_regular(file, _MAX_FILE).decode("utf-8-sig")
     except OSError as error:
         raise ProjectError(f"{shown(file)}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -231,9 +235,9 @@ class _Reader:
             self._wrong(key, "this is no code of a check, as W_TAG is one")
         elif code.startswith("E_"):
             self._wrong(key, "an error refuses a rule, whether it is told or not")
-        elif value not in LEVELS:
-            near = _near(value, LEVELS) if isinstance(value, str) else ""
-            self._wrong(key, f"the level of a code is one of {', '.join(LEVELS)}{near}")
+        elif value not in _LEVELS:
+            near = _near(value, _LEVELS) if isinstance(value, str) else ""
+            self._wrong(key, f"the level of a code is one of {', '.join(_LEVELS)}{near}")
         else:
             return str(value)
         return None

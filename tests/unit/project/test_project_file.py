@@ -108,6 +108,15 @@ def test_the_search_ends_with_the_repository(folder: Path) -> None:
     assert read_project(folder) == Project()
 
 
+def test_a_mark_of_the_encoding_and_line_ends_of_windows_are_read(folder: Path) -> None:
+    (folder / "sigmac.toml").write_bytes(
+        b'\xef\xbb\xbfrules = "rules"\r\n[build]\r\nname = "a"\r\n'
+    )
+    found = read_project(folder)
+    assert found.rules == (folder / "rules",)
+    assert found.where("build", "name").endswith("sigmac.toml:3")
+
+
 def test_the_search_ends_before_a_folder_of_everybody(folder: Path) -> None:
     write(folder.parent / "sigmac.toml")
     folder.parent.chmod(0o777)
