@@ -67,6 +67,7 @@ def _keyed(documents: Iterable[Documented]) -> Iterator[tuple[Key, Documented]]:
 
 
 def _packed(contents: Contents) -> Iterator[Documented]:
+    called = _called(contents)
     for rule in contents.rules:
         metadata = {key: value for key, value in rule.metadata.items() if key != "function"}
         yield Documented(RULE, metadata, _body(rule.function.source))
@@ -79,7 +80,41 @@ def _packed(contents: Contents) -> Iterator[Documented]:
                 yield Documented(kind, metadata, written=written)
             else:
                 metadata = {k: v for k, v in each.items() if k not in ("function", "digest")}
-                yield Documented(kind, metadata)
+                yield Documented(kind, {**metadata, **_with_names(metadata, called)})
+
+
+def _called(contents: Contents) -> dict[str, str]:
+    """What rules and correlations are called by those who refer to them, by their names in the pack."""
+    documents = [rule.metadata for rule in contents.rules]
+    documents += contents.documents.get("correlations", ())
+    return {
+        str(each["function"]): str(each.get("name") or each.get("title"))
+        for each in documents
+        if "function" in each
+    }
+
+
+def _with_names(correlation: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    """The parts of a correlation that name rules, as those are called: names in a pack tell where rules lie."""
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            return {key: renamed(child) for key, child in node.items()}
+        if isinstance(node, (list, tuple)):
+            return [renamed(child) for child in node]
+        return called.get(node, node) if isinstance(node, str) else node
+
+    found: dict[str, Any] = {"rules": renamed(correlation["rules"])}
+    condition, fields = correlation.get("condition"), correlation.get("fields")
+    if isinstance(condition, Mapping) and "expression" in condition:
+        found["condition"] = {"expression": renamed(condition["expression"])}
+    if isinstance(fields, Mapping):
+        found["fields"] = {
+            name: {called.get(rule, rule): each for rule, each in by_rule.items()}
+            for name, by_rule in fields.items()
+            if isinstance(by_rule, Mapping)
+        }
+    return found
 
 
 def _body(source: str) -> str:

@@ -12,8 +12,19 @@ from sigmac.compiler.fixes.source_text import Scalar, SourceText, quoted
 from sigmac.compiler.ir.values import ANY, parse_text
 from sigmac.compiler.syntax.condition import KEYWORDS, names_matching
 from sigmac.compiler.syntax.modifiers.apply_modifiers import plain_number
-from sigmac.compiler.syntax.modifiers.modifiers import COMPARE, MODIFIERS, PLACEMENTS, TIME, split
+from sigmac.compiler.syntax.modifiers.modifiers import (
+    COMPARE,
+    MODIFIERS,
+    PLACEMENTS,
+    TIME,
+    UTF16,
+    ModifierError,
+    check_order,
+    split,
+)
 
+# In the order in which modifiers work
+_KINDS = ("type", "preparation", "utf16", "encoding", "placement", "regex-flag", "flag")
 _NUMBERS = frozenset({*COMPARE, *TIME})
 _QUANTIFIED = re.compile(r"(?<![\w.*-])(?:all|any|\d+)\s+of\s+\Z", re.IGNORECASE)
 _LONGEST = 100  # characters before the target of a quantifier
@@ -63,6 +74,28 @@ def modifier(found: Diagnostic, source: SourceText) -> Fix | None:
     if not all(name in MODIFIERS for name in right):
         return None
     return fix_of(found, f"write `{'|'.join(right)}`", [_write_key(scalar, field, right, source)])
+
+
+def order(found: Diagnostic, source: SourceText) -> Fix | None:
+    """E_MOD_CONFLICT: the same modifiers in the order in which they work, where they go together in that."""
+    scalar = _key_at(found, source)
+    if scalar is None:
+        return None
+    field, names = split(scalar.node.value)
+    right = tuple(sorted(names, key=_rank))
+    chain = tuple(name for name in right if MODIFIERS[name].kind != "flag")
+    try:
+        check_order(right, chain, {*right} - {*chain}, field)
+    except ModifierError:
+        return None
+    return fix_of(found, f"write `{'|'.join(right)}`", [_write_key(scalar, field, right, source)])
+
+
+def _rank(name: str) -> int:
+    kind = "utf16" if name in UTF16 else MODIFIERS[name].kind  # base64 is of its bytes
+    if name in COMPARE:
+        kind = "placement"  # where it follows a part of a time
+    return _KINDS.index(kind)
 
 
 def all_single(found: Diagnostic, source: SourceText) -> Fix | None:
@@ -195,6 +228,7 @@ def _without_back(value: str) -> str:
 
 FIXERS: dict[str, Callable[[Diagnostic, SourceText], Fix | None]] = {
     "E_MODIFIER": modifier,
+    "E_MOD_CONFLICT": order,
     "E_VALUE_TYPE": value_type,
     "W_ALL_SINGLE": all_single,
     "W_WILDCARD_REDUNDANT": redundant_wildcard,

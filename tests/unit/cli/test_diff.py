@@ -178,6 +178,22 @@ def test_alerts_are_gained_and_lost_with_the_reason(
                 assert why[: len(wanted) - 1] == wanted[1:]
 
 
+def test_where_the_rules_of_a_correlation_lie_is_no_change_of_it(tmp_path: Path) -> None:
+    text = FAILED + MANY.replace("condition: {gte: 3}", "aliases: {who: {failed: User}}")
+    text = text.replace("event_count", "temporal").replace("group-by: [User]", "group-by: [who]")
+    for name in ("old.yml", "new.yml"):
+        (tmp_path / name).write_text(text)
+    told = report(tmp_path / "old.yml", tmp_path / "new.yml")
+    assert told["changed"] == []
+    (tmp_path / "new.yml").write_text(text.replace("failed", "missed"))
+    (correlation,) = [
+        each
+        for each in report(tmp_path / "old.yml", tmp_path / "new.yml")["changed"]
+        if each["kind"] == "correlation"
+    ]
+    assert "rules: has missed more, failed no more" in correlation["words"]
+
+
 def test_alerts_are_shown_and_ci_may_refuse_them(tmp_path: Path, logons: Path) -> None:
     told = alerts_of(tmp_path, FAILED + MANY, FAILED + MANY.replace("3}", "4}"), logons)
     assert (told["gained"], told["lost"]) == (1, 2)
