@@ -117,7 +117,12 @@ def _text_fits(value: Text) -> Iterator[Any]:
     yield filled(parts, FILLER)
     plain = filled(parts, "")
     if plain.isdecimal() and len(plain) < 18:
-        yield from (int(plain), HUGE, float(plain), -float(plain))
+        yield from (int(plain), HUGE)
+        if ANY in parts and len(plain) < 4:
+            # So many digits that only Python writes them surely
+            long = f"{plain}.1234567890123" if parts[-1] is ANY else f"0.1234567890123{plain}"
+            yield float(long)
+        yield from (float(plain), -float(plain))
     elif plain and not plain.strip("0123456789.+-eE"):
         yield HUGE
     if not value.cased:

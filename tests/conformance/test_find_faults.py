@@ -9,7 +9,7 @@ from tests.unit.compiler.validation.planted import compiler_faults, planted
 
 pytest.importorskip("numba")
 
-from tests.conformance.find_faults import search
+from tests.conformance.find_faults import built, search
 
 # One of each kind
 FAULTS = {
@@ -22,10 +22,10 @@ FAULTS = {
 
 def test_faults_are_told(sigmahq: SigmaHQ) -> None:
     some = sigmahq.sources[::100]
-    outcome, rules = search(some)
+    outcome, rules = search([built(some)])
     assert (outcome, rules > 20) == ("NOT TOLD", True)
     faults = {fault.where: fault for fault in compiler_faults() if fault.where in FAULTS}
     assert faults.keys() == FAULTS
     for fault in faults.values():
         with planted(fault):
-            assert search(some)[0] == "told", fault
+            assert search([built(some)])[0] == "told", fault
