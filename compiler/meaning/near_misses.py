@@ -14,11 +14,11 @@ from typing import Any
 
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.ir.expressions import And, AtLeast, Const, Expression, Not, Or, bottom_up
-from sigmac.compiler.ir.values import Alternatives, FieldRef, Value
 from sigmac.compiler.lowering.lower_rule import RuleVariant
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.meaning.asked_item import AskedItem
 from sigmac.compiler.meaning.explanation import bound_depth, kind
+from sigmac.compiler.meaning.quick_item import QuickItem
 from sigmac.compiler.syntax.condition import Condition, resolve
 from sigmac.compiler.syntax.rule import AllOf, Detection, Item, Rule
 
@@ -118,6 +118,7 @@ class NearMisses:
         self.parts: list[Part] = []
         self.selections: list[Counted] = []
         self._asked = Or(*map(self._variant, variants))
+        self._quick = [QuickItem(part.item) for part in self.parts]
         self._true = [0] * len(self.parts)
         self._absent = [0] * len(self.parts)
         self._misses: dict[Needed, Miss] = {}
@@ -209,21 +210,22 @@ class NearMisses:
         self._seen.clear()
 
     def _holds(self, part: Part, found: tuple[bool, Sequence[Any]], event: Event) -> bool:
-        item, value = part.item, found[1][0] if len(found[1]) == 1 else None
-        key = None
-        if isinstance(value, str | int | float) and item.field is not None:
-            short = not isinstance(value, str) or len(value) <= _LONGEST
-            if short and not any(map(_looks_elsewhere, item.tests)):
-                key = part.number, type(value), value
-                if key in self._answers:
-                    return self._answers[key]
-        held = (all if item.all else any)(reference.holds(item, each, event) for each in item.tests)
-        truth = held is not item.negated
-        if key is not None:
+        item, quick = part.item, self._quick[part.number]
+        value = found[1][0] if len(found[1]) == 1 else None
+        if not quick.is_alone or not isinstance(value, str | int | float):
+            held = (all if item.all else any)(
+                reference.holds(item, each, event) for each in item.tests
+            )
+            return held is not item.negated
+        if isinstance(value, str) and len(value) > _LONGEST:
+            return quick.holds(value)
+        # 1, 1.0 and True are equal to Python.
+        key = part.number, type(value), value
+        if key not in self._answers:
             if len(self._answers) >= _MOST_ANSWERS:
                 self._answers.clear()
-            self._answers[key] = truth
-        return truth
+            self._answers[key] = quick.holds(value)
+        return self._answers[key]
 
     def _variant(self, variant: RuleVariant) -> Expression:
         rule = variant.rule
@@ -271,13 +273,6 @@ def _detected(detection: Detection, asked: Callable[[Item], Expression]) -> Expr
         return asked(detection)
     kind_of = And if isinstance(detection, AllOf) else Or
     return kind_of(*(_detected(child, asked) for child in detection.children))
-
-
-def _looks_elsewhere(value: Value) -> bool:
-    """Whether a value asks for more than the field of its item holds."""
-    if isinstance(value, Alternatives):
-        return any(map(_looks_elsewhere, value.values))
-    return isinstance(value, FieldRef)
 
 
 def _found(name: str | None, event: Event) -> tuple[bool, Sequence[Any]]:
