@@ -301,10 +301,11 @@ def _fitting(
 
 def _one(records: Records, position: int | None) -> dict[str, Any]:
     """The event that is given, or that at a position. Raises `EventError` or `InputError`."""
-    from dataclasses import replace
+    from sigmac.cli.explained_events import Records
 
     if position is not None:
-        return replace(records, quiet=True).at(position)
+        # Read apart from what correlations read, which tells of what is no event.
+        return Records(records.given, records.reading, quiet=True).at(position)
     found = records.first(1)
     if not found:
         raise EventError(

@@ -212,6 +212,19 @@ def test_records_that_are_none_are_told_and_the_others_count(
     assert [line.split(".ndjson:")[1][:2] for line in done.stderr.splitlines()] == ["2:", "4:"]
 
 
+def test_what_is_no_event_is_told_once(rule_file: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.ndjson"
+    events.write_text("no\n" * 3 + '{"uid": 0}\n')
+    done = explain(rule_file, events, "--position", "3")
+    assert "yes  Admin # one" in done.stdout
+    assert "Many Admins" in done.stdout
+    assert [line.split(".ndjson:")[1][:2] for line in done.stderr.splitlines()] == [
+        "1:",
+        "2:",
+        "3:",
+    ]
+
+
 def test_standard_input_is_read_once(rule_file: Path) -> None:
     lines = "".join(f"{json.dumps(each)}\n" for each in (SYSTEM, {"User": "x"}, {}))
     given = ["explain", f"{rule_file}#{TITLE}", "-"]
