@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic
 from sigmac.compiler.fixes.fix import Edit, Fix
 from sigmac.compiler.fixes.source_text import SourceText
-from sigmac.compiler.syntax.known_keys import USUAL_ORDER
+from sigmac.compiler.syntax.known_keys import INSIDE, USUAL_ORDER
+from sigmac.compiler.syntax.yaml_nodes import Node
 
 _RANK = {key: rank for rank, key in enumerate(USUAL_ORDER)}
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=\s|\Z)", re.MULTILINE)
@@ -19,7 +20,7 @@ def check_order(source: SourceText) -> Iterator[Diagnostic]:
     """N_KEY_ORDER: the first key of each document that is not where the others let expect it."""
     for document in source.documents.values():
         root = document.root
-        keys = [key for key in root.value if key in _RANK] if root.is_map else []
+        keys = [key for key in root.value if key in _RANK] if _is_rule(root) else []
         ordered = _longest_ordered(keys)
         for key in keys:
             if key not in ordered and root.keys:
@@ -28,6 +29,11 @@ def check_order(source: SourceText) -> Iterator[Diagnostic]:
                 hint = f"the usual order is {', '.join(USUAL_ORDER)}"
                 yield Diagnostic("N_KEY_ORDER", message, place, hint)
                 break
+
+
+def _is_rule(root: Node) -> bool:
+    """Whether a document is a rule, a correlation or a filter, not one of cases."""
+    return root.is_map and not INSIDE.keys().isdisjoint(root.value)
 
 
 def _longest_ordered(keys: Sequence[str]) -> list[str]:
