@@ -35,18 +35,10 @@ class RulesInService:
 
     def build(self) -> None:
         """Build the pack. Raises `SigmacError` where no rule can be built; then the one that is there stays."""
-        command = [*interpreter(), "-m", "sigmac", "build", "--skip-errors", "--format", "json"]
+        command = [*interpreter(), "-m", "sigmac", "build", "--no-project", "--skip-errors"]
+        chosen = ["--format", "json", *self._options, "-o", str(self.folder), "--name", "rules"]
         done = subprocess.run(
-            [
-                *command,
-                *self._options,
-                "-o",
-                str(self.folder),
-                "--name",
-                "rules",
-                "--",
-                *self._paths,
-            ],
+            [*command, *chosen, "--", *self._paths],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )

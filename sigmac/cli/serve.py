@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -145,11 +146,13 @@ def _serve_in(
         }
     )
     configure_logs(settings)
+    # Before the supervisor handles signals, too, nothing is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if until_eof:
+        threading.Thread(target=_stop_at_end, daemon=True).start()
     if rules is not None:
         rules.build()
     supervisor = Supervisor(settings, __version__, left_out=rules.left_out if rules else {})
-    if until_eof:
-        threading.Thread(target=_stop_at_end, args=(supervisor.stop,), daemon=True).start()
     stopping = threading.Event()
     try:
         if rules is not None:
@@ -159,7 +162,7 @@ def _serve_in(
         stopping.set()
 
 
-def _stop_at_end(stop: Callable[[], None]) -> None:
+def _stop_at_end() -> None:
     while os.read(0, 1 << 16):
         pass
-    stop()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -369,6 +369,7 @@ def serving_clients(
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stderr=stderr,
+            cwd=given[0],
         )
     try:
         yield process
@@ -407,6 +408,8 @@ def test_rules_for_clients_of_a_socket_change(tmp_path: Path) -> None:
     text = "title: %s\nlogsource: {product: linux}\ndetection: {s: {uid: %d}, condition: s}\n"
     (rules / "one.yml").write_text(text % ("One", 1))
     (rules / "faulty.yml").write_text("title: Faulty\n")
+    # The service has no use for a project file.
+    (rules / "sigmac.toml").write_text("nonsense = true\n")
     log = tmp_path / "log"
     with serving_clients(log, path, rules) as process, ControlClient(f"unix:{path}") as client:
         assert eventually(lambda: matching(client, {"uid": 1})) == ["One"]
@@ -446,3 +449,23 @@ def test_what_cannot_be_served(
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_ends_before_it_serves(tmp_path: Path) -> None:
+    rules, temporary = tmp_path / "rules", tmp_path / "temporary"
+    rules.mkdir()
+    temporary.mkdir()
+    text = "title: One\nlogsource: {product: linux}\ndetection: {s: {uid: 1}, condition: s}\n"
+    (rules / "one.yml").write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sigmac", "serve", "--until-eof", "--socket", "s", rules],
+        cwd=temporary,
+        env={**os.environ, **ENVIRONMENT, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(lambda: list(temporary.iterdir()))
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert list(temporary.iterdir()) == []
