@@ -1606,6 +1606,50 @@ func (x *PushPackResponse) GetDetail() string {
 	return ""
 }
 
+type FetchPackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pack          string                 `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"` // name in the configuration
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchPackRequest) Reset() {
+	*x = FetchPackRequest{}
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchPackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchPackRequest) ProtoMessage() {}
+
+func (x *FetchPackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchPackRequest.ProtoReflect.Descriptor instead.
+func (*FetchPackRequest) Descriptor() ([]byte, []int) {
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *FetchPackRequest) GetPack() string {
+	if x != nil {
+		return x.Pack
+	}
+	return ""
+}
+
 type RollbackRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pack          string                 `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"` // name in the configuration
@@ -1615,7 +1659,7 @@ type RollbackRequest struct {
 
 func (x *RollbackRequest) Reset() {
 	*x = RollbackRequest{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[19]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1671,7 @@ func (x *RollbackRequest) String() string {
 func (*RollbackRequest) ProtoMessage() {}
 
 func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[19]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1684,7 @@ func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackRequest.ProtoReflect.Descriptor instead.
 func (*RollbackRequest) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{19}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RollbackRequest) GetPack() string {
@@ -1660,7 +1704,7 @@ type RollbackResponse struct {
 
 func (x *RollbackResponse) Reset() {
 	*x = RollbackResponse{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[20]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1716,7 @@ func (x *RollbackResponse) String() string {
 func (*RollbackResponse) ProtoMessage() {}
 
 func (x *RollbackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[20]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1729,7 @@ func (x *RollbackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackResponse.ProtoReflect.Descriptor instead.
 func (*RollbackResponse) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{20}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RollbackResponse) GetVersion() string {
@@ -1710,7 +1754,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[21]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1766,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[21]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1779,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{21}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{22}
 }
 
 type PauseResponse struct {
@@ -1746,7 +1790,7 @@ type PauseResponse struct {
 
 func (x *PauseResponse) Reset() {
 	*x = PauseResponse{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[22]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1802,7 @@ func (x *PauseResponse) String() string {
 func (*PauseResponse) ProtoMessage() {}
 
 func (x *PauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[22]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1815,7 @@ func (x *PauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseResponse.ProtoReflect.Descriptor instead.
 func (*PauseResponse) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{22}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{23}
 }
 
 type ResumeRequest struct {
@@ -1782,7 +1826,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[23]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1838,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[23]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1851,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{23}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{24}
 }
 
 type ResumeResponse struct {
@@ -1818,7 +1862,7 @@ type ResumeResponse struct {
 
 func (x *ResumeResponse) Reset() {
 	*x = ResumeResponse{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[24]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +1874,7 @@ func (x *ResumeResponse) String() string {
 func (*ResumeResponse) ProtoMessage() {}
 
 func (x *ResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[24]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +1887,7 @@ func (x *ResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeResponse.ProtoReflect.Descriptor instead.
 func (*ResumeResponse) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{24}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{25}
 }
 
 type WatchMatchesRequest struct {
@@ -1854,7 +1898,7 @@ type WatchMatchesRequest struct {
 
 func (x *WatchMatchesRequest) Reset() {
 	*x = WatchMatchesRequest{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[25]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1866,7 +1910,7 @@ func (x *WatchMatchesRequest) String() string {
 func (*WatchMatchesRequest) ProtoMessage() {}
 
 func (x *WatchMatchesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[25]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1879,7 +1923,7 @@ func (x *WatchMatchesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMatchesRequest.ProtoReflect.Descriptor instead.
 func (*WatchMatchesRequest) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{25}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{26}
 }
 
 type WatchMatchesResponse struct {
@@ -1895,7 +1939,7 @@ type WatchMatchesResponse struct {
 
 func (x *WatchMatchesResponse) Reset() {
 	*x = WatchMatchesResponse{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[26]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +1951,7 @@ func (x *WatchMatchesResponse) String() string {
 func (*WatchMatchesResponse) ProtoMessage() {}
 
 func (x *WatchMatchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[26]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +1964,7 @@ func (x *WatchMatchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMatchesResponse.ProtoReflect.Descriptor instead.
 func (*WatchMatchesResponse) Descriptor() ([]byte, []int) {
-	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{26}
+	return file_sigmac_runtime_service_control_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchMatchesResponse) GetItem() isWatchMatchesResponse_Item {
@@ -1974,7 +2018,7 @@ type ProcessBatchRequest_Start struct {
 
 func (x *ProcessBatchRequest_Start) Reset() {
 	*x = ProcessBatchRequest_Start{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[27]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2030,7 @@ func (x *ProcessBatchRequest_Start) String() string {
 func (*ProcessBatchRequest_Start) ProtoMessage() {}
 
 func (x *ProcessBatchRequest_Start) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[27]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2026,7 +2070,7 @@ type ProcessBatchResponse_Match struct {
 
 func (x *ProcessBatchResponse_Match) Reset() {
 	*x = ProcessBatchResponse_Match{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[28]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2082,7 @@ func (x *ProcessBatchResponse_Match) String() string {
 func (*ProcessBatchResponse_Match) ProtoMessage() {}
 
 func (x *ProcessBatchResponse_Match) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[28]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2122,7 @@ type ProcessBatchResponse_Rejected struct {
 
 func (x *ProcessBatchResponse_Rejected) Reset() {
 	*x = ProcessBatchResponse_Rejected{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[29]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2134,7 @@ func (x *ProcessBatchResponse_Rejected) String() string {
 func (*ProcessBatchResponse_Rejected) ProtoMessage() {}
 
 func (x *ProcessBatchResponse_Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[29]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2174,7 @@ type EvaluateRequest_Start struct {
 
 func (x *EvaluateRequest_Start) Reset() {
 	*x = EvaluateRequest_Start{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[30]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2186,7 @@ func (x *EvaluateRequest_Start) String() string {
 func (*EvaluateRequest_Start) ProtoMessage() {}
 
 func (x *EvaluateRequest_Start) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[30]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2227,7 @@ type EvaluateRequest_Batch struct {
 
 func (x *EvaluateRequest_Batch) Reset() {
 	*x = EvaluateRequest_Batch{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[31]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2239,7 @@ func (x *EvaluateRequest_Batch) String() string {
 func (*EvaluateRequest_Batch) ProtoMessage() {}
 
 func (x *EvaluateRequest_Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[31]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2292,7 @@ type EvaluateResponse_Running struct {
 
 func (x *EvaluateResponse_Running) Reset() {
 	*x = EvaluateResponse_Running{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[32]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2304,7 @@ func (x *EvaluateResponse_Running) String() string {
 func (*EvaluateResponse_Running) ProtoMessage() {}
 
 func (x *EvaluateResponse_Running) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[32]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2384,7 @@ type EvaluateResponse_Answer struct {
 
 func (x *EvaluateResponse_Answer) Reset() {
 	*x = EvaluateResponse_Answer{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[33]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2396,7 @@ func (x *EvaluateResponse_Answer) String() string {
 func (*EvaluateResponse_Answer) ProtoMessage() {}
 
 func (x *EvaluateResponse_Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[33]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2465,7 @@ type WorkerStatus_Partition struct {
 
 func (x *WorkerStatus_Partition) Reset() {
 	*x = WorkerStatus_Partition{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[34]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2477,7 @@ func (x *WorkerStatus_Partition) String() string {
 func (*WorkerStatus_Partition) ProtoMessage() {}
 
 func (x *WorkerStatus_Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[34]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2525,7 @@ type Counts_Topic struct {
 
 func (x *Counts_Topic) Reset() {
 	*x = Counts_Topic{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[35]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2537,7 @@ func (x *Counts_Topic) String() string {
 func (*Counts_Topic) ProtoMessage() {}
 
 func (x *Counts_Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[35]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2585,7 @@ type Counts_RuleMatches struct {
 
 func (x *Counts_RuleMatches) Reset() {
 	*x = Counts_RuleMatches{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[36]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2597,7 @@ func (x *Counts_RuleMatches) String() string {
 func (*Counts_RuleMatches) ProtoMessage() {}
 
 func (x *Counts_RuleMatches) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[36]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2645,7 @@ type PushPackRequest_Start struct {
 
 func (x *PushPackRequest_Start) Reset() {
 	*x = PushPackRequest_Start{}
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[39]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2613,7 +2657,7 @@ func (x *PushPackRequest_Start) String() string {
 func (*PushPackRequest_Start) ProtoMessage() {}
 
 func (x *PushPackRequest_Start) ProtoReflect() protoreflect.Message {
-	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[39]
+	mi := &file_sigmac_runtime_service_control_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2840,7 +2884,9 @@ const file_sigmac_runtime_service_control_control_proto_rawDesc = "" +
 	"\x04part\"D\n" +
 	"\x10PushPackResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"%\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"&\n" +
+	"\x10FetchPackRequest\x12\x12\n" +
+	"\x04pack\x18\x01 \x01(\tR\x04pack\"%\n" +
 	"\x0fRollbackRequest\x12\x12\n" +
 	"\x04pack\x18\x01 \x01(\tR\x04pack\"D\n" +
 	"\x10RollbackResponse\x12\x18\n" +
@@ -2854,14 +2900,15 @@ const file_sigmac_runtime_service_control_control_proto_rawDesc = "" +
 	"\x14WatchMatchesResponse\x12\x16\n" +
 	"\x05match\x18\x01 \x01(\fH\x00R\x05match\x12\x18\n" +
 	"\x06missed\x18\x02 \x01(\x04H\x00R\x06missedB\x06\n" +
-	"\x04item2\x80\a\n" +
+	"\x04item2\xd8\a\n" +
 	"\aControl\x12_\n" +
 	"\fProcessEvent\x12&.sigmac.control.v1.ProcessEventRequest\x1a'.sigmac.control.v1.ProcessEventResponse\x12a\n" +
 	"\fProcessBatch\x12&.sigmac.control.v1.ProcessBatchRequest\x1a'.sigmac.control.v1.ProcessBatchResponse(\x01\x12W\n" +
 	"\bEvaluate\x12\".sigmac.control.v1.EvaluateRequest\x1a#.sigmac.control.v1.EvaluateResponse(\x010\x01\x12V\n" +
 	"\tListRules\x12#.sigmac.control.v1.ListRulesRequest\x1a$.sigmac.control.v1.ListRulesResponse\x12V\n" +
 	"\tGetStatus\x12#.sigmac.control.v1.GetStatusRequest\x1a$.sigmac.control.v1.GetStatusResponse\x12U\n" +
-	"\bPushPack\x12\".sigmac.control.v1.PushPackRequest\x1a#.sigmac.control.v1.PushPackResponse(\x01\x12S\n" +
+	"\bPushPack\x12\".sigmac.control.v1.PushPackRequest\x1a#.sigmac.control.v1.PushPackResponse(\x01\x12V\n" +
+	"\tFetchPack\x12#.sigmac.control.v1.FetchPackRequest\x1a\".sigmac.control.v1.PushPackRequest0\x01\x12S\n" +
 	"\bRollback\x12\".sigmac.control.v1.RollbackRequest\x1a#.sigmac.control.v1.RollbackResponse\x12J\n" +
 	"\x05Pause\x12\x1f.sigmac.control.v1.PauseRequest\x1a .sigmac.control.v1.PauseResponse\x12M\n" +
 	"\x06Resume\x12 .sigmac.control.v1.ResumeRequest\x1a!.sigmac.control.v1.ResumeResponse\x12a\n" +
@@ -2879,7 +2926,7 @@ func file_sigmac_runtime_service_control_control_proto_rawDescGZIP() []byte {
 	return file_sigmac_runtime_service_control_control_proto_rawDescData
 }
 
-var file_sigmac_runtime_service_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_sigmac_runtime_service_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_sigmac_runtime_service_control_control_proto_goTypes = []any{
 	(*LogSource)(nil),                     // 0: sigmac.control.v1.LogSource
 	(*MatchedRule)(nil),                   // 1: sigmac.control.v1.MatchedRule
@@ -2900,79 +2947,82 @@ var file_sigmac_runtime_service_control_control_proto_goTypes = []any{
 	(*Counts)(nil),                        // 16: sigmac.control.v1.Counts
 	(*PushPackRequest)(nil),               // 17: sigmac.control.v1.PushPackRequest
 	(*PushPackResponse)(nil),              // 18: sigmac.control.v1.PushPackResponse
-	(*RollbackRequest)(nil),               // 19: sigmac.control.v1.RollbackRequest
-	(*RollbackResponse)(nil),              // 20: sigmac.control.v1.RollbackResponse
-	(*PauseRequest)(nil),                  // 21: sigmac.control.v1.PauseRequest
-	(*PauseResponse)(nil),                 // 22: sigmac.control.v1.PauseResponse
-	(*ResumeRequest)(nil),                 // 23: sigmac.control.v1.ResumeRequest
-	(*ResumeResponse)(nil),                // 24: sigmac.control.v1.ResumeResponse
-	(*WatchMatchesRequest)(nil),           // 25: sigmac.control.v1.WatchMatchesRequest
-	(*WatchMatchesResponse)(nil),          // 26: sigmac.control.v1.WatchMatchesResponse
-	(*ProcessBatchRequest_Start)(nil),     // 27: sigmac.control.v1.ProcessBatchRequest.Start
-	(*ProcessBatchResponse_Match)(nil),    // 28: sigmac.control.v1.ProcessBatchResponse.Match
-	(*ProcessBatchResponse_Rejected)(nil), // 29: sigmac.control.v1.ProcessBatchResponse.Rejected
-	(*EvaluateRequest_Start)(nil),         // 30: sigmac.control.v1.EvaluateRequest.Start
-	(*EvaluateRequest_Batch)(nil),         // 31: sigmac.control.v1.EvaluateRequest.Batch
-	(*EvaluateResponse_Running)(nil),      // 32: sigmac.control.v1.EvaluateResponse.Running
-	(*EvaluateResponse_Answer)(nil),       // 33: sigmac.control.v1.EvaluateResponse.Answer
-	(*WorkerStatus_Partition)(nil),        // 34: sigmac.control.v1.WorkerStatus.Partition
-	(*Counts_Topic)(nil),                  // 35: sigmac.control.v1.Counts.Topic
-	(*Counts_RuleMatches)(nil),            // 36: sigmac.control.v1.Counts.RuleMatches
-	nil,                                   // 37: sigmac.control.v1.Counts.DeadLettersEntry
-	nil,                                   // 38: sigmac.control.v1.Counts.DeliveredEntry
-	(*PushPackRequest_Start)(nil),         // 39: sigmac.control.v1.PushPackRequest.Start
-	(*timestamppb.Timestamp)(nil),         // 40: google.protobuf.Timestamp
+	(*FetchPackRequest)(nil),              // 19: sigmac.control.v1.FetchPackRequest
+	(*RollbackRequest)(nil),               // 20: sigmac.control.v1.RollbackRequest
+	(*RollbackResponse)(nil),              // 21: sigmac.control.v1.RollbackResponse
+	(*PauseRequest)(nil),                  // 22: sigmac.control.v1.PauseRequest
+	(*PauseResponse)(nil),                 // 23: sigmac.control.v1.PauseResponse
+	(*ResumeRequest)(nil),                 // 24: sigmac.control.v1.ResumeRequest
+	(*ResumeResponse)(nil),                // 25: sigmac.control.v1.ResumeResponse
+	(*WatchMatchesRequest)(nil),           // 26: sigmac.control.v1.WatchMatchesRequest
+	(*WatchMatchesResponse)(nil),          // 27: sigmac.control.v1.WatchMatchesResponse
+	(*ProcessBatchRequest_Start)(nil),     // 28: sigmac.control.v1.ProcessBatchRequest.Start
+	(*ProcessBatchResponse_Match)(nil),    // 29: sigmac.control.v1.ProcessBatchResponse.Match
+	(*ProcessBatchResponse_Rejected)(nil), // 30: sigmac.control.v1.ProcessBatchResponse.Rejected
+	(*EvaluateRequest_Start)(nil),         // 31: sigmac.control.v1.EvaluateRequest.Start
+	(*EvaluateRequest_Batch)(nil),         // 32: sigmac.control.v1.EvaluateRequest.Batch
+	(*EvaluateResponse_Running)(nil),      // 33: sigmac.control.v1.EvaluateResponse.Running
+	(*EvaluateResponse_Answer)(nil),       // 34: sigmac.control.v1.EvaluateResponse.Answer
+	(*WorkerStatus_Partition)(nil),        // 35: sigmac.control.v1.WorkerStatus.Partition
+	(*Counts_Topic)(nil),                  // 36: sigmac.control.v1.Counts.Topic
+	(*Counts_RuleMatches)(nil),            // 37: sigmac.control.v1.Counts.RuleMatches
+	nil,                                   // 38: sigmac.control.v1.Counts.DeadLettersEntry
+	nil,                                   // 39: sigmac.control.v1.Counts.DeliveredEntry
+	(*PushPackRequest_Start)(nil),         // 40: sigmac.control.v1.PushPackRequest.Start
+	(*timestamppb.Timestamp)(nil),         // 41: google.protobuf.Timestamp
 }
 var file_sigmac_runtime_service_control_control_proto_depIdxs = []int32{
 	0,  // 0: sigmac.control.v1.ProcessEventRequest.logsource:type_name -> sigmac.control.v1.LogSource
 	1,  // 1: sigmac.control.v1.ProcessEventResponse.matches:type_name -> sigmac.control.v1.MatchedRule
-	27, // 2: sigmac.control.v1.ProcessBatchRequest.start:type_name -> sigmac.control.v1.ProcessBatchRequest.Start
+	28, // 2: sigmac.control.v1.ProcessBatchRequest.start:type_name -> sigmac.control.v1.ProcessBatchRequest.Start
 	1,  // 3: sigmac.control.v1.ProcessBatchResponse.rules:type_name -> sigmac.control.v1.MatchedRule
-	28, // 4: sigmac.control.v1.ProcessBatchResponse.matches:type_name -> sigmac.control.v1.ProcessBatchResponse.Match
-	29, // 5: sigmac.control.v1.ProcessBatchResponse.rejected:type_name -> sigmac.control.v1.ProcessBatchResponse.Rejected
-	30, // 6: sigmac.control.v1.EvaluateRequest.start:type_name -> sigmac.control.v1.EvaluateRequest.Start
-	31, // 7: sigmac.control.v1.EvaluateRequest.batch:type_name -> sigmac.control.v1.EvaluateRequest.Batch
-	32, // 8: sigmac.control.v1.EvaluateResponse.running:type_name -> sigmac.control.v1.EvaluateResponse.Running
-	33, // 9: sigmac.control.v1.EvaluateResponse.answer:type_name -> sigmac.control.v1.EvaluateResponse.Answer
+	29, // 4: sigmac.control.v1.ProcessBatchResponse.matches:type_name -> sigmac.control.v1.ProcessBatchResponse.Match
+	30, // 5: sigmac.control.v1.ProcessBatchResponse.rejected:type_name -> sigmac.control.v1.ProcessBatchResponse.Rejected
+	31, // 6: sigmac.control.v1.EvaluateRequest.start:type_name -> sigmac.control.v1.EvaluateRequest.Start
+	32, // 7: sigmac.control.v1.EvaluateRequest.batch:type_name -> sigmac.control.v1.EvaluateRequest.Batch
+	33, // 8: sigmac.control.v1.EvaluateResponse.running:type_name -> sigmac.control.v1.EvaluateResponse.Running
+	34, // 9: sigmac.control.v1.EvaluateResponse.answer:type_name -> sigmac.control.v1.EvaluateResponse.Answer
 	0,  // 10: sigmac.control.v1.Rule.logsource:type_name -> sigmac.control.v1.LogSource
 	8,  // 11: sigmac.control.v1.ListRulesResponse.rules:type_name -> sigmac.control.v1.Rule
 	9,  // 12: sigmac.control.v1.ListRulesResponse.refused:type_name -> sigmac.control.v1.RefusedRule
-	40, // 13: sigmac.control.v1.GetStatusResponse.started:type_name -> google.protobuf.Timestamp
+	41, // 13: sigmac.control.v1.GetStatusResponse.started:type_name -> google.protobuf.Timestamp
 	14, // 14: sigmac.control.v1.GetStatusResponse.workers:type_name -> sigmac.control.v1.WorkerStatus
 	15, // 15: sigmac.control.v1.GetStatusResponse.packs:type_name -> sigmac.control.v1.PackStatus
 	16, // 16: sigmac.control.v1.GetStatusResponse.counts:type_name -> sigmac.control.v1.Counts
-	34, // 17: sigmac.control.v1.WorkerStatus.assigned:type_name -> sigmac.control.v1.WorkerStatus.Partition
-	40, // 18: sigmac.control.v1.PackStatus.loaded:type_name -> google.protobuf.Timestamp
-	35, // 19: sigmac.control.v1.Counts.topics:type_name -> sigmac.control.v1.Counts.Topic
-	36, // 20: sigmac.control.v1.Counts.matches:type_name -> sigmac.control.v1.Counts.RuleMatches
-	37, // 21: sigmac.control.v1.Counts.dead_letters:type_name -> sigmac.control.v1.Counts.DeadLettersEntry
-	38, // 22: sigmac.control.v1.Counts.delivered:type_name -> sigmac.control.v1.Counts.DeliveredEntry
-	39, // 23: sigmac.control.v1.PushPackRequest.start:type_name -> sigmac.control.v1.PushPackRequest.Start
+	35, // 17: sigmac.control.v1.WorkerStatus.assigned:type_name -> sigmac.control.v1.WorkerStatus.Partition
+	41, // 18: sigmac.control.v1.PackStatus.loaded:type_name -> google.protobuf.Timestamp
+	36, // 19: sigmac.control.v1.Counts.topics:type_name -> sigmac.control.v1.Counts.Topic
+	37, // 20: sigmac.control.v1.Counts.matches:type_name -> sigmac.control.v1.Counts.RuleMatches
+	38, // 21: sigmac.control.v1.Counts.dead_letters:type_name -> sigmac.control.v1.Counts.DeadLettersEntry
+	39, // 22: sigmac.control.v1.Counts.delivered:type_name -> sigmac.control.v1.Counts.DeliveredEntry
+	40, // 23: sigmac.control.v1.PushPackRequest.start:type_name -> sigmac.control.v1.PushPackRequest.Start
 	0,  // 24: sigmac.control.v1.ProcessBatchRequest.Start.logsource:type_name -> sigmac.control.v1.LogSource
 	0,  // 25: sigmac.control.v1.EvaluateRequest.Start.logsource:type_name -> sigmac.control.v1.LogSource
-	29, // 26: sigmac.control.v1.EvaluateResponse.Answer.rejected:type_name -> sigmac.control.v1.ProcessBatchResponse.Rejected
+	30, // 26: sigmac.control.v1.EvaluateResponse.Answer.rejected:type_name -> sigmac.control.v1.ProcessBatchResponse.Rejected
 	2,  // 27: sigmac.control.v1.Control.ProcessEvent:input_type -> sigmac.control.v1.ProcessEventRequest
 	4,  // 28: sigmac.control.v1.Control.ProcessBatch:input_type -> sigmac.control.v1.ProcessBatchRequest
 	6,  // 29: sigmac.control.v1.Control.Evaluate:input_type -> sigmac.control.v1.EvaluateRequest
 	10, // 30: sigmac.control.v1.Control.ListRules:input_type -> sigmac.control.v1.ListRulesRequest
 	12, // 31: sigmac.control.v1.Control.GetStatus:input_type -> sigmac.control.v1.GetStatusRequest
 	17, // 32: sigmac.control.v1.Control.PushPack:input_type -> sigmac.control.v1.PushPackRequest
-	19, // 33: sigmac.control.v1.Control.Rollback:input_type -> sigmac.control.v1.RollbackRequest
-	21, // 34: sigmac.control.v1.Control.Pause:input_type -> sigmac.control.v1.PauseRequest
-	23, // 35: sigmac.control.v1.Control.Resume:input_type -> sigmac.control.v1.ResumeRequest
-	25, // 36: sigmac.control.v1.Control.WatchMatches:input_type -> sigmac.control.v1.WatchMatchesRequest
-	3,  // 37: sigmac.control.v1.Control.ProcessEvent:output_type -> sigmac.control.v1.ProcessEventResponse
-	5,  // 38: sigmac.control.v1.Control.ProcessBatch:output_type -> sigmac.control.v1.ProcessBatchResponse
-	7,  // 39: sigmac.control.v1.Control.Evaluate:output_type -> sigmac.control.v1.EvaluateResponse
-	11, // 40: sigmac.control.v1.Control.ListRules:output_type -> sigmac.control.v1.ListRulesResponse
-	13, // 41: sigmac.control.v1.Control.GetStatus:output_type -> sigmac.control.v1.GetStatusResponse
-	18, // 42: sigmac.control.v1.Control.PushPack:output_type -> sigmac.control.v1.PushPackResponse
-	20, // 43: sigmac.control.v1.Control.Rollback:output_type -> sigmac.control.v1.RollbackResponse
-	22, // 44: sigmac.control.v1.Control.Pause:output_type -> sigmac.control.v1.PauseResponse
-	24, // 45: sigmac.control.v1.Control.Resume:output_type -> sigmac.control.v1.ResumeResponse
-	26, // 46: sigmac.control.v1.Control.WatchMatches:output_type -> sigmac.control.v1.WatchMatchesResponse
-	37, // [37:47] is the sub-list for method output_type
-	27, // [27:37] is the sub-list for method input_type
+	19, // 33: sigmac.control.v1.Control.FetchPack:input_type -> sigmac.control.v1.FetchPackRequest
+	20, // 34: sigmac.control.v1.Control.Rollback:input_type -> sigmac.control.v1.RollbackRequest
+	22, // 35: sigmac.control.v1.Control.Pause:input_type -> sigmac.control.v1.PauseRequest
+	24, // 36: sigmac.control.v1.Control.Resume:input_type -> sigmac.control.v1.ResumeRequest
+	26, // 37: sigmac.control.v1.Control.WatchMatches:input_type -> sigmac.control.v1.WatchMatchesRequest
+	3,  // 38: sigmac.control.v1.Control.ProcessEvent:output_type -> sigmac.control.v1.ProcessEventResponse
+	5,  // 39: sigmac.control.v1.Control.ProcessBatch:output_type -> sigmac.control.v1.ProcessBatchResponse
+	7,  // 40: sigmac.control.v1.Control.Evaluate:output_type -> sigmac.control.v1.EvaluateResponse
+	11, // 41: sigmac.control.v1.Control.ListRules:output_type -> sigmac.control.v1.ListRulesResponse
+	13, // 42: sigmac.control.v1.Control.GetStatus:output_type -> sigmac.control.v1.GetStatusResponse
+	18, // 43: sigmac.control.v1.Control.PushPack:output_type -> sigmac.control.v1.PushPackResponse
+	17, // 44: sigmac.control.v1.Control.FetchPack:output_type -> sigmac.control.v1.PushPackRequest
+	21, // 45: sigmac.control.v1.Control.Rollback:output_type -> sigmac.control.v1.RollbackResponse
+	23, // 46: sigmac.control.v1.Control.Pause:output_type -> sigmac.control.v1.PauseResponse
+	25, // 47: sigmac.control.v1.Control.Resume:output_type -> sigmac.control.v1.ResumeResponse
+	27, // 48: sigmac.control.v1.Control.WatchMatches:output_type -> sigmac.control.v1.WatchMatchesResponse
+	38, // [38:49] is the sub-list for method output_type
+	27, // [27:38] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name
 	27, // [27:27] is the sub-list for extension extendee
 	0,  // [0:27] is the sub-list for field type_name
@@ -3000,7 +3050,7 @@ func file_sigmac_runtime_service_control_control_proto_init() {
 		(*PushPackRequest_File)(nil),
 		(*PushPackRequest_Data)(nil),
 	}
-	file_sigmac_runtime_service_control_control_proto_msgTypes[26].OneofWrappers = []any{
+	file_sigmac_runtime_service_control_control_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchMatchesResponse_Match)(nil),
 		(*WatchMatchesResponse_Missed)(nil),
 	}
@@ -3010,7 +3060,7 @@ func file_sigmac_runtime_service_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sigmac_runtime_service_control_control_proto_rawDesc), len(file_sigmac_runtime_service_control_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
