@@ -1,4 +1,4 @@
-"""Worker processes: how many are worth it, and how they end with the one that started them."""
+"""Processes: how many are worth it, what signals do, and how workers end with the one that started them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, TypeVar
 
 from sigmac.runtime.errors import SigmacError
@@ -28,6 +29,24 @@ def held_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT go to `handle`; only the main thread can do this, another goes without."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(number: int, _: FrameType | None) -> None:
+        handle(number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 @contextlib.contextmanager

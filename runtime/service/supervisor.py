@@ -17,6 +17,7 @@ import structlog
 from sigmac.runtime.errors import StreamError
 from sigmac.runtime.match import Rejected, Rule
 from sigmac.runtime.pack.pack import Pack
+from sigmac.runtime.processes import signals_to
 from sigmac.runtime.service.config.configuration import Settings
 from sigmac.runtime.service.observe.status import LeftOut, Outcome, ServiceStatus
 from sigmac.runtime.service.packs.kernels import prepare_kernels
@@ -28,7 +29,6 @@ from sigmac.runtime.service.workers.crew import Backoff, Crew
 from sigmac.runtime.service.workers.supervisor_process import (
     Bell,
     locked,
-    signals_to,
     without_secrets,
 )
 from sigmac.runtime.service.workers.tally import Tally

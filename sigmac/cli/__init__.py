@@ -32,6 +32,7 @@ COMMANDS = {
     "diff": "Show what differs between two packs or sets of rules, and in what they match.",
     "migrate": "Say what becomes of rules on the way from the Go engine to sigmac, and write files to go on with.",
     "shadow": "Ask go-sigma-rule-engine and sigmac about the same events, and say where they differ and why.",
+    "shadow-live": "Compare the matches that the Go program and sigmac write of the same topics, while both run.",
     "inspect": "Show what a pack holds and whether it verifies; none of its code is run.",
     "config": "Check a configuration of the service, print its schema, or show the project file.",
     "dlq": "List dead letters, or send them again.",

@@ -109,6 +109,7 @@ class LazyGroup(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
             return None
-        command = getattr(importlib.import_module(f"sigmac.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"sigmac.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command

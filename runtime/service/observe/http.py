@@ -32,7 +32,7 @@ from sigmac.runtime.printable import escaped_json
 from sigmac.runtime.service.config.secrets import bearer_token
 from sigmac.runtime.service.config.sections import HttpSettings, TlsSettings
 from sigmac.runtime.service.observe.metrics import CONTENT_TYPE, Metrics
-from sigmac.runtime.service.observe.status import PackStatus, Service
+from sigmac.runtime.service.observe.status import PackStatus, Shown
 
 log = structlog.get_logger("sigmac.service.http")
 
@@ -45,7 +45,7 @@ _PROBES = ("/live", "/ready")  # they need neither a token nor a certificate
 _PATHS = (*_PROBES, "/metrics", "/rules")
 
 
-def serve_http(service: Service, settings: HttpSettings) -> Callable[[], None]:
+def serve_http(service: Shown, settings: HttpSettings) -> Callable[[], None]:
     """Serve from now on, in threads; the function that ends it.
 
     Raises `StreamError` where the address cannot be bound, `ConfigurationError` where a certificate cannot be used.
@@ -54,10 +54,18 @@ def serve_http(service: Service, settings: HttpSettings) -> Callable[[], None]:
 
 
 class HttpServer:
-    """The running server. `address` is the host and port that it is bound to."""
+    """The running server. `address` is the host and port that it is bound to.
 
-    def __init__(self, service: Service, settings: HttpSettings):
-        self._server = _Server(service, settings)
+    `exposition` gives what `/metrics` says, in the format of `CONTENT_TYPE`; without it, the metrics of the service.
+    """
+
+    def __init__(
+        self,
+        service: Shown,
+        settings: HttpSettings,
+        exposition: Callable[[], bytes] | None = None,
+    ):
+        self._server = _Server(service, settings, exposition or Metrics(service).exposition)
         self.address = self._server.server_name, self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_LOOK,), name="http", daemon=True
@@ -85,10 +93,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, service: Service, settings: HttpSettings):
+    def __init__(self, service: Shown, settings: HttpSettings, exposition: Callable[[], bytes]):
         self.service = service
         self.settings = settings
-        self.metrics = Metrics(service)
+        self.exposition = exposition
         self.token = settings.token.reveal().encode() if settings.token is not None else None
         self.tls = ServerTls(settings.tls) if settings.tls is not None else None
         self.certificate_needed = settings.tls is not None and settings.tls.client_ca is not None
@@ -214,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/ready":
             self._ready()
         elif url.path == "/metrics":
-            self._send(HTTPStatus.OK, self.server.metrics.exposition(), CONTENT_TYPE)
+            self._send(HTTPStatus.OK, self.server.exposition(), CONTENT_TYPE)
         elif url.path == "/rules":
             self._rules(query.get("pack"))
         else:

@@ -22,7 +22,7 @@ from prometheus_client.utils import floatToGoString
 
 from sigmac.runtime.match import Rule
 from sigmac.runtime.service.observe.correlation_metrics import CORRELATIONS
-from sigmac.runtime.service.observe.status import Service, ServiceStatus
+from sigmac.runtime.service.observe.status import ServiceStatus, Shown
 from sigmac.runtime.stream.counts import BATCH_BUCKETS
 from sigmac.runtime.stream.dead_letters import KINDS
 
@@ -389,7 +389,7 @@ CATALOG = (
 class Metrics(Collector):
     """The metrics of a service; safe to be read by several threads."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Shown):
         self._service = service
         self._lock = threading.Lock()
         self._levels = _LevelTotals()

@@ -82,8 +82,8 @@ class Outcome:
     version: str  # of the pack that runs now
 
 
-class Service(Protocol):
-    """What HTTP and gRPC may ask of the supervisor. Every method is thread-safe."""
+class Shown(Protocol):
+    """What HTTP shows of a program. Every method is thread-safe."""
 
     def status(self) -> ServiceStatus:
         """A consistent view, at most a second or two old."""
@@ -93,20 +93,24 @@ class Service(Protocol):
         """Rules of a pack in service, by its name in the configuration. Raises `KeyError` for an unknown name."""
         ...
 
-    def running(self, pack: str) -> Pack:
-        """The pack that runs under a name of the configuration. Raises `KeyError` where none is loaded yet."""
-        ...
-
-    def left_out(self, digest: str) -> Sequence[LeftOut]:
-        """What was left out of a pack that the service made of rules itself, by the digest of the pack."""
-        ...
-
     def without_chance(self, pack: str) -> Mapping[int, Sequence[str]] | None:
         """The rules of a pack in service, by index, that could match no event of the last hour.
 
         Each with the fields that it misses; without any there was no event that it is for. None where no event was
         evaluated. Raises `KeyError` for an unknown name.
         """
+        ...
+
+
+class Service(Shown, Protocol):
+    """What HTTP and gRPC may ask of the supervisor. Every method is thread-safe."""
+
+    def running(self, pack: str) -> Pack:
+        """The pack that runs under a name of the configuration. Raises `KeyError` where none is loaded yet."""
+        ...
+
+    def left_out(self, digest: str) -> Sequence[LeftOut]:
+        """What was left out of a pack that the service made of rules itself, by the digest of the pack."""
         ...
 
     def evaluate(

@@ -7,10 +7,8 @@ import fcntl
 import os
 import select
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 import structlog
 
@@ -48,24 +46,6 @@ class Bell:
         self._open = False
         os.close(self._reader)
         os.close(self._writer)
-
-
-@contextlib.contextmanager
-def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT go to `handle`; only the main thread can do this, another goes without."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handler(number: int, _: FrameType | None) -> None:
-        handle(number)
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 @contextlib.contextmanager

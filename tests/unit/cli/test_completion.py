@@ -64,6 +64,7 @@ def completed(run: Run, folder: Path, line: str) -> list[str]:
                 "diff",
                 "migrate",
                 "shadow",
+                "shadow-live",
                 "inspect",
                 "config",
                 "dlq",

@@ -1,0 +1,131 @@
+"""What `sigmac shadow-live` compares, as a small YAML file says it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from sigmac.runtime.errors import ConfigurationError
+from sigmac.runtime.printable import escaped
+from sigmac.runtime.service.config.layers import read_document
+from sigmac.runtime.service.config.mistakes import refuse, tell
+from sigmac.runtime.service.config.secrets import Surroundings
+from sigmac.runtime.service.config.sections import HttpSettings, Model
+from sigmac.runtime.service.config.setting_types import AnyPath, DottedPath, Properties, Topic
+from sigmac.runtime.stream.kafka.properties import wrong_properties
+
+
+class SideSettings(Model):
+    """A program: where it writes its matches, and what its lines call things."""
+
+    topic: Topic = Field(description="Topic of its matches, one JSON object a record.")
+    group: str = Field(
+        min_length=1,
+        description="Its consumer group: what it has committed of `topics` it is past.",
+    )
+    source: DottedPath = Field(
+        "source",
+        min_length=1,
+        description="Where a line says `topic`, `partition` and `offset` of its event.",
+    )
+    results: DottedPath = Field(
+        "", description="Where a line has a list of results. Without a list there it is one itself."
+    )
+    rule: tuple[DottedPath, ...] = Field(
+        ("rule.id", "rule.title"),
+        min_length=1,
+        description="Where a result says which rule matches: its id, and its title, which counts where there is no id.",
+    )
+
+
+class GoSide(SideSettings):
+    """The Go program: its `Results` are written as the module has them as JSON."""
+
+    results: DottedPath = Field(
+        "results",
+        description="Where a line has a list of results. Without a list there it is one itself.",
+    )
+    rule: tuple[DottedPath, ...] = Field(
+        ("ID", "Title"),
+        min_length=1,
+        description="Where a result says which rule matches: its id, and its title, which counts where there is no id.",
+    )
+
+
+class LiveSettings(Model):
+    """Two programs that read the same topics."""
+
+    properties: Properties = Field(
+        description="Properties of librdkafka, as `bootstrap.servers`, `sasl.password`."
+    )
+    topics: tuple[Topic, ...] = Field(min_length=1, description="Topics that both programs read.")
+    go: GoSide = Field(description="The Go program.")
+    sigmac: SideSettings = Field(description="The service of sigmac.")
+    state: AnyPath = Field(
+        Path("shadow.state"),
+        validate_default=True,
+        description="File of what was read, waits and was counted.",
+    )
+    start: Literal["latest", "earliest"] = Field(
+        "latest",
+        description="Where the first run begins: behind what a program has committed already, or at the first event.",
+    )
+    settle: float = Field(
+        5,
+        ge=0,
+        le=86400,
+        description="Seconds from a commit to the moment when its matches must be in the topic.",
+    )
+    max_waiting: int = Field(
+        1_000_000,
+        ge=1,
+        description="Matches that may wait before the side that is ahead is not read.",
+    )
+    http: HttpSettings | None = Field(
+        None, description="Metrics over HTTP, as those of the service."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        servers = self.properties.get("bootstrap.servers")
+        if servers is None or not servers.reveal():
+            refuse([(("properties", "bootstrap.servers"), "this key is missing")])
+        if self.go.topic == self.sigmac.topic:
+            refuse(
+                [(("sigmac", "topic"), "the Go program writes into this topic: who wrote what?")]
+            )
+        if self.go.group == self.sigmac.group:
+            said = "the Go program is in this group: each would have a part of the events"
+            refuse([(("sigmac", "group"), said)])
+        return self
+
+    def plain_properties(self) -> dict[str, str]:
+        """The properties in clear, for librdkafka alone."""
+        return {name: value.reveal() for name, value in self.properties.items()}
+
+
+def load_live_settings(path: Path, environment: Mapping[str, str] | None = None) -> LiveSettings:
+    """The settings of a YAML or TOML file; paths are relative to its folder.
+
+    Raises `ConfigurationError` that names every wrong key, one a line, with its place.
+    """
+    document = read_document(path)
+    surroundings = Surroundings(
+        path.absolute().parent, os.environ if environment is None else environment
+    )
+    problems: list[str] = []
+    settings: Any = None
+    try:
+        settings = LiveSettings.model_validate(document.values, context=surroundings)
+        for name, said in wrong_properties(settings.plain_properties()).items():
+            problems.append(f"{document.where(('properties', name))}: properties.{name}: {said}")
+    except ValidationError as error:
+        problems += tell(error, document, LiveSettings)
+    if problems:
+        raise ConfigurationError("\n".join(map(escaped, problems)))
+    assert isinstance(settings, LiveSettings)
+    return settings
