@@ -7,12 +7,9 @@ changes again meanwhile is checked anew, and what was found of the older one is 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import traceback
+import contextlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -21,15 +18,14 @@ from lsprotocol import types
 from sigmac.lsp.checking import (
     Checked,
     Settings,
-    begin_process,
     check_text,
     list_files,
     summarize,
     summarize_files,
 )
 from sigmac.lsp.texts.open_text import OpenText
+from sigmac.lsp.work_process import ProcessDied, WorkProcess
 from sigmac.lsp.workspace_index import Summary, WorkspaceIndex
-from sigmac.runtime.processes import held_interrupt
 
 PAUSE = 0.15  # seconds without a key before a text is checked
 _LATER = 0.4  # before other open texts are, which an edit may concern
@@ -66,10 +62,15 @@ class Background:
         self.is_indexed = False
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._indexing: asyncio.Task[None] | None = None
-        self._pool = _begun()
+        self._process = WorkProcess()
 
-    def end(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+    async def end(self) -> None:
+        """Do nothing more."""
+        if self._indexing is not None:
+            self._indexing.cancel()
+        for uri in [*self._waiting]:
+            self.forget(uri)
+        await self._process.end()
 
     # Texts
 
@@ -155,36 +156,13 @@ class Background:
                 self.index.put(file, summaries)
 
     async def run(self, work: Callable[..., _Made], *given: object) -> _Made | None:
-        """What the process makes of something; None where it died or fell over it, which is told."""
-        loop = asyncio.get_running_loop()
-        try:
-            asked = loop.run_in_executor(self._pool, work, *given)
-            try:
-                await asyncio.wait([asked])
-            finally:
-                asked.cancel()
-            error = asked.exception()
-        except BrokenProcessPool as broken:
-            error = broken
-        if error is None:
-            return asked.result()
-        if isinstance(error, BrokenProcessPool):
-            self._pool = _begun()
-            message = "sigmac: the process that checks rules died, perhaps for want of memory"
-            self.editor.tell(message, types.MessageType.Error)
-        else:
-            told = "".join(traceback.format_exception(error))
-            self.editor.tell(f"sigmac has a bug: {told}", types.MessageType.Log)
+        """What the process makes of something; None where it died over it twice, which is told."""
+        for _ in range(2):
+            with contextlib.suppress(ProcessDied):
+                return await self._process.run(work, *given)
+        message = "sigmac: the process that checks rules died; the log of the editor may say why"
+        self.editor.tell(message, types.MessageType.Error)
         return None
-
-
-def _begun() -> ProcessPoolExecutor:
-    """A pool of one process, which is there already: it is made before there are threads."""
-    fork = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(1, mp_context=fork, initializer=begin_process)
-    with held_interrupt():
-        pool.submit(int)
-    return pool
 
 
 def _told_to_others(summaries: Sequence[Summary]) -> object:

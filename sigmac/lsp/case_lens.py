@@ -108,7 +108,9 @@ async def run(
 
 
 def _arguments(text: OpenText, settings: Settings) -> list[str]:
-    made = [sys.executable, "-m", "sigmac", "test", text.file, "--format", "json", "--no-project"]
+    # -P: modules are no files of the workspace, which may be a stranger's.
+    made = [sys.executable, "-P", "-m", "sigmac", "test", text.file]
+    made += ["--format", "json", "--no-project"]
     for name in settings.pipelines:
         made += ["--pipeline", name]
     for name, values in settings.placeholders:

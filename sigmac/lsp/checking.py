@@ -30,7 +30,6 @@ from sigmac.lsp.workspace_index import LogsourceKey, Neighbours, Summary
 from sigmac.project.project import Project
 from sigmac.project.rule_conventions import conventions_of
 from sigmac.runtime.errors import InputError
-from sigmac.runtime.processes import follow_parent
 
 _SHOWN = 400  # characters of a description
 
@@ -65,12 +64,6 @@ class HeldSource(SourceFile):
 
     def read(self) -> bytes:
         return self.data
-
-
-def begin_process() -> None:
-    """End with the server, and leave the processor to the editor where both want it."""
-    follow_parent()
-    os.nice(5)
 
 
 def list_files(folders: Sequence[str]) -> list[str]:

@@ -32,6 +32,7 @@ from sigmac.project.project import ProjectError
 from sigmac.project.project_file import NAME, SHARED_NAME, read_project
 
 _TESTING = "source.sigmac.test"  # a kind of code actions
+_MARK = "\ufeff"  # which editors keep to themselves
 _REFUSED = types.LSPErrorCodes.RequestFailed
 _PROJECTS = (NAME, SHARED_NAME)
 _WATCHED = ("**/*.yml", "**/*.yaml", *(f"**/{name}" for name in _PROJECTS))
@@ -48,10 +49,9 @@ class RuleServer(LanguageServer):
             max_workers=2,
         )
         self.texts: dict[str, OpenText] = {}
-        self.checked: dict[
-            str, tuple[OpenText, Checked]
-        ] = {}  # what is shown, and of which version
-        self.failed: dict[str, Sequence[types.Diagnostic]] = {}  # tests, until a text changes
+        # What is shown of a text, and of which version of it; the tests that failed, until it changes
+        self.checked: dict[str, tuple[OpenText, Checked]] = {}
+        self.failed: dict[str, Sequence[types.Diagnostic]] = {}
         self.folders: list[str] = []
         self.was_shut_down = False
         self.given = settings
@@ -114,7 +114,7 @@ class RuleServer(LanguageServer):
     async def run_tests(self, uri: str, number: int) -> None:
         """Run the tests of a document, and show what came of them."""
         text = self.text_of(uri)
-        if uri in self.texts and text.data != OpenText(uri, _on_disk(text.file)).data:
+        if text.text.removeprefix(_MARK) != _on_disk(text.file).removeprefix(_MARK):
             self.tell("sigmac: save the file first", types.MessageType.Warning)
             return
         folder = self.folders[0] if self.folders else str(Path(text.file).parent)
@@ -191,10 +191,7 @@ def serve(settings: Settings, *, takes_project: bool = True) -> bool:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     server = _made(RuleServer(settings, takes_project=takes_project))
-    try:
-        server.start_io(stdout=output)
-    finally:
-        server.background.end()
+    server.start_io(stdout=output)
     return server.was_shut_down
 
 
@@ -241,8 +238,9 @@ def _follow_workspace(server: RuleServer) -> None:
         await ls.background.files_changed(sorted(files))
 
     @server.feature(types.SHUTDOWN)
-    def shut_down(ls: RuleServer, _: None) -> None:
+    async def shut_down(ls: RuleServer, _: None) -> None:
         ls.was_shut_down = True
+        await ls.background.end()
 
 
 def _read_tables() -> None:

@@ -26,7 +26,8 @@ class Editor:
     ):
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sigmac", "lsp", *options],
+            [sys.executable, "-P", "-m", "sigmac", "lsp", *options],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,6 +79,8 @@ class Editor:
         else:
             self.process.kill()
             self.process.wait()
+            for thread in self.threads:
+                thread.join(WAIT)  # a stream that somebody reads from cannot be closed
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -157,7 +158,7 @@ TESTED = (
 
 
 def test_the_tests_of_a_rule_are_run(folder: Path) -> None:
-    (folder / "a.yml").write_text(TESTED)
+    (folder / "a.yml").write_text(f"\ufeff{TESTED}", encoding="utf-8")
     with Editor(folder) as editor:
         uri = editor.open("a.yml", TESTED)
         editor.diagnostics(uri)
@@ -226,6 +227,34 @@ def test_the_user_may_stop_the_reading_of_the_workspace(folder: Path) -> None:
         editor.wait_until_indexed()
         uri = editor.open("0.yml", RULE)
         assert "W_UNUSED" in [each["code"] for each in editor.diagnostics(uri)]
+
+
+def test_no_code_of_the_workspace_is_run(folder: Path) -> None:
+    for name in ("sigmac", "yaml", "pickle", "json", "click"):
+        (folder / f"{name}.py").write_text("open('run', 'w')")
+    (folder / "a.yml").write_text(TESTED)
+    with Editor(folder) as editor:
+        uri = editor.open("a.yml", TESTED)
+        editor.diagnostics(uri)
+        (lens,) = editor.ask("textDocument/codeLens", {"textDocument": {"uri": uri}})
+        editor.ask("workspace/executeCommand", lens["command"])
+        told = editor.wait_for(lambda note: note["method"] == "window/showMessage")
+        assert told["params"]["message"] == "sigmac: A: 2 of 3 tests passed"
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the children of a process")
+def test_a_process_that_dies_is_replaced(folder: Path) -> None:
+    with Editor(folder) as editor:
+        editor.wait_until_indexed()
+        server = editor.process.pid
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        uri = editor.open("a.yml", RULE)
+        assert [each["code"] for each in editor.diagnostics(uri)] == ["W_UNUSED"]
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        editor.change(uri, f"{RULE}level: high\n")
+        assert [each["code"] for each in editor.diagnostics(uri)] == ["W_UNUSED"]
 
 
 def test_an_editor_may_cancel_a_request(folder: Path) -> None:
