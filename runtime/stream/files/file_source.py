@@ -173,6 +173,16 @@ class FileSource:
             self._begin(each, following)
         return self._read(each, most)
 
+    def caught_up(self) -> bool:
+        """Whether all whole lines that the files hold at this moment were polled."""
+        return all(each.ended or self._is_at_the_end(each) for each in self._files)
+
+    def _is_at_the_end(self, each: _Followed) -> bool:
+        if each.file is None:
+            return not each.path.exists()
+        left = os.pread(each.file.fileno(), _READ, each.read.offset)
+        return b"\n" not in left and len(left) < _READ and not self._was_replaced(each)
+
     def _is_left(self, each: _Followed) -> bool:
         """Whether another file has its name, and whoever had it open has had time to notice."""
         if not self._was_replaced(each):

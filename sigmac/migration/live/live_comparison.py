@@ -21,7 +21,8 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
-from sigmac.migration.live.live_settings import LiveSettings, SideSettings
+from sigmac.migration.live.group_progress import AskingClient
+from sigmac.migration.live.live_settings import LiveSettings
 from sigmac.migration.live.match_lines import read_line
 from sigmac.migration.live.pairing import Counted, Found, Pairing, Partition, Side, Single
 from sigmac.migration.live.side_reader import SideReader
@@ -69,13 +70,8 @@ class LiveComparison:
     ):
         self.settings, self.pairing = settings, pairing
         self._tell, self._passed_over = tell, passed_over
-        given = settings.plain_properties()
-        self._sides: dict[Side, SideSettings] = {Side.GO: settings.go, Side.SIGMAC: settings.sigmac}
-        self._readers = {
-            side: SideReader(side, each, given, pairing.reading(side), settings.settle)
-            for side, each in self._sides.items()
-        }
-        self._topics: dict[str, int] = {}
+        self._readers = {side: SideReader(side, settings, pairing.reading(side)) for side in Side}
+        self._topics = dict.fromkeys(settings.files, 1)  # with their numbers of partitions
         self._look_at = 0.0
         self._until: dict[Partition, int] | None = None
         self._begin()
@@ -83,7 +79,7 @@ class LiveComparison:
     def _begin(self) -> None:
         _insist(self._partitions)
         if self.pairing.said("begun") is None:
-            if self.settings.start == "latest":
+            if self.settings.topics and self.settings.start == "latest":
                 both = _insist(self._committed)
                 self.pairing.begin_at(
                     {place: max(each[place] for each in both) for place in self._places}
@@ -97,7 +93,11 @@ class LiveComparison:
             raise _NoAnswer(next(filter(None, troubles), "no broker answers"))
 
     def _committed(self) -> list[dict[Partition, int]]:
-        return [each.committed_of(self._places) for each in self._readers.values()]
+        return [each.committed_of(self._places) for each in self._asking]
+
+    @property
+    def _asking(self) -> list[AskingClient]:
+        return [each.asking for each in self._readers.values() if each.asking is not None]
 
     @property
     def _places(self) -> list[Partition]:
@@ -105,30 +105,41 @@ class LiveComparison:
 
     def _look_for_partitions(self) -> bool:
         self._look_at = time.monotonic() + _PARTITIONS_AGAIN
-        for reader in self._readers.values():
-            found = reader.look_for_partitions(self.settings.topics)
+        for asking in self._asking:
+            found = asking.partitions(self.settings.topics)
             if found is None:
                 return False
             self._topics.update(found)
-        return True
+        return all(reader.lines.look() for reader in self._readers.values())
 
     def until_the_end(self) -> None:
-        """From now on `finished` asks for what the topics hold at this moment."""
-        self._until = _insist(lambda: self._readers[Side.GO].ends_of(self._places))
+        """From now on `finished` asks for what the topics hold at this moment, or for all that the files hold."""
+        self._until = {}
+        if self._asking:
+            self._until = _insist(lambda: self._asking[0].ends_of(self._places))
 
     def finished(self) -> bool:
         """Whether all is decided up to where `until_the_end` was called."""
         if self._until is None:
             return False
+        if not self._asking:
+            return self._finish_files()
         done = self.pairing.done()
         left = {place: end for place, end in self._until.items() if done.get(place, 0) < end}
         for place in left:
             at = done.get(place, 0)
             # The last records of a partition may be marks of transactions, which no group commits.
             standing = all(each.committed.get(place, 0) <= at for each in self._readers.values())
-            if not standing or not self._readers[Side.GO].is_empty(place, at):
+            if not standing or not self._asking[0].is_empty(place, at):
                 return False
             self._until[place] = at
+        return True
+
+    def _finish_files(self) -> bool:
+        """What the last lines say is decided as well, once all are read."""
+        if not all(reader.lines.reached_end() for reader in self._readers.values()):
+            return False
+        self._decide(self.pairing.end_of_waiting())
         return True
 
     def round(self) -> None:
@@ -137,15 +148,18 @@ class LiveComparison:
             self._look_for_partitions()
         ahead = self._ahead() if self.pairing.waiting > self.settings.max_waiting else None
         for side, reader in self._readers.items():
-            found, wrong = self._read(side, reader.lines(_WAIT, paused=side is ahead))
+            found, wrong = self._read(side, reader.lines.read(_WAIT, paused=side is ahead))
             if found or wrong:
-                self.pairing.take(side, found, wrong, reader.reading)
-        for reader in self._readers.values():
-            reader.follow(self._places)
+                self.pairing.take(side, found, wrong, reader.lines.reading)
+            reader.follow(self._places, found)
         go, ours = (self._readers[side].past for side in Side)
-        both = {place: min(go[place], ours[place]) for place in go.keys() & ours.keys()}
-        self._tell(list(self.pairing.passed(both)))
+        self._decide({place: min(go[place], ours[place]) for place in go.keys() & ours.keys()})
+
+    def _decide(self, positions: Mapping[Partition, int]) -> None:
+        self._tell(list(self.pairing.passed(positions)))
         self.pairing.commit()
+        for reader in self._readers.values():
+            reader.lines.kept()
 
     def _read(self, side: Side, lines: Sequence[bytes]) -> tuple[list[Found], int]:
         found: list[Found] = []
@@ -160,12 +174,12 @@ class LiveComparison:
 
     def _found(self, side: Side, line: bytes) -> list[Found]:
         try:
-            return read_line(line, self._sides[side], self._topics)
+            return read_line(line, self.settings.side(side), self._topics)
         except InputError:
             if time.monotonic() < self._look_at - _PARTITIONS_AGAIN + 1:
                 raise
             self._look_for_partitions()  # a topic may have more of them by now
-            return read_line(line, self._sides[side], self._topics)
+            return read_line(line, self.settings.side(side), self._topics)
 
     def _ahead(self) -> Side | None:
         """The side that is past all that the other is past, and more: not to be read while too much waits."""
@@ -208,5 +222,7 @@ def _insist(ask: Callable[[], _Answer]) -> _Answer:
 
 def what_is_compared(settings: LiveSettings) -> str:
     """What a state is bound to."""
-    sides = [(each.topic, each.group) for each in (settings.go, settings.sigmac)]
-    return json.dumps([sorted(settings.topics), *sides])
+    sides = [
+        (each.topic, [*map(str, each.files)], each.group) for each in (settings.go, settings.sigmac)
+    ]
+    return json.dumps([sorted([*settings.topics, *settings.files]), *sides])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from sigmac.migration.live.pairing import Side
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.printable import escaped
-from sigmac.runtime.service.config.layers import read_document
+from sigmac.runtime.service.config.layers import Place, read_document
 from sigmac.runtime.service.config.mistakes import refuse, tell
 from sigmac.runtime.service.config.secrets import Surroundings
 from sigmac.runtime.service.config.sections import HttpSettings, Model
@@ -22,10 +23,12 @@ from sigmac.runtime.stream.kafka.properties import wrong_properties
 class SideSettings(Model):
     """A program: where it writes its matches, and what its lines call things."""
 
-    topic: Topic = Field(description="Topic of its matches, one JSON object a record.")
+    topic: Topic | None = Field(None, description="Topic of its matches, one JSON object a record.")
+    files: tuple[AnyPath, ...] = Field(
+        (), description="Files of its matches, one JSON object a line, followed through rotations."
+    )
     group: str = Field(
-        min_length=1,
-        description="Its consumer group: what it has committed of `topics` it is past.",
+        "", description="Its consumer group: what it has committed of `topics` it is past."
     )
     source: DottedPath = Field(
         "source",
@@ -57,12 +60,15 @@ class GoSide(SideSettings):
 
 
 class LiveSettings(Model):
-    """Two programs that read the same topics."""
+    """Two programs that read the same topics, or files."""
 
     properties: Properties = Field(
-        description="Properties of librdkafka, as `bootstrap.servers`, `sasl.password`."
+        {}, description="Properties of librdkafka, as `bootstrap.servers`, `sasl.password`."
     )
-    topics: tuple[Topic, ...] = Field(min_length=1, description="Topics that both programs read.")
+    topics: tuple[Topic, ...] = Field((), description="Topics that both programs read.")
+    files: tuple[str, ...] = Field(
+        (), description="Files that both programs read, by the names that their matches say."
+    )
     go: GoSide = Field(description="The Go program.")
     sigmac: SideSettings = Field(description="The service of sigmac.")
     state: AnyPath = Field(
@@ -91,21 +97,51 @@ class LiveSettings(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if bool(self.topics) is bool(self.files):
+            raise ValueError("give what both programs read: `topics` or `files`")
         servers = self.properties.get("bootstrap.servers")
-        if servers is None or not servers.reveal():
+        if self.topics and (servers is None or not servers.reveal()):
             refuse([(("properties", "bootstrap.servers"), "this key is missing")])
-        if self.go.topic == self.sigmac.topic:
+        refuse(
+            (place, said) for side in Side for place, said in _problems(side, self.side(side), self)
+        )
+        if self.go.topic and self.go.topic == self.sigmac.topic:
             refuse(
                 [(("sigmac", "topic"), "the Go program writes into this topic: who wrote what?")]
             )
-        if self.go.group == self.sigmac.group:
+        if same := set(self.go.files) & set(self.sigmac.files):
+            said = f"the Go program writes into {same.pop().name}: who wrote what?"
+            refuse([(("sigmac", "files"), said)])
+        if self.go.group and self.go.group == self.sigmac.group:
             said = "the Go program is in this group: each would have a part of the events"
             refuse([(("sigmac", "group"), said)])
         return self
 
+    def side(self, side: Side) -> SideSettings:
+        """The settings of a side."""
+        return self.go if side is Side.GO else self.sigmac
+
     def plain_properties(self) -> dict[str, str]:
         """The properties in clear, for librdkafka alone."""
         return {name: value.reveal() for name, value in self.properties.items()}
+
+
+def _problems(side: Side, given: SideSettings, whole: LiveSettings) -> Iterator[tuple[Place, str]]:
+    """What does not fit in the settings of a side."""
+    if (given.topic is None) is not bool(given.files):
+        yield (side.value,), "give where its matches are: `topic` or `files`"
+    if whole.topics and not given.group:
+        yield (
+            (side.value, "group"),
+            "this key is missing: the consumer group in which it reads `topics`",
+        )
+    if whole.files and given.group:
+        yield (side.value, "group"), "what reads files is in no group: leave it out"
+    if whole.files and given.topic:
+        yield (
+            (side.value, "topic"),
+            "of files that both read, matches are compared that stand in `files`",
+        )
 
 
 def load_live_settings(path: Path, environment: Mapping[str, str] | None = None) -> LiveSettings:

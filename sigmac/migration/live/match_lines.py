@@ -50,11 +50,12 @@ def _place(source: Any, topics: Mapping[str, int]) -> tuple[str, int, int, int]:
     if not isinstance(source, dict):
         raise InputError("it does not say where its event lies")
     topic = source.get("topic", next(iter(topics)) if len(topics) == 1 else None)
-    numbers = [source.get("partition"), source.get("offset"), source.get("index", 0)]
-    if not isinstance(topic, str) or any(
-        type(each) is not int or not 0 <= each < _MOST for each in numbers
-    ):
-        raise InputError("where its event lies is no topic, partition and offset")
+    if not isinstance(topic, str):
+        raise InputError("it does not say of which topic or file its event is")
+    alone = 0 if topics.get(topic) == 1 else None
+    numbers = [source.get("partition", alone), source.get("offset"), source.get("index", 0)]
+    if any(type(each) is not int or not 0 <= each < _MOST for each in numbers):
+        raise InputError("where its event lies is no partition and offset")
     if not numbers[0] < topics.get(topic, 0):
         raise InputError("its event is of a topic or partition that is not compared")
     return topic, *numbers

@@ -260,6 +260,13 @@ class Pairing:
         self._base.execute("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", below)
         return [Single(Found(*row[:6]), _ONLY[row[6]]) for row in rows]
 
+    def end_of_waiting(self) -> dict[Partition, int]:
+        """The positions behind all that waits."""
+        rows = self._base.execute(
+            "SELECT topic, part, max(position) + 1 FROM waiting GROUP BY topic, part"
+        )
+        return {(topic, part): position for topic, part, position in rows}
+
     def begin_at(self, positions: Mapping[Partition, int]) -> None:
         """Compare from these positions on; lines of earlier ones count as repeated."""
         self._base.executemany(

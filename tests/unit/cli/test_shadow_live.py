@@ -176,10 +176,68 @@ def test_the_side_that_is_ahead_is_not_read_while_too_much_waits(live: Live) -> 
     assert len(live.told()) == 8
 
 
+def test_a_program_may_write_into_a_file(live: Live) -> None:
+    matches = live.folder / "go.ndjson"
+    live.description["go"] = {"files": ["go.ndjson"], "group": "shipper"}
+    live.events(3, 0)
+    lines = [{"source": {"partition": 0, "offset": n}, "ID": "a"} for n in range(3)]
+    matches.write_text("".join(json.dumps(each) + "\n" for each in lines[:2]), "utf-8")
+    live.sigmac(0, 0, "a")
+    live.commit("shipper", 2, 0)
+    live.commit("sigmac", 3, 0)
+    live.until(1)
+    # It is rotated before the program goes on.
+    matches.rename(live.folder / "go.ndjson.1")
+    matches.write_text(json.dumps(lines[2]) + "\n", "utf-8")
+    live.commit("shipper", 3, 0)
+    told = said(live.run("--until-end"))
+    assert told[0] == "1 agreed, 2 only of the Go program, 0 only of sigmac, 0 waiting"
+    assert live.told() == [("go", "a", 0, 1), ("go", "a", 0, 2)]
+
+
+def files(folder: Path, go: Sequence[int], sigmac: Sequence[int]) -> None:
+    """Both programs read `a.log`, and these lines match there."""
+    for name, numbers in (("go", go), ("sigmac", sigmac)):
+        with (folder / f"{name}.ndjson").open("a", encoding="utf-8") as file:
+            for number in numbers:
+                rule = {"ID": "r", "Title": "R"} if name == "go" else {"rule": {"id": "r"}}
+                source = {"topic": "a.log", "partition": 0, "offset": number}
+                file.write(json.dumps({"source": source, **rule}) + "\n")
+
+
+def test_files_need_no_broker(tmp_path: Path) -> None:
+    config, out = tmp_path / "shadow.yml", tmp_path / "out.ndjson"
+    config.write_text(
+        "files: [a.log]\ngo: {files: [go.ndjson]}\nsigmac: {files: [sigmac.ndjson]}\n", "utf-8"
+    )
+    command = ["shadow-live", str(config), "-o", str(out)]
+    files(tmp_path, [1, 2, 7], [2, 4])
+    for _ in range(30):
+        done = CliRunner().invoke(app, [*command, "--for", "1"], catch_exceptions=False)
+        if done.stderr.startswith(
+            "1 agreed, 1 only of the Go program, 0 only of sigmac, 2 waiting"
+        ):
+            break
+    assert "2 waiting" in done.stderr  # as sigmac may still find something in line 4
+    files(tmp_path, [], [5, 7])
+    done = CliRunner().invoke(app, [*command, "--until-end"], catch_exceptions=False)
+    assert done.stderr.splitlines()[0] == (
+        "2 agreed, 1 only of the Go program, 2 only of sigmac, 0 waiting"
+    )
+    lines = map(json.loads, out.read_text("utf-8").splitlines())
+    assert [(each["only"], each["source"]["offset"]) for each in lines] == [
+        ("go", 1), ("sigmac", 4), ("sigmac", 5)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"topics": []}, "shadow.yml:9: topics: should not be empty"),
+        ({"topics": []}, "give what both programs read: `topics` or `files`"),
+        ({"files": ["a.log"]}, "give what both programs read: `topics` or `files`"),
+        ({"go": {"group": "g"}}, "shadow.yml:1: go: give where its matches are: `topic` or `files`"),
+        ({"go": {"topic": "t"}}, "go.group: this key is missing"),
+        ({"topics": [], "files": ["a.log"]}, "go.group: what reads files is in no group"),
         ({"golang": {}}, "golang: there is no such key"),
         ({"sigmac": {"topic": "go-matches", "group": "g"}}, "sigmac.topic: the Go program writes into this topic"),
         ({"sigmac": {"topic": "matches", "group": "shipper"}}, "sigmac.group: the Go program is in this group"),
