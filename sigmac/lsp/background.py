@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -137,6 +138,8 @@ class Background:
             for begin in range(0, len(files), _CHUNK):
                 done = min(begin + _CHUNK, len(files))
                 await self._take(files[begin:done])
+                # The index is no garbage: to look for some among all of it would hold up typing.
+                gc.freeze()
                 if is_shown and not self.editor.moves_progress(token, done, len(files)):
                     return done == len(files)
         finally:
