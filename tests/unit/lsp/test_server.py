@@ -27,9 +27,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "rules"
 
 
-def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+def test_without_the_extra_the_command_says_what_to_install() -> None:
     program = "import sys; sys.modules['pygls'] = None; sys.argv[1:] = ['lsp']; import sigmac.cli; sigmac.cli.main()"
-    (tmp_path / "hidden.py").write_text(program)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=WAIT
     )
