@@ -252,11 +252,12 @@ def _in_network(cidr: str) -> tuple[Iterator[Any], Iterator[Any]]:
     if network.version == 4:
         fits = [*inside, f"::ffff:{inside[0]}"]
         misses = [
-            *outside,
-            *(f"::ffff:{each}" for each in outside),
-            f"{inside[0]}.",
+            *outside[:1],
             f"0{inside[0]}",
             f"{inside[0].rpartition('.')[0]}.256",
+            *outside[1:],
+            *(f"::ffff:{each}" for each in outside),
+            f"{inside[0]}.",
         ]
     else:
         fits = [*inside, inside[0].upper(), network.network_address.exploded, f"{inside[0]}%eth0"]
