@@ -117,12 +117,15 @@ def _text_fits(value: Text) -> Iterator[Any]:
     yield filled(parts, FILLER)
     plain = filled(parts, "")
     if plain.isdecimal() and len(plain) < 18:
-        yield from (int(plain), HUGE)
+        yield int(plain)
+        if not int(plain):
+            yield -0.0
+        yield _huge(plain)
         if ANY in parts and len(plain) < 4:
             # So many digits that only Python writes them surely
             long = f"{plain}.1234567890123" if parts[-1] is ANY else f"0.1234567890123{plain}"
             yield float(long)
-        yield from (float(plain), -float(plain))
+        yield float(plain)
     elif plain and not plain.strip("0123456789.+-eE"):
         yield HUGE
     if not value.cased:
@@ -136,6 +139,13 @@ def _text_fits(value: Text) -> Iterator[Any]:
         yield FILLER * (LONG + 3 * len(plain)) * first + filled(parts[first:], FILLER * LONG)
     if plain in ("true", "false"):
         yield plain == "true"
+
+
+def _huge(digits: str) -> float:
+    """A number whose text ends with some digits, where there is one; in full it is written without."""
+    if len(digits) == 1:
+        return float(f"1e2{digits}")
+    return float(f"1e{digits}") if 22 <= int(digits) <= 300 else HUGE
 
 
 def _other_case(character: str) -> str:

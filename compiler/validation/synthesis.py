@@ -159,7 +159,7 @@ class Synthesis:
                 changes = [
                     (ABSENT, "absent"),
                     (None, "null"),
-                    ([self._miss(leaves, number), value], "an array"),
+                    ([self._miss(leaves, number, value), value], "an array"),
                     *several,
                 ]
             for changed, what in changes:
@@ -174,9 +174,10 @@ class Synthesis:
         yield lower, "the names of fields in the other letter case"
         yield {"event": base}, "all of it within another object"
 
-    def _miss(self, leaves: Sequence[Leaf], number: int) -> Any:
-        """A value that one of some leaves misses, each time another."""
+    def _miss(self, leaves: Sequence[Leaf], number: int, value: Any) -> Any:
+        """A value that one of some leaves misses, each time another; of the type of a value where there is one."""
         misses = self._proposals[leaves[number % len(leaves)]].misses
+        misses = tuple(each for each in misses if type(each) is type(value)) or misses
         miss = misses[number % len(misses)] if misses else OTHER
         return OTHER if miss is ABSENT else miss
 
@@ -387,9 +388,11 @@ def _order(leaf: Leaf) -> int:
 
 
 def _some(values: Sequence[Any], number: int, count: int) -> list[Any]:
-    """Up to so many values: the first, and others by turns."""
+    """Up to so many values: the first, and others by turns; if it is one, another each time."""
     if len(values) <= count:
         return list(values)
+    if count == 1:
+        return [values[number % len(values)]]
     rest = values[1:]
     return [values[0], *(rest[(number * (count - 1) + i) % len(rest)] for i in range(count - 1))][
         :count

@@ -39,6 +39,7 @@ class Fault:
     was: str
     wrong: str
     detection: str
+    unasked: str = ""  # what it is in, where the public rules never ask that
 
     @property
     def kind(self) -> str:
