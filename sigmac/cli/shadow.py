@@ -136,7 +136,7 @@ def _pipelines(given: tuple[str, ...], program: GoConfiguration) -> Iterator[tup
 
 
 def _failures(found: Comparison) -> dict[str, int]:
-    from sigmac.migration.side_by_side import UNKNOWN
+    from sigmac.migration.difference_causes import UNKNOWN
 
     return {
         "difference": len(found.differences),

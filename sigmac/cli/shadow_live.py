@@ -14,7 +14,7 @@ from click.exceptions import Exit
 
 from sigmac.cli.command import Argument, Command
 from sigmac.cli.exit_status import ExitStatus
-from sigmac.cli.options import counted, fail_on_any, failed_on, file_to_read, need, say
+from sigmac.cli.options import COMPILER, counted, fail_on_any, failed_on, file_to_read, need, say
 from sigmac.cli.outputs import refuse_overlap
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ def shadow_live(
     A difference is told when both programs are past its event. It runs until SIGTERM or Ctrl-C, and goes on where it
     was when it is started again. Exit status 3 where there is what `--fail-on` names, counted from the first run on.
     """
+    need("compiler", *COMPILER)
     need("service", "pydantic", "structlog", "yaml", "prometheus_client")
     need("kafka", "confluent_kafka")
     from sigmac.migration.live.difference_log import DifferenceLog
+    from sigmac.migration.live.live_causes import LiveCauses
     from sigmac.migration.live.live_comparison import LiveComparison, what_is_compared
     from sigmac.migration.live.live_settings import load_live_settings
     from sigmac.migration.live.pairing import Pairing
@@ -97,6 +99,7 @@ def shadow_live(
     settings = load_live_settings(config)
     refuse_overlap([str(config)], {"--output": output, "state": settings.state})
     _logs(settings)
+    causes = LiveCauses(settings)
     with contextlib.ExitStack() as stack:
         stop: list[int] = []  # signals; the round in work is finished
         stack.enter_context(signals_to(stop.append))
@@ -104,7 +107,7 @@ def shadow_live(
         stack.callback(pairing.close)
         log = DifferenceLog(output, pairing)
         stack.callback(log.close)
-        live = LiveComparison(settings, pairing, log.write, _passed_over())
+        live = LiveComparison(settings, pairing, log.write, _passed_over(), causes)
         stack.callback(live.close)
         metrics = _metrics(settings, live.report(), stack)
         if until_end:

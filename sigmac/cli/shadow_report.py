@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from sigmac.cli.options import counted
 from sigmac.migration.causes import Cause
+from sigmac.migration.difference_causes import OWN_CAUSES
 from sigmac.migration.side_by_side import (
     GO,
-    OWN_CAUSES,
     SIGMAC,
     Comparison,
     Difference,

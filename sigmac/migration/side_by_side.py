@@ -12,27 +12,18 @@ from typing import Any
 from sigmac.compat.go.compiled_rules import CompiledRules, compile_plain
 from sigmac.compat.go.faults import RuleFault
 from sigmac.compat.go.go_engine import GoEngine
-from sigmac.compat.go.rule_handles import GivenSource, RuleHandle, new_rule_file_list
-from sigmac.compiler.diagnostics.diagnostic import RuleError
+from sigmac.compat.go.rule_handles import GivenSource, new_rule_file_list
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule, all_items
 from sigmac.compiler.syntax.rule_files import SourceFile
-from sigmac.migration.causes import Cause
-from sigmac.migration.go_answers import Asked, asked_of, causes
+from sigmac.migration.difference_causes import UNKNOWN, as_go_sees, asked_in, causes_between
+from sigmac.migration.go_answers import Asked
 from sigmac.migration.go_configuration import GoConfiguration
-from sigmac.migration.go_yaml import GoYamlError, read_go_rule
 from sigmac.runtime.inputs.lines import Block
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.json_record import parse_record, records_in
 
-# Causes that lie with neither engine; the others are `Cause`.
-ADDED = "added"  # pipelines and filters
-UNKNOWN = "unknown"
-OWN_CAUSES: Mapping[str, str] = {
-    ADDED: "pipelines and filters: sigmac has some, the Go engine does not",
-    UNKNOWN: "not known: please report it",
-}
 GO, SIGMAC = "go", "sigmac"
 _MOST_FIELDS = 8  # of a sample's event
 
@@ -175,7 +166,8 @@ class SideBySide:
     def _compare(self, event: dict[str, Any], ours: set[int], place: Mapping[str, Any]) -> None:
         found = self.found
         found.events += 1
-        seen, texts = self._as_go_sees(event)
+        seen, texts = as_go_sees(self.program, event)
+        collapse = not self.program.no_collapse_ws
         answer = self.engine.evaluate(seen, texts)
         found.crashes += len(answer.get("crashed", ()))
         go = {self.by_go[rule].ours for rule in answer["matched"] if rule in self.by_go}
@@ -185,50 +177,21 @@ class SideBySide:
         found.matches[SIGMAC] += len(here)
         for number in sorted(go ^ here):
             rule = self.by_ours[number]
-            why = self._why(rule, event, seen, texts, go=number in go)
+            why = causes_between(
+                rule.asked,
+                rule.document,
+                event,
+                seen,
+                texts,
+                go=number in go,
+                collapse=collapse,
+            )
             only = GO if number in go else SIGMAC
             key = number, only, why
             known = found.differences.get(key)
             if known is None:
                 known = found.differences[key] = self._difference(rule, only, why, event, place)
             known.count += 1
-
-    def _as_go_sees(self, event: dict[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
-        """The event under the names that the program's `Select` knows, and its texts for keywords."""
-        seen = event
-        if self.program.fields:
-            seen = dict(event)
-            for name, target in self.program.fields.items():
-                present, values = reference.lookup(event, target)
-                if present:
-                    seen[name] = values[0] if len(values) == 1 else values
-        texts = None
-        if self.program.keywords:
-            values = reference.lookup(event, self.program.keywords)[1]
-            found = [each for each in map(reference.text, values) if each is not None]
-            texts = found or None
-        return seen, texts
-
-    def _why(
-        self,
-        rule: _Both,
-        event: dict[str, Any],
-        seen: dict[str, Any],
-        texts: list[str] | None,
-        *,
-        go: bool,
-    ) -> tuple[str, ...]:
-        """The names of the causes of a difference."""
-        if rule.asked is None:
-            return (UNKNOWN,)
-        collapse = not self.program.no_collapse_ws
-        found = causes(rule.asked, seen, texts, go=go, ours=not go, collapse=collapse)
-        if found:
-            return _names(found)
-        plain = bool(reference.matches(rule.document, event))
-        if plain is go:
-            return (ADDED,)  # what was added to the rule is all there is
-        return (UNKNOWN,)
 
     def _difference(
         self,
@@ -281,20 +244,7 @@ def _both(
             continue
         rules = read_file(data[file], file).rules
         rule = next(each for each in rules if each.place.document == document)
-        try:
-            asked = asked_of(read_go_rule(data[file], file), _detection(file, data[file]))
-        except (GoYamlError, RuleError):
-            asked = None
-        yield _Both(ours, number, file, asked, rule)
-
-
-def _detection(file: str, data: bytes) -> dict[str, Any]:
-    found = RuleHandle(file, data, 0, no_collapse_ws=False).rule.get("detection")
-    return found if isinstance(found, dict) else {}
-
-
-def _names(found: Iterable[Cause]) -> tuple[str, ...]:
-    return tuple(each.name.lower() for each in found)
+        yield _Both(ours, number, file, asked_in(file, data[file]), rule)
 
 
 def _reason(path: str, faults: Iterable[RuleFault]) -> str:

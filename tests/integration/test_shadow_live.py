@@ -123,6 +123,7 @@ def test_programs_that_die_and_come_back(
         "topics": [topics.events],
         "go": {"topic": go_matches, "group": group},
         "sigmac": {"topic": topics.matches, "group": topics.group},
+        "rules": [str(rules)],
         "settle": 0,
         "start": "earliest",
         "http": {"bind": f"127.0.0.1:{port}"},
@@ -168,11 +169,14 @@ def test_programs_that_die_and_come_back(
     events = tmp_path / "events.ndjson"
     events.write_text("".join(json.dumps(event(n)) + "\n" for n in range(produced)), "utf-8")
     done = CliRunner().invoke(app, ["shadow", str(rules), str(events), "--format", "json"])
+    differences = json.loads(done.stdout)["differences"]
     expected: Counter[tuple[str, str]] = Counter()
-    for each in json.loads(done.stdout)["differences"]:
+    for each in differences:
         expected[each["rule"]["title"], each["only"]] += each["count"]
     lines = list(map(json.loads, out.read_text("utf-8").splitlines()))
     assert len({name for name, _ in expected}) == 3
     assert Counter((each["rule"]["title"], each["only"]) for each in lines) == expected
     places = {(each["rule"]["id"], *each["source"].values()) for each in lines}
     assert len(places) == len(lines)
+    causes = {(each["rule"]["title"], *each["causes"]) for each in lines if "causes" in each}
+    assert causes == {(each["rule"]["title"], *each["causes"]) for each in differences}

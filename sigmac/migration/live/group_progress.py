@@ -36,7 +36,9 @@ class AskingClient:
         # What is written but not committed counts for an end: it may be committed yet.
         asking = {**made, "isolation.level": "read_uncommitted"}
         self._asking = make_client(Consumer, asking, connection)
-        looking = {**made, "auto.offset.reset": "earliest"}
+        # One record is looked at, not what comes behind it.
+        few = {"queued.min.messages": 1, "queued.max.messages.kbytes": 1024}
+        looking = {**made, **few, "auto.offset.reset": "earliest"}
         self._looking = make_client(Consumer, looking, connection)
 
     def partitions(self, topics: Sequence[str]) -> Mapping[str, int] | None:
@@ -69,6 +71,18 @@ class AskingClient:
                 error = message.error()
                 return error is not None and error.code() == KafkaError._PARTITION_EOF
             return False
+        finally:
+            self._looking.unassign()
+
+    def record_at(self, place: Partition, offset: int) -> bytes | None:
+        """The value of a record; None where it is gone, or does not come in time."""
+        self._looking.assign([TopicPartition(*place, offset)])
+        try:
+            for message in self._looking.consume(1, _ANSWER):
+                if message.error() is None and message.offset() == offset:
+                    value: bytes | None = message.value()
+                    return value
+            return None
         finally:
             self._looking.unassign()
 

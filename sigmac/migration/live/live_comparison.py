@@ -22,6 +22,7 @@ from typing import TypeVar
 from confluent_kafka import KafkaException
 
 from sigmac.migration.live.group_progress import AskingClient
+from sigmac.migration.live.live_causes import LiveCauses
 from sigmac.migration.live.live_settings import LiveSettings
 from sigmac.migration.live.match_lines import read_line
 from sigmac.migration.live.pairing import Counted, Found, Pairing, Partition, Side, Single
@@ -58,7 +59,8 @@ class LiveComparison:
     """The comparison of the settings, which goes on where the `pairing` is.
 
     `tell` takes differences in the order in which they are decided, and is called before they are kept. `passed_over`
-    takes what is wrong with a line that says no match. Raises `StreamError` where the brokers cannot be used.
+    takes what is wrong with a line that says no match, `causes` tells why there is a difference. Raises `StreamError`
+    where the brokers cannot be used.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class LiveComparison:
         pairing: Pairing,
         tell: Callable[[Sequence[Single]], None],
         passed_over: Callable[[Side, str], None],
+        causes: LiveCauses,
     ):
         self.settings, self.pairing = settings, pairing
-        self._tell, self._passed_over = tell, passed_over
+        self._tell, self._passed_over, self._causes = tell, passed_over, causes
         self._readers = {side: SideReader(side, settings, pairing.reading(side)) for side in Side}
         self._topics = dict.fromkeys(settings.files, 1)  # with their numbers of partitions
         self._look_at = 0.0
@@ -156,7 +159,8 @@ class LiveComparison:
         self._decide({place: min(go[place], ours[place]) for place in go.keys() & ours.keys()})
 
     def _decide(self, positions: Mapping[Partition, int]) -> None:
-        self._tell(list(self.pairing.passed(positions)))
+        record_at = self._asking[0].record_at if self._asking else None
+        self._tell([self._causes.told(each, record_at) for each in self.pairing.passed(positions)])
         self.pairing.commit()
         for reader in self._readers.values():
             reader.lines.kept()

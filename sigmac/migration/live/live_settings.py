@@ -69,6 +69,12 @@ class LiveSettings(Model):
     files: tuple[str, ...] = Field(
         (), description="Files that both programs read, by the names that their matches say."
     )
+    rules: tuple[AnyPath, ...] = Field(
+        (), description="Folders of rules, as the Go program has them: causes are looked for then."
+    )
+    go_config: AnyPath | None = Field(
+        None, description="Description of the Go program, as for `sigmac migrate`, for causes."
+    )
     go: GoSide = Field(description="The Go program.")
     sigmac: SideSettings = Field(description="The service of sigmac.")
     state: AnyPath = Field(

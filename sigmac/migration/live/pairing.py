@@ -74,10 +74,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A match of one side alone."""
+    """A match of one side alone, and why, where that was looked for."""
 
     found: Found
     only: Side
+    causes: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """JSON types."""
@@ -85,11 +86,12 @@ class Single:
         source = {"topic": found.topic, "partition": found.partition, "offset": found.offset}
         if found.event:
             source["index"] = found.event
-        return {
+        told = {
             "only": self.only.value,
             "rule": {"id": found.rule, "title": found.title},
             "source": source,
         }
+        return {**told, "causes": list(self.causes)} if self.causes else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sigmac.cli import app
+from sigmac.migration.live.live_settings import load_live_settings
 from sigmac.testing import EmbeddedBroker
 
 PARTITIONS = 2
@@ -195,6 +197,34 @@ def test_a_program_may_write_into_a_file(live: Live) -> None:
     assert live.told() == [("go", "a", 0, 1), ("go", "a", 0, 2)]
 
 
+def test_causes_of_differences(live: Live) -> None:
+    head = "title: {}\nlogsource: {{product: linux}}\ndetection: {{s: {{{}}}, condition: s}}\n"
+    for name, item in (("case", "A: a"), ("cidr", "A|cidr: 10.0.0.0/8"), ("never", "A: z")):
+        rule = live.folder / "rules" / f"{name}.yml"
+        rule.parent.mkdir(exist_ok=True)
+        rule.write_text(head.format(name, item), "utf-8")
+    live.description["rules"] = ["rules"]
+    live.send("events", {"A": "A"})
+    live.send("events", {"A": "10.1.1.1"})
+    live.send("events", b"no event")
+    for offset, name in enumerate(("case", "cidr", "case")):
+        source = {"topic": "events", "partition": 0, "offset": offset}
+        live.send("matches", {"rule": {"id": None, "title": name}, "source": source})
+    live.go(0, 0, "of-nobody")
+    live.go(0, 1, "never")
+    live.commit("shipper", 3, 0)
+    live.commit("sigmac", 3, 0)
+    live.run("--until-end")
+    lines = map(json.loads, (live.folder / "out.ndjson").read_text("utf-8").splitlines())
+    assert {(each["rule"]["id"], *each.get("causes", ["not looked for"])) for each in lines} == {
+        ("case", "letter_case"),
+        ("case", "not looked for"),  # no event
+        ("cidr", "left_out"),
+        ("of-nobody", "no_rule"),
+        ("never", "unknown"),
+    }
+
+
 def files(folder: Path, go: Sequence[int], sigmac: Sequence[int]) -> None:
     """Both programs read `a.log`, and these lines match there."""
     for name, numbers in (("go", go), ("sigmac", sigmac)):
@@ -228,6 +258,17 @@ def test_files_need_no_broker(tmp_path: Path) -> None:
     assert [(each["only"], each["source"]["offset"]) for each in lines] == [
         ("go", 1), ("sigmac", 4), ("sigmac", 5)
     ]  # fmt: skip
+
+
+def test_the_description_of_the_guide_is_right(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "migration.md"
+    (text,) = re.findall(r"```yaml file=shadow.yml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    config = tmp_path / "shadow.yml"
+    config.write_text(text, "utf-8")
+    settings = load_live_settings(config, {})
+    assert (settings.go.group, settings.go.rule) == ("shipper", ("ID", "Title"))
+    assert settings.rules == (tmp_path / "rules",)
+    assert settings.state == tmp_path / "shadow.state"
 
 
 @pytest.mark.parametrize(
