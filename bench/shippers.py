@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +23,8 @@ from sigmac import load_pack
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
-EVERY = 5  # events, as the Go engine takes so long for all
-WORKERS = 64  # goroutines: they wait for a process
-ALONE = 2_000  # events for one goroutine
+WORKERS = 128  # goroutines: they wait for a process
+FEW = 1_000  # events, where they take long
 
 _PROGRAM = Path(__file__).parent / "shipper"
 _THEIRS = '"github.com/markuskont/go-sigma-rule-engine"'
@@ -54,32 +54,36 @@ def measure(packs: Packs) -> Iterator[Figure]:
     except PeerMissing as reason:
         note(str(reason))
         return
-    lines = read_lines(WINDOWS_SMALL)[::EVERY]
+    lines = read_lines(WINDOWS_SMALL)
     events, few = packs.folder / "shipped.ndjson", packs.folder / "shipped-few.ndjson"
     events.write_bytes(b"\n".join(lines) + b"\n")
-    few.write_bytes(b"\n".join(lines[:ALONE]) + b"\n")
+    few.write_bytes(b"\n".join(lines[:: len(lines) // FEW]) + b"\n")
     rules = packs.folder / "shipped-rules"
     own = {rule.id or "" for rule in load_pack(packs.whole).rules}
     known = _run(theirs, packs.rules, few).matches
     copy_rules(packs.rules, own & known.keys(), rules)
-    pack = packs.build("shipped", rules, ("--pipeline", "go-keywords"))
+    left = packs.build("shipped", rules, ("--pipeline", "go-keywords"))
+    pipelines = ("--pipeline", "go-keywords", "--pipeline", "go-white-space")
+    collapsed = packs.build("shipped-collapsed", rules, pipelines)
     cores = sorted(os.sched_getaffinity(0))
-    found: dict[str, list[_Run]] = {
-        "theirs": [],
-        "ours": [],
-        "one": [],
-        "alone": [],
-        "alone-theirs": [],
-    }
-    with _serving(pack, cores[-1]) as apart, _serving(pack, cores[0]) as beside:
+    many = (f"-workers={WORKERS}", "-passes=5")
+    found: defaultdict[str, list[_Run]] = defaultdict(list)
+    with (
+        _serving(left, cores[-1]) as apart,
+        _serving(left, cores[0]) as beside,
+        _serving(collapsed, cores[-1]) as other,
+    ):
         # In turns, so that they share what the machine does meanwhile
         for _ in range(ROUNDS):
             found["theirs"].append(_run(theirs, rules, events))
-            many = f"-workers={WORKERS}"
-            found["ours"].append(_run(ours, rules, events, many, "-passes=5", socket=apart))
-            found["one"].append(_run(ours, rules, events, many, "-passes=5", socket=beside))
-            found["alone-theirs"].append(_run(theirs, rules, few))
-            found["alone"].append(_run(ours, rules, few, "-passes=3", socket=apart))
+            found["ours"].append(_run(ours, rules, events, *many, socket=apart))
+            found["on one core"].append(_run(ours, rules, events, *many, socket=beside))
+            found["theirs alone"].append(_run(theirs, rules, few))
+            found["ours alone"].append(_run(ours, rules, few, "-passes=3", socket=apart))
+            found["theirs collapsed"].append(_run(theirs, rules, few, "-collapse"))
+            found["ours collapsed"].append(
+                _run(ours, rules, events, "-collapse", *many, socket=other)
+            )
     fastest = {name: min(runs, key=lambda each: each.seconds) for name, runs in found.items()}
     yield from _figures(fastest, len(own & known.keys()))
 
@@ -93,13 +97,21 @@ def _figures(of: Mapping[str, _Run], rules: int) -> Iterator[Figure]:
     yield Figure(f"{name}, {what}: an event", theirs.an_event, "µs", ours=False)
     yield Figure(f"sigmac in the same program, {what}: an event", ours.an_event, "µs")
     yield Figure(
-        f"sigmac against {name}, a core each", theirs.an_event / ours.an_event, "×", "≥ 20"
+        f"{name}, by its defaults: an event", of["theirs collapsed"].an_event, "µs", ours=False
     )
     yield Figure(
-        "the same, program and sigmac on one core", theirs.an_event / of["one"].an_event, "×"
+        "sigmac in the same program, by its defaults: an event", of["ours collapsed"].an_event, "µs"
     )
+    for added, one, other in (
+        ("white space left as it is", "theirs", "ours"),
+        ("the same, program and sigmac on one core", "theirs", "on one core"),
+        ("white space collapsed, the default", "theirs collapsed", "ours collapsed"),
+    ):
+        ratio = of[one].an_event / of[other].an_event
+        reach = "" if other == "on one core" else "≥ 20"
+        yield Figure(f"sigmac against {name}, {added}", ratio, "×", reach)
     for share in ("p50", "p99"):
-        each = (getattr(of[run], share) * 1e6 for run in ("alone-theirs", "alone"))
+        each = (getattr(of[run], share) * 1e6 for run in ("theirs alone", "ours alone"))
         yield Figure(f"{name}: one EvalAll, {share}", next(each), "µs", ours=False)
         yield Figure(f"sigmac in the same program: one EvalAll, {share}", next(each), "µs")
 

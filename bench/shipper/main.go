@@ -1,7 +1,7 @@
 // A log shipper without its inputs and outputs: decodes NDJSON and evaluates it on one core, with the Sigma engine that
 // it imports, and prints as one JSON object what it took and what matched.
 //
-// Usage: shipper [-workers N] [-passes N] RULES EVENTS
+// Usage: shipper [-workers N] [-passes N] [-collapse] RULES EVENTS
 package main
 
 import (
@@ -75,6 +75,7 @@ func main() {
 	log.SetFlags(0)
 	passes := flag.Int("passes", 1, "how often to go over the events; the fastest pass counts")
 	count := flag.Int("workers", 1, "how many goroutines evaluate, each with its Ruleset")
+	collapse := flag.Bool("collapse", false, "collapse white space, which is the default of both engines")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		flag.Usage()
@@ -86,8 +87,8 @@ func main() {
 	for i := range workers {
 		rules, err := sigma.NewRuleset(sigma.Config{
 			Directory: []string{flag.Arg(0)},
-			// White space as it is, which costs the Go engine least.
-			NoCollapseWS: true,
+			// Without it white space stays as it is, which costs the Go engine least.
+			NoCollapseWS: !*collapse,
 		})
 		if err != nil {
 			log.Fatal(err)

@@ -1,11 +1,13 @@
 package sigma
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // keywordsKey is the field in which the texts of Keywords travel, as the pipeline go-keywords of sigmac has it. A pack
@@ -158,6 +160,22 @@ func collapsed(text string) string {
 	return string(made)
 }
 
+// plainUntil gives a place up to which a text needs no escape; eight bytes are looked at together.
+//
+// A byte with its highest bit set, below a blank, or equal to a quote or a backslash sets the highest bit of its own in
+// what is tested; so may a byte behind such a one, which the caller looks at by itself.
+func plainUntil(text string, i int) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(text); i += 8 {
+		word := binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(text[i:]), 8))
+		quotes, slashes := word^(ones*'"'), word^(ones*'\\')
+		if (word|(word-ones*' ')|(quotes-ones)|(slashes-ones))&high != 0 {
+			return i
+		}
+	}
+	return i
+}
+
 const hexadecimal = "0123456789abcdef"
 
 // appendText appends a JSON string; bytes that are no UTF-8 become U+FFFD, as encoding/json has it.
@@ -165,6 +183,9 @@ func appendText(line []byte, text string) []byte {
 	line = append(line, '"')
 	begin := 0
 	for i := 0; i < len(text); {
+		if i = plainUntil(text, i); i == len(text) {
+			break
+		}
 		char := text[i]
 		if char >= ' ' && char != '"' && char != '\\' && char < utf8.RuneSelf {
 			i++

@@ -39,6 +39,8 @@ type session struct {
 	sent   chan *batch          // in flight, in order
 	oldest atomic.Int64         // when what is in flight was sent, in nanoseconds; 0: there is nothing
 	failed chan error           // of whoever fails first
+
+	records []byte // of the last batch: room for the next; of send alone
 }
 
 // openSession begins a stream, and waits for the pack that runs.
@@ -166,6 +168,8 @@ func (s *session) send() error {
 			Generation: made.calls[0].pack.generation,
 			Records:    records,
 		}}})
+		// The message is written by now: nothing looks at it later, as neither statistics nor retries are asked for.
+		s.records = records
 		if err != nil {
 			if next != nil {
 				next.retry()
@@ -189,6 +193,7 @@ func (s *session) gather(first *call) (made *batch, records []byte, next *call) 
 		default:
 			if made == nil {
 				made = &batch{}
+				records = s.records[:0]
 			}
 			made.calls = append(made.calls, each)
 			records = append(records, each.data...)

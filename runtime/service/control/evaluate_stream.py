@@ -17,7 +17,7 @@ from sigmac.runtime.service.control import control_pb2 as wire
 from sigmac.runtime.service.control.messages import MAX_MATCHES
 from sigmac.runtime.service.control.refusals import invalid
 
-_WINDOW = 256 << 10  # bytes of a batch that are evaluated at once
+_WINDOW = 1 << 20  # bytes of a batch that are evaluated at once
 
 Answer = wire.EvaluateResponse.Answer
 
@@ -71,7 +71,8 @@ def _answers(
     before = 0  # lines
     held = Answer(number=batch.number)
     empty = True
-    for window in whole_lines((batch.records,), _WINDOW):
+    records = batch.records
+    for window in whole_lines((records,), _WINDOW) if len(records) > _WINDOW else (records,):
         for part in _parts(pack.match_batch(window, logsource=logsource), batch.number, before):
             if not empty:
                 yield held
