@@ -145,7 +145,9 @@ def test_the_rules_of_another_pack_ask_for_other_fields(running: Running, tmp_pa
 def test_large_batches_are_answered_in_parts(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sigmac.runtime.service.control.evaluate_stream.MAX_MATCHES", 1000)
+    where = "sigmac.runtime.service.control.evaluate_stream"
+    monkeypatch.setattr(f"{where}.MAX_MATCHES", 1000)
+    monkeypatch.setattr(f"{where}._WINDOW", 100 * 1024)
     asking = Conversation(running.stub())
     asking.running()
     asking.send(LINE * 6000 + b"[]\n", 1)
