@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sigmac.compat.go.go_engine import GoEngine, build_engine
+from sigmac.migration.difference_causes import UNKNOWN
 from sigmac.migration.go_configuration import GoConfiguration
-from sigmac.migration.side_by_side import UNKNOWN, SideBySide
+from sigmac.migration.side_by_side import SideBySide
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.inputs.lines import Block
 from tests.conformance.corpora import EVTX_ATTACK, SigmaHQ

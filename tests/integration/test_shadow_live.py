@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sigmac.cli import app
 from sigmac.compat.go.go_engine import build_engine
 from sigmac.runtime.errors import ConfigurationError
 from tests.integration.brokers import Broker, free_port, tied
 from tests.integration.ledger import Service, Topics
-from tests.integration.messages import send
+from tests.integration.messages import QUIET, send
 from tests.unit.packs import rule, write_text_pack
 
 pytestmark = pytest.mark.slow
@@ -180,3 +181,51 @@ def test_programs_that_die_and_come_back(
     assert len(places) == len(lines)
     causes = {(each["rule"]["title"], *each["causes"]) for each in lines if "causes" in each}
     assert causes == {(each["rule"]["title"], *each["causes"]) for each in differences}
+
+
+@pytest.mark.java
+def test_marks_of_transactions_and_lines_that_are_gone(
+    start_broker: Callable[[str], Broker], tmp_path: Path
+) -> None:
+    kafka = start_broker("kafka")
+    topics = Topics(kafka, partitions=1)
+    description = {
+        "properties": {"bootstrap.servers": kafka.address},
+        "topics": [topics.events],
+        "go": {"topic": topics.dead, "group": f"shipper-{topics.suffix}"},
+        "sigmac": {"topic": topics.matches, "group": topics.group},
+        "settle": 0,
+        "start": "earliest",
+    }
+    config = tmp_path / "shadow.yml"
+    config.write_text(yaml.safe_dump(description), "utf-8")
+    producer = Producer(
+        {"bootstrap.servers": kafka.address, "transactional.id": topics.suffix, **QUIET}
+    )
+    producer.init_transactions(30)
+    line = {"source": {"offset": 0}, "ID": "r"}
+    for ends in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.produce(topics.events, b"{}", partition=0)
+        producer.produce(topics.dead, json.dumps(line), partition=0)
+        assert producer.flush(30) == 0
+        ends()
+        line["source"] = {"offset": 2}  # of an event that was given up
+    for group in (description["go"]["group"], topics.group):
+        consumer = Consumer({"bootstrap.servers": kafka.address, "group.id": group})
+        consumer.commit(offsets=[TopicPartition(topics.events, 0, 1)], asynchronous=False)
+        consumer.close()
+    out = tmp_path / "out.ndjson"
+    command = ["shadow-live", str(config), "-o", str(out)]
+    done = CliRunner().invoke(app, [*command, "--until-end"], catch_exceptions=False)
+    assert done.exit_code == 0
+    (told,) = map(json.loads, out.read_text("utf-8").splitlines())
+    assert (told["only"], told["source"]["offset"]) == ("go", 0)
+    send(kafka, topics.dead, [b"{}"] * 5)
+    admin = kafka.admin()
+    gone = admin.delete_records([TopicPartition(topics.dead, 0, 6)])
+    for future in gone.values():
+        future.result(30)
+    failed = CliRunner().invoke(app, [*command, "--until-end"])
+    assert "lines from offset" in str(failed.exception)
+    assert "are gone unread" in str(failed.exception)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -195,6 +199,52 @@ def test_a_program_may_write_into_a_file(live: Live) -> None:
     told = said(live.run("--until-end"))
     assert told[0] == "1 agreed, 2 only of the Go program, 0 only of sigmac, 0 waiting"
     assert live.told() == [("go", "a", 0, 1), ("go", "a", 0, 2)]
+
+
+def test_a_broker_that_is_away_is_waited_for(live: Live) -> None:
+    live.events(2, 0)
+    live.go(0, 1, "a")
+    live.commit("shipper", 2, 0)
+    live.commit("sigmac", 1, 0)
+    live.run("--for", "1")
+    live.broker.take_down()
+    back = threading.Timer(3, live.broker.bring_up)
+    later = threading.Timer(4, live.commit, ("sigmac", 2, 0))
+    back.start()
+    later.start()
+    live.run("--until-end")
+    assert live.told() == [("go", "a", 0, 1)]
+    later.join()
+
+
+def test_it_ends_in_order_when_it_is_told_to(live: Live) -> None:
+    live.description["http"] = {"bind": "127.0.0.1:0"}
+    live.events(1, 0)
+    live.sigmac(0, 0, "a")
+    live.commit("shipper", 1, 0)
+    live.commit("sigmac", 1, 0)
+    config = live.folder / "shadow.yml"
+    config.write_text(yaml.safe_dump(live.description), "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "sigmac",
+        "shadow-live",
+        str(config),
+        "--fail-on",
+        "only-sigmac",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["only"] == "sigmac"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert (
+        errors.decode()
+        .splitlines()[0]
+        .startswith("0 agreed, 0 only of the Go program, 1 only of sigmac")
+    )
 
 
 def test_causes_of_differences(live: Live) -> None:
