@@ -226,6 +226,6 @@ def test_marks_of_transactions_and_lines_that_are_gone(
     gone = admin.delete_records([TopicPartition(topics.dead, 0, 6)])
     for future in gone.values():
         future.result(30)
-    failed = CliRunner().invoke(app, [*command, "--until-end"])
+    failed = CliRunner().invoke(app, [*command, "--for", "30"])
     assert "lines from offset" in str(failed.exception)
     assert "are gone unread" in str(failed.exception)
