@@ -76,9 +76,9 @@ class Live:
         return done
 
     def until(self, count: int) -> Sequence[str]:
-        """Run for a second, again and again, until so many differences are told; what the last run said."""
-        for _ in range(30):
-            told = said(self.run("--for", "1"))
+        """Run for ever longer, until so many differences are told; what the last run said."""
+        for seconds in range(1, 13):
+            told = said(self.run("--for", str(seconds)))
             if len(self.told()) == count:
                 return told
         raise AssertionError(told)
@@ -139,7 +139,7 @@ def test_it_begins_behind_what_a_program_has_committed(live: Live) -> None:
     live.events(3, 0)
     live.go(0, 0, "a")
     live.commit("shipper", 2, 0)
-    told = said(live.run("--for", "1"))
+    told = said(live.run("--for", "4"))
     assert told[0] == "0 agreed, 0 only of the Go program, 0 only of sigmac, 0 waiting"
     live.go(0, 2, "a")
     live.commit("shipper", 3, 0)
@@ -169,8 +169,8 @@ def test_the_side_that_is_ahead_is_not_read_while_too_much_waits(live: Live) -> 
     live.go(0, 0, "a", "b", "c")
     live.commit("shipper", 1, 0)
     live.commit("sigmac", 0, 0)
-    for _ in range(30):
-        told = said(live.run("--for", "1"))
+    for seconds in range(1, 13):
+        told = said(live.run("--for", str(seconds)))
         if told[0].endswith("3 waiting"):
             break
     assert told[0].endswith("3 waiting")

@@ -59,7 +59,8 @@ def test_help_and_completion_of_a_command_import_no_part_that_does_its_work(comm
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_list_of_commands_says_what_each_says_of_itself(command: str) -> None:
-    found = getattr(import_module(f"sigmac.cli.{command}"), command)
+    name = command.replace("-", "_")
+    found = getattr(import_module(f"sigmac.cli.{name}"), name)
     assert COMMANDS[command] == found.get_short_help_str(limit=1000)
     assert CliRunner().invoke(app, [command, "--help"], prog_name="sigmac").exit_code == 0
 
