@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,33 +14,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from bench.corpus import WINDOWS_SMALL, read_lines
 from bench.figures import Figure, note
 from bench.packs import Packs
 from bench.peers import go
 from bench.peers.agreement import copy_rules
 from bench.peers.result import CACHE, PeerMissing, build
-from sigmac import load_pack
+from sigmac import Pack, load_pack
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
 WORKERS = 128  # goroutines: they wait for a process
 FEW = 1_000  # events, where they take long
+MANY = 10_000  # rules
 
 _PROGRAM = Path(__file__).parent / "shipper"
 _THEIRS = '"github.com/markuskont/go-sigma-rule-engine"'
 _OURS = "sigmac/clients/go/sigma"
+_PROCESSES: dict[Path, subprocess.Popen[bytes]] = {}  # by their sockets
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What one run says; `seconds` of its fastest pass, `p50` and `p99` of one call."""
+    """What one run says; `seconds` of its fastest pass, `p50` and `p99` of one call, `memory` at most, in MB."""
 
     records: int
     seconds: float
+    start: float  # seconds until there are rules
     p50: float
     p99: float
     matches: Mapping[str, int]
+    memory: float
 
     @property
     def an_event(self) -> float:
@@ -84,8 +91,14 @@ def measure(packs: Packs) -> Iterator[Figure]:
             found["ours collapsed"].append(
                 _run(ours, rules, events, "-collapse", *many, socket=other)
             )
+        served = _memory_of(apart)
     fastest = {name: min(runs, key=lambda each: each.seconds) for name, runs in found.items()}
     yield from _figures(fastest, len(own & known.keys()))
+    yield from _memory(fastest["theirs"].memory, fastest["ours"].memory, served)
+    yield from _single(load_pack(left), lines)
+    packs.many(MANY)
+    start = _run(theirs, packs.folder / f"rules-{MANY}", few).start
+    yield Figure(f"{go.NAME} in a Go program: start with {MANY:,} rules", start, "s", ours=False)
 
 
 def _figures(of: Mapping[str, _Run], rules: int) -> Iterator[Figure]:
@@ -116,6 +129,30 @@ def _figures(of: Mapping[str, _Run], rules: int) -> Iterator[Figure]:
         yield Figure(f"sigmac in the same program: one EvalAll, {share}", next(each), "µs")
 
 
+def _memory(theirs: float, ours: float, served: float) -> Iterator[Figure]:
+    """Of the program with the Go engine; of the program and of sigmac that serves it."""
+    name = f"{go.NAME} in a Go program"
+    yield Figure(f"{name}: memory at most", theirs, "MB", ours=False)
+    yield Figure("sigmac in the same program: memory at most, of the program", ours, "MB")
+    yield Figure("sigmac in the same program: memory at most, of sigmac", served, "MB")
+    yield Figure(f"sigmac against {name}: memory", (ours + served) / theirs, "×", "≤ 0.5")
+
+
+def _single(pack: Pack, lines: Sequence[bytes]) -> Iterator[Figure]:
+    """One event by `Pack.match`, decoded before."""
+    events = [orjson.loads(line) for line in lines]
+    took = []
+    for _ in range(2):  # the first time is warm-up
+        took.clear()
+        for event in events:
+            started = time.perf_counter_ns()
+            pack.match(event)
+            took.append(time.perf_counter_ns() - started)
+    took.sort()
+    yield Figure("one event by `Pack.match`, p50", took[len(took) // 2] / 1e3, "µs")
+    yield Figure("one event by `Pack.match`, p99", took[len(took) * 99 // 100] / 1e3, "µs", "≤ 100")
+
+
 def _build_theirs() -> Path:
     target = CACHE / "shipper" / "theirs"
     build(go.NAME, ["go", "build", "-o", target, "."], folder=_PROGRAM)
@@ -144,15 +181,28 @@ def _run(
 ) -> _Run:
     """A run on the first core."""
     environment = {**os.environ, "SIGMAC_SOCKET": str(socket)} if socket else None
-    done = subprocess.run(
+    with subprocess.Popen(
         [program, *options, rules, events],
         env=environment,
         stdout=subprocess.PIPE,
-        check=True,
         preexec_fn=_on(min(os.sched_getaffinity(0))),
-    )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return _Run(**{name: answer[name] for name in _Run.__slots__})
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, str(program))
+    answer: dict[str, Any] = json.loads(said)
+    memory = used.ru_maxrss * 1024 / 1e6
+    names = [name for name in _Run.__slots__ if name != "memory"]
+    return _Run(**{name: answer[name] for name in names}, memory=memory)
+
+
+def _memory_of(socket: Path) -> float:
+    """MB at most of the process behind a socket."""
+    status = Path(f"/proc/{_PROCESSES[socket].pid}/status").read_text()
+    return float(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 @contextmanager
@@ -166,6 +216,7 @@ def _serving(pack: Path, core: int) -> Iterator[Path]:
         stderr=subprocess.DEVNULL,
         preexec_fn=_on(core),
     )
+    _PROCESSES[socket] = process
     try:
         yield socket
     finally:
