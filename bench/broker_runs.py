@@ -6,7 +6,6 @@ is told.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from bench.used import processor_time
 from tests.integration.brokers import ApacheKafka
 from tests.integration.census import look
 from tests.integration.ledger import Service, Topics
@@ -102,12 +102,6 @@ class Watch:
     def _now(self, done: int) -> tuple[float, int, float, float]:
         own = sum(processor_time(each) for each in self._own())
         return time.perf_counter(), done, own, processor_time(self._broker)
-
-
-def processor_time(process: int) -> float:
-    """Seconds that a process has used, all its threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run_service(broker: BenchKafka, pack: Path, folder: Path, records: int, **changes: Any) -> Run:

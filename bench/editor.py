@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.corpus import unpack_rules
+from bench.used import most_memory
 from tests.unit.lsp.editor import Editor
 
 ROUNDS = 300
@@ -94,9 +95,7 @@ def _memory(server: int) -> None:
     """What the server and the process that checks hold at their most."""
     children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="utf-8").split()
     for name, process in (("server", server), *(("its process", int(each)) for each in children)):
-        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-        most = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        print(f"{name}: {int(most.split()[1]) / 1000:.0f} MB")
+        print(f"{name}: {most_memory(process):.0f} MB")
 
 
 if __name__ == "__main__":

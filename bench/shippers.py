@@ -22,6 +22,7 @@ from bench.packs import Packs
 from bench.peers import go
 from bench.peers.agreement import copy_rules
 from bench.peers.result import CACHE, PeerMissing, build
+from bench.used import most_memory
 from sigmac import Pack, load_pack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +34,6 @@ MANY = 10_000  # rules
 _PROGRAM = Path(__file__).parent / "shipper"
 _THEIRS = '"github.com/markuskont/go-sigma-rule-engine"'
 _OURS = "sigmac/clients/go/sigma"
-_PROCESSES: dict[Path, subprocess.Popen[bytes]] = {}  # by their sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +83,13 @@ def measure(packs: Packs) -> Iterator[Figure]:
         # In turns, so that they share what the machine does meanwhile
         for _ in range(ROUNDS):
             found["theirs"].append(_run(theirs, rules, events))
-            found["ours"].append(_run(ours, rules, events, *many, socket=apart))
-            found["on one core"].append(_run(ours, rules, events, *many, socket=beside))
+            found["ours"].append(_run(ours, rules, events, *many, by=apart))
+            found["on one core"].append(_run(ours, rules, events, *many, by=beside))
             found["theirs alone"].append(_run(theirs, rules, few))
-            found["ours alone"].append(_run(ours, rules, few, "-passes=3", socket=apart))
+            found["ours alone"].append(_run(ours, rules, few, "-passes=3", by=apart))
             found["theirs collapsed"].append(_run(theirs, rules, few, "-collapse"))
-            found["ours collapsed"].append(
-                _run(ours, rules, events, "-collapse", *many, socket=other)
-            )
-        served = _memory_of(apart)
+            found["ours collapsed"].append(_run(ours, rules, events, "-collapse", *many, by=other))
+        served = most_memory(apart.process)
     fastest = {name: min(runs, key=lambda each: each.seconds) for name, runs in found.items()}
     yield from _figures(fastest, len(own & known.keys()))
     yield from _memory(fastest["theirs"].memory, fastest["ours"].memory, served)
@@ -177,10 +175,10 @@ def _build_ours() -> Path:
 
 
 def _run(
-    program: Path, rules: Path, events: Path, *options: str, socket: Path | None = None
+    program: Path, rules: Path, events: Path, *options: str, by: _Served | None = None
 ) -> _Run:
     """A run on the first core."""
-    environment = {**os.environ, "SIGMAC_SOCKET": str(socket)} if socket else None
+    environment = {**os.environ, "SIGMAC_SOCKET": str(by.socket)} if by else None
     with subprocess.Popen(
         [program, *options, rules, events],
         env=environment,
@@ -199,15 +197,17 @@ def _run(
     return _Run(**{name: answer[name] for name in names}, memory=memory)
 
 
-def _memory_of(socket: Path) -> float:
-    """MB at most of the process behind a socket."""
-    status = Path(f"/proc/{_PROCESSES[socket].pid}/status").read_text()
-    return float(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A sigmac that answers at a socket."""
+
+    socket: Path
+    process: int
 
 
 @contextmanager
-def _serving(pack: Path, core: int) -> Iterator[Path]:
-    """The socket of a sigmac on one core."""
+def _serving(pack: Path, core: int) -> Iterator[_Served]:
+    """A sigmac on one core."""
     socket = pack.parent / f"socket-{core}-{pack.name}" / "s"
     command: Sequence[str | Path] = [sys.executable, "-m", "sigmac", "serve", pack]
     process = subprocess.Popen(
@@ -216,9 +216,8 @@ def _serving(pack: Path, core: int) -> Iterator[Path]:
         stderr=subprocess.DEVNULL,
         preexec_fn=_on(core),
     )
-    _PROCESSES[socket] = process
     try:
-        yield socket
+        yield _Served(socket, process.pid)
     finally:
         process.communicate()
 

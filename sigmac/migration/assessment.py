@@ -11,7 +11,6 @@ from typing import Any
 from sigmac.compat.go.compiled_rules import compile_rules
 from sigmac.compat.go.faults import CORRELATION, RuleFault
 from sigmac.compat.go.rule_handles import GivenSource, new_rule_file_list
-from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.migration.causes import Cause, causes_of
 from sigmac.migration.go_rules import Outcome, go_verdict
 
@@ -100,7 +99,7 @@ def assess(directories: Sequence[str | Path], *, no_collapse_ws: bool, jobs: int
     Raises `ConfigurationError` where there is no such folder, `InputError` for a file that cannot be read.
     """
     files = list(dict.fromkeys(new_rule_file_list(directories)))
-    sources = [GivenSource(each, each, Path(each), data=_data(each)) for each in files]
+    sources = [GivenSource.of(each) for each in files]
     made = compile_rules(sources, (), no_collapse_ws=no_collapse_ws, jobs=jobs)
     evaluated = Counter(file for file, _ in made.documents)
     faults: dict[str, list[RuleFault]] = {}
@@ -127,7 +126,3 @@ def assess(directories: Sequence[str | Path], *, no_collapse_ws: bool, jobs: int
             )
         )
     return Assessment(found, made.filters)
-
-
-def _data(file: str) -> bytes:
-    return SourceFile(file, file, Path(file)).read()

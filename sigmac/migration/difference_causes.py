@@ -8,12 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sigmac.compat.go.rule_handles import RuleHandle, new_rule_file_list
+from sigmac.compat.go.rule_handles import GivenSource, RuleHandle, new_rule_file_list
 from sigmac.compiler.diagnostics.diagnostic import RuleError
 from sigmac.compiler.meaning import reference
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule
-from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.migration.causes import Cause
 from sigmac.migration.go_answers import Asked, asked_of, causes
 from sigmac.migration.go_configuration import GoConfiguration
@@ -106,7 +105,7 @@ class RuleCauses:
         self._program = program
         self._rules: dict[str, _Known] = {}
         for file in dict.fromkeys(new_rule_file_list(folders)):
-            for rule in read_file(_data(file), file).rules:
+            for rule in read_file(GivenSource.of(file).data, file).rules:
                 name = rule.meta.id or rule.meta.title
                 self._rules.setdefault(name, _Known(file, rule, not rule.place.document))
 
@@ -125,13 +124,9 @@ class RuleCauses:
 
 @lru_cache(maxsize=1000)
 def _asked(file: str) -> Asked | None:
-    return asked_in(file, _data(file))
+    return asked_in(file, GivenSource.of(file).data)
 
 
 @lru_cache(maxsize=10_000)
 def _is_taken(file: str) -> bool:
-    return go_verdict(_data(file), file).outcome is Outcome.OK
-
-
-def _data(file: str) -> bytes:
-    return SourceFile(file, file, Path(file)).read()
+    return go_verdict(GivenSource.of(file).data, file).outcome is Outcome.OK

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sigmac.compat.go.compiled_rules import CompiledRules, compile_plain
@@ -14,12 +13,13 @@ from sigmac.compat.go.faults import RuleFault
 from sigmac.compat.go.go_engine import GoEngine
 from sigmac.compat.go.rule_handles import GivenSource, new_rule_file_list
 from sigmac.compiler.meaning import reference
+from sigmac.compiler.meaning.explanation import bound_depth
 from sigmac.compiler.syntax.documents import read_file
 from sigmac.compiler.syntax.rule import Rule, all_items
-from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.migration.difference_causes import UNKNOWN, as_go_sees, asked_in, causes_between
 from sigmac.migration.go_answers import Asked
 from sigmac.migration.go_configuration import GoConfiguration
+from sigmac.runtime.errors import EventError
 from sigmac.runtime.inputs.lines import Block
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.json_record import parse_record, records_in
@@ -136,8 +136,9 @@ class SideBySide:
         jobs: int,
     ):
         self.engine, self.program = engine, program
-        files = list(dict.fromkeys(new_rule_file_list(folders)))
-        sources = [_source(file) for file in files]
+        # As the Go engine names them: `./rules/a.yml` is `rules/a.yml` there.
+        files = dict.fromkeys(map(os.path.normpath, new_rule_file_list(folders)))
+        sources = [GivenSource.of(file) for file in files]
         made = compile_plain(sources, pipelines, jobs)
         outcomes = engine.load(folders, no_collapse_ws=program.no_collapse_ws)
         self.pack: Pack | None = made.pack
@@ -159,9 +160,16 @@ class SideBySide:
                 matched.setdefault(record, set()).add(rule)
         self.found.rejected += len(rejected) + len(block.unreadable)
         for number, _, text in records_in(block.data):
-            if number not in rejected:
-                place = {"name": block.name, "position": block.position(number)}
-                self._compare(parse_record(text), matched.get(number, set()), place)
+            if number in rejected:
+                continue
+            try:
+                event = parse_record(text)
+                bound_depth(event)
+            except EventError:  # where no rule is left there is no pack that tells it
+                self.found.rejected += 1
+                continue
+            place = {"name": block.name, "position": block.position(number)}
+            self._compare(event, matched.get(number, set()), place)
 
     def _compare(self, event: dict[str, Any], ours: set[int], place: Mapping[str, Any]) -> None:
         found = self.found
@@ -227,19 +235,14 @@ class SideBySide:
         return self.found
 
 
-def _source(file: str) -> GivenSource:
-    path = Path(file)
-    return GivenSource(file, file, path, data=SourceFile(file, file, path).read())
-
-
 def _both(
     made: CompiledRules, outcomes: Iterable[Mapping[str, Any]], data: Mapping[str, bytes]
 ) -> Iterator[_Both]:
     """The Go engine takes the first document of a file."""
     taken = [each["path"] for each in outcomes if each["outcome"] == "ok"]
-    number_of = {os.path.normpath(path): number for number, path in enumerate(taken)}
+    number_of = {path: number for number, path in enumerate(taken)}
     for ours, (file, document) in enumerate(made.documents):
-        number = number_of.get(os.path.normpath(file))
+        number = number_of.get(file)
         if number is None or document:
             continue
         rules = read_file(data[file], file).rules

@@ -115,6 +115,12 @@ class GivenSource(SourceFile):
 
     data: bytes = b""
 
+    @classmethod
+    def of(cls, file: str) -> GivenSource:
+        """A file, read. Raises `InputError` where it cannot be."""
+        path = Path(file)
+        return cls(file, file, path, data=SourceFile(file, file, path).read())
+
     def read(self) -> bytes:
         return self.data
 
@@ -164,7 +170,7 @@ def new_rule_list(
     faults: list[ParseYaml] = []
     for each in files:
         path = os.fspath(each)
-        data = SourceFile(path, path, Path(path)).read()
+        data = GivenSource.of(path).data
         try:
             documents = [one.index for one in merged_documents(data, path)]
         except RuleError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,6 @@ from sigmac.compat.go.rule_handles import (
     new_rule_file_list,
 )
 from sigmac.compat.go.selected_fields import KEYWORDS, Event, fields_of
-from sigmac.compiler.syntax.rule_files import SourceFile
 from sigmac.runtime.pack.asked_fields import asked, asked_by, asked_by_itself
 from sigmac.runtime.pack.pack import Pack
 from sigmac.runtime.scalar.json_record import check_values, plain_event
@@ -180,7 +178,7 @@ def new_ruleset(config: Config) -> Ruleset:
     `SigmacError` for a faulty pipeline, and a `RuleFault` where `config` says so.
     """
     files = dict.fromkeys(new_rule_file_list(config.directory))
-    sources = [_source(file) for file in files]
+    sources = [GivenSource.of(file) for file in files]
     made = compile_rules(sources, config.pipelines, no_collapse_ws=config.no_collapse_ws)
     for fault in made.faults:
         if config.fail_on_yaml_parse if isinstance(fault, ParseYaml) else config.fail_on_rule_parse:
@@ -214,8 +212,3 @@ def new_tree(rule: RuleHandle, pipelines: Sequence[str] = ()) -> Tree:
 
 def _trees(pack: Pack | None, handles: Iterable[RuleHandle]) -> list[Tree]:
     return [] if pack is None else [Tree(pack, index, each) for index, each in enumerate(handles)]
-
-
-def _source(file: str) -> GivenSource:
-    path = Path(os.fspath(file))
-    return GivenSource(file, file, path, data=SourceFile(file, file, path).read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,32 @@ def test_what_a_filter_adds_is_told(folder: Path) -> None:
     (folder / "rules" / "filter.yml").write_text(text, "utf-8")
     found = json.loads(called("shadow", "rules", "events.ndjson", "--format", "json"))
     assert ["added"] in [each["causes"] for each in found["differences"]]
+
+
+@pytest.mark.usefixtures("go")
+@pytest.mark.parametrize("name", ["./rules", "rules/", "rules/../rules", "."])
+def test_a_folder_is_the_same_by_another_name(folder: Path, name: str) -> None:
+    if name == ".":
+        (folder / "events.ndjson").rename(folder / "rules" / "events.ndjson")
+        os.chdir(folder / "rules")
+    found = json.loads(called("shadow", name, "events.ndjson", "--format", "json"))
+    assert (found["rules"], len(found["only_go"]), len(found["only_sigmac"])) == (2, 1, 3)
+
+
+@pytest.mark.usefixtures("go")
+def test_lines_that_are_no_events_are_counted_where_no_rule_is_left(folder: Path) -> None:
+    for name in RULES.keys() - {"number.yml"}:
+        (folder / "rules" / name).unlink()
+    found = json.loads(called("shadow", "rules", "events.ndjson", "--format", "json"))
+    assert (found["rules"], found["events"], found["rejected"]) == (0, 5, 1)
+
+
+@pytest.mark.usefixtures("go")
+def test_an_event_that_is_nested_too_deep_is_rejected(folder: Path) -> None:
+    deep = '{"Image": ' + "[" * 900 + '"opened"' + "]" * 900 + "}\n"
+    (folder / "events.ndjson").write_text(deep, "utf-8")
+    found = json.loads(called("shadow", "rules", "events.ndjson", "--format", "json"))
+    assert (found["events"], found["rejected"]) == (0, 1)
 
 
 def test_without_go_one_line_says_what_is_needed(
