@@ -90,7 +90,7 @@ class PackCorrelator:
         return alerts
 
     def observe(
-        self, records: bytes | Sequence[bytes | None], result: BatchResult
+        self, records: bytes | Sequence[bytes], result: BatchResult
     ) -> Iterator[tuple[int, Observation | None]]:
         """What correlations need to know of a batch of records, raw or line by line: by the number of the line, which
         is its source too.
@@ -105,7 +105,7 @@ class PackCorrelator:
             return
         lines = _lines(records, by_record) if isinstance(records, bytes) else records
         for record, rules in by_record.items():
-            event = parse_record((lines[record] or b"").strip(_BLANK))
+            event = parse_record(lines[record].strip(_BLANK))
             yield record, self._observe(event, rules, record)
 
     def take(self, observation: Observation | None) -> list[Alert]:

@@ -81,7 +81,7 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
 def _one_by_one(batch: Batch, stream: Stream, events: Events, made: Evaluated) -> BatchResult:
     pairs: list[tuple[int, int]] = []
     rejected, records = [], 0
-    for line, text in enumerate(events.data.split(b"\n")):
+    for line, text in enumerate(events.lines):
         try:
             found = stream.slot.pack.match_batch(text, logsource=stream.logsource)
         except Exception as error:  # noqa: BLE001 - whatever a rule's code raises: the record is kept, the stream goes on
@@ -97,23 +97,18 @@ def _one_by_one(batch: Batch, stream: Stream, events: Events, made: Evaluated) -
     return BatchResult(both[:, 0].copy(), both[:, 1].copy(), tuple(rejected), records)
 
 
-def _lines(batch: Batch, events: Events) -> Sequence[bytes | None]:
-    return batch.values if events.records is None else events.data.split(b"\n")
-
-
 def _add_matches(
     batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
 ) -> None:
     rules = result.rule.tolist()
     if not rules:
         return
-    lines = _lines(batch, events)
     last, origin = -1, Origin("", 0, 0)
     for line, rule in zip(result.record.tolist(), rules, strict=True):
         record, index = events.place(line)
         if record != last:
             last, origin = record, batch.origin(record)
-        event = (lines[line] or b"").strip(_AROUND)
+        event = events.lines[line].strip(_AROUND)
         match = slot.writer.message(rule, origin, index, event)
         if slot.holding is not None:
             named = slot.pack.rules[rule]
@@ -129,22 +124,19 @@ def _add_alerts(
     batch: Batch, slot: PackSlot, events: Events, result: BatchResult, made: Evaluated
 ) -> None:
     """Matches but for those of rules that only count, and alerts, in the order of their records; some are held back."""
-    lines = _lines(batch, events)
     found: list[tuple[int, int | Alert]] = [
         *zip(result.record.tolist(), result.rule.tolist(), strict=True)
     ]
     if slot.correlating is not None:
         found = [(line, rule) for line, rule in found if rule not in slot.pack.silent]
         found = [
-            *heapq.merge(
-                found, _alerts(batch, slot, events, lines, result), key=lambda each: each[0]
-            )
+            *heapq.merge(found, _alerts(batch, slot, events, result), key=lambda each: each[0])
         ]
     counted = made.found.setdefault(slot.name, Counter())
     for line, each in found:
         record, index = events.place(line)
         origin = batch.origin(record)
-        event = (lines[line] or b"").strip(_AROUND)
+        event = events.lines[line].strip(_AROUND)
         alert = each if isinstance(each, Alert) else None
         rule = each.correlation if isinstance(each, Alert) else slot.pack.rules[each]
         held: int | None = 0
@@ -160,15 +152,11 @@ def _add_alerts(
 
 
 def _alerts(
-    batch: Batch,
-    slot: PackSlot,
-    events: Events,
-    lines: Sequence[bytes | None],
-    result: BatchResult,
+    batch: Batch, slot: PackSlot, events: Events, result: BatchResult
 ) -> Iterator[tuple[int, Alert]]:
     """The alerts of correlations, each with the line of its event."""
     assert slot.correlating is not None
-    for line, observation in slot.correlating.observe(lines, result):
+    for line, observation in slot.correlating.observe(events.lines, result):
         record, index = events.place(line)
         origin = batch.origin(record)
         if observation is not None:
@@ -195,11 +183,10 @@ def _add_hits(
 ) -> None:
     """Matches of rules that are no output but for correlations, and the hits of correlations."""
     _add_matches(batch, slot, events, _heard(slot, result), made)
-    lines = _lines(batch, events)
-    for line, observation in forwarding.observe(lines, result):
+    for line, observation in forwarding.observe(events.lines, result):
         record, index = events.place(line)
         origin = batch.origin(record)
-        event = (lines[line] or b"").strip(_AROUND)
+        event = events.lines[line].strip(_AROUND)
         if observation is not None:
             place = (origin.topic, origin.partition, origin.offset, index)
             observation = observation._replace(source=place)
@@ -225,10 +212,9 @@ def _add_dead(
         made.dead.append(_letter(slot, "payload", each.reason, each.value, origin, each.index))
     if not result.rejected:
         return
-    lines = _lines(batch, events)
     for refused in result.rejected:
         record, index = events.place(refused.record)
-        value = batch.values[record] if index is None else lines[refused.record]
+        value = batch.values[record] if index is None else events.lines[refused.record]
         origin = batch.origin(record)
         made.dead.append(_letter(slot, "rejected", refused.reason, value or b"", origin, index))
 

@@ -32,7 +32,7 @@ class Forwards(Protocol):
     """Where the hits of correlations go that are evaluated elsewhere."""
 
     def observe(
-        self, lines: Sequence[bytes | None], result: BatchResult
+        self, lines: Sequence[bytes], result: BatchResult
     ) -> list[tuple[int, Observation | None]]: ...
 
     def messages(

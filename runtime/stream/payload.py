@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import orjson
 
@@ -49,16 +49,20 @@ class Malformed:
 
 @dataclass(slots=True)
 class Events:
-    """The events of a batch as NDJSON.
+    """The events of a batch: `lines`, and the same as NDJSON.
 
-    Line i of `data` is of record `records[i]` and the part `indexes[i]` of it (None: the whole record); where `records`
-    is None line i is record i.
+    Line i is of record `records[i]` and the part `indexes[i]` of it (None: the whole record); where `records` is None
+    line i is record i.
     """
 
-    data: bytes
+    lines: Sequence[bytes]
     records: list[int] | None = None
     indexes: list[int | None] | None = None
     malformed: list[Malformed] = field(default_factory=list)
+    data: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.data = b"\n".join(self.lines)
 
     def place(self, line: int) -> tuple[int, int | None]:
         """The record of a line and the index within it."""
@@ -78,11 +82,11 @@ def read_events(values: Sequence[bytes | None], payload: str = "", form: Form = 
     an array and an object in an envelope are written anew.
     """
     if not payload and form == "event" and _one_line_each(values):
-        return Events(b"\n".join(values))  # type: ignore[arg-type]  # none of them is None
+        return Events(values)
     return _Reader(payload, form).read(values)
 
 
-def _one_line_each(values: Sequence[bytes | None]) -> bool:
+def _one_line_each(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:
     """Whether a line break between any two makes them NDJSON: the common case."""
     # Value by value: to search all of them at once for what is not there takes longer than to evaluate them.
     return all(
@@ -108,7 +112,7 @@ class _Reader:
                 self._read(record, value)
             except EventError as error:
                 self.malformed.append(Malformed(record, None, value, str(error)))
-        return Events(b"\n".join(self.lines), self.records, self.indexes, self.malformed)
+        return Events(self.lines, self.records, self.indexes, self.malformed)
 
     def _read(self, record: int, value: bytes) -> None:
         text = value.removeprefix(_BOM)

@@ -50,7 +50,7 @@ class Forwarding:
         return found
 
     def observe(
-        self, lines: Sequence[bytes | None], result: BatchResult
+        self, lines: Sequence[bytes], result: BatchResult
     ) -> list[tuple[int, Observation | None]]:
         """The events of a batch that correlations ask for, by their lines."""
         return [*self._correlator.observe(lines, result)]
