@@ -11,8 +11,9 @@ from typing import Any
 
 from bench.corpus import unpack_rules
 from bench.peers.agreement import read_rules
-from bench.variation import more_rules, write_rules
+from bench.variation import fair_sample, more_rules, write_rules
 
+MANY = 10_000  # rules, of which fewer are a sample
 WINDOWS_OPTIONS = ("--pipeline", "windows", "--logsource", "product=windows")
 
 
@@ -39,14 +40,20 @@ class Packs:
 
     @cache  # noqa: B019  # there is one of it, and it lives as long as the run
     def many(self, count: int) -> Path:
-        """So many rules for Windows: SigmaHQ's, and copies of them with other values."""
+        """So many rules for Windows: SigmaHQ's and copies with other values; where they are fewer than `MANY`, a fair
+        sample of so many.
+        """
+        rules = write_rules(self._rules(count), self.folder / f"rules-{count}")
+        return self.build(f"pack-{count}", rules, WINDOWS_OPTIONS)
+
+    def _rules(self, count: int) -> list[dict[str, Any]]:
         documents: list[dict[str, Any]] = [
             rule
             for _, rule in read_rules(self.rules).values()
             if rule["logsource"].get("product") == "windows"
         ]
-        rules = write_rules(more_rules(documents, count), self.folder / f"rules-{count}")
-        return self.build(f"pack-{count}", rules, WINDOWS_OPTIONS)
+        made = more_rules(documents, max(count, MANY))
+        return fair_sample(made, count)
 
     def build(self, name: str, rules: Path, options: Sequence[str] = ()) -> Path:
         """A pack of the rules of a folder that have no error."""
