@@ -188,30 +188,23 @@ class SearchTables:
         lengths = np.minimum(self._factors.length[factors], WINDOW)
         for size, seen in self._grams.items():
             these = factors[lengths == size]
-            often = seen[_shortened(self._hashes[size], GRAM_BITS)]
-            at, least = self._least(these, often, self._factors.length[these] - size + 1)
+            grams, ends = self._grams_of(these, size)
+            at, least = _least(seen[_shortened(grams, GRAM_BITS)], ends)
             shares = least / max(self._sampled, 1)
             found.update(
                 zip(these.tolist(), zip(at.tolist(), shares.tolist(), strict=True), strict=True)
             )
         return found
 
-    def _least(
-        self, factors: NDArray[np.int64], values: NDArray[np.int64], counts: NDArray[Any]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each factor the offset of the least of `values`, one for each byte of the text, and that value.
-
-        The first so many (`counts`, at least one) of a factor are looked at; of equal ones the first is taken.
-        """
-        if not len(factors):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        begins = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-        offsets = np.arange(int(counts.sum())) - np.repeat(begins, counts)
-        each = values[np.repeat(self._factors.start[factors].astype(np.int64), counts) + offsets]
-        least = np.minimum.reduceat(each, begins)
-        hits = np.flatnonzero(each == np.repeat(least, counts))
-        first = hits[np.searchsorted(hits, begins)]
-        return offsets[first], least
+    def _grams_of(
+        self, factors: NDArray[np.int64], size: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """The hashes of all grams of some factors, one factor behind the other, and where each factor's end."""
+        counts = self._factors.length[factors].astype(np.int64) - size + 1
+        ends = np.cumsum(counts)
+        starts = self._factors.start[factors] - np.concatenate([[0], ends[:-1]])[: len(ends)]
+        places = np.arange(int(counts.sum())) + np.repeat(starts, counts)
+        return self._hashes[size][places], ends
 
     def _plan(self, windows: Mapping[int, tuple[int, float]], size: int) -> _Plan:
         """The best way to look for some factors, given with their windows, by grams of a size."""
@@ -241,22 +234,38 @@ class SearchTables:
         """Of each factor the `stride` grams behind each other that were seen least; rows as of `_Plan.grams`."""
         if not len(factors):
             return np.zeros((0, 3), np.int64)
-        hashes = self._hashes[size]
-        sums = np.concatenate([[0], np.cumsum(seen[_shortened(hashes, bits)])])
+        grams, ends = self._grams_of(factors, size)
+        sums = np.concatenate([[0], np.cumsum(seen[_shortened(grams, bits)])])
         runs = sums[stride:] - sums[: len(sums) - stride]
-        counts = self._factors.length[factors] - size - stride + 2
-        best, _ = self._least(factors, runs, counts)
+        # A run may not reach into the next factor.
+        begins = np.concatenate([[0], ends[:-1]])
+        whole = ends - (stride - 1) * np.arange(1, len(ends) + 1)
+        counts = np.diff(whole, prepend=0)
+        inside = np.arange(int(whole[-1])) + np.repeat(ends - whole - (stride - 1), counts)
+        best, _ = _least(runs[inside], whole)
         places = best[:, None] + np.arange(stride)
-        starts = self._factors.start[factors].astype(np.int64)[:, None]
         rows = np.stack(
             [
-                hashes[starts + places].astype(np.int64),
+                grams[begins[:, None] + places].astype(np.int64),
                 places,
                 np.broadcast_to(factors[:, None], places.shape),
             ],
             axis=2,
         )
         return rows.reshape(-1, 3)
+
+
+def _least(
+    values: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each run of values, which end so, the offset of the least, and that value; of equal ones the first."""
+    if not len(ends):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    begins = np.concatenate([[0], ends[:-1]])
+    least = np.minimum.reduceat(values, begins)
+    hits = np.flatnonzero(values == np.repeat(least, np.diff(ends, prepend=0)))
+    first = hits[np.searchsorted(hits, begins)]
+    return first - begins, least
 
 
 def _cost_of_windows(often: NDArray[np.float64]) -> float:
