@@ -169,10 +169,12 @@ def answer_of(
         if field == KEYWORDS_FIELD:
             return answer_of_keyword(literal, text, start, stop, which, state)
         noted = noted_of(field, scratch)
-        if noted & UNREAD != 0:
-            answer = answer_of_long_text(argument, field, state)
-            if answer == YES:
+        # Candidates that are alike ask the same: what a text has said is noted, a no as the record's negative.
+        if noted & UNREAD != 0 and scratch.fact[argument] != -record:
+            if answer_of_long_text(argument, field, state) == YES:
+                scratch.fact[argument] = record
                 return YES
+            scratch.fact[argument] = -record
         odd = programs.in_number[literal] != 0 and noted & ODD_TEXT != 0
         return UNKNOWN if odd else NO
     if kind == COMPARE:

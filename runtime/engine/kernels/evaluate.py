@@ -79,7 +79,9 @@ from sigmac.runtime.engine.layout import (
 
 # What became of a record: decided, left to the scalar path, or minus what `evaluate` returns
 _DECIDED, _LEFT = 0, 1
-_FEW = 64  # instructions of the candidates up to which a long text is asked one question after the other
+# Instructions of the candidates up to which a long text is asked one question after the other: a question costs a
+# fiftieth of the automaton's pass, and a third of the instructions are run.
+_FEW = 192
 
 
 @kernel
