@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from sigmac.runtime.engine import layout
-from sigmac.runtime.engine.kernel_tables import PADDING, Question, Tables
+from sigmac.runtime.engine.kernel_tables import PADDING, Tables
 from sigmac.runtime.engine.layout import (
     ASK,
     DONE,
@@ -28,15 +26,15 @@ from sigmac.runtime.engine.layout import (
 from sigmac.runtime.engine.left_over import Counters, decide_left
 from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
-from sigmac.runtime.engine.screening import FEW, Screen
 from sigmac.runtime.engine.searches import SearchTables
+from sigmac.runtime.engine.value_answers import Answers
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
-from sigmac.runtime.scalar.event import BriefEvent
 from sigmac.runtime.scalar.rejections import Rejections
 from sigmac.runtime.scalar.sightings import Seen
 
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
+_DESCRIBED = 256  # sets of rules of kinds that are remembered
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
 _NOTHING = bytes(PADDING)
 
@@ -57,13 +55,15 @@ class Engine:
 
     def __init__(self, dispatch: Dispatch, tables: Tables, kernels: Kernels, budget: int):
         self._dispatch = dispatch
-        self._vocabulary = dispatch.vocabulary
         self._conditions = dispatch.conditions
         self._tables = tables
         self._kernels = kernels
         self.counters = Counters()
         self.caches = Caches(tables, budget, dispatch.most_values)
         self._searches = SearchTables(tables.factors, self.caches.searches)
+        self._answers = Answers(
+            tables.questions, dispatch.vocabulary, tables.programs, self.caches.scratch
+        )
         room = max(FOUND, len(self._conditions))
         self._records = Records(
             data=np.zeros(0, np.uint8),
@@ -95,7 +95,8 @@ class Engine:
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
         self._tags: dict[Wanted, int] = {}
-        self._screens: dict[int, Screen] = {}  # by the numbers of questions
+        # What concerns kinds, by their rules
+        self._described: dict[int, tuple[layout.Bytes, layout.Bytes]] = {}
         self._sighted_from = 0  # number of the record after which what is seen counts
         self._tried = self._meant = 0  # rules of the kinds that were described since
         self._judged = -1
@@ -198,7 +199,7 @@ class Engine:
                 self._describe_kind(wanted)
                 continue
             if stopped == ASK:
-                self._answer(data, offset)
+                self.counters.asked += self._answers.answer(data, offset)
                 continue
             if stopped not in (DONE, FULL_FOUND):
                 self._make_room(stopped, records)
@@ -259,75 +260,22 @@ class Engine:
         if (said == UNKNOWN).any():
             active[layout.KEYWORDS_FIELD] = NOT_KNOWN
             return
-        concerned = self._dispatch.of_logsources(said == YES, wanted)
+        held = np.flatnonzero(said == YES).tolist()
+        concerned, meant = self._dispatch.of_logsources(held, wanted)
         self._tried |= concerned
-        self._meant |= self._dispatch.meant(np.flatnonzero(said == YES).tolist(), wanted)
+        self._meant |= meant
+        known = self._described.get(concerned)
+        if known is not None:
+            # Most kinds concern the rules of another one.
+            chosen[:], active[:] = known
+            return
         chosen[:] = self._dispatch.as_bytes(concerned)
         active[tables.rule_fields[chosen[tables.rule_of] != 0]] = 1
         if active[layout.KEYWORDS_FIELD]:
             number = self._searches.number_of(tables.keyword_factors(chosen))
             active[layout.KEYWORDS_FIELD] = NOT_KNOWN if number is None else 1 + number
-
-    def _answer(self, data: bytes, offset: int) -> None:
-        """Answer what the kernels have asked of values."""
-        scratch = self.caches.scratch
-        count = int(scratch.sizes[layout.ASKED])
-        asked = scratch.asked[: 4 * count].reshape(-1, 4)
-        ruled_out = self._ruled_out(asked, data, offset)
-        asked[ruled_out, 2] = ~asked[ruled_out, 2]
-        values: dict[int, Any] = {}
-        left = np.flatnonzero(~ruled_out)
-        for i, (start, stop, number, which) in zip(
-            left.tolist(), asked[left].tolist(), strict=True
-        ):
-            value = values.get(start)
-            if value is None:
-                text = data[offset + start : offset + stop]
-                # A string is known by the quote behind it: behind other values there is none.
-                string = data[offset + stop : offset + stop + 1] == b'"'
-                value = values[start] = orjson.loads(b'"%b"' % text if string else text)
-            if not self._holds(self._tables.questions[which], value):
-                asked[i, 2] = ~number
-        asked[:] = asked[np.argsort(asked[:, 0], kind="stable")]
-        self.counters.asked += count
-        scratch.sizes[layout.ASKED], scratch.sizes[layout.REPLIED] = 0, count
-
-    def _ruled_out(self, asked: NDArray[np.int64], data: bytes, offset: int) -> NDArray[np.bool_]:
-        """Which questions are answered with no, as one search over all their texts says."""
-        out = np.zeros(len(asked), bool)
-        if len(asked) < FEW:
-            return out
-        starts, first, text_of = np.unique(asked[:, 0], return_index=True, return_inverse=True)
-        stops = asked[first, 1] + offset
-        ends = stops.tolist()
-        texts = [data[i:j] for i, j in zip((starts + offset).tolist(), ends, strict=True)]
-        # Only strings that are written as they are: others are read first.
-        plain = np.frombuffer(data, np.uint8)[np.minimum(stops, len(data) - 1)] == ord('"')
-        if any(b"\\" in text for text in texts):
-            plain &= np.array([b"\\" not in text for text in texts])
-        for which in np.unique(asked[:, 3]).tolist():
-            screen = self._screen(which)
-            rows = np.flatnonzero((asked[:, 3] == which) & plain[text_of])
-            if screen.fits and len(rows) >= FEW:
-                out[rows] = screen.ruled_out([texts[i] for i in text_of[rows].tolist()])
-        return out
-
-    def _screen(self, which: int) -> Screen:
-        screen = self._screens.get(which)
-        if screen is None:
-            question = self._tables.questions[which]
-            patterns = map(str, question.arguments if question.method == "regex" else ())
-            screen = self._screens[which] = Screen([*patterns])
-        return screen
-
-    def _holds(self, question: Question, value: Any) -> bool:
-        """Whether a value is what a question asks for."""
-        if question.method == "regex" and value.__class__ is str:
-            # Most that is asked, and by hostile records without end: no event is made for it.
-            searches = (self._vocabulary.regex(str(pattern)) for pattern in question.arguments)
-            return any(each.search(value) is not None for each in searches)
-        event = BriefEvent({question.field: value}, self._vocabulary)
-        return bool(getattr(event, question.method)(question.field, *question.arguments))
+        if len(self._described) < _DESCRIBED:
+            self._described[concerned] = chosen.copy(), active.copy()
 
     def _take(
         self, records: Records, data: bytes, offset: int, wanted: Wanted, found: Found

@@ -118,7 +118,9 @@ class Programs(NamedTuple):
 
     Program i is `code[4 * start[i]:4 * start[i + 1]]`: first those of rules, then those of logsources. What arguments
     stand for: `fields`; `comparisons`, three numbers each: field, first and last place among its thresholds that
-    satisfies it; `pairs`: field, other field, how they are compared; what is asked of a value of `value_field`; a
+    satisfies it; `pairs`: field, other field, how they are compared; what is asked of a value of `value_field`, which
+    has at least `value_least` bytes and holds the byte `value_byte` (0: none) where the answer is yes (Python writes
+    the two once it was asked); a
     network is of a `network_field`, has a `network_value`, what is asked of a value that is no IPv4 address, and two
     numbers of `networks`: its first and its last IPv4 address (the first is above the last: it has none). Those of a
     field are `first[field]` to `last[field]`. `field` and `in_number` tell of each literal what its field is, and
@@ -136,6 +138,8 @@ class Programs(NamedTuple):
     comparisons: Ints
     pairs: Ints
     value_field: Ints
+    value_least: Ints
+    value_byte: Bytes
     network_field: Ints
     network_value: Ints
     networks: Longs
@@ -256,11 +260,11 @@ class Scratch(NamedTuple):
     """What the kernels note while they work on one record.
 
     `quotes` are where its strings begin and end. A token is a value of a field; `form`, `class_` (-1: not known
-    yet). `fact` says of each predicate in which record it was true last; `noted` of each field the record and bits
-    of what its values are, `low` and `high` their places among the thresholds, `only` the class of the only one
-    (-1: several). `asked` has four numbers for each question that Python must answer of a value: where it begins
-    and ends, its field, the question; then the answer takes the place of the field, as ~field for no and field for
-    yes.
+    yet). `hash` is that of a token's value, 0: not made yet. `fact` says of each predicate in which record it was true
+    last; `noted` of each field the record and bits of what its values are, `low` and `high` their places among the
+    thresholds, `only` the class of the only one (-1: several). `asked` has four numbers for each question that Python
+    must answer of a value: where it begins and ends, its field, the question; then the answer takes the place of the
+    field, as ~field for no and field for yes.
     """
 
     quotes: Longs
@@ -269,6 +273,7 @@ class Scratch(NamedTuple):
     stop: Longs
     form: Bytes
     class_: Ints
+    hash: Hashes
     key_hash: Hashes
     key_object: Longs
     key_table: Ints

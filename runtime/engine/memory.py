@@ -94,6 +94,7 @@ class Caches:
             stop=_zeros(_TOKENS, np.int64),
             form=_zeros(_TOKENS, np.uint8),
             class_=_zeros(_TOKENS, np.int32),
+            hash=_zeros(_TOKENS, np.uint64),
             key_hash=_zeros(_KEYS, np.uint64),
             key_object=_zeros(_KEYS, np.int64),
             key_table=_zeros(2 * _KEYS, np.int32),

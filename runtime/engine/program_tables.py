@@ -59,6 +59,8 @@ def program_tables(
         comparisons=np.array(compared, np.int32).reshape(-1),
         pairs=np.ascontiguousarray(pairs, np.int32).reshape(-1),
         value_field=np.array(value_field, np.int32),
+        value_least=np.zeros(len(value_field), np.int32),
+        value_byte=np.zeros(len(value_field), np.uint8),
         network_field=network_field,
         network_value=np.arange(len(value_field) - len(networks), len(value_field), dtype=np.int32),
         networks=np.array(networks, np.int64).reshape(-1),

@@ -115,14 +115,10 @@ class Dispatch:
         """A byte for each rule: 1 where it has no first gate, and where it has no second one."""
         return self.as_bytes(self._always), self.as_bytes(self._single)
 
-    def of_logsources(self, holds: NDArray[np.uint8], wanted: Wanted) -> int:
-        """The wanted rules of some logsource conditions, given as a byte for each that is not 0 where it holds."""
-        held = np.flatnonzero(holds).tolist()
-        return self._rules_of(held) & self.meant(held, wanted)
-
-    def meant(self, held: Sequence[int], wanted: Wanted) -> int:
-        """The wanted rules, as bits, whatever their own logsource conditions say, given the ones that hold."""
-        return self._of_event(held) if wanted is None else wanted
+    def of_logsources(self, held: Sequence[int], wanted: Wanted) -> tuple[int, int]:
+        """The wanted rules of the logsource conditions that hold, and all that are wanted of such events; as bits."""
+        meant = self._of_event(held) if wanted is None else wanted
+        return self._rules_of(held) & meant, meant
 
     def _of_event(self, held: Sequence[int]) -> int:
         """The rules that the first condition of `held` which tells what an event is leaves."""

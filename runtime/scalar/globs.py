@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import re2
 
 DASHES = "-/–—―"  # noqa: RUF001 - the five dashes of `windash`
 MAX_VARIANTS = 25  # two dashes
 MAX_VARIED = 1000  # characters of a pattern with dashes that is decided by literals
+
+# Characters that texts have in no other letter case, the rarer ones in logs first; JSON spells them as they are.
+_RARE = "`~^|{}<>#@!+&%;*?=$()[],'_-:./ 0123456789"
 
 _ANY, _ONE, _DASH = "*", "?", "[-]"
 _TOKEN = re.compile(r"\\([*?\[\\])|(\*)|(\?)|(\[-\])|([^*?\[\\]+)")
@@ -33,6 +39,13 @@ class Plan:
     test: str
     literals: tuple[str, ...]
     regex: str
+
+
+class Needs(NamedTuple):
+    """What a text must have for a pattern to be found in it: so many characters, and one of _RARE ("": none)."""
+
+    least: int
+    character: str
 
 
 class Wild(str):
@@ -90,6 +103,54 @@ def plan(glob: str) -> Plan:
 def _filled(parts: list[str], dashes: tuple[str, ...]) -> str:
     left = iter(dashes)
     return "".join(next(left) if isinstance(part, Wild) else part for part in parts)
+
+
+def needs_of_glob(glob: str) -> Needs:
+    r"""What a value must have that a pattern of `like` is true of.
+
+    >>> needs_of_glob("*ping*|*find*")
+    Needs(least=9, character='|')
+    """
+    parts = tokens(glob)
+    least = sum(part != _ANY if isinstance(part, Wild) else len(part) for part in parts)
+    runs = {c for part in parts if not isinstance(part, Wild) for c in part}
+    return Needs(least, next((c for c in _RARE if c in runs), ""))
+
+
+def needs_of_regex(pattern: str) -> Needs:
+    r"""What a text must have for a regular expression to be found in it; nothing where that is not known.
+
+    RE2's syntax is nearly that of Python, whose parser reads it. What both read differently is bracket expressions of
+    POSIX; what only RE2 reads has no needs.
+
+    >>> needs_of_regex(r"\s[0-9a-f]{64}`?"), needs_of_regex(r"(a|b)+`(?i:x)")
+    (Needs(least=65, character=''), Needs(least=3, character='`'))
+    """
+    if "[:" in pattern:
+        return Needs(0, "")
+    parser: Any = import_module("re._parser")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = parser.parse(pattern)
+            least = min(tree.getwidth()[0], 1 << 30)
+            certain = {chr(code) for code in _certain(tree)}
+    except (re.error, OverflowError, RecursionError, ValueError):
+        return Needs(0, "")
+    return Needs(least, next((c for c in _RARE if c in certain), ""))
+
+
+def _certain(items: Any) -> Iterator[int]:
+    """The characters, as numbers, that are in every text of a sequence of items that Python has parsed."""
+    for op, argument in items:
+        match str(op):
+            case "LITERAL":
+                yield argument
+            case "IN" if len(argument) == 1 and str(argument[0][0]) == "LITERAL":
+                yield argument[0][1]
+            case "SUBPATTERN":
+                yield from _certain(argument[3])
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT" if argument[0] > 0:
+                yield from _certain(argument[2])
 
 
 @lru_cache(maxsize=4096)

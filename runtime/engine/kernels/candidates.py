@@ -11,6 +11,7 @@ from sigmac.runtime.engine.kernels.classes import (
     is_searched,
 )
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.memo import fetch_slot, value_hash
 from sigmac.runtime.engine.layout import DEFER, IS_DEFERRED, RECORD, TEXT, TOKENS, Scratch, State
 
 
@@ -33,25 +34,36 @@ def classes_of_record(active: int, needed: int, n: int, state: State) -> int:
     """
     scratch = state.scratch
     record = scratch.sizes[RECORD]
+    # All values that are looked up are fetched before the first one is waited for.
     for token in range(scratch.sizes[TOKENS]):
         field = np.int64(scratch.field[token])
+        scratch.hash[token] = 0
         if state.kinds.active[active + field] != 0:
             found = np.int64(scratch.class_[token])
+            if found >= 0:
+                n = include(found, n, scratch, record)
+            elif scratch.form[token] == TEXT and state.memo.policy[field] == 0:
+                start, stop = scratch.start[token], scratch.stop[token]
+                h = value_hash(state.records.data, start, stop - start, field, scratch)
+                fetch_slot(h, state.memo)
+                scratch.hash[token] = h
+    for token in range(scratch.sizes[TOKENS]):
+        field = np.int64(scratch.field[token])
+        if state.kinds.active[active + field] != 0 and scratch.class_[token] < 0:
+            defer = (
+                state.memo.policy[field] & DEFER != 0
+                and scratch.form[token] == TEXT
+                and scratch.field_needed[field] != needed
+            )
+            if defer and is_searched(token, field, state):
+                found = class_of_search(token, field, state)
+            elif defer:
+                found = class_of_special(field, IS_DEFERRED, state)
+            else:
+                found = class_of_token(token, scratch.hash[token], state)
+                scratch.class_[token] = found
             if found < 0:
-                defer = (
-                    state.memo.policy[field] & DEFER != 0
-                    and scratch.form[token] == TEXT
-                    and scratch.field_needed[field] != needed
-                )
-                if defer and is_searched(token, field, state):
-                    found = class_of_search(token, field, state)
-                elif defer:
-                    found = class_of_special(field, IS_DEFERRED, state)
-                else:
-                    found = class_of_token(token, state)
-                    scratch.class_[token] = found
-                if found < 0:
-                    return found
+                return found
             n = include(found, n, scratch, record)
     return n
 

@@ -151,17 +151,20 @@ def predicates_of(text: Bytes, start: int, stop: int, field: int, state: State) 
 
 
 @kernel
-def class_of_text(start: int, stop: int, field: int, state: State) -> int:
-    """The class of a text, remembered or found by the automaton; a negative number says what there is no room for."""
+def class_of_text(start: int, stop: int, field: int, h: np.uint64, state: State) -> int:
+    """The class of a text, remembered or found by the automaton; a negative number says what there is no room for.
+
+    `h` is the hash of the value (uint64), 0 where it is still to be made.
+    """
     data = state.records.data
     memo, scratch = state.memo, state.scratch
     length = stop - start
-    h = np.uint64(0)
     keep = is_remembered(field, length, memo)
     if keep:
         memo.read[field] += length
         memo.looked[field] += 1
-        h = value_hash(data, start, length, field, scratch)
+        if h == 0:
+            h = value_hash(data, start, length, field, scratch)
         known = recall(data, start, length, field, h, memo)
         if known >= 0:
             memo.found[field] += 1
@@ -222,12 +225,12 @@ def with_replies(class_: int, start: int, field: int, state: State) -> int:
 
 
 @kernel
-def class_of_token(token: int, state: State) -> int:
-    """The class of a token."""
+def class_of_token(token: int, h: np.uint64, state: State) -> int:
+    """The class of a token; `h` is the hash of its value, 0 where it is still to be made."""
     scratch = state.scratch
     form, field = scratch.form[token], np.int64(scratch.field[token])
     if form == TEXT:
-        return class_of_text(scratch.start[token], scratch.stop[token], field, state)
+        return class_of_text(scratch.start[token], scratch.stop[token], field, h, state)
     special = IS_ODD
     if form == NULL:
         special = IS_NULL

@@ -13,6 +13,7 @@ from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.factor_search import find_factor
 from sigmac.runtime.engine.kernels.long_text import answer_of_long_text
 from sigmac.runtime.engine.kernels.memo import is_remembered
+from sigmac.runtime.engine.kernels.vector import equal_to, trailing_zeros
 from sigmac.runtime.engine.layout import (
     ADDRESS_UNKNOWN,
     ASKED,
@@ -37,6 +38,7 @@ from sigmac.runtime.engine.layout import (
     NUMERIC,
     ODD_NUMBER,
     ODD_TEXT,
+    OUTLANDISH_TEXT,
     PRESENT,
     RECORD,
     SPECIAL,
@@ -266,11 +268,33 @@ def answer_of_value(question: int, field: int, state: State) -> int:
             if class_ >= 0:
                 for at in range(classes.start[class_], classes.start[class_ + 1]):
                     known = known or classes.members[at] == answered
-            if not known:
+            if not known and may_be(token, question, state):
                 answer = UNKNOWN
                 if class_ >= 0 and scratch.form[token] == FORM_TEXT:
                     ask(token, field, question, state)
     return answer
+
+
+@kernel
+def may_be(token: int, question: int, state: State) -> bool:
+    """Whether a token has what it must have for a question about its value to be answered with yes."""
+    programs, scratch = state.programs, state.scratch
+    if scratch.form[token] != FORM_TEXT:
+        return True
+    start, stop = scratch.start[token], scratch.stop[token]
+    # A character takes one byte or more.
+    if stop - start < programs.value_least[question]:
+        return False
+    byte = np.int64(programs.value_byte[question])
+    if byte == 0 or scratch.sizes[EXOTIC] & OUTLANDISH_TEXT != 0:
+        return True
+    at = start
+    while at < stop:
+        found = equal_to(state.records.data, at, byte)
+        if found != 0:
+            return at + trailing_zeros(found) < stop
+        at += 64
+    return False
 
 
 @kernel

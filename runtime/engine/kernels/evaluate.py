@@ -121,7 +121,7 @@ def kind_of(state: State) -> int:
     for token in range(sizes[TOKENS]):
         scratch.class_[token] = -1
         if kinds.asked[scratch.field[token]]:
-            found = class_of_token(token, state)
+            found = class_of_token(token, np.uint64(0), state)
             if found < 0:
                 return found
             scratch.class_[token] = found

@@ -21,7 +21,7 @@ from sigmac.runtime.engine.layout import EXOTIC, OUTLANDISH_TEXT, QUOTES, Bytes,
 
 _ONE, _LAST = np.uint64(1), np.uint64(63)
 _ODD_PLACES = np.uint64(0xAAAAAAAAAAAAAAAA)
-_AHEAD = 2048  # bytes
+_AHEAD = 8192  # bytes
 _AT_ONCE = 8  # quotes written without a look at how many there are
 
 

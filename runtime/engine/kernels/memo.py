@@ -6,7 +6,7 @@ import numpy as np
 
 from sigmac.runtime.engine.kernels.compiling import kernel
 from sigmac.runtime.engine.kernels.hashing import hash_bytes, same_bytes
-from sigmac.runtime.engine.kernels.vector import PADDING, load64
+from sigmac.runtime.engine.kernels.vector import PADDING, load64, prefetch
 from sigmac.runtime.engine.layout import (
     FORGET,
     MEMO_BYTES,
@@ -35,6 +35,13 @@ def value_hash(data: Bytes, start: int, length: int, field: int, scratch: Scratc
 def is_remembered(field: int, length: int, memo: Memo) -> bool:
     """Whether values of a field are remembered, if they are so long."""
     return memo.policy[field] & FORGET == 0 and length * 16 <= len(memo.text)
+
+
+@kernel
+def fetch_slot(h: np.uint64, memo: Memo) -> None:
+    """Have the processor fetch where a value with this hash is looked for first."""
+    mask = len(memo.slots) // MEMO_WORDS - 1
+    prefetch(memo.slots, (np.int64(h >> _SPREAD) & mask) * MEMO_WORDS)
 
 
 @kernel

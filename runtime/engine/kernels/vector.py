@@ -89,6 +89,23 @@ def _copy64(typingctx: Any, data: Any, at: Any, to: Any, place: Any) -> Any:
 
 
 @intrinsic
+def _differing(typingctx: Any, one: Any, at: Any, other: Any, start: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args
+        first = context.make_array(kinds[0])(context, builder, args[0])
+        second = context.make_array(kinds[2])(context, builder, args[2])
+        vectors = [
+            builder.load(
+                builder.bitcast(builder.gep(array.data, [place]), _VECTOR.as_pointer()), align=1
+            )
+            for array, place in ((first, args[1]), (second, args[3]))
+        ]
+        return builder.bitcast(builder.icmp_unsigned("!=", *vectors), _WORD)
+
+    return types.uint64(one, at, other, start), codegen
+
+
+@intrinsic
 def _equal_pairs(typingctx: Any, data: Any, at: Any, one: Any, two: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         i64 = ir.IntType(64)
@@ -194,6 +211,15 @@ def equal_to(data: Any, at: Any, byte: Any) -> Any:
     return np.uint64(mask)
 
 
+def differing(one: Any, at: Any, other: Any, start: Any) -> Any:
+    """Bit i is set where `one[at + i]` and `other[start + i]` differ (uint64); 64 bytes of both are read."""
+    mask = 0
+    pairs = zip(one[at : at + 64].tolist(), other[start : start + 64].tolist(), strict=True)
+    for i, (a, b) in enumerate(pairs):
+        mask |= (a != b) << i
+    return np.uint64(mask)
+
+
 def copy64(data: Any, at: Any, to: Any, place: Any) -> None:
     """Copy 64 bytes from `data[at]` on to `to[place]` on."""
     to[place : place + 64] = data[at : at + 64]
@@ -266,6 +292,14 @@ def _of_text_masks(data: Any, at: Any) -> Any:
 def _of_equal_to(data: Any, at: Any, byte: Any) -> Any:
     def call(data: Any, at: Any, byte: Any) -> Any:
         return _equal_to(data, at, byte)
+
+    return call
+
+
+@overload(differing)
+def _of_differing(one: Any, at: Any, other: Any, start: Any) -> Any:
+    def call(one: Any, at: Any, other: Any, start: Any) -> Any:
+        return _differing(one, at, other, start)
 
     return call
 

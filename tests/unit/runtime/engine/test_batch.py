@@ -58,6 +58,21 @@ def test_what_is_answered_is_not_asked_again(pack_folders: Folders) -> None:
     assert (counts["asked"], counts["undecided"]) == (asked, 0)
 
 
+def test_nothing_is_asked_of_what_lacks_what_the_answer_needs(tmp_path: Path) -> None:
+    detection = r"""
+        one: {A|re: '\w`\w'}
+        two: {A|re: '[0-9a-f]{40}'}
+        condition: 1 of *
+    """
+    pack = make_pack(rule(detection), tmp_path)
+    texts = ["a`b", "no", "\\`\\", "0123456789" * 4, "0123456789" * 3, "` `"]
+    agreed(pack, lines([{"A": text} for text in texts]))
+    asked = pack.engine_counts()["asked"]
+    agreed(pack, lines([{"A": f"no {i}"} for i in range(100)]))
+    agreed(pack, b'{"A":"a\\u0060b"}\n{"A":["x","a`c","y`"]}\n{"A":12345678901234567890}')
+    assert pack.engine_counts()["asked"] <= asked + 6
+
+
 # Flushes
 
 

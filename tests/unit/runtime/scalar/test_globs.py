@@ -10,12 +10,23 @@ from hypothesis import strategies as st
 
 from sigmac.compiler.ir.values import ANY, DASH, ONE, Part, glob, join
 from sigmac.compiler.meaning import reference
-from sigmac.runtime.scalar.globs import compile_regex, plan, regex_of
+from sigmac.runtime.scalar.globs import (
+    compile_regex,
+    needs_of_glob,
+    needs_of_regex,
+    plan,
+    regex_of,
+)
 
 PARTS = st.lists(
     st.sampled_from([ANY, ONE, DASH]) | st.text("ab-*?[\\\n😀", min_size=1, max_size=3), max_size=6
 ).map(join)
 STRINGS = st.text("ab-/–*?[\\\n😀", max_size=10)
+PATTERNS = (
+    r"a{2,}`", r"(?i)[ab]`+", r"(a|-b)?-", r"(?:a`){2}", r"[[:alpha:]]-", r"[[:^alpha:]]`", r"[`]a|`", r"\Qa`\E",
+    r"\pL`", r"a{,2}`", r"x*?-", r"^$", r"a|", r"(-)\b", r"[^`]{3}$", r"\x{60}a", r"(?m)^-$", r"a\`", r"(?s).{2}-",
+    r"\C`",
+)  # fmt: skip
 
 
 def answer(parts: tuple[Part, ...], text: str) -> bool:
@@ -73,3 +84,20 @@ def test_many_stars_take_linear_time() -> None:
     started = time.perf_counter()
     assert compile_regex(regex_of(pattern)).search("a" * 20_000) is None
     assert time.perf_counter() - started < 5
+
+
+@given(st.sampled_from(PATTERNS), st.text("abx`-\n é", max_size=8))
+@example(r"[[:alpha:]]-", "a-")
+def test_a_pattern_is_found_only_in_what_it_needs(pattern: str, text: str) -> None:
+    needs = needs_of_regex(pattern)
+    if compile_regex(pattern).search(text) is not None:
+        assert len(text) >= needs.least
+        assert needs.character in text
+
+
+@given(PARTS, STRINGS)
+def test_a_glob_is_true_only_of_what_it_needs(parts: tuple[Part, ...], text: str) -> None:
+    needs = needs_of_glob(glob(parts))
+    if compile_regex(regex_of(glob(parts))).search(text) is not None:
+        assert len(text) >= needs.least
+        assert needs.character in text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigmac.runtime.engine.screening import FEW, Screen
+from sigmac.runtime.engine.value_answers import FEW, Screen
 from sigmac.runtime.scalar.globs import compile_regex
 
 PATTERNS = (
