@@ -34,7 +34,6 @@ from bench.broker_runs import (
 )
 from bench.corpus import WINDOWS, read_lines
 from bench.figures import Figure, note
-from bench.gather import compare
 from bench.packs import Packs
 from bench.timing import ROUNDS, median
 from tests.integration.brokers import Unavailable
@@ -60,7 +59,6 @@ def measure(packs: Packs, records: int = RECORDS) -> Iterator[Figure]:
         note(f"producing {records:,} records")
         fill(broker, lines, records)
         yield from _rates(broker, pack, folder, records)
-        yield from compare(broker.address, EVENTS, PARTITIONS, records)
     finally:
         broker.kill()
 

@@ -51,3 +51,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mine = {*files[worker::workers]}
         items += [item for item in slow if item.path in mine]
         items += rest[len(rest) * worker // workers : len(rest) * (worker + 1) // workers]
+
+
+@pytest.fixture(params=["direct", "python"])
+def each_consumer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """For tests of topics that are to hold with both consumers; which it is."""
+    monkeypatch.setenv("SIGMAC_CONSUMER", request.param)
+    return str(request.param)

@@ -355,6 +355,26 @@ def members(group: type[NamedTuple]) -> dict[str, Any]:
     return {name: _DTYPES.get(hint, hint) for name, hint in get_type_hints(group).items()}
 
 
+class Gathering(NamedTuple):
+    """What `gather` works on: structs and texts of a C library, each at one of `addresses`.
+
+    `sizes` has what is wanted, how many addresses there are, and an address of a function. TELL writes the first TOLD
+    words of each struct to `told`, word j of all structs from `told[j * count]` on. JOIN copies texts of `told[i]`
+    bytes to `data`, each with a line feed behind it, behind which is `ends[i]`, and returns how many are missing
+    (address 0), have a line feed in them, or begin with a BOM: with those `data` is not one record a line. RELEASE
+    calls the function for each address.
+    """
+
+    addresses: Longs
+    told: Longs
+    data: Bytes
+    ends: Longs
+    sizes: Longs
+
+
+TELL, JOIN, RELEASE = range(3)
+TOLD = 8
+
 # What `evaluate` returns
 DONE, NEW_KIND, FULL_ROWS, FULL_MEMO, FULL_CLASSES, FULL_FOUND, ASK = range(7)
 # Instead of a rule: the record is left to the scalar path

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from sigmac.runtime.engine.layout import Building
+from sigmac.runtime.engine.layout import Building, Gathering
 
 NATIVE = Path(__file__).parent / "native"
 
@@ -28,24 +28,38 @@ class KernelsError(Exception):
     """Why some kernels cannot be used; one sentence."""
 
 
-class Kernels:
-    """The two kernels, by whatever way they were compiled; `origin` says which.
+ENTRIES = ("build", "evaluate", "gather")  # in a library each has `sigmac_` before its name
 
-    `evaluate_at` takes the address of the table that `table_of` makes of a `State`. Both release the GIL. `owner` is
+
+class Kernels:
+    """The kernels that Python calls, by whatever way they were compiled; `origin` says which.
+
+    `evaluate_at` takes the address of the table that `table_of` makes of a `State`. All release the GIL. `owner` is
     what must live as long as they.
     """
 
     def __init__(
-        self, origin: str, build: Callable[[int], int], evaluate: Callable[[int], int], owner: Any
+        self,
+        origin: str,
+        build: Callable[[int], int],
+        evaluate: Callable[[int], int],
+        gather: Callable[[int], int],
+        *,
+        owner: Any,
     ):
         self.origin = origin
         self._build = build
         self.evaluate_at = evaluate
+        self._gather = gather
         self._owner = owner
 
     def build(self, building: Building) -> int:
         """Fill the automata; returns how many states they have."""
         return int(self._build(table_of(building).ctypes.data))
+
+    def gather(self, gathering: Gathering) -> int:
+        """As the kernel `gather`: it reads what the addresses it is given point to."""
+        return int(self._gather(table_of(gathering).ctypes.data))
 
 
 def table_of(group: NamedTuple) -> NDArray[np.int64]:
@@ -111,10 +125,10 @@ def load_library(path: Path) -> Kernels:
         raise KernelsError(f"{path}: damaged")
     try:
         library = ctypes.CDLL(str(path.resolve()))
-        build, evaluate = library.sigmac_build, library.sigmac_evaluate
+        functions = [getattr(library, f"sigmac_{name}") for name in ENTRIES]
     except (OSError, AttributeError) as error:
         raise KernelsError(f"{path}: {error}") from None
-    for function in (build, evaluate):
+    for function in functions:
         function.restype = ctypes.c_int64
         function.argtypes = [ctypes.c_void_p]
-    return Kernels(str(path), build, evaluate, library)
+    return Kernels(str(path), *functions, owner=library)

@@ -6,6 +6,7 @@ how the engine lays out its arrays.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmac.runtime.engine import programs
+from sigmac.runtime.engine import layout, programs
 from sigmac.runtime.engine.library import Kernels, KernelsError
 from sigmac.runtime.engine.pool import Engines
 from sigmac.runtime.scalar.dispatch import Dispatch
@@ -83,6 +84,39 @@ def check_answers(kernels: Kernels) -> None:
         raise KernelsError(f"{kernels.origin}: wrong answers in the self-test")
     if rejected != [i for i, (_, rules) in enumerate(_RECORDS) if rules is None]:
         raise KernelsError(f"{kernels.origin}: wrong records rejected in the self-test")
+    if not _gathers(kernels):
+        raise KernelsError(f"{kernels.origin}: wrong texts gathered in the self-test")
+
+
+def _gathers(kernels: Kernels) -> bool:
+    texts = [b"one", b"", None, b"a\nb", b"\xef\xbb\xbf{}", b"x" * 99]
+    buffers = [ctypes.create_string_buffer(text, len(text)) if text else None for text in texts]
+    starts = [ctypes.addressof(each) if each is not None else 0 for each in buffers]
+    starts[1] = starts[0]  # an empty text is somewhere too
+    sizes = [len(text or b"") for text in texts]
+    structs = np.arange(3 * layout.TOLD, dtype=np.int64)
+    released: list[int | None] = []
+    release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(released.append)
+    function = ctypes.cast(release, ctypes.c_void_p).value or 0
+
+    def gather(wanted: int, addresses: list[int], told: NDArray[np.int64]) -> int:
+        header = np.array([wanted, len(addresses), function], np.int64)
+        given = np.array(addresses, np.int64)
+        return kernels.gather(layout.Gathering(given, told, data, ends, header))
+
+    data, ends = np.zeros(sum(sizes) + len(sizes), np.uint8), np.zeros(len(sizes), np.int64)
+    unlike = gather(layout.JOIN, starts, np.array(sizes, np.int64))
+    told = np.zeros(2 * layout.TOLD, np.int64)
+    places = [structs.ctypes.data + 8 * layout.TOLD * i for i in (2, 0)]
+    gather(layout.TELL, places, told)
+    gather(layout.RELEASE, places, told)
+    return (
+        unlike == 3
+        and data.tobytes() == b"".join((text or b"") + b"\n" for text in texts)
+        and ends.tolist() == [*accumulate(size + 1 for size in sizes)]
+        and told.reshape(-1, 2).T.tolist() == structs.reshape(3, -1)[[2, 0]].tolist()
+        and released == places
+    )
 
 
 def _dispatch(arrays: dict[str, NDArray[Any]]) -> Dispatch:

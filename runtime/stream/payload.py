@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args, overload
 
 import orjson
 
@@ -13,6 +13,7 @@ from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.inputs.format import Unreadable
 from sigmac.runtime.reading.known_formats import formats, recognised
 from sigmac.runtime.scalar.json_record import parse_record
+from sigmac.runtime.stream.record import Joinable, Joined
 
 Form = Literal[
     "event",
@@ -59,10 +60,10 @@ class Events:
     records: list[int] | None = None
     indexes: list[int | None] | None = None
     malformed: list[Malformed] = field(default_factory=list)
-    data: bytes = field(init=False)
+    data: bytes = b""
 
     def __post_init__(self) -> None:
-        self.data = b"\n".join(self.lines)
+        self.data = self.data or b"\n".join(self.lines)
 
     def place(self, line: int) -> tuple[int, int | None]:
         """The record of a line and the index within it."""
@@ -81,9 +82,36 @@ def read_events(values: Sequence[bytes | None], payload: str = "", form: Form = 
     The bytes of an event stay as they are but for line breaks between its parts, which become blanks; an element of
     an array and an object in an envelope are written anew.
     """
-    if not payload and form == "event" and _one_line_each(values):
-        return Events(values)
+    if not payload and form == "event":
+        if isinstance(values, Joinable):
+            if (joined := values.joined()) is not None:
+                return Events(_Lines(joined), data=joined.data)
+        elif _one_line_each(values):
+            return Events(values)
     return _Reader(payload, form).read(values)
+
+
+class _Lines(Sequence[bytes]):
+    """The lines of one buffer, each made when it is asked for."""
+
+    def __init__(self, joined: Joined):
+        self._joined = joined
+
+    def __len__(self) -> int:
+        return len(self._joined.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        data, ends = self._joined
+        index = range(len(self))[index]
+        return data[int(ends[index - 1]) if index else 0 : int(ends[index]) - 1]
 
 
 def _one_line_each(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:

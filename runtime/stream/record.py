@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 # As Kafka has them: names may repeat, a value may be absent.
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -42,6 +46,21 @@ class LongLine:
     start: bytes
     size: int
     position: int
+
+
+class Joined(NamedTuple):
+    """Values as NDJSON: `ends` (int64) has for each the place in `data` behind its line feed."""
+
+    data: bytes
+    ends: NDArray[np.int64]
+
+
+class Joinable(Sequence["bytes | None"]):
+    """Values of records that lie somewhere, and can be joined without an object for each."""
+
+    @abstractmethod
+    def joined(self) -> Joined | None:
+        """The values one a line; None where one is missing, has line breaks, or begins with a BOM."""
 
 
 class Batch(Protocol):

@@ -9,7 +9,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from sigmac.runtime.stream.kafka.librdkafka import load
+from sigmac.runtime.stream.kafka.direct.librdkafka import load
 
 _PRODUCER = 0
 _END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _HEADERS = 0, 1, 3, 4, 5, 7, 10

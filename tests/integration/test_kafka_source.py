@@ -14,7 +14,11 @@ from sigmac.runtime.stream.kafka.connection import Connection, consumer_properti
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from tests.integration.brokers import Broker
 
-pytestmark = [pytest.mark.slow, pytest.mark.java]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.java,
+    pytest.mark.usefixtures("each_consumer"),
+]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sigmac.runtime.engine.library import Kernels, KernelsError, log, sources_digest
+from sigmac.runtime.engine.library import ENTRIES, Kernels, KernelsError, log, sources_digest
 from sigmac.runtime.engine.machine_code.object_code import compiler_versions
 from sigmac.runtime.private_folder import NotPrivate, PrivateFolder
 
@@ -111,10 +111,8 @@ def load_code(llvm: Any, code: bytes) -> Kernels:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
-    build, evaluate = (
-        prototype(engine.get_function_address(f"sigmac_{name}")) for name in ("build", "evaluate")
-    )
-    return Kernels("jit", build, evaluate, engine)
+    functions = [prototype(engine.get_function_address(f"sigmac_{name}")) for name in ENTRIES]
+    return Kernels("jit", *functions, owner=engine)
 
 
 # The cache

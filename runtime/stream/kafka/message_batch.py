@@ -2,16 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import methodcaller
 from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import Message
 
-from sigmac.runtime.stream.record import Headers, LongLine, Origin
+from sigmac.runtime.stream.kafka.direct.polled import Failure, Place, Reach
+from sigmac.runtime.stream.record import Batch, Headers, LongLine, Origin
 
 _ask_for_headers = methodcaller("headers")  # a call from C is looked after each time
+
+
+class PolledMessages:
+    """Messages that confluent-kafka has made objects of, and errors; as `Polled`."""
+
+    def __init__(self, messages: Sequence[Any]):
+        self.failures: list[Failure] = []
+        errors = list(map(Message.error, messages))
+        if any(error is not None for error in errors):
+            both = list(zip(messages, errors, strict=True))
+            self.failures = [_failure(each, error) for each, error in both if error is not None]
+            messages = [each for each, error in both if error is None]
+        self._take(messages)
+
+    def _take(self, messages: Sequence[Any]) -> None:
+        self._messages = messages
+        self.size = size_of(map(Message.value, messages))
+        places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
+        self._places: list[Place] = list(places)
+        # Of several of a place a dictionary keeps the one that comes last.
+        first = dict(zip(reversed(self._places), reversed(messages), strict=True))
+        last = dict(zip(self._places, messages, strict=True))
+        self.reaches = {
+            place: Reach(first[place].offset(), message.offset() + 1)
+            for place, message in last.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def only(self, places: Container[Place]) -> PolledMessages:
+        """As `Polled.only`."""
+        both = zip(self._messages, self._places, strict=True)
+        self._take([message for message, place in both if place in places])
+        return self
+
+    def batches(self, stream_of: Callable[[str], int] | None, most: int) -> list[Batch]:
+        """As `Polled.batches`."""
+        streams: dict[int, list[Any]] = {}
+        if stream_of is None:
+            streams[0] = list(self._messages)
+        else:
+            for message in self._messages:
+                streams.setdefault(stream_of(message.topic()), []).append(message)
+        # How many are about as large as is wanted
+        step = max(1, int(most * len(self) / max(1, self.size)))
+        return [
+            KafkaBatch(stream, some[first : first + step])
+            for stream, some in sorted(streams.items())
+            for first in range(0, len(some), step)
+        ]
+
+    def free(self) -> None:
+        """As `Polled.free`: Python does it."""
+
+
+def _failure(message: Any, error: Any) -> Failure:
+    return Failure(message.topic(), message.partition(), message.offset(), error)
 
 
 class KafkaBatch:
@@ -69,6 +128,6 @@ def told_headers(message: Any) -> Headers | None:
         return None
 
 
-def size_of(values: Sequence[bytes | None]) -> int:
+def size_of(values: Iterable[bytes | None]) -> int:
     """Bytes of values."""
     return sum(map(len, filter(None, values)))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from confluent_kafka import KafkaError
+
+from sigmac.runtime.stream.kafka.direct.polled import Failure
 
 RESETS: Mapping[str, str] = {
     "smallest": "earliest",
@@ -44,9 +45,9 @@ class ReadingPoint:
     lost: int = 0
 
 
-def unreadable(message: Any) -> Unreadable:
-    """What a message with one of the errors `UNREADABLE` says."""
-    error, offset = message.error(), message.offset()
+def unreadable(failure: Failure) -> Unreadable:
+    """What one of the errors `UNREADABLE` says."""
+    error, offset = failure.error, failure.offset
     wanted = offset if offset is not None and offset >= 0 else None
     return Unreadable(wanted, error.code() == KafkaError._LOG_TRUNCATION, error.str())
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
 from confluent_kafka import (
     OFFSET_STORED,
-    Consumer,
     KafkaError,
     KafkaException,
-    Message,
     TopicPartition,
 )
 
@@ -23,10 +21,10 @@ from sigmac.runtime.stream.kafka.connection import (
     Connection,
     Properties,
     find_topics,
-    make_client,
     permanent,
 )
-from sigmac.runtime.stream.kafka.message_batch import KafkaBatch, size_of
+from sigmac.runtime.stream.kafka.consumer import make_consumer
+from sigmac.runtime.stream.kafka.direct.polled import Failure, Place, Polled
 from sigmac.runtime.stream.kafka.reading_points import (
     PROPERTY,
     RESETS,
@@ -64,8 +62,6 @@ _MISSING = {
     KafkaError._UNKNOWN_PARTITION,
 }
 
-_Place = tuple[Any, Any]  # topic, partition
-
 
 class KafkaSource:
     """A member of the group. `inputs` are the topics of each input; one that starts with ^ is a regular expression."""
@@ -92,28 +88,29 @@ class KafkaSource:
         self._found = dict(self._names)  # the input of each topic that was met
         self._max_bytes = max_bytes
         self._mean = float(_FIRST_GUESS)
-        self._polled: Sequence[Any] = []  # messages that are not committed
-        self._next: dict[_Place, int] = {}  # the offsets that a commit would go on at
-        self._owed: dict[_Place, int] = {}  # offsets that are good and not committed yet
-        self._read: dict[_Place, int] = {}  # the offsets behind what was polled
-        self._unreadable: dict[_Place, Unreadable] = {}
+        self._polled: Polled | None = None  # what is not committed
+        self._first: dict[Place, int] = {}  # the first offsets of it
+        self._next: dict[Place, int] = {}  # the offsets that a commit would go on at
+        self._owed: dict[Place, int] = {}  # offsets that are good and not committed yet
+        self._read: dict[Place, int] = {}  # the offsets behind what was polled
+        self._unreadable: dict[Place, Unreadable] = {}
         self._forbidden: set[str] = set()  # topics of patterns that may not be read
         self._unmatched: set[str] = set()  # patterns without a topic
-        self._held: list[Any] = []
+        self._held: list[Polled] = []
         self._paused = False
         self._ask_at = self._settle_at = 0.0
         self._dropped = False  # something polled went to another member before it was committed
         self.rebalances = 0
         self.uncommitted = 0  # batches whose records may be evaluated again
         self.lost: dict[str, int] = {}  # records that were gone before they were read, by topic
-        self.owned: set[_Place] = set()
+        self.owned: set[Place] = set()
         self.joined = False  # the group has told once what is ours
         self._reset = RESETS.get(str(properties.get(PROPERTY, "earliest")), "")
         self._eager = _is_eager(properties)
         # An unknown reset is left to librdkafka, which refuses it.
         told = {**properties, **({PROPERTY: "error"} if self._reset else {})}
         told["stats_cb"] = lambda statistics: self.silence.look(statistics)
-        self.consumer = make_client(Consumer, told, connection)
+        self.consumer, self._take = make_consumer(told, connection)
         self.silence: Silence = Silence(float(properties.get("fetch.wait.max.ms", 500)) / 1000)
         self._waiting = Waiting(self.consumer)
 
@@ -158,11 +155,10 @@ class KafkaSource:
         self.rebalances += 1
         gone = {(each.topic, each.partition) for each in partitions}
         self.owned -= gone
-        self._polled = [each for each in self._polled if _place(each) not in gone]
-        self._held = [each for each in self._held if _place(each) not in gone]
+        self._held = [each.only(self.owned) for each in self._held]
         for place in gone:
             self._dropped |= place in self._next
-            for known in (self._next, self._owed, self._read, self._unreadable):
+            for known in (self._first, self._next, self._owed, self._read, self._unreadable):
                 known.pop(place, None)
         self._waiting.forget(gone)
         self._forbidden &= {topic for topic, _ in self.owned}
@@ -179,43 +175,32 @@ class KafkaSource:
             self._settle()
         wanted = max(1, min(max_records, int(self._max_bytes / self._mean)))
         before = self.rebalances
-        held, self._held = self._held, []
-        messages = held or self.consumer.consume(wanted, max_wait)
-        if not messages:
-            self._look_for_the_broker()
-            return []
-        good = self._without_errors(messages)
+        polled = self._held.pop(0) if self._held else self._take(wanted, max_wait)
+        for failure in polled.failures:
+            self._take_error(failure)
         if before != self.rebalances:
             # A message may be of a partition that was taken away within the call.
-            good = [each for each in good if _place(each) in self.owned]
-        if not good:
+            polled = polled.only(self.owned)
+        if not polled:
+            if not polled.failures:
+                self._look_for_the_broker()
             return []
         self.connection.answered()
-        batches = self._by_input(good)
-        self._remember(good)
-        size = sum(size_of(batch.values) for batch in batches)
-        self._mean = max(64.0, 0.5 * self._mean + 0.5 * size / len(good))
+        one_input = len(self._names) + len(self._patterns) == 1
+        # A batch of a few MB stays in the processor's caches while it is joined, looked through and evaluated.
+        batches = polled.batches(None if one_input else self._stream, CHUNK)
+        self._remember(polled)
+        self._mean = max(64.0, 0.5 * self._mean + 0.5 * polled.size / len(polled))
         return batches
 
-    def _without_errors(self, messages: list[Any]) -> list[Any]:
-        errors = list(map(Message.error, messages))
-        if all(error is None for error in errors):
-            return messages
-        good = []
-        for message, error in zip(messages, errors, strict=True):
-            if error is None:
-                good.append(message)
-            else:
-                self._take_error(message, error)
-        return good
-
-    def _take_error(self, message: Any, error: KafkaError) -> None:
-        topic = message.topic() or "the broker"
+    def _take_error(self, failure: Failure) -> None:
+        topic, error = failure.topic or "the broker", failure.error
         if error.code() in UNREADABLE:
-            self._unreadable.setdefault(_place(message), unreadable(message))
+            place = failure.topic, failure.partition
+            self._unreadable.setdefault(place, unreadable(failure))
         elif topic in self._subscribed and topic not in self._names:
             self._unmatched.add(self._subscribed[topic])
-        elif topic in self._names or not message.topic():
+        elif topic in self._names or not failure.topic:
             self._stop_if_permanent(error, topic)
             self.connection.trouble = error.str()
             log.warning("the broker reports an error", error=error.str())
@@ -227,21 +212,6 @@ class KafkaSource:
         else:
             log.warning("the broker reports an error", topic=topic, error=error.str())
 
-    def _by_input(self, messages: list[Any]) -> list[Batch]:
-        streams: dict[int, list[Any]] = {}
-        if len(self._names) + len(self._patterns) == 1:
-            streams[0] = messages
-        else:
-            for message in messages:
-                streams.setdefault(self._stream(message.topic()), []).append(message)
-        # A batch of a few MB stays in the processor's caches while it is joined, looked through and evaluated.
-        most = max(1, int(CHUNK / self._mean))
-        return [
-            KafkaBatch(stream, some[first : first + most])
-            for stream, some in sorted(streams.items())
-            for first in range(0, len(some), most)
-        ]
-
     def _stream(self, topic: str) -> int:
         known = self._found.get(topic)
         if known is None:
@@ -252,12 +222,10 @@ class KafkaSource:
             self._found[topic] = known
         return known
 
-    def _remember(self, messages: Sequence[Any]) -> None:
-        self._polled = messages
-        places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
-        # Of several of a place a dictionary keeps the one that comes last.
-        last = dict(zip(places, messages, strict=True))
-        self._next = {place: message.offset() + 1 for place, message in last.items()}
+    def _remember(self, polled: Polled) -> None:
+        self._polled = polled
+        self._first = {place: reach.first for place, reach in polled.reaches.items()}
+        self._next = {place: reach.behind for place, reach in polled.reaches.items()}
         self._read.update(self._next)
         self._waiting.polled(self._next)
         if self._forbidden:
@@ -303,7 +271,9 @@ class KafkaSource:
         self._done()
 
     def _done(self) -> None:
-        self._polled, self._next, self._dropped = [], {}, False
+        if self._polled is not None:
+            self._polled.free()
+        self._polled, self._first, self._next, self._dropped = None, {}, {}, False
 
     def _settle(self) -> None:
         """Find out where to read what librdkafka has stopped to read, and commit what is owed."""
@@ -369,23 +339,34 @@ class KafkaSource:
         return f"no topic fits {', '.join(sorted(self._unmatched))} yet"
 
     def rewind(self) -> None:
-        first: dict[_Place, int] = {}
-        for message in (*self._polled, *self._held):
-            first.setdefault(_place(message), message.offset())
+        first = dict(self._in_work())
         for place, offset in first.items():
             self._read[place] = offset
             self.consumer.seek(TopicPartition(*place, offset))
         self._waiting.rewound(first)
-        self._held = []
+        self._free_held()
         self._done()
+
+    def _in_work(self) -> Iterator[tuple[Place, int]]:
+        """The first offsets of what was taken and is not committed, the earliest of a partition last."""
+        for held in reversed(self._held):
+            yield from ((place, reach.first) for place, reach in held.reaches.items())
+        yield from self._first.items()
+
+    def _free_held(self) -> None:
+        for each in self._held:
+            each.free()
+        self._held = []
 
     def keep_alive(self) -> None:
         self._paused = True
         if mine := self.consumer.assignment():
             self.consumer.pause(mine)
-        message = self.consumer.poll(0)
-        if message is not None:
-            self._held += self._without_errors([message])  # it was on its way before the pause
+        polled = self._take(1, 0)
+        for failure in polled.failures:
+            self._take_error(failure)
+        if polled:
+            self._held.append(polled)  # it was on its way before the pause
         self._look_for_the_broker()
         if self.connection.connected and not self.silence.reason:
             self._waiting.renew(self.owned)
@@ -408,10 +389,12 @@ class KafkaSource:
             found.setdefault(topic, []).append(partition)
         return found
 
-    def lag(self) -> dict[_Place, int]:
-        return self._waiting.lag(self.owned, (*self._polled, *self._held))
+    def lag(self) -> dict[Place, int]:
+        return self._waiting.lag(self.owned, self._in_work())
 
     def close(self) -> None:
+        self._free_held()
+        self._done()
         self.consumer.close()
 
     def _stop_if_permanent(self, error: KafkaError, what: str) -> None:
@@ -424,10 +407,6 @@ def _is_eager(properties: Properties) -> bool:
     """Whether a rebalance takes all partitions away and gives them anew."""
     strategy = str(properties.get("partition.assignment.strategy", "range,roundrobin"))
     return properties.get("group.protocol") != "consumer" and "cooperative" not in strategy
-
-
-def _place(message: Any) -> _Place:
-    return message.topic(), message.partition()
 
 
 def _listed(partitions: Sequence[TopicPartition]) -> Mapping[str, list[int]]:

@@ -13,12 +13,12 @@ from typing import Any
 import structlog
 from confluent_kafka import OFFSET_END, OFFSET_INVALID, KafkaException, TopicPartition
 
+from sigmac.runtime.stream.kafka.direct.polled import Place
+
 log = structlog.get_logger("sigmac.stream.kafka")
 
 AGAIN = 2.0  # seconds between two questions
 _ANSWER = 1.0  # seconds for an answer
-
-Place = tuple[Any, Any]  # topic, partition
 
 
 class Waiting:
@@ -67,11 +67,15 @@ class Waiting:
         positions = self._consumer.position([TopicPartition(*place) for place in owned])
         return [each for each in positions if each.offset == OFFSET_INVALID]
 
-    def lag(self, owned: Collection[Place], in_work: Iterable[Any]) -> dict[Place, int]:
-        """How many records of each partition wait, those of the messages in work included; -1 where it is not known."""
+    def lag(
+        self, owned: Collection[Place], in_work: Iterable[tuple[Place, int]]
+    ) -> dict[Place, int]:
+        """How many records of each partition wait; -1 where it is not known.
+
+        Those from an offset on that is in work, of a partition, are among them.
+        """
         first = dict(self._rewound)
-        for message in in_work:
-            place, offset = (message.topic(), message.partition()), message.offset()
+        for place, offset in in_work:
             first[place] = min(offset, first.get(place, offset))
         lags = {}
         for each in self._consumer.position([TopicPartition(*place) for place in owned]):

@@ -87,7 +87,7 @@ def stops(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(kernels.evaluate_at(address))
         return seen[-1]
 
-    spied = Kernels("spied", kernels._build, evaluate, kernels)
+    spied = Kernels("spied", kernels._build, evaluate, kernels._gather, owner=kernels)
     monkeypatch.setattr(choice, "find_kernels", lambda: spied)
     return seen
 

@@ -53,6 +53,7 @@ EVENTS = rb"""{"Image": "C:\\Windows\\WHOAMI.exe", "User": "nt authority\\system
 ANSWERS_NOTHING = """
 define i64 @sigmac_build(i64 %address) { ret i64 0 }
 define i64 @sigmac_evaluate(i64 %address) { ret i64 0 }
+define i64 @sigmac_gather(i64 %address) { ret i64 0 }
 """
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"

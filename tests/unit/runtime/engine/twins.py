@@ -89,14 +89,15 @@ def twin_kernels() -> Kernels:
     """The kernels' Python twins; Numba's compiler must have been switched off before it was imported."""
     from numba import config
 
-    from sigmac.runtime.engine.kernels import automaton, evaluate
+    from sigmac.runtime.engine.kernels import automaton, evaluate, gather
 
     assert config.DISABLE_JIT
     return Kernels(
         "twins",
         lambda address: automaton.build(group_at(address, layout.Building)),
         lambda address: evaluate.evaluate(group_at(address, layout.State)),
-        None,
+        lambda address: gather.gather(group_at(address, layout.Gathering)),
+        owner=None,
     )
 
 

@@ -15,6 +15,8 @@ from sigmac.runtime.stream.kafka.silence import Silence
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from sigmac.testing import EmbeddedBroker
 
+pytestmark = pytest.mark.usefixtures("each_consumer")
+
 
 @pytest.fixture
 def broker() -> Iterator[EmbeddedBroker]:

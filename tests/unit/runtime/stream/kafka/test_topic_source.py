@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from sigmac.runtime.errors import StreamError
+from sigmac.runtime.stream.kafka import consumer as consumer_module
 from sigmac.runtime.stream.kafka import message_batch, topic_source
 from sigmac.runtime.stream.kafka.connection import Connection, consumer_properties
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
@@ -80,9 +81,9 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[KafkaSource, 
     def make(**properties: str) -> tuple[KafkaSource, Consumer]:
         consumer = Consumer()
         dotted = {name.replace("_", "."): value for name, value in properties.items()}
-        monkeypatch.setattr(topic_source, "Message", Told)
         monkeypatch.setattr(message_batch, "Message", Told)
-        monkeypatch.setattr(topic_source, "make_client", lambda *_: consumer)
+        monkeypatch.setenv(consumer_module.CHOICE, "python")
+        monkeypatch.setattr(consumer_module, "make_client", lambda *_: consumer)
         monkeypatch.setattr(topic_source, "find_topics", lambda *_: {})
         monkeypatch.setattr(topic_source, "_ASK_AGAIN", 0)
         connection = Connection()

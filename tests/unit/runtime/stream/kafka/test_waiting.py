@@ -13,6 +13,8 @@ from sigmac.runtime.stream.kafka.connection import Connection, consumer_properti
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from sigmac.testing import EmbeddedBroker
 
+pytestmark = pytest.mark.usefixtures("each_consumer")
+
 
 @pytest.fixture
 def broker() -> Iterator[EmbeddedBroker]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import confluent_kafka.cimpl
 import pytest
 
-from sigmac.runtime.stream.kafka import librdkafka
-from sigmac.runtime.stream.kafka.librdkafka import LibraryMissing, load
+from sigmac.runtime.stream.kafka.direct import librdkafka
+from sigmac.runtime.stream.kafka.direct.librdkafka import LibraryMissing, load
 
 
 @pytest.fixture(autouse=True)
