@@ -25,6 +25,7 @@ from bench import (
     stages,
     stalls,
     stream,
+    unseen,
     versus,
     workers,
 )
@@ -36,6 +37,7 @@ from bench.packs import Packs
 KERNELS = "sigmac.runtime.engine.machine_code.ahead_of_time"
 PARTS = {
     "batch": batch.measure,
+    "unseen": unseen.measure,
     "scalar": scalar.measure,
     "growth": growth.measure,
     "stalls": stalls.measure,

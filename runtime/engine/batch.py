@@ -36,6 +36,10 @@ from sigmac.runtime.scalar.sightings import Seen
 FOUND = 1 << 14  # matches that are listed before Python takes them; at least one for each rule
 _DESCRIBED = 256  # sets of rules of kinds that are remembered
 SINGLE = 1 << 16  # bytes of a record that is evaluated by itself
+_GATHERED, _SHOWN = (
+    1 << 16,
+    1 << 21,
+)  # bytes of logs: of one look at them, and of all of small batches
 _NOTHING = bytes(PADDING)
 
 
@@ -95,6 +99,7 @@ class Engine:
         self._sizes = self._single.sizes.data
         self._notes = self.caches.scratch.sizes.data
         self._tags: dict[Wanted, int] = {}
+        self._gathered, self._shown = bytearray(), 0  # bytes of logs
         # What concerns kinds, by their rules
         self._described: dict[int, tuple[layout.Bytes, layout.Bytes]] = {}
         self._sighted_from = 0  # number of the record after which what is seen counts
@@ -115,17 +120,24 @@ class Engine:
     def match_batch(self, data: bytes, wanted: Wanted) -> BatchResult:
         """As `Pack.match_batch`, of the rules among the bits `wanted`."""
         found = Found()
+        size = len(data)
         at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
         whole = np.frombuffer(data, np.uint8)
-        # The kernels read past the end of a record: the last lines are read from a copy with room behind.
-        cut = data.rfind(b"\n", at, max(at, len(data) - PADDING)) + 1
-        if cut > at:
-            self._run(whole, at, cut, data, 0, wanted, found)
-            at = cut
-        if at < len(data):
-            last = np.zeros(len(data) - at + 2 * PADDING, np.uint8)
-            last[: len(data) - at] = whole[at:]
-            self._run(last, 0, len(data) - at, data, at, wanted, found)
+        self._learn(whole[at:])
+        # The kernels read past the end of a record: a few records are copied to where there is room behind, and of
+        # many the last ones.
+        if size <= SINGLE:
+            self._room[: size + PADDING] = data + _NOTHING
+            self._evaluate(self._single, self._address, at, size, data, 0, wanted, found)
+        else:
+            cut = data.rfind(b"\n", at, size - PADDING) + 1
+            if cut > at:
+                self._run(whole, at, cut, data, 0, wanted, found)
+                at = cut
+            if at < size:
+                last = np.zeros(size - at + 2 * PADDING, np.uint8)
+                last[: size - at] = whole[at:]
+                self._run(last, 0, size - at, data, at, wanted, found)
         nothing = np.zeros(0, np.int32)
         return BatchResult(
             np.concatenate(found.lines) if found.lines else nothing,
@@ -168,11 +180,23 @@ class Engine:
     ) -> None:
         """Evaluate the lines of `array[begin:end]`, which is `data` from `offset` on."""
         records = self._records._replace(data=array)
-        self._searches.learn(array[begin:end])
         table = self._table.copy()
-        # All other arrays stay where they are; those of the records are the last.
-        table[-2 * len(records) :] = table_of(records)
+        # All other arrays stay where they are; those of the records are the last, of these the bytes the first.
+        table[-2 * len(records) :][:2] = array.ctypes.data, len(array)
         self._evaluate(records, table.ctypes.data, begin, end, data, offset, wanted, found)
+
+    def _learn(self, data: layout.Bytes) -> None:
+        """Show some logs to those who plan searches; of small batches several at once, as each look costs the same."""
+        if len(data) < _GATHERED and self._shown:
+            if self._shown >= _SHOWN:
+                return
+            self._gathered += data.tobytes()
+            if len(self._gathered) < _GATHERED:
+                return
+            data = np.frombuffer(bytes(self._gathered), np.uint8)
+            self._gathered.clear()
+        self._shown += len(data)
+        self._searches.learn(data)
 
     def _evaluate(
         self,

@@ -32,9 +32,10 @@ class Engines:
         self._dispatch = dispatch
         self._kernels = kernels
         self._share = budget // workers
-        self._left = threading.Semaphore(workers)
-        self._lock = threading.Lock()
-        self._free: list[Engine] = []
+        self._left = workers  # engines that may still be made
+        self._free: list[Engine] = []  # the one that was used last is taken first
+        self._waiting = 0  # threads
+        self._given_back = threading.Condition()
         self.all: list[Engine] = []
         self.tables = Tables(
             arrays,
@@ -61,24 +62,40 @@ class Engines:
 
     def take(self, *, wait: bool) -> Engine | None:
         """An engine for this thread alone, to be given back; None where all are in use and it is not to `wait`."""
-        if not self._left.acquire(blocking=wait):
-            return None
         try:
-            with self._lock:
-                if self._free:
-                    return self._free.pop()
+            return self._free.pop()
+        except IndexError:
+            pass
+        with self._given_back:
+            # Said before it is looked again: who gives one back after that look knows that somebody waits.
+            self._waiting += 1
+            try:
+                while self._left == 0:
+                    try:
+                        return self._free.pop()
+                    except IndexError:
+                        if not wait:
+                            return None
+                        self._given_back.wait()
+                self._left -= 1
+            finally:
+                self._waiting -= 1
+        try:
             engine = Engine(self._dispatch, self.tables, self._kernels, self._share)
         except BaseException:
-            self._left.release()
+            with self._given_back:
+                self._left += 1
+                self._given_back.notify()
             raise
         self.all.append(engine)
         return engine
 
     def give_back(self, engine: Engine) -> None:
         """Let other threads have an engine that was taken."""
-        with self._lock:
-            self._free.append(engine)
-        self._left.release()
+        self._free.append(engine)
+        if self._waiting:
+            with self._given_back:
+                self._given_back.notify()
 
     @contextmanager
     def borrow(self) -> Iterator[Engine]:

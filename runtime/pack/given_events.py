@@ -8,7 +8,7 @@ from typing import Any
 
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.match import BatchResult, Rejected
-from sigmac.runtime.scalar.json_record import json_bytes, parse_record, plain_event, record_of
+from sigmac.runtime.scalar.json_record import bytes_of, json_bytes, parse_record, plain_event
 
 
 class GivenEvents:
@@ -44,9 +44,9 @@ def _line(event: Mapping[str, Any] | bytes) -> bytes:
         return text if b"\n" not in text else json_bytes(parse_record(text))
     if not isinstance(event, Mapping):
         raise _wrong(event)
-    known = record_of(event) if isinstance(event, dict) else None
+    known = bytes_of(event) if event.__class__ is dict else None
     try:
-        return json_bytes(plain_event(event)) if known is None else known[0]
+        return json_bytes(plain_event(event)) if known is None else known
     except RecursionError:
         raise EventError("the event is nested too deep") from None
 

@@ -30,10 +30,10 @@ from sigmac.runtime.scalar.dispatch import MOST_VALUES, Dispatch, Wanted
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Budget, mask_of
 from sigmac.runtime.scalar.json_record import (
+    bytes_of,
     check_values,
     parse_record,
     plain_event,
-    record_of,
     records_in,
 )
 from sigmac.runtime.scalar.rejections import Rejections
@@ -267,12 +267,11 @@ class Pack:
         Tuples and NumPy's arrays are JSON arrays. Raises `EventError` where the event holds what JSON cannot, whichever
         rule asks for it.
         """
-        taken: tuple[bytes | None, dict[str, Any]] | None
-        taken = record_of(event) if isinstance(event, dict) else None
-        if taken is None:
+        data = bytes_of(event) if event.__class__ is dict else None
+        plain: Any = event
+        if data is None:
             plain = plain_event(event)
-            taken = record_of(plain) or (None, plain)
-        data, plain = taken
+            data = bytes_of(plain)
         check_values(plain, self.dispatch.most_values, None if data is None else len(data))
         return Matches(
             Match(self.rules[i], event, self.explain(i, plain) if explain else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import orjson
 
 from sigmac.runtime.errors import EventError
 
+_SCALARS = frozenset({str, int, bool, type(None)})
 MAX_DEPTH = 1024  # objects and arrays within each other; what reads records allows no more
 
 
@@ -27,17 +28,34 @@ def json_bytes(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def record_of(event: dict[str, Any]) -> tuple[bytes, dict[str, Any]] | None:
-    """The bytes of an event, and what they say, of JSON's own types alone; None where it holds what JSON cannot.
+def bytes_of(event: dict[str, Any]) -> bytes | None:
+    """The bytes of an event of JSON's own types alone, to the letter; None where it holds anything else.
 
-    NaN and tuples are such, and a `StrEnum` is none: what is evaluated is its text.
+    orjson writes more than those: tuples, members of enumerations, NaN as null.
     """
     try:
         data = orjson.dumps(event)
-        said = orjson.loads(data)
-        return (data, said) if said == event else None
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, RecursionError):
         return None
+    return data if _is_plain(event.values()) else None
+
+
+def _is_plain(values: Collection[Any]) -> bool:
+    """Whether all values are what JSON has; they are not deep, as orjson has written them."""
+    if _SCALARS.issuperset(map(type, values)):
+        return True
+    for value in values:
+        kind = value.__class__
+        if kind in _SCALARS:
+            continue
+        if kind is float:
+            if not math.isfinite(value):
+                return False
+        elif not (kind is list or kind is dict) or not _is_plain(
+            value if kind is list else value.values()
+        ):
+            return False
+    return True
 
 
 def check_values(event: dict[str, Any], most: int, size: int | None = None) -> None:
