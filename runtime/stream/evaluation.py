@@ -49,9 +49,11 @@ class Evaluated:
     correlations: CorrelationCounts = field(default_factory=dict)
 
 
-def evaluate(batches: Sequence[Batch], streams: Sequence[Stream]) -> Evaluated:
-    """Evaluate batches, each with what its input says."""
-    made = Evaluated()
+def evaluate(
+    batches: Sequence[Batch], streams: Sequence[Stream], made: Evaluated | None = None
+) -> Evaluated:
+    """Evaluate batches, each with what its input says; what comes of them is added to `made`."""
+    made = Evaluated() if made is None else made
     for batch in batches:
         _evaluate(batch, streams[batch.stream], made)
     return made

@@ -97,6 +97,13 @@ class Source(Protocol):
         """
         ...
 
+    def more(self, max_records: int) -> list[Batch]:
+        """Of what waits, what can be had at once: to be committed or rewound with what was polled before.
+
+        Nothing where a source gives all of that with the next poll.
+        """
+        ...
+
     def commit(self) -> None:
         """All that was polled is done: a restart goes on behind it."""
         ...

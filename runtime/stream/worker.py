@@ -31,6 +31,7 @@ from sigmac.runtime.stream.tracing import BatchSpan, Tracing
 log = structlog.get_logger("sigmac.stream.worker")
 
 _WATCHED = 200  # matches a second that are shown to watchers
+_LARGE = 4096  # matches, dead letters or hits that are delivered before more is evaluated
 _REPORT = 1.0  # seconds between two reports to the supervisor
 _SETTLED = 30.0  # seconds without a batch after which one that failed is taken for somebody else's
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.25, 15.0  # seconds
@@ -193,14 +194,14 @@ class Worker:
         else:
             self._set_state("waiting", "other members of the group have all partitions")
 
-    def _work(self, batches: Sequence[Batch], span: BatchSpan) -> None:
+    def _work(self, batches: list[Batch], span: BatchSpan) -> None:
         started = time.perf_counter()
-        made = evaluate(batches, self.streams)
+        made, sizes = self._evaluated(batches, started + self._max_wait)
         for message in made.matches:
             span.link(message.headers)
         for letter in made.dead:
             span.link(letter.origin.headers)
-        records = sum(len(batch.values) for batch in batches)
+        records = sum(count for _, count, _ in sizes)
         span.count(records=records, matches=len(made.matches), dead_letters=len(made.dead))
         self._slow_since = 0.0
         waited = time.perf_counter()
@@ -209,7 +210,7 @@ class Worker:
         finally:
             if self._slow_since:
                 self.counts.stalled_seconds += time.perf_counter() - waited
-        done = self._counted(batches, made, time.perf_counter() - started)
+        done = self._counted(sizes, made, time.perf_counter() - started)
         self.counts.add(done)
         if not self._report():
             # Whatever ends this process, what it has committed is counted.
@@ -217,7 +218,28 @@ class Worker:
         if self._watched:
             self._show(made.matches)
 
-    def _counted(self, batches: Sequence[Batch], made: Evaluated, seconds: float) -> Counts:
+    def _evaluated(
+        self, batches: list[Batch], until: float
+    ) -> tuple[Evaluated, list[tuple[str, int, int]]]:
+        """What comes of batches and of more that waits, up to a time; and how many records of which topics they were.
+
+        To deliver and to commit takes a while, whatever it is of. What the records are made of is let go on the way.
+        """
+        made, sizes = Evaluated(), []
+        while True:
+            evaluate(batches, self.streams, made)
+            sizes += [size for batch in batches for size in batch.sizes()]
+            batches.clear()
+            large = max(len(made.matches), len(made.dead), len(made.hits)) >= _LARGE
+            if large or time.perf_counter() > until:
+                return made, sizes
+            batches = self.source.more(self._max_records)
+            if not batches:
+                return made, sizes
+
+    def _counted(
+        self, sizes: Sequence[tuple[str, int, int]], made: Evaluated, seconds: float
+    ) -> Counts:
         """The counts of a batch that is delivered: what is done again counts once."""
         counts = Counts(events=made.events, rejected=made.rejected)
         counts.matches = {name: dict(found) for name, found in made.found.items()}
@@ -226,10 +248,9 @@ class Worker:
             counts.correlations = added(counts.correlations, slot.counted())
         for letter in (*made.dead, *self.outputs.buried()):
             counts.dead_letters[letter.kind] = counts.dead_letters.get(letter.kind, 0) + 1
-        for batch in batches:
-            for topic, records, size in batch.sizes():
-                counts.records[topic] = counts.records.get(topic, 0) + records
-                counts.bytes[topic] = counts.bytes.get(topic, 0) + size
+        for topic, records, size in sizes:
+            counts.records[topic] = counts.records.get(topic, 0) + records
+            counts.bytes[topic] = counts.bytes.get(topic, 0) + size
         for sink, messages in self.outputs.delivered.items():
             counts.delivered[sink] = messages - self.counts.delivered.get(sink, 0)
         counts.batches = 1

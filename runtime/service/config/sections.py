@@ -367,14 +367,16 @@ DropOrPlaces = Annotated[
 class BatchSettings(Model):
     """How much is evaluated at once."""
 
-    max_records: int = Field(10000, ge=1, le=1_000_000, description="Records in a batch at most.")
+    max_records: int = Field(
+        10000, ge=1, le=1_000_000, description="Records evaluated at once, at most."
+    )
     max_wait: float = Field(
         0.25,
         ge=0.001,
         le=60,
-        description="Seconds to wait for a batch to fill: the most that batching delays a match.",
+        description="Seconds until what was evaluated is delivered: the most that batching delays a match.",
     )
-    max_mib: float = Field(32, gt=0, le=4096, description="MiB of a batch at most.")
+    max_mib: float = Field(8, gt=0, le=4096, description="MiB evaluated at once, at most.")
 
 
 class ReloadSettings(Model):

@@ -374,6 +374,9 @@ class FileSource:
             return False  # renamed, and nothing has come in its place yet
         return (found.st_ino, found.st_dev) != (each.read.inode, each.read.device)
 
+    def more(self, max_records: int) -> list[Batch]:
+        return []
+
     def commit(self) -> None:
         for each in self._files:
             each.done = _copy(each.read) if each.read.line or each.read.offset else each.done

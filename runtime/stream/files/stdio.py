@@ -75,6 +75,9 @@ class StdinSource:
             self._rest, self._long = b"", LongLine(rest[:LONG_LINE_KEPT], len(rest), self._position)
         return lines
 
+    def more(self, max_records: int) -> list[Batch]:
+        return []
+
     def commit(self) -> None:
         if self._beside is not None:
             self._beside.write()

@@ -65,9 +65,6 @@ class PolledMessages:
             for first in range(0, len(some), step)
         ]
 
-    def free(self) -> None:
-        """As `Polled.free`: Python does it."""
-
 
 def _failure(message: Any, error: Any) -> Failure:
     return Failure(message.topic(), message.partition(), message.offset(), error)

@@ -41,6 +41,7 @@ from sigmac.runtime.stream.record import Batch
 log = structlog.get_logger("sigmac.stream.kafka")
 
 _FIRST_GUESS = 16 << 10  # bytes of a record before any was seen
+_LINGER = 0.01  # seconds that a record waits for others while there is time to evaluate them
 _ASK_AGAIN = 1.0  # seconds between two questions to a broker that went away
 _ASK = 5.0  # seconds for an answer
 # The group moves on: of what was polled some is somebody else's by and by, and let go when that is told. What stays
@@ -88,8 +89,9 @@ class KafkaSource:
         self._found = dict(self._names)  # the input of each topic that was met
         self._max_bytes = max_bytes
         self._mean = float(_FIRST_GUESS)
-        self._polled: Polled | None = None  # what is not committed
-        self._first: dict[Place, int] = {}  # the first offsets of it
+        self._first: dict[
+            Place, int
+        ] = {}  # the first offsets of what was polled and is not committed
         self._next: dict[Place, int] = {}  # the offsets that a commit would go on at
         self._owed: dict[Place, int] = {}  # offsets that are good and not committed yet
         self._read: dict[Place, int] = {}  # the offsets behind what was polled
@@ -100,7 +102,7 @@ class KafkaSource:
         self._paused = False
         self._ask_at = self._settle_at = 0.0
         self._dropped = False  # something polled went to another member before it was committed
-        self.rebalances = 0
+        self.rebalances = self.polled_in = 0  # until now, and when the batch in work was polled
         self.uncommitted = 0  # batches whose records may be evaluated again
         self.lost: dict[str, int] = {}  # records that were gone before they were read, by topic
         self.owned: set[Place] = set()
@@ -173,25 +175,42 @@ class KafkaSource:
                 self.consumer.resume(mine)
         if not self._held:
             self._settle()
-        wanted = max(1, min(max_records, int(self._max_bytes / self._mean)))
+        found = self._batches([self._held.pop(0)] if self._held else [], max_records, max_wait)
+        if found:
+            self.connection.answered()
+        else:
+            self._look_for_the_broker()
+        self.polled_in = self.rebalances
+        return found
+
+    def more(self, max_records: int) -> list[Batch]:
+        return self._batches([], max_records, 0)
+
+    def _batches(self, taken: list[Polled], max_records: int, max_wait: float) -> list[Batch]:
         before = self.rebalances
-        polled = self._held.pop(0) if self._held else self._take(wanted, max_wait)
-        for failure in polled.failures:
-            self._take_error(failure)
-        if before != self.rebalances:
-            # A message may be of a partition that was taken away within the call.
-            polled = polled.only(self.owned)
-        if not polled:
-            if not polled.failures:
-                self._look_for_the_broker()
-            return []
-        self.connection.answered()
+        found: list[Batch] = []
         one_input = len(self._names) + len(self._patterns) == 1
-        # A batch of a few MB stays in the processor's caches while it is joined, looked through and evaluated.
-        batches = polled.batches(None if one_input else self._stream, CHUNK)
-        self._remember(polled)
-        self._mean = max(64.0, 0.5 * self._mean + 0.5 * polled.size / len(polled))
-        return batches
+        for polled in taken or self._taken(max_records, max_wait):
+            for failure in polled.failures:
+                self._take_error(failure)
+            if before != self.rebalances:
+                # A message may be of a partition that was taken away within the call.
+                polled = polled.only(self.owned)
+            if polled:
+                # A batch of a few MB stays in the processor's caches while it is joined and evaluated.
+                found += polled.batches(None if one_input else self._stream, CHUNK)
+                self._remember(polled)
+        return found
+
+    def _taken(self, most: int, wait: float) -> list[Polled]:
+        """What comes within a short time of the first message, which is waited for."""
+        most = max(1, min(most, int(self._max_bytes / self._mean)))
+        soon = min(wait, _LINGER)
+        taken = self._take(most, soon)
+        if len(taken) or taken.failures or soon == wait:
+            return [taken]
+        first = self._take(1, wait - soon)
+        return [first, self._take(most - 1, soon)] if len(first) and most > 1 else [first]
 
     def _take_error(self, failure: Failure) -> None:
         topic, error = failure.topic or "the broker", failure.error
@@ -223,13 +242,13 @@ class KafkaSource:
         return known
 
     def _remember(self, polled: Polled) -> None:
-        self._polled = polled
-        self._first = {place: reach.first for place, reach in polled.reaches.items()}
-        self._next = {place: reach.behind for place, reach in polled.reaches.items()}
-        self._read.update(self._next)
-        self._waiting.polled(self._next)
+        self._mean = max(64.0, 0.5 * self._mean + 0.5 * polled.size / len(polled))
+        for place, reach in polled.reaches.items():
+            self._first.setdefault(place, reach.first)
+            self._next[place] = self._read[place] = reach.behind
+        self._waiting.polled(polled.reaches)
         if self._forbidden:
-            self._forbidden -= {topic for topic, _ in self._next}
+            self._forbidden -= {topic for topic, _ in polled.reaches}
 
     def positions(self) -> list[TopicPartition]:
         """Where the group shall go on when what was polled is done."""
@@ -271,9 +290,7 @@ class KafkaSource:
         self._done()
 
     def _done(self) -> None:
-        if self._polled is not None:
-            self._polled.free()
-        self._polled, self._first, self._next, self._dropped = None, {}, {}, False
+        self._first, self._next, self._dropped = {}, {}, False
 
     def _settle(self) -> None:
         """Find out where to read what librdkafka has stopped to read, and commit what is owed."""
@@ -344,7 +361,7 @@ class KafkaSource:
             self._read[place] = offset
             self.consumer.seek(TopicPartition(*place, offset))
         self._waiting.rewound(first)
-        self._free_held()
+        self._held = []
         self._done()
 
     def _in_work(self) -> Iterator[tuple[Place, int]]:
@@ -352,11 +369,6 @@ class KafkaSource:
         for held in reversed(self._held):
             yield from ((place, reach.first) for place, reach in held.reaches.items())
         yield from self._first.items()
-
-    def _free_held(self) -> None:
-        for each in self._held:
-            each.free()
-        self._held = []
 
     def keep_alive(self) -> None:
         self._paused = True
@@ -393,8 +405,6 @@ class KafkaSource:
         return self._waiting.lag(self.owned, self._in_work())
 
     def close(self) -> None:
-        self._free_held()
-        self._done()
         self.consumer.close()
 
     def _stop_if_permanent(self, error: KafkaError, what: str) -> None:

@@ -49,7 +49,7 @@ _LOOK = 0.25  # seconds between two looks at the rest of the world
 
 
 class ExactlyOnce:
-    """One transaction a batch."""
+    """One transaction for what is delivered at once."""
 
     def __init__(self, source: KafkaSource, outputs: Outputs, shared: SharedProducer):
         self._source = source
@@ -78,7 +78,7 @@ class ExactlyOnce:
         meanwhile: Meanwhile,
         hits: Sequence[Message] = (),
     ) -> None:
-        rebalances = self._source.rebalances
+        rebalances = self._source.polled_in
         group = self._source.consumer.consumer_group_metadata()
         spare = 0
         while True:

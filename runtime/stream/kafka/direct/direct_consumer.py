@@ -150,10 +150,6 @@ class DirectConsumer:
         self._served()
         return taken
 
-    def poll(self, wait: float) -> Taken:
-        """One message, or one error."""
-        return self.take(1, wait)
-
     # Groups and positions
 
     def subscribe(

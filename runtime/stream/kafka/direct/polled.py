@@ -27,7 +27,7 @@ class Failure(NamedTuple):
 
 
 class Polled(Protocol):
-    """Messages, those of a partition in its order, and errors. What it is made of is freed by `free`, or at its end."""
+    """Messages, those of a partition in its order, and errors. They live as long as this or a batch of them."""
 
     failures: list[Failure]
     reaches: dict[Place, Reach]
@@ -43,8 +43,4 @@ class Polled(Protocol):
 
     def batches(self, stream_of: Callable[[str], int] | None, most: int) -> list[Batch]:
         """Batches of about `most` bytes, each of one input by the name of its topic; None: there is one input."""
-        ...
-
-    def free(self) -> None:
-        """Nothing will be asked any more: of messages, batches, or what batches gave."""
         ...

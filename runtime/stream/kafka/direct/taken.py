@@ -56,7 +56,7 @@ class Taken:
         self.free()
 
     def free(self) -> None:
-        """As `Polled.free`; it can be called again."""
+        """Let go of all: nothing can be asked any more, of batches neither. It can be called again."""
         if len(self._all):
             function = ctypes.cast(functions().message_destroy, ctypes.c_void_p).value or 0
             self._gather(layout.RELEASE, self._all, _NOTHING, function=function)

@@ -41,6 +41,9 @@ class MemorySource:
         self.log.append("rewind")
         self.position = self.committed
 
+    def more(self, max_records: int) -> list[Any]:
+        return []
+
     def keep_alive(self) -> None:
         self.log.append("keep alive")
 

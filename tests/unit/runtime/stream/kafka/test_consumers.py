@@ -115,9 +115,6 @@ def test_both_say_the_same_of_messages(make: Make, most: int) -> None:
             ("one", 0): 4,
             ("two", 0): 2,
         }
-        for each in polled:
-            each.free()
-            each.free()
     assert said["direct"] == said["python"]
     ((stream, first, value), *_), sizes, size = said["direct"]
     assert (stream, value, first.key, first.timestamp) == (0, RECORDS[0][1], b"k", 1234)
@@ -245,24 +242,24 @@ def test_one_that_is_closed_says_so(make: Make, each_consumer: str) -> None:
         take(1, 0)
 
 
-def test_errors_and_logs_are_told(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[Any] = []
-    statistics: list[str] = []
+def test_errors_and_logs_are_told(each_consumer: str, caplog: pytest.LogCaptureFixture) -> None:
+    connection, statistics = Connection(), list[str]()
     with caplog.at_level(logging.DEBUG, "sigmac.librdkafka"):
-        _, take = make(
-            "direct",
-            **{
+        consumer, take = make_consumer(
+            {
                 "bootstrap.servers": "127.0.0.1:1",
-                "error_cb": heard.append,
+                "group.id": "group",
                 "stats_cb": statistics.append,
                 "statistics.interval.ms": 50,
                 "debug": "broker",
                 "log_level": 7,
             },
+            connection,
         )
         until = time.monotonic() + 20
-        while not heard or not statistics or not caplog.records:
+        while not connection.trouble or not statistics or not caplog.records:
             assert time.monotonic() < until
             take(1, 0.1)
-    assert {each.name() for each in heard} <= {"_TRANSPORT", "_ALL_BROKERS_DOWN"}
+        consumer.close()
     assert '"rxmsgs"' in statistics[0]
+    assert any("Connection refused" in record.getMessage() for record in caplog.records)

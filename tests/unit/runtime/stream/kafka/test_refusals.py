@@ -53,6 +53,7 @@ class Delivered:
         )
         source: Any = SimpleNamespace(
             rebalances=0,
+            polled_in=0,
             consumer=SimpleNamespace(consumer_group_metadata=lambda: "group"),
             positions=list,
             committed=self.commit,

@@ -33,7 +33,7 @@ class Group:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.fails: dict[str, list[BaseException]] = {}
-        self.rebalances = 0
+        self.rebalances = self.polled_in = 0
         self.consumer = self
         self.producer = self
         self.connection = Connection()
