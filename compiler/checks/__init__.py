@@ -15,7 +15,7 @@ from sigmac.compiler.checks import detections as conditions
 from sigmac.compiler.checks import items as values
 from sigmac.compiler.checks import lookalikes as text
 from sigmac.compiler.checks import metadata, regexes
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.syntax.correlation import Correlation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sigmac.compiler.checks.metadata import Document, place_of
@@ -38,11 +38,11 @@ class Outline:
             self.title,
             self.name,
             self.id,
-            {key: astuple(place) for key, place in self.places.items()},
-            [[target, kind, astuple(place)] for target, kind, place in self.related],
+            {key: [*place] for key, place in self.places.items()},
+            [[target, kind, [*place]] for target, kind, place in self.related],
             self.logsource,
             self.meaning,
-            {name: astuple(place) for name, place in self.fields.items()},
+            {name: [*place] for name, place in self.fields.items()},
         ]
 
 

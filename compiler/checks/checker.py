@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from sigmac.compiler.cases.check_cases import check_cases
 from sigmac.compiler.checks import cannot_match, check_file, check_rule, check_set
 from sigmac.compiler.checks.among_rules import Outline
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import check_ignored
 from sigmac.compiler.checks.unknown_fields import unknown_fields
 from sigmac.compiler.checks.windows import check_correlations
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, RuleError
 from sigmac.compiler.ir.expressions import Expression
 from sigmac.compiler.lowering.lower_rule import lower_rule

@@ -202,9 +202,10 @@ def _dead_parts(
     if len(names) > MAX_NAMES:
         return  # each is a question of its own
     whole = lowered or resolve(condition.expression, names, meanings.__getitem__)
+    needed = _needed(whole)  # with them the whole says what it says without: it was asked already
     for name, signs in _signs(condition, names).items():
         meaning = meanings[name]
-        if signs != {True} or name not in rule.places:
+        if signs != {True} or name not in rule.places or meaning in needed:
             continue
         both = And(meaning, whole)
         if contradicts_itself(both):
@@ -217,6 +218,19 @@ def _dead_parts(
                 message += " and its pipelines do"
             hint = "only an array can satisfy both: remove it, or mend the value or the logsource"
             yield Diagnostic("W_ARRAY_ONLY", message, rule.places[name], hint)
+
+
+def _needed(whole: Expression) -> set[Expression]:
+    """The parts of which an expression is the And, through names and Ands of Ands."""
+    found: set[Expression] = set()
+    stack = [whole]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            if isinstance(node, (And, Named)):
+                stack.extend(node.operands)
+    return found
 
 
 def _dead_values(

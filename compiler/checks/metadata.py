@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sigmac.compiler.checks.conventions import Conventions
+from sigmac.compiler.diagnostics.conventions import Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, did_you_mean
 from sigmac.compiler.syntax.correlation import Correlation
 from sigmac.compiler.syntax.documents import Refused

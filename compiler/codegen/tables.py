@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,17 +22,15 @@ from sigmac.runtime.scalar.folding import as_array, fold_table
 _Gates = dict[tuple[str, int, str], list[int]]  # field, question, argument → rules
 
 
-class _Pool:
-    """Strings by number, each kept once."""
+class _Pool(dict[str, int]):
+    """Strings by number, each kept once: one that is asked for is there."""
 
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-
-    def __call__(self, text: str) -> int:
-        return self.numbers.setdefault(text, len(self.numbers))
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        encoded = [text.encode("utf-8") for text in self.numbers]
+        encoded = [text.encode("utf-8") for text in self]
         return {
             "strings": np.frombuffer(b"".join(encoded), dtype=np.uint8),
             "string_ends": np.cumsum([len(each) for each in encoded], dtype=np.int64),
@@ -50,9 +50,9 @@ def question_arrays(
     say of their logsource.
     """
     pool = _Pool()
-    pool("")
+    pool[""]  # the first
     literals: dict[tuple[str, str], int] = {}
-    gates: tuple[_Gates, _Gates] = ({}, {})
+    gates: tuple[_Gates, _Gates] = (defaultdict(list), defaultdict(list))
     regexes: set[tuple[str, str, tuple[str, ...]]] = set()
     numeric: set[str] = set()
     always: list[int] = []
@@ -71,7 +71,7 @@ def question_arrays(
                 without.append(rule)
                 continue
             for field, question, argument in entries:
-                rules = table.setdefault((field, question, argument), [])
+                rules = table[field, question, argument]
                 if not rules or rules[-1] != rule:
                     rules.append(rule)
     sorted_literals = sorted(literals)
@@ -83,24 +83,28 @@ def question_arrays(
     sorted_regexes = sorted(regexes)
     arrays: dict[str, NDArray[Any]] = {
         "always": _ints(always),
-        "rare_fields": _ints(pool(field) for field in rare_fields),
-        "rule_fields": _ints(pool(field) for each in asked for field in each["fields"]),
+        "rare_fields": _ints([pool[field] for field in rare_fields]),
+        "rule_fields": _ints([pool[field] for each in asked for field in each["fields"]]),
         "rule_field_ends": np.cumsum([len(each["fields"]) for each in asked], dtype=np.int64),
-        "numeric_fields": _ints(pool(field) for field in sorted(numeric)),
-        "literals": _rows(((pool(field), pool(text)) for field, text in sorted_literals), 2),
+        "numeric_fields": _ints([pool[field] for field in sorted(numeric)]),
+        "literals": _rows((pool[each] for key in sorted_literals for each in key), 2),
         "literal_asked": np.array([literals[key] for key in sorted_literals], dtype=np.uint8),
         "single": _ints(single),
         **programs.arrays(pool),
         **_gate_arrays("gate", gates[0], pool),
         **_gate_arrays("second_gate", gates[1], pool),
-        "regexes": _rows(((pool(field), pool(pattern)) for field, pattern, _ in sorted_regexes), 2),
-        "regex_literals": _ints(pool(text) for *_, required in sorted_regexes for text in required),
+        "regexes": _rows((pool[each] for key in sorted_regexes for each in key[:2]), 2),
+        "regex_literals": _ints(
+            [pool[text] for *_, required in sorted_regexes for text in required]
+        ),
         "regex_ends": np.cumsum([len(required) for *_, required in sorted_regexes], dtype=np.int64),
         "fold": as_array(fold_table()),
     }
     return {**arrays, **pool.arrays()}
 
 
+_COMPARISON = {name: i for i, name in enumerate(rows.COMPARISONS)}
+_VALUE_QUESTION = {name: i for i, name in enumerate(rows.VALUE_QUESTIONS)}
 _PLACE_OF_BIT = {EQUALS: 0, STARTSWITH: 1, ENDSWITH: 2, CONTAINS: 3}
 
 
@@ -144,17 +148,20 @@ class _Programs:
         self._ends.append(len(self._rows) // rows.WIDTH)
 
     def arrays(self, pool: _Pool) -> dict[str, NDArray[Any]]:
-        compared = ((pool(f), rows.COMPARISONS.index(c), pool(n)) for f, c, n in self._comparisons)
-        pairs = ((pool(field), pool(other), how) for field, other, how in self._pairs)
-        networks = ((pool(field), pool(network)) for field, network in self._networks)
+        compared = (
+            n for f, c, text in self._comparisons for n in (pool[f], _COMPARISON[c], pool[text])
+        )
+        pairs = (n for f, other, how in self._pairs for n in (pool[f], pool[other], how))
+        networks = (pool[each] for key in self._networks for each in key)
         values = (
-            (pool(field), rows.VALUE_QUESTIONS.index(question), pool(argument))
-            for field, question, argument in self._values
+            n
+            for f, question, argument in self._values
+            for n in (pool[f], _VALUE_QUESTION[question], pool[argument])
         )
         return {
             "programs": np.array(self._rows, np.int32).reshape(-1, rows.WIDTH),
             "program_ends": np.array(self._ends, np.int64),
-            "program_fields": _ints(map(pool, self._fields)),
+            "program_fields": _ints([pool[name] for name in self._fields]),
             "comparisons": _rows(compared, 3),
             "pairs": _rows(pairs, 3),
             "networks": _rows(networks, 2),
@@ -170,8 +177,8 @@ def _number(numbers: dict[Any, int], asked: Any) -> int:
 def _gate_arrays(name: str, gates: _Gates, pool: _Pool) -> dict[str, NDArray[Any]]:
     keys = sorted(gates)
     return {
-        f"{name}s": _rows(((pool(field), q, pool(argument)) for field, q, argument in keys), 3),
-        f"{name}_rules": _ints(rule for key in keys for rule in gates[key]),
+        f"{name}s": _rows((n for f, q, text in keys for n in (pool[f], q, pool[text])), 3),
+        f"{name}_rules": _ints([rule for key in keys for rule in gates[key]]),
         f"{name}_ends": np.cumsum([len(gates[key]) for key in keys], dtype=np.int64),
     }
 
@@ -180,13 +187,13 @@ def _ints(values: Iterable[int]) -> NDArray[np.int32]:
     return np.fromiter(values, dtype=np.int32)
 
 
-def _rows(rows: Iterable[tuple[int, ...]], width: int) -> NDArray[np.int32]:
-    return np.array(list(rows), dtype=np.int32).reshape(-1, width)
+def _rows(numbers: Iterable[int], width: int) -> NDArray[np.int32]:
+    return np.fromiter(numbers, dtype=np.int32).reshape(-1, width)
 
 
 def span_array(spans: Sequence[tuple[int, ...]], width: int) -> NDArray[np.int32]:
     """Lines and indices of pieces of source, shape (n, width)."""
-    return _rows(spans, width)
+    return _rows(chain.from_iterable(spans), width)
 
 
 def render_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:

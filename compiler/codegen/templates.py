@@ -10,7 +10,7 @@ from sigmac.compiler.codegen.quoting import Code
 
 def _finalize(value: Any) -> Any:
     # A string that did not come out of codegen/text.py would be a rule author's text on its way to becoming code.
-    if isinstance(value, Code | int) and not isinstance(value, bool):
+    if isinstance(value, (Code, int)) and not isinstance(value, bool):
         return value
     raise TypeError(f"a template tried to print {type(value).__name__} {value!r:.60}")
 

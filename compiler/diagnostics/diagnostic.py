@@ -12,8 +12,8 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sigmac.runtime.errors import SigmacError
 
@@ -22,8 +22,7 @@ LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SEVERITIES = {"E_": "error", "W_": "warning", "N_": "note"}  # by how a code begins, worst first
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where something stands: file as the user named it, 1-based line and column, width in
     characters.
 
@@ -119,8 +118,7 @@ class Diagnostics:
 def plain_diagnostic(diagnostic: Diagnostic) -> list[Any]:
     """A diagnostic as JSON types."""
     d = diagnostic
-    related = [list(astuple(place)) for place in d.related]
-    return [d.code, d.message, list(astuple(d.place)), d.hint, d.pointer, related]
+    return [d.code, d.message, [*d.place], d.hint, d.pointer, [[*each] for each in d.related]]
 
 
 def diagnostic_of(plain: list[Any]) -> Diagnostic:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sigmac.compiler.checks import check_file, check_writing
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.ignore_comments import without_ignored
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, RuleError
 from sigmac.compiler.fixes import detection_fixes, metadata_fixes
 from sigmac.compiler.fixes.fix import Edit, Fix, apply, compatible

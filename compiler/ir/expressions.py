@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, ClassVar, TypeVar
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from sigmac.compiler.ir.values import glob
 
@@ -51,9 +51,13 @@ COMPARISONS = {
 
 
 class Expression:
-    """A boolean question about an event. Compare with `is`; never built but through its class."""
+    """A boolean question about an event. Compare with `is`; never built but through its class.
 
-    __slots__ = ("__weakref__",)
+    `operands` are the expressions that it is made of.
+    """
+
+    __slots__ = ("__weakref__", "operands")
+    operands: tuple[Expression, ...]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("expressions are immutable")
@@ -73,17 +77,43 @@ class Expression:
 
 _E = TypeVar("_E", bound=Expression)
 _T = TypeVar("_T")
-_nodes: WeakValueDictionary[tuple[Any, ...], Expression] = WeakValueDictionary()
 
 
-def intern(cls: type[_E], key: tuple[Any, ...], **slots: Any) -> _E:
-    """The one node of this class and key; made with these slots where there is none yet."""
-    found = _nodes.get((cls, *key))
+class _Reference(ref["Expression"]):
+    """A node for as long as somebody else holds it; `WeakValueDictionary` does this at twice the price."""
+
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
+
+
+_nodes: dict[tuple[Any, ...], _Reference] = {}
+
+
+def _forget(gone: ref[Expression]) -> None:
+    assert isinstance(gone, _Reference)
+    if _nodes.get(gone.key) is gone:
+        del _nodes[gone.key]
+
+
+def intern(
+    cls: type[_E], key: tuple[Any, ...], operands: tuple[Expression, ...] = (), **slots: Any
+) -> _E:
+    """The one node of this class and key; made with these operands and slots where there is none yet."""
+    key = (cls, *key)
+    known = _nodes.get(key)
+    found = None if known is None else known()
     if found is None:
-        found = object.__new__(cls)
+        made = object.__new__(cls)
+        object.__setattr__(made, "operands", operands)
         for name, value in slots.items():
-            object.__setattr__(found, name, value)
-        found = _nodes.setdefault((cls, *key), found)
+            object.__setattr__(made, name, value)
+        reference = _Reference(made, _forget)
+        reference.key = key
+        # Another thread may have been faster, and then its node is the one.
+        found = _nodes.setdefault(key, reference)()
+        if found is None:
+            _nodes[key] = reference
+            found = made
     assert isinstance(found, cls)
     return found
 
@@ -133,12 +163,11 @@ class Not(Expression):
     operand: Expression
 
     def __new__(cls, operand: Expression) -> Not:
-        return intern(cls, (operand,), operand=operand)
+        return intern(cls, (operand,), (operand,), operand=operand)
 
 
 class _Junction(Expression):
-    __slots__ = ("operands",)
-    operands: tuple[Expression, ...]
+    __slots__ = ()
     word: ClassVar[str]
 
 
@@ -149,7 +178,7 @@ class And(_Junction):
     word = "and"
 
     def __new__(cls, *operands: Expression) -> And:
-        return intern(cls, operands, operands=operands)
+        return intern(cls, operands, operands)
 
 
 class Or(_Junction):
@@ -159,18 +188,17 @@ class Or(_Junction):
     word = "or"
 
     def __new__(cls, *operands: Expression) -> Or:
-        return intern(cls, operands, operands=operands)
+        return intern(cls, operands, operands)
 
 
 class AtLeast(Expression):
     """At least `count` of the operands are true (`2 of selection_*`)."""
 
-    __slots__ = ("count", "operands")
+    __slots__ = ("count",)
     count: int
-    operands: tuple[Expression, ...]
 
     def __new__(cls, count: int, *operands: Expression) -> AtLeast:
-        return intern(cls, (count, *operands), count=count, operands=operands)
+        return intern(cls, (count, *operands), operands, count=count)
 
 
 INTERNAL = ":"  # how the names begin that are no search identifiers
@@ -190,7 +218,7 @@ class Named(Expression):
     operand: Expression
 
     def __new__(cls, name: str, operand: Expression) -> Named:
-        return intern(cls, (name, operand), name=name, operand=operand)
+        return intern(cls, (name, operand), (operand,), name=name, operand=operand)
 
     @property
     def is_internal(self) -> bool:
@@ -217,16 +245,12 @@ def _shown(node: Expression, operands: tuple[str, ...]) -> str:
 
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The direct operands of an expression."""
-    if isinstance(expression, (And, Or, AtLeast)):
-        return expression.operands
-    if isinstance(expression, (Not, Named)):
-        return (expression.operand,)
-    return ()
+    return expression.operands
 
 
 def rebuild(expression: Expression, operands: tuple[Expression, ...]) -> Expression:
     """The same kind of node over other operands; the node itself where they are its own."""
-    if operands == children(expression):
+    if operands == expression.operands:
         return expression
     if isinstance(expression, And):
         return And(*operands)
@@ -262,7 +286,7 @@ def bottom_up(expression: Expression, compute: Callable[[Expression, tuple[_T, .
         if node in done:
             stack.pop()
             continue
-        operands = children(node)
+        operands = node.operands
         waiting = False
         for operand in operands:
             if operand not in done:
@@ -292,7 +316,7 @@ def transform(
         if node in done:
             stack.pop()
             continue
-        operands = children(node)
+        operands = node.operands
         waiting = []
         for operand in operands:
             if type(operand) is not Predicate:
@@ -315,7 +339,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(children(node)))
+        stack.extend(reversed(node.operands))
 
 
 def predicates(expression: Expression) -> Iterator[Predicate]:
@@ -336,5 +360,5 @@ def distinct_predicates(expression: Expression) -> list[Predicate]:
             seen.add(node)
             if isinstance(node, Predicate):
                 found.append(node)
-            stack.extend(reversed(children(node)))
+            stack.extend(reversed(node.operands))
     return found

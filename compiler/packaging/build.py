@@ -7,14 +7,14 @@ import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
-from sigmac.compiler.checks.ignore_comments import without_ignored
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import (
     Diagnostic,
     Diagnostics,
@@ -22,11 +22,7 @@ from sigmac.compiler.diagnostics.diagnostic import (
     plain_diagnostic,
 )
 from sigmac.compiler.packaging.build_cache import Cache, compiler_digest
-from sigmac.compiler.pipeline import Pipelines, load_pipelines
-from sigmac.compiler.syntax.correlation import Correlation
-from sigmac.compiler.syntax.documents import read_file
-from sigmac.compiler.syntax.rule import Filter, Rule
-from sigmac.compiler.syntax.rule_files import SourceFile
+from sigmac.compiler.packaging.pass_reports import PassReport, pass_reports
 from sigmac.runtime.errors import PackError
 from sigmac.runtime.pack.seal import read_files, read_manifest, sha256
 from sigmac.runtime.processes import answers_of, cores, follow_parent
@@ -34,11 +30,15 @@ from sigmac.runtime.processes import answers_of, cores, follow_parent
 if TYPE_CHECKING:
     from sigmac.compiler.packaging.built_documents import BuiltDocument
     from sigmac.compiler.packaging.units import Options
+    from sigmac.compiler.pipeline import Pipelines
+    from sigmac.compiler.syntax.correlation import Correlation
+    from sigmac.compiler.syntax.rule import Filter, Rule
+    from sigmac.compiler.syntax.rule_files import SourceFile
 
 Plain = dict[str, Any]
 Progress = Callable[[int, int], None]  # files done, files in all
 
-CHUNK = 48  # files a worker takes at once
+CHUNK = 96  # files a worker takes at once
 MIN_PARALLEL = 100  # files below which starting workers costs more than it gains
 
 
@@ -60,15 +60,6 @@ class BuildOptions:
 
 
 @dataclass(slots=True)
-class PassReport:
-    """What one optimizer pass did to all rules: nodes and predicates before and after."""
-
-    name: str
-    nodes: tuple[int, int]
-    predicates: tuple[int, int]
-
-
-@dataclass(slots=True)
 class BuildResult:
     """What a build found and did. `unchanged` when the pack that is there is what would have been written."""
 
@@ -87,7 +78,8 @@ class BuildResult:
     work: Sequence[Work] = ()  # the files, and the filters that act on their rules
     filter_files: Sequence[tuple[str, bytes]] = ()  # in which those filters stand
     documents: Sequence[tuple[str, int]] = ()  # of each rule of the pack: its source and document
-    built: Sequence[BuiltDocument] = ()  # these rules, then correlations and filters
+    # These rules, then correlations and filters
+    built: Callable[[], Iterable[BuiltDocument]] = tuple
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -107,12 +99,20 @@ def compile_sources(
     empty then, and where there are errors and `skip_errors` is off. Raises `InputError` for a file that cannot be
     read and `RuleError` for a faulty pipeline.
     """
+    data = [source.read() for source in sources]
+    digests = [sha256(each) for each in data]
+    told = f"result-{_told_of(sources, digests, options)}"
+    if output is not None:
+        # What compiles is not even imported for it.
+        known = cache.load(told)
+        if known and _holds(output, known["inputs"]):
+            return _result_of(known)
+    from sigmac.compiler.checks.ignore_comments import without_ignored
     from sigmac.compiler.packaging.relations import needed_rules, read_others, relate_filters
+    from sigmac.compiler.pipeline import load_pipelines
 
     _collect_rarely()
     loaded = load_pipelines(options.pipelines, options.placeholders)
-    data = [source.read() for source in sources]
-    digests = [sha256(each) for each in data]
     settings = _settings(options, loaded)
     inputs = _digest(
         settings,
@@ -123,10 +123,6 @@ def compile_sources(
     )
     # What is told of the sources, and how they are named, makes no other pack.
     shown = _digest(options.conventions.plain(), *(source.file for source in sources))
-    if output is not None and _holds(output, inputs):
-        known = cache.load(f"result-{_digest(inputs, shown)}")
-        if known:
-            return _result_of(known)
     key = f"units-{_digest(settings, shown)}"
     units = _Units(options, cache.load(key), progress)
     work = [
@@ -180,7 +176,7 @@ def compile_sources(
     by_name = dict(zip((source.file for source in sources), data, strict=True))
     result.diagnostics = without_ignored(result.diagnostics, by_name)
     if result.rendered:
-        cache.store(f"result-{_digest(inputs, shown)}", _plain_result(result))
+        cache.store(told, {"inputs": inputs, **_plain_result(result)})
     return result
 
 
@@ -193,6 +189,26 @@ def _settings(options: BuildOptions, pipelines: Pipelines) -> str:
         options.strict_logsource,
         options.optimize,
         None if options.profile is None else sha256(options.profile.read_bytes()),
+    )
+
+
+def _told_of(sources: Sequence[SourceFile], digests: Sequence[str], options: BuildOptions) -> str:
+    """A digest of everything that decides what a build makes and tells, before anything is looked into.
+
+    The pipelines that are shipped are part of the compiler.
+    """
+    files = [Path(name) for name in options.pipelines]
+    if options.profile is not None:
+        files.append(options.profile)
+    return _digest(
+        compiler_digest(),
+        [options.name, options.version, options.skip_errors, options.pipelines],
+        {name: [*values] for name, values in options.placeholders.items()},
+        [sorted(each.items()) for each in options.logsources],
+        [options.strict_logsource, options.optimize, str(options.profile)],
+        options.conventions.plain(),
+        [sha256(each.read_bytes()) for each in files if each.is_file()],
+        [(s.source, s.file, digest) for s, digest in zip(sources, digests, strict=True)],
     )
 
 
@@ -283,6 +299,7 @@ def settled(
     from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.relations import read_others
     from sigmac.compiler.packaging.units import Options
+    from sigmac.compiler.pipeline import load_pipelines
 
     chosen = Options(
         load_pipelines(options.pipelines, options.placeholders),
@@ -299,6 +316,7 @@ def _start(options: BuildOptions, filters: Sequence[tuple[str, bytes]]) -> None:
     global _options, _filters
     if multiprocessing.parent_process() is not None:
         follow_parent()
+        gc.enable()
     _collect_rarely()
     _options, _filters = settled(options, filters)
 
@@ -322,6 +340,8 @@ def _compile_all(
     progress: Progress | None,
     filters: Sequence[tuple[str, bytes]],
 ) -> Iterable[Plain]:
+    import sigmac.compiler.packaging.units  # noqa: F401  # once, before there are more processes
+
     jobs = min(options.jobs or cores(), len(work) // CHUNK + 1)
     chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
     done: list[Plain] = []
@@ -361,16 +381,20 @@ def _assemble(
     from sigmac.compiler.checks.among_rules import outline_of
     from sigmac.compiler.optimizer.measured_profile import load_profile
     from sigmac.compiler.packaging.built_documents import built_documents
-    from sigmac.compiler.packaging.relations import Documents, relate
+    from sigmac.compiler.packaging.relations import Documents, outlines_of, relate
     from sigmac.compiler.packaging.writer import Identity, render_pack
+    from sigmac.compiler.syntax.documents import read_file
 
     rules = [rule for unit in units for rule in unit["rules"]]
     found = Diagnostics([diagnostic_of(each) for unit in units for each in unit["diagnostics"]])
     refused = {name for unit in units for name in unit["refused_names"]}
+    pairs = [outlines_of(unit) for unit in units]
+    joined = [outline for each, _ in pairs for outline in each]
     outlines = {
         kind: [outline_of(each) for unit in units for each in unit["outlines"][kind]]
-        for kind in ("rules", "correlations", "filters", "refused")
+        for kind in ("correlations", "filters", "refused")
     }
+    written = [outline for _, each in pairs for outline in each]
     failed = [outline_of(each) for unit in units for each in unit["failed"]]
     left_out = [*outlines["refused"], *failed]
     at = [(i, rule["document"]) for i, unit in enumerate(units) for rule in unit["rules"]]
@@ -381,15 +405,17 @@ def _assemble(
         contents = read_file(work[number].data, work[number].file)
         return next(each for each in contents.rules if each.place.document == document)
 
-    linked, known = relate(rules, correlations, filters, found, read, pipelines, refused, left_out)
+    linked, known = relate(
+        rules, joined, correlations, filters, found, read, pipelines, refused, left_out
+    )
     linked.sources.update((each.file, each.source) for each in work)
     documents = Documents(linked, sound, known)
-    compared = check_outlines(list(chain.from_iterable(outlines.values())))
+    compared = check_outlines([*written, *chain.from_iterable(outlines.values())])
     found.extend(each for each in compared if each.severity != "note")
     result.refused += sum(unit["refused"] for unit in units)
     result.skipped += sum(len(unit["skipped"]) for unit in units)
     result.documents = [(work[number].source, document) for number, document in at]
-    result.built = list(built_documents(rules, documents))
+    result.built = partial(built_documents, rules, documents)
     result.rules = len(rules)
     result.correlations = len(documents.linked.correlations)
     result.filters = len(documents.filters)
@@ -397,7 +423,7 @@ def _assemble(
         id(each) in linked.silent or rule["only_counted"]
         for each, rule in zip(known, rules, strict=True)
     )
-    result.passes = _pass_reports(rules)
+    result.passes = pass_reports(rules)
     result.diagnostics += found.found
     if (result.errors and not options.skip_errors) or not rules:
         return
@@ -417,28 +443,6 @@ def _assemble(
     )
     rare = [] if options.profile is None else load_profile(options.profile).rare_fields()
     result.rendered = render_pack(rules, documents, identity, rare)
-
-
-def _pass_reports(rules: Iterable[Plain]) -> list[PassReport]:
-    """Sums over all rules. A pass that ran several times counts as one, in the place of its first run."""
-    saved: dict[str, list[int]] = {}
-    nodes = predicates = 0
-    for rule in rules:
-        for i, (name, nodes_before, before, nodes_after, after, _) in enumerate(rule["passes"]):
-            if i == 0:
-                nodes += nodes_before
-                predicates += before
-            entry = saved.setdefault(name, [0, 0])
-            entry[0] += nodes_after - nodes_before
-            entry[1] += after - before
-    reports = []
-    for name, (change, change_predicates) in saved.items():
-        reports.append(
-            PassReport(name, (nodes, nodes + change), (predicates, predicates + change_predicates))
-        )
-        nodes += change
-        predicates += change_predicates
-    return reports
 
 
 def _plain_result(result: BuildResult) -> Plain:

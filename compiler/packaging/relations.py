@@ -56,8 +56,9 @@ def relate_filters(
 ) -> tuple[list[Filter], list[Filtered]]:
     """The filters whose references to the rules of some units are sound, and where they act."""
     rules = [(i, rule) for i, unit in enumerate(units) for rule in unit["rules"]]
+    outlines = [outline for unit in units for outline in outlines_of(unit)[0]]
     refused = {name for unit in units for name in unit["refused_names"]}
-    known = [rule_of(rule) for _, rule in rules]
+    known = [_rule_of(rule, each) for (_, rule), each in zip(rules, outlines, strict=True)]
     acting = acting_filters(known, correlations, filters, diagnostics, refused)
     number = {id(each): i for i, each in enumerate(filters)}
     found: list[Filtered] = [{} for _ in units]
@@ -111,8 +112,19 @@ def _texts_below(correlation: Correlation, known: Mapping[str, Correlation]) -> 
     return found
 
 
+def outlines_of(unit: dict[str, Any]) -> tuple[list[Outline], list[Outline]]:
+    """The outline of each rule of a unit, with what filters add, and those of all its rules as they are written."""
+    written = [outline_of(each) for each in unit["outlines"]["rules"]]
+    joined = [
+        written[each] if isinstance(each, int) else outline_of(each)
+        for each in (rule["outline"] for rule in unit["rules"])
+    ]
+    return joined, written
+
+
 def relate(
     rules: Sequence[dict[str, Any]],
+    outlines: Sequence[Outline],
     correlations: list[Correlation],
     filters: Sequence[Filter],
     diagnostics: Diagnostics,
@@ -121,12 +133,13 @@ def relate(
     refused: Collection[str] = (),
     left_out: Sequence[Outline] = (),
 ) -> tuple[Linked, list[Rule]]:
-    """The correlations whose references to rules (as units) and to each other are sound, and the rules' outlines.
+    """The correlations whose references to rules (as units, with their outlines) and to each other are sound, and as
+    much of the rules as others can refer to.
 
     `refused` are the ids and names of the rules that an error has left out, `left_out` the outlines of those that
     can be told; `read` gives the whole rule of a unit, by its place among `rules`.
     """
-    known = [rule_of(unit) for unit in rules]
+    known = [_rule_of(*each) for each in zip(rules, outlines, strict=True)]
     correlations, others_refused = map_correlations(correlations, known, pipelines, diagnostics)
     refused = {*refused, *others_refused}
     gone = [Refused(_meta(each), each.places["title"]) for each in left_out]
@@ -134,10 +147,7 @@ def relate(
     targets = Targets.of([*known, *sound])
     places = {id(outline): i for i, outline in enumerate(known)}
     mapped = map_fields(sound, targets, pipelines, lambda rule: read(places[id(rule)]), diagnostics)
-    fields = {
-        id(each): outline_of(rule["outline"]).fields
-        for each, rule in zip(known, rules, strict=True)
-    }
+    fields = {id(each): outline.fields for each, outline in zip(known, outlines, strict=True)}
     never = {id(each) for each, rule in zip(known, rules, strict=True) if rule["never"]}
     kept = [each for each, _ in mapped]
     found = check_correlations(kept, targets, lambda rule: fields[id(rule)], never)
@@ -145,11 +155,12 @@ def relate(
     return Linked(mapped, targets), known
 
 
-def rule_of(unit: dict[str, Any]) -> Rule:
+def _rule_of(unit: dict[str, Any], outline: Outline) -> Rule:
     """As much of a rule as others can refer to."""
     product, category, service = unit["logsource"]
-    meta = _meta(outline_of(unit["outline"]))
-    return Rule(meta, LogSource(category, product, service), {}, (), Place(*unit["place"]))
+    return Rule(
+        _meta(outline), LogSource(category, product, service), {}, (), Place(*unit["place"])
+    )
 
 
 def _meta(known: Outline) -> Metadata:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from sigmac.compiler.checks import cannot_match, check_file, check_rule
 from sigmac.compiler.checks.among_rules import outline
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.metadata import Document
 from sigmac.compiler.codegen.formatter import format_pieces
 from sigmac.compiler.codegen.printer import print_body, print_expression
@@ -21,6 +20,7 @@ from sigmac.compiler.codegen.programs import program
 from sigmac.compiler.codegen.questions import questions
 from sigmac.compiler.codegen.quoting import Code, identifier, literal, prose
 from sigmac.compiler.codegen.templates import render
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import RuleError, plain_diagnostic
 from sigmac.compiler.ir.expressions import (
     AtLeast,
@@ -137,20 +137,24 @@ def compile_unit(
     }
     failed: list[Any] = []
     skipped: list[list[Any]] = []
+    number = -1  # among the wanted rules
     for rule in contents.rules:
         document = rule.place.document
         if not _is_wanted(rule, options, needed):
             skipped.append([document, (rule.meta.id or "").lower(), rule.meta.name or ""])
             continue
+        number += 1
         compiled = compile_rule(rule, options, contents, filters.get(document, ()))
         said = [*check_rule(compiled.rule, compiled.lowered, options.conventions)]
         contents.diagnostics.extend(said)
         if compiled.optimized is None:
             failed.append(outline(rule).plain())
         else:
+            # That of the rule as it is written, by its place, where no filter adds to it.
+            said_of = number if compiled.rule is rule else outline(compiled.rule).plain()
             unit = _rule_unit(compiled, compiled.optimized, source, options.profile)
             counted = {"only_counted": document in needed, "never": cannot_match(rule, said)}
-            made.append({**unit, **counted})
+            made.append({**unit, "outline": said_of, **counted})
     return {
         "source": source,
         "rules": made,
@@ -221,7 +225,6 @@ def _rule_unit(
     }
     return {
         "name": base,
-        "outline": outline(rule).plain(),
         "title": rule.meta.title,
         "id": rule.meta.id,
         "rule_name": rule.meta.name,
@@ -242,7 +245,7 @@ def _rule_unit(
         "passes": compiled.passes,
         "about": _about(compiled),
         "meaning": _meaning(compiled),
-        "place": list(astuple(rule.place)),
+        "place": [*rule.place],
     }
 
 

@@ -38,13 +38,31 @@ class SourceFile:
         try:
             # Opened without waiting: a pipe among the rules that nobody writes to must not hold up the build.
             handle = os.open(self.path, os.O_RDONLY | (0 if self.named else os.O_NONBLOCK))
-            with open(handle, "rb") as file:
-                mode = os.fstat(handle).st_mode
-                if not stat.S_ISREG(mode) and not (self.named and stat.S_ISFIFO(mode)):
-                    raise InputError(f"{self.file}: this is no regular file")
-                return file.read(MAX_BYTES + 1)
+            try:
+                status = os.fstat(handle)
+                if stat.S_ISREG(status.st_mode):
+                    return _read(handle, status.st_size)
+                if self.named and stat.S_ISFIFO(status.st_mode):
+                    return _read(handle, 0)
+                raise InputError(f"{self.file}: this is no regular file")
+            finally:
+                os.close(handle)
         except OSError as error:
             raise InputError(f"{self.file}: {error.strerror or error}") from None
+
+
+def _read(handle: int, size: int) -> bytes:
+    """The bytes of a file, of about this size, up to what tells that it is too large."""
+    # To ask for more than there is would take as much memory: cut back, each file's would be a mapping of its own, of
+    # which a process has 65,530.
+    found = os.read(handle, min(size, MAX_BYTES) + 1)
+    if len(found) == size:
+        return found
+    parts, count = [found], len(found)
+    while parts[-1] and count <= MAX_BYTES:
+        parts.append(os.read(handle, min(1 << 16, MAX_BYTES + 1 - count)))
+        count += len(parts[-1])
+    return b"".join(parts)
 
 
 def replace_file(file: str | Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from sigmac.runtime.errors import InputError
 from sigmac.runtime.printable import escaped
 
 if TYPE_CHECKING:
-    from sigmac.compiler.checks.conventions import Conventions
+    from sigmac.compiler.diagnostics.conventions import Conventions
     from sigmac.compiler.diagnostics.diagnostic import Diagnostic
     from sigmac.compiler.fixes.find_fixes import Mended
     from sigmac.compiler.fixes.fix import Fix

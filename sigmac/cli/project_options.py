@@ -16,7 +16,7 @@ from sigmac.cli.exit_status import ExitStatus
 from sigmac.cli.options import say
 
 if TYPE_CHECKING:
-    from sigmac.compiler.checks.conventions import Conventions
+    from sigmac.compiler.diagnostics.conventions import Conventions
     from sigmac.project.project import Project, ProjectError
 
 # What the others evaluate may be a pack, which has its pipelines already: they ask the project where they need it.

@@ -16,7 +16,7 @@ from sigmac.compiler.cases.find_cases import may_have_cases
 from sigmac.compiler.cases.read_cases import read_cases
 from sigmac.compiler.checks.among_rules import Outline, outline
 from sigmac.compiler.checks.checker import check_loaded
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.diagnostics.diagnostic import Diagnostic, Place, RuleError
 from sigmac.compiler.fixes.find_fixes import FIXERS, fixes_of, mend
 from sigmac.compiler.fixes.fix import Fix

@@ -19,9 +19,9 @@ from lsprotocol.types import (
 
 from sigmac.attack.attack_table import shipped
 from sigmac.attack.tags import PREFIX
-from sigmac.compiler.checks.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.checks.metadata import CATEGORIES
 from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.conventions import NO_CONVENTIONS, Conventions
 from sigmac.compiler.syntax.condition import KEYWORDS
 from sigmac.compiler.syntax.modifiers.modifiers import (
     MODIFIERS,

@@ -35,7 +35,7 @@ def page_data(
     fields, logsources = _Numbers(), _Numbers()
     rules, counted = [], []
     known = set()
-    for document in result.built:
+    for document in result.built():
         said = places[document.place.file, document.place.document]
         known |= {*said}
         rules.append(_row(document, said, fields, logsources))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sigmac.attack.attack_table import replaced_tags
-from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.conventions import Conventions
 from sigmac.compiler.diagnostics.diagnostic import did_you_mean
 from sigmac.project.project import Project, ProjectError
 

@@ -12,8 +12,8 @@ import pytest
 from sigmac.compiler import checks
 from sigmac.compiler.checks import regexes
 from sigmac.compiler.checks.checker import check_sources
-from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import Check, catalogue, completed, reference
+from sigmac.compiler.diagnostics.conventions import Conventions
 from sigmac.compiler.diagnostics.diagnostic import SEVERITIES, Diagnostic, RuleError
 from sigmac.compiler.fixes.key_order import check_order
 from sigmac.compiler.fixes.source_text import SourceText

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sigmac.compiler.checks.conventions import Conventions
 from sigmac.compiler.diagnostics.catalogue import catalogue
+from sigmac.compiler.diagnostics.conventions import Conventions
 from sigmac.compiler.diagnostics.diagnostic import Place
 from sigmac.compiler.fixes.find_fixes import FIXERS
 from sigmac.compiler.fixes.find_fixes import fixes_of as fixes_by
