@@ -43,17 +43,17 @@ class Packs:
         """So many rules for Windows: SigmaHQ's and copies with other values; where they are fewer than `MANY`, a fair
         sample of so many.
         """
-        rules = write_rules(self._rules(count), self.folder / f"rules-{count}")
-        return self.build(f"pack-{count}", rules, WINDOWS_OPTIONS)
+        return self.build(f"pack-{count}", self.write(count), WINDOWS_OPTIONS)
 
-    def _rules(self, count: int) -> list[dict[str, Any]]:
+    def write(self, count: int) -> Path:
+        """The folder of these rules."""
         documents: list[dict[str, Any]] = [
             rule
             for _, rule in read_rules(self.rules).values()
             if rule["logsource"].get("product") == "windows"
         ]
         made = more_rules(documents, max(count, MANY))
-        return fair_sample(made, count)
+        return write_rules(fair_sample(made, count), self.folder / f"rules-{count}")
 
     def build(self, name: str, rules: Path, options: Sequence[str] = ()) -> Path:
         """A pack of the rules of a folder that have no error."""
