@@ -211,13 +211,14 @@ class RejectedRecords(Sequence[Rejected]):
 class BatchResult:
     """Matches of a batch: `record` and `rule` are int32 arrays, one pair a match, ordered by record, then rule.
 
-    `records` counts the lines that were neither blank nor rejected.
+    `records` counts the lines that were neither blank nor rejected, `lines` all of them.
     """
 
     record: NDArray[np.int32]
     rule: NDArray[np.int32]
     rejected: Sequence[Rejected]
     records: int
+    lines: int = 0
 
     def __len__(self) -> int:
         return len(self.record)

@@ -144,6 +144,7 @@ class Engine:
             np.concatenate(found.rules) if found.rules else nothing,
             found.rejected.in_order(),
             found.count - found.blank - len(found.rejected),
+            found.count,
         )
 
     def counts(self) -> dict[str, int]:

@@ -318,10 +318,14 @@ class Pack:
         if not isinstance(records, (bytes, bytearray, memoryview)):
             given = GivenEvents(records)
             return given.with_refused(self.match_batch(given.lines, logsource=logsource))
-        data, wanted = bytes(records), self.tagged(logsource)
+        return self.match_lines(bytes(records), logsource=logsource)
+
+    def match_lines(self, data: bytes, *, logsource: Tag = None) -> BatchResult:
+        """As `match_batch`, of bytes, or a bytearray that nobody changes meanwhile: it is not copied."""
+        wanted = self.tagged(logsource)
         engines = self.engines()
         if engines is None:
-            return self._match_each(data, wanted)
+            return self._match_each(bytes(data), wanted)
         with engines.borrow() as engine:
             return engine.match_batch(data, wanted)
 
@@ -342,7 +346,13 @@ class Pack:
             except EventError as error:
                 rejected.add(record, position, str(error))
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
-        return BatchResult(pairs[:, 0].copy(), pairs[:, 1].copy(), rejected.in_order(), evaluated)
+        return BatchResult(
+            pairs[:, 0].copy(),
+            pairs[:, 1].copy(),
+            rejected.in_order(),
+            evaluated,
+            data.count(b"\n") + (data[-1:] not in (b"", b"\n")),
+        )
 
     def engines(self) -> Engines | None:
         """The batch engine of this pack, made when it is first asked for; None where no kernels run here."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from sigmac.runtime.errors import InputError
 from sigmac.runtime.inputs import json_documents, ndjson
 from sigmac.runtime.inputs.compressions import MAX_EXPANSION
 from sigmac.runtime.inputs.format import Event, Format, Item, Unreadable
-from sigmac.runtime.inputs.lines import CHUNK, MAX_RECORD, Block, blocks_of
+from sigmac.runtime.inputs.lines import CHUNK, MAX_RECORD, Block, Buffers, blocks_of
 from sigmac.runtime.inputs.opened import Opened, open_inputs
 from sigmac.runtime.inputs.wrappings import selected
 from sigmac.runtime.reading.known_formats import formats, recognised
@@ -23,7 +24,8 @@ _AT_ONCE = 1 << 20  # bytes of events in a block
 class Reading:
     """How inputs are read: `format` is forced where it is given, `select` is the path to the events in JSON.
 
-    With `unwrap` every line of NDJSON is looked at for a wrapping, else those of a file whose first ones have one.
+    With `unwrap` every line of NDJSON is looked at for a wrapping, else those of a file whose first ones have one. With
+    `buffers` lines are not counted, and whoever gets a block says when it is done with it.
     """
 
     format: str | None = None
@@ -32,6 +34,7 @@ class Reading:
     chunk: int = CHUNK
     max_record: int = MAX_RECORD
     max_expansion: int = MAX_EXPANSION
+    buffers: Buffers | None = None
 
 
 def read_events(name: str, reading: Reading) -> Generator[Block, None, None]:
@@ -55,8 +58,14 @@ def _blocks(opened: Opened, reading: Reading) -> Iterator[Block]:
     else:
         form = _format(opened, reading)
         if form is ndjson.FORMAT and not reading.unwrap and ndjson.is_plain(opened.start):
-            texts = _texts(opened.stream, reading.chunk)
-            yield from blocks_of(opened.name, opened.used, texts, reading.max_record)
+            yield from blocks_of(
+                opened.name,
+                opened.used,
+                cast(io.BufferedReader, opened.stream),
+                reading.chunk,
+                reading.max_record,
+                buffers=reading.buffers,
+            )
             return
         items, logsource = form.read(opened.stream), form.logsource
     try:
@@ -79,12 +88,6 @@ def _format(opened: Opened, reading: Reading) -> Format:
     raise InputError(
         f"{opened.name}: no known format of logs; `sigmac formats` lists them, --format forces one"
     )
-
-
-def _texts(stream: IO[bytes], chunk: int) -> Iterator[bytes]:
-    # What is there, so that a pipe is not waited for
-    while text := stream.read1(chunk):  # type: ignore[attr-defined]
-        yield text
 
 
 def _select(stream: IO[bytes], path: str) -> Iterator[Item]:

@@ -18,6 +18,7 @@ _KNOWN = b' \t\n\r+-0123456789tfn"[{'
 _FOREIGN = np.ones(256, bool)
 _FOREIGN[list(_KNOWN)] = False
 _FOREIGN[128:] = False
+_NONE = RejectedRecords(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32), ())
 
 
 class Rejections:
@@ -49,6 +50,8 @@ class Rejections:
 
     def in_order(self) -> RejectedRecords:
         """All of them by their lines."""
+        if not self._record:
+            return _NONE
         record = np.array(self._record, np.int32)
         order = np.argsort(record, kind="stable")
         position, reason = np.array(self._position, np.int64), np.array(self._reason, np.int32)

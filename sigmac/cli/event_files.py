@@ -13,6 +13,7 @@ from sigmac.cli.options import logsource
 from sigmac.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from sigmac.runtime.inputs.lines import Buffers
     from sigmac.runtime.pack.pack import Pack
     from sigmac.runtime.reading.reading import Reading
 
@@ -54,8 +55,12 @@ def how_to_read(
     unwrap: bool,
     max_record: int = 16,
     max_expansion: int = 500,
+    buffers: Buffers | None = None,
 ) -> Reading:
-    """How the inputs are read; `max_record` in MiB. Raises `click.BadParameter` for a format that there is not."""
+    """How the inputs are read; `max_record` in MiB, `buffers` as of `Reading`.
+
+    Raises `click.BadParameter` for a format that there is not.
+    """
     from sigmac.runtime.reading.known_formats import formats
     from sigmac.runtime.reading.reading import Reading
 
@@ -63,7 +68,14 @@ def how_to_read(
         near = difflib.get_close_matches(form, formats(), 1)
         hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
         raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
-    return Reading(form, select, unwrap, max_record=max_record << 20, max_expansion=max_expansion)
+    return Reading(
+        form,
+        select,
+        unwrap,
+        max_record=max_record << 20,
+        max_expansion=max_expansion,
+        buffers=buffers,
+    )
 
 
 def stream_tag(given: str, pack: Pack) -> dict[str, str]:

@@ -28,15 +28,18 @@ _AT_ONCE = 1 << 20  # bytes of results that are written together
 class Outcome:
     """What evaluating a block gave: the matches that are results, and what correlations need to know.
 
-    `rules` and `left_out` are rules by their index with the number of their matches: results, and matches that the
-    options leave out.
+    `lines` are all lines of the block, `records` those that are events. `matches` are pairs of a record's number and a
+    rule, `texts` their records where these are asked for. `rules` and `left_out` are rules by their index with the
+    number of their matches: results, and matches that the options leave out.
     """
 
+    lines: int
     records: int
     rejected: Sequence[Rejected]
     rules: list[tuple[int, int]]
     left_out: list[tuple[int, int]]
-    found: list[Found]
+    matches: list[tuple[int, int]]
+    texts: Mapping[int, bytes]
     observed: list[Observed]
     hosts: Counter[str | None] = field(default_factory=Counter)  # with the number of their matches
 
@@ -78,34 +81,45 @@ class Evaluation:
         data = block.data
         result = self._evaluate(data, block.logsource)
         if self.profiler is not None:
-            self.profiler.look_at(data.split(b"\n"))
+            self.profiler.look_at(bytes(data).split(b"\n"))
         observed: list[Observed] = []
         if self.correlating is not None:
-            observed = self.correlating.observe(data, result)
+            observed = self.correlating.observe(bytes(data), result)
         from sigmac.runtime.inputs.lines import lines_at
 
         rules = Counter(result.rule.tolist())
         left_out = [(rule, rules[rule]) for rule in rules.keys() & self._hidden - self.pack.silent]
         for hidden in self._hidden & rules.keys():
             del rules[hidden]
-        found: list[Found] = []
+        matches: list[tuple[int, int]] = []
+        texts: dict[int, bytes] = {}
         hosts: Counter[str | None] = Counter()
         if rules:
-            asked = self.event or self.explain or self._with_hosts
-            records = lines_at(data, result.record) if asked else {}
-            found = [*self._found(block, result, records)]
+            pairs = zip(result.record.tolist(), result.rule.tolist(), strict=True)
+            matches = [pair for pair in pairs if pair[1] in rules]
+            if self.event or self.explain or self._with_hosts:
+                texts = lines_at(data, result.record)
             if self._with_hosts and self._hosts_looked_at < MOST_HOSTS_LOOKED_AT:
-                self._hosts_looked_at += len(found)
-                hosts = self._hosts(found, records)
+                self._hosts_looked_at += len(matches)
+                hosts = self._hosts(matches, texts)
         return Outcome(
-            result.records, result.rejected, [*rules.items()], left_out, found, observed, hosts
+            result.lines,
+            result.records,
+            result.rejected,
+            [*rules.items()],
+            left_out,
+            matches,
+            texts,
+            observed,
+            hosts,
         )
 
     def results(self, block: Block, outcome: Outcome) -> list[bytes]:
         """The results that can be written now of a block, which is given in the order of the input."""
+        found = self._found(block, outcome)
         if self.correlating is None:
-            return [piece for _, piece in outcome.found]
-        return self.correlating.take(block, outcome.found, outcome.observed)
+            return [piece for _, piece in found]
+        return self.correlating.take(block, [*found], outcome.observed)
 
     def rest(self) -> Iterator[list[bytes]]:
         """What waited for the end of the inputs, some at a time."""
@@ -128,28 +142,26 @@ class Evaluation:
         # So few records are answered before the batch engine would be loaded.
         if len(data) < self._before_engine and data.count(b"\n") < EVENTS_BEFORE_ENGINE:
             self._before_engine -= len(data)
-            return self.pack.match_each(data, logsource=tag)
+            return self.pack.match_each(bytes(data), logsource=tag)
         self._before_engine = 0
-        return self.pack.match_batch(data, logsource=tag)
+        return self.pack.match_lines(data, logsource=tag)
 
-    def _found(
-        self, block: Block, result: BatchResult, records: Mapping[int, bytes]
-    ) -> Iterator[Found]:
+    def _found(self, block: Block, outcome: Outcome) -> Iterator[Found]:
         from orjson import dumps
 
-        hidden = self._hidden
         more = event = b""
-        for record, rule in zip(result.record.tolist(), result.rule.tolist(), strict=True):
-            if rule in hidden:
-                continue
+        for record, rule in outcome.matches:
             source = dumps({"name": block.name, "position": block.position(record)})
             if self.explain:
-                more = b',"explanation":' + self._explanation(rule, block, record, records)
+                explanation = self._explanation(rule, block, record, outcome.texts)
+                more = b',"explanation":' + explanation
             if self.event:
-                event = _record_bytes(records[record], first=record == 0)
+                event = _record_bytes(outcome.texts[record], first=record == 0)
             yield record, packed(rule, source, more, event)
 
-    def _hosts(self, found: Sequence[Found], records: Mapping[int, bytes]) -> Counter[str | None]:
+    def _hosts(
+        self, found: Sequence[tuple[int, int]], records: Mapping[int, bytes]
+    ) -> Counter[str | None]:
         from orjson import loads
 
         from sigmac.results.host_and_user import HOSTS, first_text

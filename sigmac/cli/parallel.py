@@ -27,11 +27,13 @@ def evaluate_all(
 ) -> Iterator[tuple[Block, Outcome]]:
     """Each block with its outcome, in order; by `workers` threads where there are more than one.
 
+    A block may be looked at until the next one is asked for.
     Raises what evaluating a block raises, and whatever reading a block raises once all blocks before it are done.
     """
     if workers < 2:
         for block in blocks:
             yield block, evaluate(block)
+            block.done()
         return
     from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +53,7 @@ def evaluate_all(
             if len(waiting) == _AHEAD * workers:
                 first, outcome = waiting.popleft()
                 yield first, outcome.result()
+                first.done()
             waiting.append((block, pool.submit(evaluate, block)))
         while waiting:
             first, outcome = waiting.popleft()

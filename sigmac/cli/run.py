@@ -222,10 +222,11 @@ def run(
     from sigmac.cli.parallel import evaluate_all
     from sigmac.cli.run_summary import TOP_RULES, Tally, run_said, summarize, summarize_kinds
     from sigmac.results.details import Details
+    from sigmac.runtime.inputs.lines import Buffers, LineNumbers, LineTooLong
     from sigmac.runtime.pack.pack import load_pack
 
     places, given_inputs = pack_and_inputs(pack, inputs, project)
-    reading = how_to_read(form, select, evtx, max_record, max_expansion)
+    reading = how_to_read(form, select, evtx, max_record, max_expansion, Buffers())
     names = event_files(given_inputs) or ["-"]
     if not given_inputs and sys.stdin.isatty():
         raise click.BadParameter(
@@ -294,12 +295,15 @@ def run(
         try:
             for name in names:
                 blocks = watched_events(name, reading, show=show_bar)
+                lines = LineNumbers()
                 try:
-                    for block, made in evaluate_all(blocks, evaluation.outcome, count):
+                    for read, made in evaluate_all(blocks, evaluation.outcome, count):
+                        block = lines.placed(read, made.lines)
                         tally.add(block, made)
                         _write(evaluation.results(block, made), output_form, kept, out)
                 except InputError as error:
-                    say(f"sigmac: {error}")
+                    told = error.said(lines.next) if isinstance(error, LineTooLong) else error
+                    say(f"sigmac: {told}")
                     tally.unreadable += 1
         except KeyboardInterrupt:
             _write_rest(evaluation, output_form, kept, out)

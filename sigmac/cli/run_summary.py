@@ -50,7 +50,7 @@ class Tally:
         self.records += outcome.records
         self.bytes += len(block.data)
         if len(self.beginnings) < _BEGINNINGS:
-            data = block.data[:_BEGINNING]
+            data = bytes(block.data[:_BEGINNING])
             whole = data if len(data) == len(block.data) else data.rpartition(b"\n")[0]
             self.beginnings.append(whole)
         for rule, count in outcome.rules:
