@@ -346,12 +346,13 @@ class Pack:
             except EventError as error:
                 rejected.add(record, position, str(error))
         pairs = np.array(found, dtype=np.int32).reshape(-1, 2)
+        last = data.removeprefix(b"\xef\xbb\xbf")[-1:]
         return BatchResult(
             pairs[:, 0].copy(),
             pairs[:, 1].copy(),
             rejected.in_order(),
             evaluated,
-            data.count(b"\n") + (data[-1:] not in (b"", b"\n")),
+            data.count(b"\n") + (last not in (b"", b"\n")),
         )
 
     def engines(self) -> Engines | None:

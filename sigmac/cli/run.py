@@ -297,7 +297,9 @@ def run(
                 blocks = watched_events(name, reading, show=show_bar)
                 lines = LineNumbers()
                 try:
-                    for read, made in evaluate_all(blocks, evaluation.outcome, count):
+                    for read, made in evaluate_all(
+                        blocks, evaluation.outcome, count, waits=not Path(name).is_file()
+                    ):
                         block = lines.placed(read, made.lines)
                         tally.add(block, made)
                         _write(evaluation.results(block, made), output_form, kept, out)

@@ -17,6 +17,7 @@ def said(result: BatchResult) -> Said:
 
 def agreed(pack: Pack, data: bytes) -> Said:
     """What both ways to evaluate a batch say of it."""
-    batch = said(pack.match_batch(data))
-    assert batch == said(pack.match_each(data))
-    return batch
+    batch, each = pack.match_batch(data), pack.match_each(data)
+    assert said(batch) == said(each)
+    assert batch.lines == each.lines
+    return said(batch)
