@@ -28,6 +28,7 @@ from sigmac.runtime.engine.library import Kernels, table_of
 from sigmac.runtime.engine.memory import Caches
 from sigmac.runtime.engine.searches import SearchTables
 from sigmac.runtime.engine.value_answers import Answers
+from sigmac.runtime.freed_memory import give_back
 from sigmac.runtime.match import BatchResult
 from sigmac.runtime.scalar.dispatch import Dispatch, Wanted
 from sigmac.runtime.scalar.rejections import Rejections
@@ -105,6 +106,7 @@ class Engine:
         self._sighted_from = 0  # number of the record after which what is seen counts
         self._tried = self._meant = 0  # rules of the kinds that were described since
         self._judged = -1
+        self._tidied = 1  # kinds, from which on memory is given back again
         self._flushed: tuple[int, set[int]] = -1, set()
 
     def match_one(self, data: bytes, wanted: Wanted) -> list[int]:
@@ -138,6 +140,10 @@ class Engine:
                 last = np.zeros(size - at + 2 * PADDING, np.uint8)
                 last[: size - at] = whole[at:]
                 self._run(last, 0, size - at, data, at, wanted, found)
+        if self.counters.kinds >= self._tidied:
+            # Searches were made, which take more memory for a moment than they keep.
+            self._tidied = 2 * self.counters.kinds
+            give_back()
         nothing = np.zeros(0, np.int32)
         return BatchResult(
             np.concatenate(found.lines) if found.lines else nothing,
