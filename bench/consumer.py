@@ -33,10 +33,12 @@ _MEMORY = """
 import re, sys
 from pathlib import Path
 import sigmac
-from sigmac.runtime.inputs.lines import read_blocks
+from sigmac.runtime.inputs.lines import Buffers
+from sigmac.runtime.reading.reading import Reading, read_events
 pack = sigmac.load_pack(sys.argv[1])
-for block in read_blocks("-"):
-    pack.match_batch(block.data)
+for block in read_events("-", Reading(buffers=Buffers())):
+    pack.match_lines(block.data)
+    block.done()
 status = Path("/proc/self/status").read_text()
 print(*(re.search(name + r":\\s+(\\d+) kB", status)[1] for name in ("VmRSS", "VmHWM")))
 """

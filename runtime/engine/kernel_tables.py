@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.distinct import are_among, distinct
 from sigmac.runtime.engine import programs
 from sigmac.runtime.engine.factors import raw_factors
 from sigmac.runtime.engine.layout import (
@@ -56,7 +57,7 @@ class Tables:
         kernels: Kernels,
     ):
         pool = arrays["literals"][:, 0]
-        asked = np.unique(
+        asked = distinct(
             np.concatenate(
                 [
                     pool,
@@ -180,7 +181,7 @@ class Tables:
     def keyword_factors(self, chosen: Bytes) -> list[int]:
         """The factors of keywords that open gates of some rules, given as a byte for each rule."""
         concerned = chosen[self._keyword_rules] != 0
-        found: list[int] = np.unique(self._keyword_factors[concerned]).tolist()
+        found: list[int] = distinct(self._keyword_factors[concerned]).tolist()
         return found
 
     def _opened(
@@ -248,7 +249,7 @@ class Tables:
         gates = np.concatenate([arrays["gates"], arrays["second_gates"]]).astype(np.int64)
         gates = gates[(gates[:, 1] != PRESENT_GATE) & (gates[:, 1] != NUMBER_GATE)]
         keys = self.literals.astype(np.int64) @ (1 << 32, 1)
-        gating = np.isin(keys, gates[:, 0] << 32 | gates[:, 2])
+        gating = are_among(keys, gates[:, 0] << 32 | gates[:, 2])
         chosen = np.flatnonzero(keyword | gating)
         text, start, length, whole = raw_factors(
             arrays["strings"], arrays["string_ends"], self.literals[chosen, 1].astype(np.int64)

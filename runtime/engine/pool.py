@@ -11,6 +11,7 @@ from typing import Any
 from sigmac.runtime.engine.batch import Engine
 from sigmac.runtime.engine.kernel_tables import Tables
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.freed_memory import give_back
 from sigmac.runtime.scalar.dispatch import Dispatch
 from sigmac.runtime.scalar.sightings import Seen
 
@@ -45,6 +46,7 @@ class Engines:
             dispatch.without_gates(),
             kernels,
         )
+        give_back()  # what loading took beyond what is kept
 
     def counts(self) -> dict[str, int]:
         """The sums of what all engines counted."""

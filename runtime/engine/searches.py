@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.distinct import distinct
 from sigmac.runtime.engine.layout import (
     BUCKETS,
     GRAM_BITS,
@@ -221,7 +222,7 @@ class SearchTables:
         bits = min(GRAM_BITS, max(_LEAST_BITS, (stride * len(long)).bit_length() + _SPARSE))
         seen = self._grams[size].reshape(1 << bits, -1).sum(1)
         grams = self._rarest_grams(np.array(long, np.int64), size, stride, bits, seen)
-        hits = seen[np.unique(_shortened(grams[:, 0].astype(np.uint32), bits))].sum()
+        hits = seen[distinct(_shortened(grams[:, 0].astype(np.uint32), bits))].sum()
         look = _LOOK + _HIT * float(hits) / max(self._sampled, 1)
         cost = look / stride if stride else 0.0
         if short:

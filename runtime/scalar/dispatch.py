@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.distinct import distinct
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.scalar.event import Event
 from sigmac.runtime.scalar.fields import Facts, FieldIndex, mask_of
@@ -189,7 +190,9 @@ def fields_asked(
 ) -> set[str]:
     """All fields that rules ask an event for, without keywords."""
     numbers = np.concatenate([arrays["rule_fields"], arrays["pairs"][:, :2].reshape(-1)])
-    return {*vocabulary.strings.take(np.unique(numbers)), *logsource_fields} - {KEYWORDS}
+    return {*vocabulary.strings.take(distinct(numbers).astype(np.int32)), *logsource_fields} - {
+        KEYWORDS
+    }
 
 
 def bits_of(mask: int) -> list[int]:

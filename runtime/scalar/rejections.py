@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.distinct import distinct
 from sigmac.runtime.errors import EventError
 from sigmac.runtime.match import RejectedRecords
 from sigmac.runtime.scalar.json_record import parse_record
@@ -44,7 +45,7 @@ class Rejections:
         self._record.frombytes(record.astype(np.int32).tobytes())
         self._position.frombytes(position.astype(np.int64).tobytes())
         numbers = np.zeros(256, np.int32)
-        for byte in np.unique(first).tolist():
+        for byte in distinct(first).tolist():
             numbers[byte] = self._number_of(_reason_of(byte))
         self._reason.frombytes(numbers[first].tobytes())
 
