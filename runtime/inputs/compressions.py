@@ -12,6 +12,9 @@ from sigmac.runtime.errors import InputError
 
 MAX_EXPANSION = 500  # times: logs that are compressed well reach a tenth of it
 _HARMLESS = 64 << 20  # bytes of text that no ratio is asked of: they take a moment
+_AT_ONCE = (
+    128 << 10
+)  # bytes: what libraries make of more is new memory each time, which costs more than the text
 NAMES = ("gzip", "zstd", "bzip2", "xz", "lz4")
 
 
@@ -103,9 +106,10 @@ class _Checked(io.RawIOBase):
             raise self._failure
         size = 0
         try:
-            while size < len(buffer) and (text := self._opened.read1(len(buffer) - size)):
-                buffer[size : size + len(text)] = text
-                size += len(text)
+            while size < len(buffer) and (
+                read := self._opened.readinto1(buffer[size : size + _AT_ONCE])
+            ):
+                size += read
         except Exception as error:  # each library has its own, and is not imported here
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # of the file itself

@@ -138,18 +138,17 @@ def _peeked(raw: IO[bytes], *, plain: bool = False) -> tuple[bytes, IO[bytes]]:
 class _PutBack(io.RawIOBase):
     """What was read, and then the rest: as much as there is, so that a pipe is not waited for."""
 
-    def __init__(self, start: bytes, rest: IO[bytes]) -> None:
+    def __init__(self, start: bytes, rest: Any) -> None:
         self._start = start
-        self._read = getattr(rest, "read1", rest.read)
+        self._read = rest.readinto1
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self._start:
-            text, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
-        else:
-            text = self._read(len(buffer))
+        if not self._start:
+            return int(self._read(buffer) or 0)
+        text, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
         buffer[: len(text)] = text
         return len(text)
 
