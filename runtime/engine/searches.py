@@ -81,8 +81,6 @@ class SearchTables:
         ] = {}  # and those that it knows by windows, with their offsets
         # How often each gram, by its shortened hash, and each byte was seen.
         self._grams = {size: np.zeros(1 << GRAM_BITS, np.int64) for size in GRAMS}
-        # The hashes of all grams of all factors, made once: plans only pick among them.
-        self._hashes = {size: hashes_of_grams(factors.text, size) for size in GRAMS}
         self._bytes = np.ones(256, np.int64)
         self._sampled = self._due = 0  # bytes
 
@@ -205,7 +203,8 @@ class SearchTables:
         ends = np.cumsum(counts)
         starts = self._factors.start[factors] - np.concatenate([[0], ends[:-1]])[: len(ends)]
         places = np.arange(int(counts.sum())) + np.repeat(starts, counts)
-        return self._hashes[size][places], ends
+        text = self._factors.text[places[:, None] + np.arange(size)].reshape(-1)
+        return hashes_of_grams(text, size)[::size], ends
 
     def _plan(self, windows: Mapping[int, tuple[int, float]], size: int) -> _Plan:
         """The best way to look for some factors, given with their windows, by grams of a size."""

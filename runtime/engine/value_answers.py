@@ -17,6 +17,7 @@ import orjson
 import re2
 from numpy.typing import NDArray
 
+from sigmac.runtime.distinct import distinct
 from sigmac.runtime.engine import layout
 from sigmac.runtime.engine.kernel_tables import Question
 from sigmac.runtime.engine.layout import Programs, Scratch
@@ -143,7 +144,7 @@ class Answers:
         plain = np.frombuffer(data, np.uint8)[np.minimum(stops, len(data) - 1)] == _QUOTE
         if any(_BACKSLASH in text for text in texts):
             plain &= np.array([_BACKSLASH not in text for text in texts])
-        for which in np.unique(asked[:, 3]).tolist():
+        for which in distinct(asked[:, 3]).tolist():
             screen = self._screen(which)
             rows = np.flatnonzero((asked[:, 3] == which) & plain[text_of])
             if screen.fits and len(rows) >= FEW:
