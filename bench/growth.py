@@ -24,7 +24,7 @@ SIZES = {
 }
 EVENTS = 4_000  # of each size
 CALL = 100  # events of a small call
-SETTLED = 24  # batches after which searches are planned for good
+SETTLED = 40  # batches after which nothing is learnt for the plans of searches any more
 
 
 def measure(packs: Packs) -> Iterator[Figure]:
