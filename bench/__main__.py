@@ -19,6 +19,7 @@ from bench import (
     correlations,
     growth,
     hostile,
+    keywords,
     many,
     profile,
     scalar,
@@ -39,6 +40,7 @@ KERNELS = "sigmac.runtime.engine.machine_code.ahead_of_time"
 PARTS = {
     "batch": batch.measure,
     "unseen": unseen.measure,
+    "keywords": keywords.measure,
     "scalar": scalar.measure,
     "growth": growth.measure,
     "many": many.measure,

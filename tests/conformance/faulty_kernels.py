@@ -17,6 +17,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from sigmac.runtime.engine.kernels.compiling import kernel
+from sigmac.runtime.engine.kernels.entry import compile_entries
 from sigmac.runtime.engine.library import Kernels
 from sigmac.runtime.engine.machine_code.jit_cache import load_code, this_machine
 from sigmac.runtime.engine.machine_code.object_code import intermediate_code, object_code
@@ -59,4 +60,4 @@ def kernels_with(faults: Sequence[Fault]) -> Kernels:
         lines.append(f"    return {name}_right({arguments})")
         function.__code__ = function_of("\n".join(lines), function).__code__
     llvm, cpu, features, _ = this_machine()
-    return load_code(llvm, object_code(intermediate_code(), cpu, features))
+    return load_code(llvm, object_code(intermediate_code(compile_entries()), cpu, features))

@@ -108,7 +108,10 @@ def main() -> None:
     started = time.perf_counter()
     os.environ["NUMBA_CPU_NAME"] = _NUMBA_CPU.get(architecture(), "generic")
     os.environ["NUMBA_CPU_FEATURES"] = ""
-    code = intermediate_code()
+    # Numba is imported only now, as it reads these when it is.
+    from sigmac.runtime.engine.kernels.entry import compile_entries
+
+    code = intermediate_code(compile_entries())
     for kind, (machine, cpu) in KINDS.items():
         if kind in wanted:
             path = library_path(kind)

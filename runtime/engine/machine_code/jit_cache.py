@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,16 +94,25 @@ def _compile(cpu: str, features: str) -> bytes:
     try:
         import numba
 
+        from sigmac.runtime.engine.kernels.entry import compile_entries
         from sigmac.runtime.engine.machine_code.object_code import intermediate_code, object_code
     except ImportError as error:  # Numba refuses versions of NumPy that it does not know
         raise KernelsError(f"Numba does not load: {error}") from None
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets it at run time
         raise KernelsError("NUMBA_DISABLE_JIT is set")
-    return object_code(intermediate_code(), cpu, features)
+    return object_code(intermediate_code(compile_entries()), cpu, features)
 
 
 def load_code(llvm: Any, code: bytes) -> Kernels:
     """The kernels of an object file that was compiled for this machine."""
+    functions, engine = load_entries(llvm, code, ENTRIES)
+    return Kernels("jit", *functions, owner=engine)
+
+
+def load_entries(
+    llvm: Any, code: bytes, names: Iterable[str]
+) -> tuple[list[Callable[[int], int]], Any]:
+    """Entry points of an object file that was compiled for this machine, and what must live as long as they."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
@@ -111,8 +120,7 @@ def load_code(llvm: Any, code: bytes) -> Kernels:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
-    functions = [prototype(engine.get_function_address(f"sigmac_{name}")) for name in ENTRIES]
-    return Kernels("jit", *functions, owner=engine)
+    return [prototype(engine.get_function_address(f"sigmac_{name}")) for name in names], engine
 
 
 # The cache

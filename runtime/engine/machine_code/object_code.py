@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sigmac.runtime.engine.machine_code.processor import architecture
@@ -21,18 +22,16 @@ def compiler_versions() -> str:
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite"))
 
 
-def intermediate_code() -> str:
-    """The optimized LLVM IR of all entry points, each named `sigmac_` and its name; nothing else can be called."""
+def intermediate_code(compiled: Mapping[str, Any]) -> str:
+    """The optimized LLVM IR of entry points, each named `sigmac_` and its name; nothing else can be called."""
     import llvmlite.binding as llvm
-
-    from sigmac.runtime.engine.kernels.entry import compile_entries
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly("")
-    entries = {f"sigmac_{name}": compiled for name, compiled in compile_entries().items()}
-    for name, compiled in entries.items():
-        text = compiled.inspect_llvm().replace(compiled.native_name, name)
+    entries = {f"sigmac_{name}": each for name, each in compiled.items()}
+    for name, each in entries.items():
+        text = each.inspect_llvm().replace(each.native_name, name)
         module.link_in(_without_python(llvm, text))
     for each in (*module.functions, *module.global_variables):
         if not each.is_declaration and each.name not in entries:
