@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import structlog
@@ -65,7 +66,8 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
     # A pack is tried on what this one was given by rules of all logsources.
     slot.remember(events.data, None if isinstance(stream.logsource, str) else stream.logsource)
     try:
-        result = slot.pack.match_batch(events.data, logsource=stream.logsource)
+        data = cast("bytes", events.data)  # a bytearray does here what bytes do
+        result = slot.pack.match_lines(data, logsource=stream.logsource)
     except Exception:
         log.exception("a pack failed on a batch; its records are evaluated one by one")
         result = _one_by_one(batch, stream, events, made)
@@ -76,6 +78,7 @@ def _evaluate(batch: Batch, stream: Stream, made: Evaluated) -> None:
     else:
         _add_matches(batch, slot, events, result, made)
     _add_dead(batch, slot, events, result, made)
+    events.done()
     made.events += result.records
     made.rejected += len(result.rejected) + len(events.malformed) + len(batch.long_lines)
 

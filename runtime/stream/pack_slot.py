@@ -150,7 +150,7 @@ class PackSlot:
             max_values=self._max_values,
         )
 
-    def remember(self, data: bytes, logsource: Mapping[str, str] | None) -> None:
+    def remember(self, data: bytes | bytearray, logsource: Mapping[str, str] | None) -> None:
         """Keep some of a batch (NDJSON) to try the next pack on."""
         if not self._recent.maxlen:
             return
@@ -160,7 +160,7 @@ class PackSlot:
             if start > len(data):
                 break
             end = data.find(b"\n", start)
-            line = data[start:end] if end >= 0 else data[start:]
+            line = bytes(data[start:end] if end >= 0 else data[start:])
             start += len(line) + 1
             if len(line) > _MAX_SAMPLE // 16:
                 continue

@@ -11,6 +11,7 @@ import orjson
 
 from sigmac.runtime.errors import EventError, InputError
 from sigmac.runtime.inputs.format import Unreadable
+from sigmac.runtime.inputs.lines import Buffers
 from sigmac.runtime.reading.known_formats import formats, recognised
 from sigmac.runtime.scalar.json_record import parse_record
 from sigmac.runtime.stream.record import Joinable, Joined
@@ -60,10 +61,16 @@ class Events:
     records: list[int] | None = None
     indexes: list[int | None] | None = None
     malformed: list[Malformed] = field(default_factory=list)
-    data: bytes = b""
+    data: bytes | bytearray = b""
+    buffers: Buffers | None = None
 
     def __post_init__(self) -> None:
         self.data = self.data or b"\n".join(self.lines)
+
+    def done(self) -> None:
+        """Nothing of the lines is asked any more: their buffer may be used again."""
+        if self.buffers is not None and isinstance(self.data, bytearray):
+            self.buffers.give_back(self.data)
 
     def place(self, line: int) -> tuple[int, int | None]:
         """The record of a line and the index within it."""
@@ -85,7 +92,7 @@ def read_events(values: Sequence[bytes | None], payload: str = "", form: Form = 
     if not payload and form == "event":
         if isinstance(values, Joinable):
             if (joined := values.joined()) is not None:
-                return Events(_Lines(joined), data=joined.data)
+                return Events(_Lines(joined), data=joined.data, buffers=joined.buffers)
         elif _one_line_each(values):
             return Events(values)
     return _Reader(payload, form).read(values)
@@ -109,9 +116,10 @@ class _Lines(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        data, ends = self._joined
         index = range(len(self))[index]
-        return data[int(ends[index - 1]) if index else 0 : int(ends[index]) - 1]
+        ends = self._joined.ends
+        first = int(ends[index - 1]) if index else 0
+        return bytes(memoryview(self._joined.data)[first : int(ends[index]) - 1])
 
 
 def _one_line_each(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sigmac.runtime.inputs.lines import Buffers
+
 # As Kafka has them: names may repeat, a value may be absent.
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -49,10 +51,14 @@ class LongLine:
 
 
 class Joined(NamedTuple):
-    """Values as NDJSON: `ends` (int64) has for each the place in `data` behind its line feed."""
+    """Values as NDJSON: `ends` (int64) has for each the place in `data` behind its line feed.
 
-    data: bytes
+    The buffer goes back to `buffers` when all is done with it.
+    """
+
+    data: bytearray
     ends: NDArray[np.int64]
+    buffers: Buffers
 
 
 class Joinable(Sequence["bytes | None"]):

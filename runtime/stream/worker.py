@@ -196,7 +196,7 @@ class Worker:
 
     def _work(self, batches: list[Batch], span: BatchSpan) -> None:
         started = time.perf_counter()
-        made, sizes = self._evaluated(batches, started + self._max_wait)
+        made, sizes = self._evaluated(batches, started + min(self._max_wait, _REPORT))
         for message in made.matches:
             span.link(message.headers)
         for letter in made.dead:
@@ -231,7 +231,7 @@ class Worker:
             sizes += [size for batch in batches for size in batch.sizes()]
             batches.clear()
             large = max(len(made.matches), len(made.dead), len(made.hits)) >= _LARGE
-            if large or time.perf_counter() > until:
+            if large or time.perf_counter() > until or self.link.commands.qsize():
                 return made, sizes
             batches = self.source.more(self._max_records)
             if not batches:

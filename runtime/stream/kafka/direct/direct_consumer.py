@@ -18,6 +18,7 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.inputs.lines import Buffers
 from sigmac.runtime.stream.kafka.direct import functions as c
 from sigmac.runtime.stream.kafka.direct.partitions import listed, told_of
 from sigmac.runtime.stream.kafka.direct.taken import Taken
@@ -45,6 +46,7 @@ class DirectConsumer:
         self._raised: BaseException | None = None
         self._room = np.zeros(0, np.int64)
         self._taken: WeakSet[Taken] = WeakSet()
+        self._buffers = Buffers()
         # librdkafka keeps their addresses: they live as long as the consumer.
         self._callbacks = [
             c.ERROR_CALL(self._guarded(self._on_error)),
@@ -145,7 +147,7 @@ class DirectConsumer:
         count = self._c.consume_batch_queue(
             self._queue, int(wait * 1000), self._room.ctypes.data, most
         )
-        taken = Taken(self._kernels, self._room[: max(0, count)].copy())
+        taken = Taken(self._kernels, self._room[: max(0, count)].copy(), self._buffers)
         self._taken.add(taken)
         self._served()
         return taken

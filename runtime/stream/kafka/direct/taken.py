@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sigmac.runtime.engine import layout
 from sigmac.runtime.engine.layout import Gathering
 from sigmac.runtime.engine.library import Kernels
+from sigmac.runtime.inputs.lines import Buffers
 from sigmac.runtime.stream.kafka.direct.functions import error_of, functions
 from sigmac.runtime.stream.kafka.direct.polled import Failure, Place, Reach
 from sigmac.runtime.stream.record import Batch, Headers, Joinable, Joined, LongLine, Origin
@@ -34,8 +35,9 @@ Longs = NDArray[np.int64]
 class Taken:
     """Messages and errors at `addresses`; as `Polled`."""
 
-    def __init__(self, kernels: Kernels, addresses: Longs):
+    def __init__(self, kernels: Kernels, addresses: Longs, buffers: Buffers):
         self._kernels = kernels
+        self._buffers = buffers
         self._all = addresses  # which are to be freed
         self.addresses = addresses
         self._names: dict[int, str] = {}  # of topics, by the addresses of librdkafka's objects
@@ -86,11 +88,14 @@ class Taken:
     def joined(self, chosen: Longs) -> Joined | None:
         """The values of some messages, one a line; None where that cannot be."""
         sizes = self.told[_SIZE, chosen]
-        data = _new_bytes(int(sizes.sum()) + len(chosen))
+        data = self._buffers.take(int(sizes.sum()) + len(chosen))
         ends = np.empty(len(chosen), np.int64)
         buffer = np.frombuffer(data, np.uint8)
         unlike = self._gather(layout.JOIN, self.told[_VALUE, chosen], sizes, buffer, ends)
-        return None if unlike else Joined(data, ends)
+        if unlike:
+            self._buffers.give_back(data)
+            return None
+        return Joined(data, ends, self._buffers)
 
     def value(self, i: int) -> bytes | None:
         """The value of a message; None where it has none."""
@@ -230,14 +235,6 @@ class _Values(Joinable):
 def _halves(words: Longs) -> Longs:
     """The numbers of 32 bits in the lower halves of words."""
     return (words & _HALF).astype(np.uint32).view(np.int32).astype(np.int64)
-
-
-def _new_bytes(size: int) -> bytes:
-    """Bytes that are still to be written, by whoever made them and before anyone else has them (PEP 7's `NULL`)."""
-    make = ctypes.pythonapi.PyBytes_FromStringAndSize
-    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_ssize_t]
-    made: bytes = make(None, size)
-    return made
 
 
 def _bytes_at(address: Any, size: Any) -> bytes | None:

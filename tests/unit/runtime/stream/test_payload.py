@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigmac.runtime.inputs.lines import Buffers
 from sigmac.runtime.reading.known_formats import formats
 from sigmac.runtime.stream.payload import Form, read_events
+from sigmac.runtime.stream.record import Joinable, Joined
 
 OBJECTS = st.dictionaries(st.text(max_size=3), st.integers(0, 9) | st.text(max_size=4), max_size=3)
 
@@ -161,3 +164,43 @@ def test_no_bytes_of_a_record_do_harm(value: bytes, form: Form) -> None:
 def test_each_format_of_a_record_is_known() -> None:
     own = {"event", "array", "ndjson", "auto"}
     assert set(get_args(Form)) - own <= set(formats())
+
+
+class _Somewhere(Joinable):
+    """Values that are joined into a buffer of `buffers`."""
+
+    def __init__(self, values: list[bytes], buffers: Buffers):
+        self._values = values
+        self._buffers = buffers
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+    def joined(self) -> Joined | None:
+        if any(b"\n" in value for value in self._values):
+            return None
+        data = self._buffers.take(sum(map(len, self._values)) + len(self._values))
+        data[:] = b"".join(value + b"\n" for value in self._values)
+        ends = np.cumsum([len(value) + 1 for value in self._values])
+        return Joined(data, ends, self._buffers)
+
+
+def test_values_are_joined_where_they_lie_and_their_buffer_goes_back() -> None:
+    buffers = Buffers()
+    values = [b'{"a": 1}', b"", b"{}"]
+    events = read_events(_Somewhere(values, buffers))
+    assert events.data == b'{"a": 1}\n\n{}\n'
+    assert [*events.lines] == values
+    assert events.lines[-1] == b"{}"
+    assert events.lines[:2] == values[:2]
+    assert {type(line) for line in events.lines} == {bytes}
+    assert [events.place(line) for line in range(3)] == [(0, None), (1, None), (2, None)]
+    events.done()
+    assert buffers.take(1) is events.data
+    lines = [b'{"a":\n 1}', b'{"b": [\n]}']
+    apart = read_events(_Somewhere(lines, buffers))
+    assert [*apart.lines] == [b'{"a":  1}', b'{"b": [ ]}']
+    apart.done()

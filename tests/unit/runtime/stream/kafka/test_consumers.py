@@ -142,10 +142,12 @@ def test_what_is_taken_is_joined_where_each_value_is_a_line(make: Make) -> None:
     (polled,) = [each for each in all_of(take, 4) if len(each)]
     every: Any = polled.batches(None, 1 << 20)[0].values
     assert every.joined() is None
-    data, ends = every[3:].joined()
+    data, ends, buffers = every[3:].joined()
     assert data == b"x" * 5000 + b"\n"
     assert ends.tolist() == [5001]
-    data, ends = every[:1].joined()
+    buffers.give_back(data)
+    again, ends, _ = every[:1].joined()
+    assert again is data
     assert (data, ends.tolist()) == (b'{"a": 1}\n', [9])
     assert every[1:3].joined() is None
 
