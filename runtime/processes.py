@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -82,6 +83,7 @@ def follow_parent() -> None:
     """In a process of `multiprocessing`: leave Ctrl-C to the parent, and end when it has ended, however it did."""
     import multiprocessing  # which who counts cores has no use for
 
+    gc.freeze()  # what the parent had is the parent's to end: clients of brokers have threads that are not here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

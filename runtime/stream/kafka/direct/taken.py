@@ -7,6 +7,7 @@ Key, headers, time and value of a message by itself are read where somebody asks
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, overload
@@ -39,6 +40,7 @@ class Taken:
         self._kernels = kernels
         self._buffers = buffers
         self._all = addresses  # which are to be freed
+        self._process = os.getpid()
         self.addresses = addresses
         self._names: dict[int, str] = {}  # of topics, by the addresses of librdkafka's objects
         self.told = np.empty((layout.TOLD, len(addresses)), np.int64)
@@ -59,7 +61,7 @@ class Taken:
 
     def free(self) -> None:
         """Let go of all: nothing can be asked any more, of batches neither. It can be called again."""
-        if len(self._all):
+        if len(self._all) and self._process == os.getpid():  # in a fork they are not ours
             function = ctypes.cast(functions().message_destroy, ctypes.c_void_p).value or 0
             self._gather(layout.RELEASE, self._all, _NOTHING, function=function)
             self._all = self.addresses = _NOTHING
