@@ -20,7 +20,8 @@ from sigmac.runtime.service.observe.logs import secrets_of
 log = structlog.get_logger("sigmac.service")
 
 _LONG = 6  # characters of a secret that is looked for inside other texts
-_NO_SECRETS = ("SIGMAC_KERNELS", "SIGMAC_CACHE_DIR")  # variables of our prefix that workers need
+# Variables of our prefix that workers need
+_NO_SECRETS = ("SIGMAC_KERNELS", "SIGMAC_CACHE_DIR", "SIGMAC_CONSUMER")
 
 
 class Bell:
