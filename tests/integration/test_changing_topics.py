@@ -16,11 +16,7 @@ from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 from tests.integration.brokers import Broker
 from tests.integration.messages import send
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.java,
-    pytest.mark.usefixtures("each_consumer"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.java]
 
 PROTOCOLS = pytest.mark.parametrize(
     "protocol",
