@@ -49,9 +49,10 @@ class Buffers:
             buffer.extend(bytes(size - len(buffer)))
         return buffer
 
-    def give_back(self, buffer: bytearray) -> None:
-        """Let a buffer be used again."""
-        self._free.append(buffer)
+    def give_back(self, data: object) -> None:
+        """Let a buffer be used again; bytes are nobody's buffer."""
+        if isinstance(data, bytearray):
+            self._free.append(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,8 @@ class Block:
 
     def done(self) -> None:
         """Say that nobody looks at `data` any more: it will be overwritten where it is in a buffer."""
-        data: object = self.data
-        if self.buffers is not None and isinstance(data, bytearray):
-            self.buffers.give_back(data)
+        if self.buffers is not None:
+            self.buffers.give_back(self.data)
 
 
 class LineTooLong(InputError):

@@ -69,7 +69,7 @@ class Events:
 
     def done(self) -> None:
         """Nothing of the lines is asked any more: their buffer may be used again."""
-        if self.buffers is not None and isinstance(self.data, bytearray):
+        if self.buffers is not None:
             self.buffers.give_back(self.data)
 
     def place(self, line: int) -> tuple[int, int | None]:

@@ -175,7 +175,9 @@ class KafkaSource:
                 self.consumer.resume(mine)
         if not self._held:
             self._settle()
-        found = self._batches([self._held.pop(0)] if self._held else [], max_records, max_wait)
+        # All that was held is older than what can be taken now.
+        held, self._held = self._held, []
+        found = self._batches(held, max_records, max_wait)
         if found:
             self.connection.answered()
         else:
@@ -191,8 +193,6 @@ class KafkaSource:
         found: list[Batch] = []
         one_input = len(self._names) + len(self._patterns) == 1
         for polled in taken or self._taken(max_records, max_wait):
-            for failure in polled.failures:
-                self._take_error(failure)
             if before != self.rebalances:
                 # A message may be of a partition that was taken away within the call.
                 polled = polled.only(self.owned)
@@ -206,11 +206,17 @@ class KafkaSource:
         """What comes within a short time of the first message, which is waited for."""
         most = max(1, min(most, int(self._max_bytes / self._mean)))
         soon = min(wait, _LINGER)
-        taken = self._take(most, soon)
+        taken = self._next_polled(most, soon)
         if len(taken) or taken.failures or soon == wait:
             return [taken]
-        first = self._take(1, wait - soon)
-        return [first, self._take(most - 1, soon)] if len(first) and most > 1 else [first]
+        first = self._next_polled(1, wait - soon)
+        return [first, self._next_polled(most - 1, soon)] if len(first) and most > 1 else [first]
+
+    def _next_polled(self, most: int, wait: float) -> Polled:
+        polled = self._take(most, wait)
+        for failure in polled.failures:
+            self._take_error(failure)
+        return polled
 
     def _take_error(self, failure: Failure) -> None:
         topic, error = failure.topic or "the broker", failure.error
@@ -374,9 +380,7 @@ class KafkaSource:
         self._paused = True
         if mine := self.consumer.assignment():
             self.consumer.pause(mine)
-        polled = self._take(1, 0)
-        for failure in polled.failures:
-            self._take_error(failure)
+        polled = self._next_polled(1, 0)
         if polled:
             self._held.append(polled)  # it was on its way before the pause
         self._look_for_the_broker()

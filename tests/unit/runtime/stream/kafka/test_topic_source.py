@@ -13,6 +13,7 @@ from sigmac.runtime.errors import StreamError
 from sigmac.runtime.stream.kafka import consumer as consumer_module
 from sigmac.runtime.stream.kafka import message_batch, topic_source
 from sigmac.runtime.stream.kafka.connection import Connection, consumer_properties
+from sigmac.runtime.stream.kafka.message_batch import PolledMessages
 from sigmac.runtime.stream.kafka.topic_source import KafkaSource
 
 
@@ -135,6 +136,16 @@ def test_what_another_member_has_now_is_not_committed_later(source: Make) -> Non
     consumer.told["on_lost"](consumer, [TopicPartition("found", 0)])
     step(made, consumer)
     assert consumer.commits == [{"found": 4}]
+
+
+def test_all_that_was_held_comes_before_what_waits(source: Make) -> None:
+    made, consumer = source()
+    made._held = [PolledMessages([Told("named", 7)]), PolledMessages([Told("named", 8)])]
+    assert len(step(made, consumer, Told("named", 9))) == 2
+    assert [each.offset for each in made.positions()] == [9]
+    assert len(made.more(10)) == 1
+    made.commit()
+    assert consumer.commits == [{"named": 10}]
 
 
 @pytest.mark.parametrize(
