@@ -189,13 +189,9 @@ class KafkaSource:
         return self._batches([], max_records, 0)
 
     def _batches(self, taken: list[Polled], max_records: int, max_wait: float) -> list[Batch]:
-        before = self.rebalances
         found: list[Batch] = []
         one_input = len(self._names) + len(self._patterns) == 1
         for polled in taken or self._taken(max_records, max_wait):
-            if before != self.rebalances:
-                # A message may be of a partition that was taken away within the call.
-                polled = polled.only(self.owned)
             if polled:
                 # A batch of a few MB stays in the processor's caches while it is joined and evaluated.
                 found += polled.batches(None if one_input else self._stream, CHUNK)
@@ -210,13 +206,21 @@ class KafkaSource:
         if len(taken) or taken.failures or soon == wait:
             return [taken]
         first = self._next_polled(1, wait - soon)
-        return [first, self._next_polled(most - 1, soon)] if len(first) and most > 1 else [first]
+        if not len(first) or most == 1:
+            return [first]
+        # It is let go where its partition is taken away meanwhile, and may come again where it is given back.
+        self._held.append(first)
+        rest = self._next_polled(most - 1, soon)
+        held, self._held = self._held, []
+        return [*held, rest]
 
     def _next_polled(self, most: int, wait: float) -> Polled:
+        before = self.rebalances
         polled = self._take(most, wait)
         for failure in polled.failures:
             self._take_error(failure)
-        return polled
+        # A message may be of a partition that was taken away within the call.
+        return polled if before == self.rebalances else polled.only(self.owned)
 
     def _take_error(self, failure: Failure) -> None:
         topic, error = failure.topic or "the broker", failure.error

@@ -45,7 +45,7 @@ class Consumer:
     """Gives what is in `coming`; `refuses` are raised by commits, one after the other."""
 
     def __init__(self) -> None:
-        self.coming: list[list[Told]] = []
+        self.coming: list[list[Told] | Callable[[], list[Told]]] = []
         self.refuses: list[int] = []
         self.commits: list[dict[str, int]] = []
         self.assigned: list[tuple[str, int]] = []
@@ -56,7 +56,8 @@ class Consumer:
         self.told = told
 
     def consume(self, count: int, timeout: float) -> list[Told]:
-        return self.coming.pop(0) if self.coming else []
+        come = self.coming.pop(0) if self.coming else []
+        return come() if callable(come) else come
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         if self.refuses:
@@ -146,6 +147,24 @@ def test_all_that_was_held_comes_before_what_waits(source: Make) -> None:
     assert len(made.more(10)) == 1
     made.commit()
     assert consumer.commits == [{"named": 10}]
+
+
+def test_a_partition_that_goes_and_comes_back_while_messages_are_taken_is_read_once(
+    source: Make,
+) -> None:
+    made, consumer = source()
+    again = [Told("named", 7), Told("named", 8)]
+
+    def moved() -> list[Told]:
+        consumer.told["on_revoke"](consumer, [TopicPartition("named", 0)])
+        consumer.told["on_assign"](consumer, [TopicPartition("named", 0)])
+        return again
+
+    # Nothing comes at once, then one message, and the group moves while others are waited for.
+    consumer.coming = [[], [Told("named", 7)], moved]
+    batches: list[Any] = made.poll(10, 1.0)
+    assert [each.messages for each in batches if each.messages] == [again]
+    assert not made.more(10)
 
 
 @pytest.mark.parametrize(
