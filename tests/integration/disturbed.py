@@ -315,6 +315,9 @@ class Disturbed:
             for line in service.lines() if service.log.exists() else ():
                 if "Traceback" in str(line):
                     self.report.problems.append(f"{service.folder.name}: {line}")
+        until = time.monotonic() + _RECOVERS
+        while not self.reader.account.complete() and time.monotonic() < until:
+            time.sleep(0.2)  # what is late is not lost
         seen = -1
         while seen != self.reader.seen:
             seen = self.reader.seen

@@ -226,7 +226,9 @@ class KafkaSource:
         topic, error = failure.topic or "the broker", failure.error
         if error.code() in UNREADABLE:
             place = failure.topic, failure.partition
-            self._unreadable.setdefault(place, unreadable(failure))
+            # One that went within the call is its next owner's, and librdkafka would refuse all that is asked with it.
+            if place in self.owned:
+                self._unreadable.setdefault(place, unreadable(failure))
         elif topic in self._subscribed and topic not in self._names:
             self._unmatched.add(self._subscribed[topic])
         elif topic in self._names or not failure.topic:

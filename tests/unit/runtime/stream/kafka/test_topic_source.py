@@ -241,6 +241,21 @@ def test_where_it_reads_is_committed_and_what_is_lost_counted(
     assert made.lost == {"named": 0, "found": lost}
 
 
+def test_an_error_of_a_partition_that_went_while_it_was_taken_keeps_no_other_waiting(
+    source: Make,
+) -> None:
+    made, consumer = source()
+
+    def moved() -> list[Told]:
+        consumer.told["on_revoke"](consumer, [TopicPartition("named", 0)])
+        return [Told(name, None, KafkaError._AUTO_OFFSET_RESET) for name in ("named", "found")]
+
+    consumer.coming = [moved]
+    made.poll(10, 0.1)
+    step(made, consumer)
+    assert consumer.assigned == [("found", 35)]
+
+
 def test_with_error_it_stays_and_says_why(source: Make) -> None:
     made, consumer = source(auto_offset_reset="error")
     step(made, consumer, Told("found", None, KafkaError._AUTO_OFFSET_RESET))
