@@ -86,7 +86,7 @@ def _format(opened: Opened, reading: Reading) -> Format:
     if not opened.start.strip() or opened.name.lower().endswith((".ndjson", ".jsonl")):
         return ndjson.FORMAT
     raise InputError(
-        f"{opened.name}: no known format of logs; `sigmac formats` lists them, --format forces one"
+        f"{opened.name}: no known format of logs; `sigmac formats` lists them, and one that is named is taken"
     )
 
 

@@ -67,7 +67,7 @@ def how_to_read(
     if form is not None and form not in formats():
         near = difflib.get_close_matches(form, formats(), 1)
         hint = f"; did you mean `{near[0]}`?" if near else "; `sigmac formats` lists them"
-        raise click.BadParameter(f"there is no format `{form}`{hint}", param_hint="--format")
+        raise click.BadParameter(f"there is no format `{form}`{hint}")
     return Reading(
         form,
         select,

@@ -81,9 +81,11 @@ class Taken:
         found: list[Batch] = []
         whole = np.arange(len(self))
         for stream, chosen in [(0, whole)] if stream_of is None else self._by_stream(stream_of):
-            # A batch is full with the message that reaches the limit.
-            full = (np.cumsum(self.told[_SIZE, chosen]) - 1) // most
-            cuts = np.flatnonzero(np.diff(full)) + 1
+            # Parts of about the same size: a buffer that has shrunk needs its memory anew when it grows.
+            behind = np.cumsum(self.told[_SIZE, chosen])
+            parts = max(1, -(-int(behind[-1]) // most))
+            part = np.maximum(behind - 1, 0) * parts // max(1, int(behind[-1]))
+            cuts = np.flatnonzero(np.diff(part)) + 1
             found += [TakenBatch(self, stream, some) for some in np.split(chosen, cuts)]
         return found
 
