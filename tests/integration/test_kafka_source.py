@@ -144,7 +144,7 @@ def test_what_was_held_of_a_partition_that_went_is_not_polled(group: Group) -> N
         group.produce(number, b"held")
     while len(first._held) < 2:  # on its way before the partitions were paused
         first.consumer.resume(first.consumer.assignment())
-        held = first._take(1, 0.1)
+        held = first._messages.take(1, 0.1)
         first._held += [held] if len(held) else []
     second, number = share(group, first)
     assert polled(second) == [b"held"]
@@ -152,6 +152,23 @@ def test_what_was_held_of_a_partition_that_went_is_not_polled(group: Group) -> N
     give_back(group, first, second)
     assert polled(first, 1) == [b"held"]
     assert polled(first, timeout=0.5) == []
+
+
+def test_what_is_in_work_is_committed_before_its_partition_goes(group: Group) -> None:
+    first = both(group)
+    second = group.member()
+    until = time.monotonic() + 5
+    while time.monotonic() < until:  # it evaluates what more there is
+        assert not first.more(100)
+        second.keep_alive()
+    assert (len(first.owned), len(second.owned)) == (2, 0)
+    first.commit()
+    assert (first.uncommitted, group.committed(0), group.committed(1)) == (0, 1, 1)
+    until = time.monotonic() + 30
+    while len(first.owned) != 1 or len(second.owned) != 1:
+        assert time.monotonic() < until
+        assert not first.poll(100, 0.05)
+        assert not second.poll(100, 0.05)
 
 
 def test_a_late_commit_does_not_set_another_member_back(group: Group) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer
 
@@ -19,19 +19,36 @@ from sigmac.runtime.stream.kafka.message_batch import PolledMessages
 
 # Environment variable: `python` for confluent-kafka's consumer
 CHOICE = "SIGMAC_CONSUMER"
-Take = Callable[[int, float], Polled]  # at most so many messages, within so many seconds
+
+
+class Messages(NamedTuple):
+    """How messages come from a consumer.
+
+    `take` gives at most so many, within so many seconds. `more` gives what waits besides, while no rebalance does; one
+    that comes meanwhile waits for `catch_up`, or for the next `take`.
+    """
+
+    take: Callable[[int, float], Polled]
+    more: Callable[[int], Polled]
+    catch_up: Callable[[], None]
+
 
 log = logging.getLogger("sigmac.stream.kafka")
 
 
-def make_consumer(properties: Properties, connection: Connection) -> tuple[Any, Take]:
-    """A consumer with the methods of confluent-kafka's, and what takes messages from it. Raises as `make_client`."""
+def make_consumer(properties: Properties, connection: Connection) -> tuple[Any, Messages]:
+    """A consumer with the methods of confluent-kafka's, and its messages. Raises as `make_client`."""
     direct = _direct()
     if direct is not None:
         consumer = make_client(direct, properties, connection)
-        return consumer, consumer.take
+        return consumer, Messages(consumer.take, consumer.more, consumer.catch_up)
     consumer = make_client(Consumer, properties, connection)
-    return consumer, lambda most, wait: PolledMessages(consumer.consume(most, wait))
+
+    def take(most: int, wait: float) -> Polled:
+        return PolledMessages(consumer.consume(most, wait))
+
+    # confluent-kafka puts nothing off, so there is no more.
+    return consumer, Messages(take, lambda _: PolledMessages([]), lambda: None)
 
 
 def _direct() -> Callable[..., Any] | None:

@@ -112,7 +112,7 @@ class KafkaSource:
         # An unknown reset is left to librdkafka, which refuses it.
         told = {**properties, **({PROPERTY: "error"} if self._reset else {})}
         told["stats_cb"] = lambda statistics: self.silence.look(statistics)
-        self.consumer, self._take = make_consumer(told, connection)
+        self.consumer, self._messages = make_consumer(told, connection)
         self.silence: Silence = Silence(float(properties.get("fetch.wait.max.ms", 500)) / 1000)
         self._waiting = Waiting(self.consumer)
 
@@ -169,6 +169,7 @@ class KafkaSource:
             self.consumer.resume(partitions)
 
     def poll(self, max_records: int, max_wait: float) -> list[Batch]:
+        self._messages.catch_up()
         if self._paused:
             self._paused = False
             if mine := self.consumer.assignment():
@@ -177,7 +178,7 @@ class KafkaSource:
             self._settle()
         # All that was held is older than what can be taken now.
         held, self._held = self._held, []
-        found = self._batches(held, max_records, max_wait)
+        found = self._batches(held or self._taken(max_records, max_wait))
         if found:
             self.connection.answered()
         else:
@@ -186,21 +187,26 @@ class KafkaSource:
         return found
 
     def more(self, max_records: int) -> list[Batch]:
-        return self._batches([], max_records, 0)
+        # What is evaluated already shall be committed before a rebalance takes it away.
+        return self._batches([self._told(self._messages.more(self._most(max_records)))])
 
-    def _batches(self, taken: list[Polled], max_records: int, max_wait: float) -> list[Batch]:
+    def _batches(self, taken: list[Polled]) -> list[Batch]:
         found: list[Batch] = []
         one_input = len(self._names) + len(self._patterns) == 1
-        for polled in taken or self._taken(max_records, max_wait):
+        for polled in taken:
             if polled:
                 # A batch of a few MB stays in the processor's caches while it is joined and evaluated.
                 found += polled.batches(None if one_input else self._stream, CHUNK)
                 self._remember(polled)
         return found
 
-    def _taken(self, most: int, wait: float) -> list[Polled]:
+    def _most(self, max_records: int) -> int:
+        """How many messages are taken at once."""
+        return max(1, min(max_records, int(self._max_bytes / self._mean)))
+
+    def _taken(self, max_records: int, wait: float) -> list[Polled]:
         """What comes within a short time of the first message, which is waited for."""
-        most = max(1, min(most, int(self._max_bytes / self._mean)))
+        most = self._most(max_records)
         soon = min(wait, _LINGER)
         taken = self._next_polled(most, soon)
         if len(taken) or taken.failures or soon == wait:
@@ -216,11 +222,14 @@ class KafkaSource:
 
     def _next_polled(self, most: int, wait: float) -> Polled:
         before = self.rebalances
-        polled = self._take(most, wait)
-        for failure in polled.failures:
-            self._take_error(failure)
+        polled = self._told(self._messages.take(most, wait))
         # A message may be of a partition that was taken away within the call.
         return polled if before == self.rebalances else polled.only(self.owned)
+
+    def _told(self, polled: Polled) -> Polled:
+        for failure in polled.failures:
+            self._take_error(failure)
+        return polled
 
     def _take_error(self, failure: Failure) -> None:
         topic, error = failure.topic or "the broker", failure.error

@@ -1,7 +1,7 @@
 """A member of a consumer group over librdkafka's own functions, with the methods of confluent-kafka's `Consumer`.
 
-Those that a source calls for each batch are other: `take` gives messages as addresses. What librdkafka calls back it
-calls within `take`, in the thread that calls it; what a callback raises is raised there.
+Those that a source calls for each batch are other: `take` and `more` give messages as addresses. What librdkafka calls
+back it calls within these, in the thread that calls them; what a callback raises is raised there.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class DirectConsumer:
         self._logger = logger
         self._told: dict[str, Callable[[Any, list[TopicPartition]], None]] = {}
         self._raised: BaseException | None = None
+        self._puts_off = False
+        self._put_off: tuple[int, Any] | None = (
+            None  # a rebalance: its code, and a copy of its list
+        )
         self._room = np.zeros(0, np.int64)
         self._taken: WeakSet[Taken] = WeakSet()
         self._buffers = Buffers()
@@ -121,6 +125,23 @@ class DirectConsumer:
         self._logger.log(known, "%s %s", facility.decode("utf-8", "replace"), line)
 
     def _on_rebalance(self, _: Any, code: int, partitions: Any, __: Any) -> None:
+        if self._puts_off:
+            # librdkafka waits until it is told what became of it.
+            self._put_off = code, self._c.topic_partition_list_copy(partitions)
+        else:
+            self._rebalance(code, partitions)
+
+    def catch_up(self) -> None:
+        """Tell and do the rebalance that was put off."""
+        if self._put_off is None:
+            return
+        (code, partitions), self._put_off = self._put_off, None
+        try:
+            self._rebalance(code, partitions)
+        finally:
+            self._c.topic_partition_list_destroy(partitions)
+
+    def _rebalance(self, code: int, partitions: Any) -> None:
         """Tell it, and do it: whoever is told of what goes away can still commit."""
         told, assigns = told_of(partitions), code == KafkaError._ASSIGN_PARTITIONS
         event = "on_assign" if assigns else "on_revoke"
@@ -142,11 +163,27 @@ class DirectConsumer:
         """At most so many messages and errors, waiting so many seconds for them to be as many."""
         if self._made is None:
             raise RuntimeError(_CLOSED)
-        if len(self._room) < most:
-            self._room = np.empty(most, np.int64)
-        count = self._c.consume_batch_queue(
-            self._queue, int(wait * 1000), self._room.ctypes.data, most
-        )
+        self.catch_up()
+        return self._take(most, wait)
+
+    def more(self, most: int) -> Taken:
+        """As `take`, of what waits; a rebalance is put off until the next `take`, and until then there is no more.
+
+        What was taken before can be delivered and committed while its partitions are still ours.
+        """
+        self._puts_off = True
+        try:
+            return self._take(most if self._put_off is None else 0, 0)
+        finally:
+            self._puts_off = False
+
+    def _take(self, most: int, wait: float) -> Taken:
+        count = 0
+        if most:
+            if len(self._room) < most:
+                self._room = np.empty(most, np.int64)
+            room, milliseconds = self._room.ctypes.data, int(wait * 1000)
+            count = self._c.consume_batch_queue(self._queue, milliseconds, room, most)
         taken = Taken(self._kernels, self._room[: max(0, count)].copy(), self._buffers)
         self._taken.add(taken)
         self._served()
@@ -291,6 +328,7 @@ class DirectConsumer:
         """Leave the group. Of what was taken nothing can be asked any more."""
         if self._made is None:
             return
+        self.catch_up()
         self._c.consumer_close(self._handle)
         for taken in [*self._taken]:
             taken.free()  # librdkafka waits for its messages

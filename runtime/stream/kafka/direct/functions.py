@@ -92,6 +92,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "topic_name": (c_char_p, (c_void_p,)),
     "topic_partition_list_new": (LIST, (c_int,)),
     "topic_partition_list_add": (POINTER(TopicPartitionStruct), (LIST, c_char_p, c_int32)),
+    "topic_partition_list_copy": (LIST, (LIST,)),
     "topic_partition_list_destroy": (None, (LIST,)),
     "subscribe": (c_int, (c_void_p, LIST)),
     "assignment": (c_int, (c_void_p, POINTER(LIST))),

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from sigmac.runtime.errors import ConfigurationError
 from sigmac.runtime.stream.kafka.connection import Connection
-from sigmac.runtime.stream.kafka.consumer import CHOICE, Take, make_consumer
+from sigmac.runtime.stream.kafka.consumer import CHOICE, make_consumer
 from sigmac.runtime.stream.kafka.direct.polled import Polled
 from sigmac.runtime.stream.kafka.message_batch import PolledMessages
 from sigmac.runtime.stream.record import Batch
@@ -40,6 +40,7 @@ def broker() -> Iterator[EmbeddedBroker]:
         yield made
 
 
+Take = Callable[[int, float], Polled]
 Make = Callable[[str], tuple[Any, Take]]
 
 
@@ -58,10 +59,10 @@ def make(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ma
             "fetch.wait.max.ms": 10,
             "log_level": 0,
         }
-        consumer, take = make_consumer(common | properties, Connection())
-        assert isinstance(take(1, 0), PolledMessages) == (name == "python")
+        consumer, messages = make_consumer(common | properties, Connection())
+        assert isinstance(messages.take(1, 0), PolledMessages) == (name == "python")
         made.append(consumer)
-        return consumer, take
+        return consumer, messages.take
 
     yield make
     for each in made:
@@ -247,7 +248,7 @@ def test_one_that_is_closed_says_so(make: Make, each_consumer: str) -> None:
 def test_errors_and_logs_are_told(each_consumer: str, caplog: pytest.LogCaptureFixture) -> None:
     connection, statistics = Connection(), list[str]()
     with caplog.at_level(logging.DEBUG, "sigmac.librdkafka"):
-        consumer, take = make_consumer(
+        consumer, messages = make_consumer(
             {
                 "bootstrap.servers": "127.0.0.1:1",
                 "group.id": "group",
@@ -261,7 +262,7 @@ def test_errors_and_logs_are_told(each_consumer: str, caplog: pytest.LogCaptureF
         until = time.monotonic() + 20
         while not connection.trouble or not statistics or not caplog.records:
             assert time.monotonic() < until
-            take(1, 0.1)
+            messages.take(1, 0.1)
         consumer.close()
     assert '"rxmsgs"' in statistics[0]
     assert any("Connection refused" in record.getMessage() for record in caplog.records)
