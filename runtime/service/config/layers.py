@@ -27,7 +27,7 @@ _MAX_DEPTH = 32
 # Variables of our prefix that are no keys: of other parts of the program, and those that Kubernetes and Docker set in
 # every container for a service which is called sigmac.
 _OTHERS = re.compile(
-    rf"{PREFIX}(KERNELS|CACHE|CACHE_DIR|COMPLETE|CORPUS|UPDATE_GOLDEN|SOCKET|COMMAND"
+    rf"{PREFIX}(KERNELS|BUILD_KERNELS|CONSUMER|CACHE|CACHE_DIR|COMPLETE|CORPUS|UPDATE_GOLDEN|SOCKET|COMMAND"
     r"|(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))"
 )
 _PROPERTIES = ("properties", "consumer", "producer")
