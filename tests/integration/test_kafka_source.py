@@ -51,6 +51,11 @@ class Group:
             producer.produce(self.topic, value, partition=partition)
         assert producer.flush(30) == 0
 
+    def count(self) -> int:
+        """The members that the broker knows."""
+        admin = self.broker.admin()
+        return len(admin.describe_consumer_groups([self.topic])[self.topic].result(30).members)
+
     def committed(self, partition: int) -> int:
         """The offset that the group goes on at."""
         place = TopicPartition(self.topic, partition)
@@ -169,6 +174,21 @@ def test_what_is_in_work_is_committed_before_its_partition_goes(group: Group) ->
         assert time.monotonic() < until
         assert not first.poll(100, 0.05)
         assert not second.poll(100, 0.05)
+
+
+def test_a_member_without_partitions_leaves_too(group: Group) -> None:
+    first = both(group)
+    share(group, first)
+    third = group.member()
+    until = time.monotonic() + 30
+    while not third.rebalances:
+        assert time.monotonic() < until
+        for member in group.members:
+            member.keep_alive()
+    assert (third.owned, group.count()) == (set(), 3)
+    group.members.remove(third)
+    third.close()
+    assert group.count() == 2
 
 
 def test_a_late_commit_does_not_set_another_member_back(group: Group) -> None:

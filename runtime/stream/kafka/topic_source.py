@@ -424,6 +424,9 @@ class KafkaSource:
         return self._waiting.lag(self.owned, self._in_work())
 
     def close(self) -> None:
+        if not self.consumer.assignment():
+            # Without an assignment librdkafka's `close` does not tell the group, which waits for the session to end.
+            self.consumer.unsubscribe()
         self.consumer.close()
 
     def _stop_if_permanent(self, error: KafkaError, what: str) -> None:

@@ -199,6 +199,10 @@ class DirectConsumer:
         with listed([TopicPartition(topic) for topic in topics]) as given:
             c.check(self._c.subscribe(self._handle, given))
 
+    def unsubscribe(self) -> None:
+        """Leave the group."""
+        c.check(self._c.unsubscribe(self._handle))
+
     def assignment(self) -> list[TopicPartition]:
         """What is ours now."""
         found = c.LIST()

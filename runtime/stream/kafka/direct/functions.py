@@ -95,6 +95,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "topic_partition_list_copy": (LIST, (LIST,)),
     "topic_partition_list_destroy": (None, (LIST,)),
     "subscribe": (c_int, (c_void_p, LIST)),
+    "unsubscribe": (c_int, (c_void_p,)),
     "assignment": (c_int, (c_void_p, POINTER(LIST))),
     "assign": (c_int, (c_void_p, LIST)),
     "incremental_assign": (c_void_p, (c_void_p, LIST)),
