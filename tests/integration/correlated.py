@@ -31,7 +31,7 @@ from sigmac.runtime import load_pack
 from tests.integration.broker_trio import KafkaTrio
 from tests.integration.brokers import ApacheKafka, Unavailable
 from tests.integration.cluster import Cluster, cluster_python
-from tests.integration.ledger import MATCH_PARTITIONS, Service
+from tests.integration.ledger import MATCH_PARTITIONS, Service, frozen
 from tests.integration.messages import QUIET, committed_reads
 from tests.unit.packs import write_text_pack
 
@@ -273,9 +273,14 @@ class Disturbed:
             self.further.stop()
 
     def restart_the_broker(self) -> None:
-        # One that is alone and is killed forgets to end some of the transactions that were open, for good. Of three one
-        # is killed.
-        self._broker.restart()
+        # One that is alone and is killed forgets to end some of the transactions that were open, for good, and those
+        # that end while it stops. Of three one is killed.
+        if self._broker.replicas > 1:
+            self._broker.restart()
+            return
+        with frozen(self.detecting, self.correlating, self.further):
+            self._broker.stop()
+        self._broker.start()
 
     def disturb(self) -> None:
         """Something happens."""

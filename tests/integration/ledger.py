@@ -6,6 +6,7 @@ dead letters; `Account` says which are lost and which came twice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,8 +15,7 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -350,7 +350,29 @@ class Service:
         return found
 
 
-@contextmanager
+@contextlib.contextmanager
+def frozen(*services: Service) -> Iterator[None]:
+    """None of their processes does anything meanwhile, and what they had asked a broker for is done."""
+    found: list[int] = []
+
+    def signal_all(processes: Iterable[int], number: int) -> None:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    for service in services:
+        if service.process is not None and service.process.poll() is None:
+            signal_all([service.process.pid], signal.SIGSTOP)  # it starts no more workers
+            found += [service.process.pid, *service.workers()]
+    signal_all(found, signal.SIGSTOP)
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        signal_all(found, signal.SIGCONT)
+
+
+@contextlib.contextmanager
 def running(service: Service) -> Iterator[Service]:
     service.start()
     try:
